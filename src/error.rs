@@ -1,0 +1,288 @@
+//! The library's one error: what happened, where, and what to do about it, in one line.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::model::Day;
+
+/// Result of everything in the library that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failure: its [`ErrorKind`], and the place where it was met.
+///
+/// Boxed inside, so that a `Result` in the hot path stays two words.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    path: Option<PathBuf>,
+    place: Option<Place>,
+}
+
+/// Where in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Byte offset from the start of the file.
+    Offset(u64),
+    /// Line number from 1, after decompression.
+    Line(u64),
+}
+
+/// What a caller does with a failure; the program's exit codes follow it one to one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ErrorClass {
+    /// Wrong usage (2).
+    Usage,
+    /// Bad data, or a refusal that protects data (65).
+    Data,
+    /// Something to read is missing or unreadable (66).
+    NoInput,
+    /// An output may not be created (73).
+    CannotCreate,
+    /// An I/O error, a full disk among them (74).
+    Io,
+    /// Somebody else holds the lock (75).
+    Locked,
+    /// Stopped by SIGINT (130) or SIGTERM (143).
+    Interrupted(i32),
+}
+
+/// What happened. Each text ends with what to do, where there is something to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An option's value makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// Neither a file's name nor its folder's names a day.
+    #[error("no date in its name or its folder's: name the day with --date YYYY-MM-DD")]
+    NoDate,
+    /// A name, or the names of one run's inputs, hold different days.
+    #[error("two dates, {0} and {1}: name the day with --date YYYY-MM-DD")]
+    TwoDates(Day, Day),
+    /// Something to read is not there.
+    #[error("{what} not found: {hint}")]
+    Missing {
+        /// What was looked for.
+        what: &'static str,
+        /// What to do.
+        hint: String,
+    },
+    /// Something to read cannot be read.
+    #[error("cannot read it: {0}")]
+    Unreadable(#[source] io::Error),
+    /// A folder holds no log.
+    #[error("no log in this folder: a log is named *.log or *.txt, also with .gz or .zst behind")]
+    NoLogs,
+    /// Two inputs that are the same log, twice.
+    #[error("given twice (also as '{0}'): name one of them")]
+    TwiceGiven(String),
+    /// A compressed log is damaged, cut short, or goes on behind its end.
+    #[error("damaged {format} stream: {reason}; fetch the log again")]
+    Compression {
+        /// `gzip` or `zstd`.
+        format: &'static str,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// A log grew, shrank or was replaced while it was read.
+    #[error("the log changed while it was read: run again once it is complete")]
+    LogChanged,
+    /// Too many corrupt rows.
+    #[error(
+        "{rejected} of {rows} rows are corrupt, more than --max-reject-ratio {limit} allows: see '{rejects}'; if the rows are right so, raise the limit"
+    )]
+    TooManyRejects {
+        /// Corrupt rows.
+        rejected: u64,
+        /// All rows.
+        rows: u64,
+        /// The limit in force.
+        limit: f64,
+        /// Where the first of them can be read.
+        rejects: String,
+    },
+    /// Too few good rows.
+    #[error("{accepted} good rows, fewer than --min-rows {limit}: is the log complete?")]
+    TooFewRows {
+        /// Accepted rows.
+        accepted: u64,
+        /// The limit in force.
+        limit: u64,
+    },
+    /// The day has a partial of other inputs.
+    #[error(
+        "{0} is reduced already, from other logs: --force replaces the day, --add folds further logs in"
+    )]
+    DayExists(Day),
+    /// A file of ours whose bytes are wrong.
+    #[error("damaged: {0}")]
+    Damaged(String),
+    /// Not a partial at all.
+    #[error("not a partial of agg (its first bytes are others)")]
+    Foreign,
+    /// A partial of a later release.
+    #[error("format version {found}, this program reads up to {newest}: update agg")]
+    NewerVersion {
+        /// The version in the file.
+        found: u16,
+        /// The newest that is understood.
+        newest: u16,
+    },
+    /// Days of the window have no partial.
+    #[error(
+        "no partial for {}: run 'agg reduce-day' with the log of each, or emit without them with --allow-missing",
+        join_days(.0)
+    )]
+    MissingDays(Vec<Day>),
+    /// The emission there was made from days that are missing now.
+    #[error(
+        "the published window knew {}, which this run lacks: restore the partials, or publish all the same with --force",
+        join_days(.0)
+    )]
+    KnewMoreDays(Vec<Day>),
+    /// A sum does not fit a BIGINT.
+    #[error("the count of {key} and song {song} exceeds 2^63-1")]
+    SumOverflow {
+        /// The user or the country.
+        key: String,
+        /// The song.
+        song: u64,
+    },
+    /// Another process writes there.
+    #[error("locked by another agg: try again when it has ended")]
+    Locked,
+    /// An output may not be created.
+    #[error("cannot create it: {0}")]
+    CannotCreate(#[source] io::Error),
+    /// Any other failure of reading or writing.
+    #[error("cannot {action}: {source}")]
+    Io {
+        /// The verb: `write`, `sync`, `rename`, …
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A signal asked the run to stop.
+    #[error("stopped by signal {0}; nothing was changed")]
+    Interrupted(i32),
+}
+
+fn join_days(days: &[Day]) -> String {
+    days.iter().map(Day::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl Error {
+    /// Adds the path, unless one is known already: the place nearest to the fault wins.
+    #[must_use]
+    pub fn at(mut self, path: impl AsRef<Path>) -> Self {
+        self.0.path.get_or_insert_with(|| path.as_ref().to_owned());
+        self
+    }
+
+    /// Adds a byte offset, unless a place is known already.
+    #[must_use]
+    pub fn at_offset(mut self, offset: u64) -> Self {
+        self.0.place.get_or_insert(Place::Offset(offset));
+        self
+    }
+
+    /// Adds a line number, unless a place is known already.
+    #[must_use]
+    pub fn at_line(mut self, line: u64) -> Self {
+        self.0.place.get_or_insert(Place::Line(line));
+        self
+    }
+
+    /// A failed system call while doing `action`; a full disk and a broken one alike.
+    #[must_use]
+    pub fn io(action: &'static str, source: io::Error) -> Self {
+        ErrorKind::Io { action, source }.into()
+    }
+
+    /// A fault in the bytes of a file of ours.
+    #[must_use]
+    pub fn damaged(what: impl Into<String>) -> Self {
+        ErrorKind::Damaged(what.into()).into()
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// The file or folder it happened to.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// The place in that file.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        self.0.place
+    }
+
+    /// What a caller does with it.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match &self.0.kind {
+            ErrorKind::Usage(_) => ErrorClass::Usage,
+            ErrorKind::Missing { .. }
+            | ErrorKind::Unreadable(_)
+            | ErrorKind::NoLogs
+            | ErrorKind::MissingDays(_) => ErrorClass::NoInput,
+            ErrorKind::CannotCreate(_) => ErrorClass::CannotCreate,
+            ErrorKind::Io { .. } => ErrorClass::Io,
+            ErrorKind::Locked => ErrorClass::Locked,
+            ErrorKind::Interrupted(signal) => ErrorClass::Interrupted(*signal),
+            _ => ErrorClass::Data,
+        }
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Error(Box::new(Inner { kind, path: None, place: None }))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, path, place } = self.0.as_ref();
+        if let Some(path) = path {
+            // Debug form of the path: quoted, control characters escaped.
+            write!(f, "{path:?}")?;
+            match place {
+                Some(Place::Offset(offset)) => write!(f, " at offset {offset}")?,
+                Some(Place::Line(line)) => write!(f, " line {line}")?,
+                None => {}
+            }
+            f.write_str(": ")?;
+        }
+        write!(f, "{kind}")
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // The kind's own text holds its source already; one line says it once.
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_nearest_to_the_fault_wins_and_the_path_is_quoted() {
+        let error = Error::damaged("checksum").at_offset(7).at("a\nb").at_offset(9).at("other");
+        assert_eq!(error.to_string(), "\"a\\nb\" at offset 7: damaged: checksum");
+        assert_eq!(error.class(), ErrorClass::Data);
+    }
+}

@@ -1,0 +1,117 @@
+//! The one door to the operating system's files.
+//!
+//! All file work of the library passes [`FileSystem`], so that a faulty twin can stand in for the
+//! real one ([`OsFileSystem`]) in tests, and so that what is of Linux alone stands in one place.
+//! Which files there are and what they mean is the business of `store` and `input`.
+
+mod os;
+
+use std::ffi::OsString;
+use std::fmt::Debug;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use os::OsFileSystem;
+
+/// What lies under a name, as a listing tells it. Links are not followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileType {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Link,
+    /// A pipe, socket or device.
+    Other,
+}
+
+/// Size, time and identity of an open file or a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileStat {
+    /// What it is.
+    pub file_type: FileType,
+    /// Bytes.
+    pub size: u64,
+    /// Modification time in nanoseconds since 1970.
+    pub modified_ns: i64,
+    /// Device and inode: equal for two names of one file.
+    pub identity: (u64, u64),
+}
+
+/// The file work that the library needs. Paths are taken as they are; errors are the system's.
+pub trait FileSystem: Debug + Send + Sync {
+    /// Opens a file to read by position.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadFile>>;
+    /// Standard input, read front to back.
+    fn stdin(&self) -> io::Result<Box<dyn io::Read + Send>>;
+    /// A private new file in `folder`, named `prefix` and something random; gone when dropped.
+    /// Its mode is the umask's; no symbolic link is followed.
+    fn create_temporary(&self, folder: &Path, prefix: &str) -> io::Result<Box<dyn TemporaryFile>>;
+    /// A private new folder in `parent`, named `prefix` and something random. Stays when dropped.
+    fn create_temporary_folder(&self, parent: &Path, prefix: &str) -> io::Result<PathBuf>;
+    /// A new file under exactly this name, an error if there is one already.
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn WriteFile>>;
+    /// Size and time; follows links.
+    fn stat(&self, path: &Path) -> io::Result<FileStat>;
+    /// Names in a folder with their types, in byte order of the names.
+    fn list(&self, folder: &Path) -> io::Result<Vec<(OsString, FileType)>>;
+    /// Creates a folder and those above it; fine if it is there.
+    fn create_folders(&self, folder: &Path) -> io::Result<()>;
+    /// Gives a file or folder another name; a file there is replaced.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Swaps the names of two files or folders in one step.
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()>;
+    /// Removes a file or a symbolic link.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Removes a folder with all that is in it.
+    fn remove_folder(&self, folder: &Path) -> io::Result<()>;
+    /// A symbolic link `link` that says `target`.
+    fn symlink(&self, target: &Path, link: &Path) -> io::Result<()>;
+    /// What a symbolic link says.
+    fn read_link(&self, link: &Path) -> io::Result<PathBuf>;
+    /// Makes a folder's names durable.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Takes an exclusive lock on the file `path` (created if absent), held until dropped or until
+    /// the process ends; `None` when somebody else holds it.
+    fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>>;
+}
+
+/// An open file, read by position from any thread.
+pub trait ReadFile: Debug + Send + Sync {
+    /// Reads up to `buffer.len()` bytes at `offset`; 0 at the end. May read fewer.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// Size and time now.
+    fn stat(&self) -> io::Result<FileStat>;
+
+    /// Fills `buffer` from `offset` as far as the file goes; returns how much that was.
+    fn read_full_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match self.read_at(rest, offset.saturating_add(done as u64)) {
+                Ok(0) => break,
+                Ok(read) => done += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+}
+
+/// A file being written front to back.
+pub trait WriteFile: io::Write + Debug + Send {
+    /// Makes what was written durable.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A file that vanishes when dropped, unless it was given a name.
+pub trait TemporaryFile: WriteFile {
+    /// Where it is until then; it can be opened there to read.
+    fn path(&self) -> &Path;
+    /// Gives it its name in one step, replacing what was there; it stays from then on.
+    fn persist(self: Box<Self>, path: &Path) -> io::Result<()>;
+}
+
+/// Held for as long as it lives.
+pub trait Lock: Debug + Send {}

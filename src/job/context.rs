@@ -1,0 +1,72 @@
+//! What every job is given, and how it tells what it does.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use crate::budget::Budget;
+use crate::error::{ErrorKind, Result};
+use crate::fs::FileSystem;
+
+/// What a job works with.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// All file work passes here.
+    pub files: Arc<dyn FileSystem>,
+    /// Memory and threads.
+    pub budget: Budget,
+    /// The store's folder.
+    pub store: PathBuf,
+    /// Number of the signal that asked the run to stop; 0 while none did.
+    pub stop: Arc<AtomicI32>,
+    /// Is told of progress and warnings.
+    pub observer: Arc<dyn Observer>,
+}
+
+impl Context {
+    /// An error once a signal came; asked once a window or piece, so a stop takes well under a second.
+    pub fn check_stop(&self) -> Result<()> {
+        match self.stop.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            signal => Err(ErrorKind::Interrupted(signal).into()),
+        }
+    }
+}
+
+/// A stretch of a run, as progress bars and reports name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Phase {
+    /// Logs are read, parsed and partitioned; units are bytes of the logs as they lie on disk.
+    Read,
+    /// Rows are sorted, counted and encoded; units are rows.
+    Count,
+    /// Runs are merged into a partial; units are entries.
+    Merge,
+    /// A window's tops are chosen and written; units are entries.
+    Emit,
+    /// Files are made durable and get their names; units are files.
+    Publish,
+}
+
+/// Is told what a run does. Called from any thread, a few thousand times a run.
+pub trait Observer: std::fmt::Debug + Send + Sync {
+    /// A phase begins, of `total` units if that is known.
+    fn begin(&self, phase: Phase, total: Option<u64>);
+    /// So many more units of the phase are done.
+    fn advance(&self, phase: Phase, units: u64);
+    /// A phase ended.
+    fn end(&self, phase: Phase);
+    /// Something that the user should know and that does not stop the run: one line.
+    fn warn(&self, text: &str);
+}
+
+/// Tells nobody.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn begin(&self, _: Phase, _: Option<u64>) {}
+    fn advance(&self, _: Phase, _: u64) {}
+    fn end(&self, _: Phase) {}
+    fn warn(&self, _: &str) {}
+}

@@ -3,6 +3,14 @@
 //! A job takes a [`Context`] (file system, budget, stop flag, observer) and its own options, and
 //! returns a report with all that the program tells its user.
 
+mod backfill;
 mod context;
+mod emit_window;
+mod inspect;
+mod reduce_day;
 
+pub use backfill::{BackfillDay, BackfillOptions, BackfillReport, backfill};
 pub use context::{Context, Observer, Phase, Silent};
+pub use emit_window::{EmitOptions, EmitReport, EmittedFile, emit_window};
+pub use inspect::{DayFacts, inspect, list, verify};
+pub use reduce_day::{Counted, ReduceOptions, ReduceOutcome, ReduceReport, reduce_day};

@@ -1,5 +1,6 @@
 //! Exact daily counts and weekly top songs from huge listening logs, in bounded memory.
 
+pub mod codec;
 pub mod model;
 
 pub mod budget;

@@ -2,6 +2,7 @@
 
 pub mod codec;
 pub mod model;
+pub mod ordered;
 
 pub mod budget;
 mod error;

@@ -3,6 +3,7 @@
 pub mod codec;
 pub mod model;
 pub mod ordered;
+pub mod partial;
 
 pub mod budget;
 mod error;
@@ -11,3 +12,6 @@ pub mod job;
 
 pub use error::{Error, ErrorClass, ErrorKind, Place, Result};
 pub use model::{Batch, Country, Day, Entry, Kind, RowBatch};
+
+#[cfg(test)]
+mod testing;

@@ -38,6 +38,12 @@ impl Day {
         jiff::civil::Date::new(year, month, day).ok().filter(|_| in_range).map(Day)
     }
 
+    /// Year, month and day of the month.
+    #[must_use]
+    pub fn parts(self) -> (i16, i8, i8) {
+        (self.0.year(), self.0.month(), self.0.day())
+    }
+
     /// The day `days` later (or earlier, when negative), unless that leaves 1970 to 2199.
     #[must_use]
     pub fn plus_days(self, days: i64) -> Option<Self> {

@@ -64,6 +64,12 @@ impl Encoder {
         Ok(())
     }
 
+    /// Distinct keys of the block encoded last.
+    #[must_use]
+    pub fn keys(&self) -> u32 {
+        u32::try_from(self.lengths.len()).unwrap_or(u32::MAX)
+    }
+
     fn fill(&mut self, keys: &[u64], songs: &[u64], counts: &[u64]) -> Result<(), Disorder> {
         for column in [&mut self.gaps, &mut self.lengths, &mut self.songs, &mut self.counts] {
             column.clear();

@@ -1,9 +1,11 @@
 //! Exact daily counts and weekly top songs from huge listening logs, in bounded memory.
 
 pub mod codec;
+pub mod merge;
 pub mod model;
 pub mod ordered;
 pub mod partial;
+pub mod topk;
 
 pub mod budget;
 mod error;

@@ -27,7 +27,7 @@ pub const MAX_LOW_BITS: u32 = 60;
 pub const HEADER_BYTES: usize = 1 + 2 + 2;
 
 // Both lengths in the header fit their 16 bits.
-const _: () = assert!(MAX_VALUES * (ESCAPE as usize + 1) / 8 + 1 <= u16::MAX as usize);
+const _: () = assert!(MAX_VALUES * (ESCAPE as usize + 1) / 8 < u16::MAX as usize);
 const _: () = assert!(MAX_VALUES * varint::MAX_BYTES <= u16::MAX as usize);
 
 /// Appends `values` (at most [`MAX_VALUES`]) to `out`. The bytes depend on the values alone.

@@ -41,7 +41,6 @@ pub(super) struct PageHandle {
 }
 
 impl PageHandle {
-    #[expect(clippy::cast_possible_truncation, reason = "at most 512 blocks of 40 bytes")]
     pub(super) const fn bytes(&self) -> usize {
         self.blocks as usize * HANDLE_BYTES
     }

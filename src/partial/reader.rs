@@ -5,9 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::index::{BlockHandle, PageHandle, decode_page, decode_root};
-use super::layout::{
-    self, HEADER_BYTES, LEAST_BYTES, PAGE_HANDLES, Section, TRAILER_BYTES, Trailer,
-};
+use super::layout::{self, HEADER_BYTES, LEAST_BYTES, Section, TRAILER_BYTES, Trailer};
 use super::metadata::Metadata;
 use crate::codec::block::Decoder;
 use crate::codec::checksum::{self, Checksum};
@@ -301,9 +299,7 @@ fn decode_roots(users: &[u8], countries: &[u8], trailer: &Trailer) -> Result<Roo
     let middle = last_page.map_or(HEADER_BYTES as u64, |entry| {
         let mut fields = layout::Fields(entry);
         let (_, offset, blocks) = (fields.position(), fields.u64(), fields.u32());
-        offset.saturating_add(
-            u64::from(blocks.min(PAGE_HANDLES as u32)) * layout::HANDLE_BYTES as u64,
-        )
+        offset.saturating_add(u64::from(blocks) * layout::HANDLE_BYTES as u64)
     });
     let start = HEADER_BYTES as u64;
     if middle > runs_end {

@@ -36,8 +36,9 @@ fn walk(partial: &Partial, kind: Kind, stop: &dyn Fn() -> Result<()>) -> Result<
                 return wrong("a block does not follow the one before it");
             }
             let is_last = page + 1 == pages && at + 1 == handles.len();
-            let full = handle.entries == u32::from(partial.block_entries());
-            if !full && !(is_last && handle.entries < u32::from(partial.block_entries())) {
+            let most = u32::from(partial.block_entries());
+            let shorter = handle.entries < most;
+            if handle.entries > most || (shorter && !is_last) {
                 return wrong("a block is not as long as all others");
             }
             last = add(&mut found, last, &batch);

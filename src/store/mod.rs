@@ -23,6 +23,8 @@
 //! What the files hold is the business of `partial` and `output`.
 
 mod emission;
+#[cfg(test)]
+mod kills;
 mod latest;
 mod lock;
 mod paths;

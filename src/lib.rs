@@ -5,6 +5,7 @@ pub mod merge;
 pub mod model;
 pub mod ordered;
 pub mod partial;
+pub mod run;
 pub mod topk;
 
 pub mod budget;

@@ -264,10 +264,16 @@ impl Batch {
     }
 }
 
+impl Extend<Entry> for Batch {
+    fn extend<I: IntoIterator<Item = Entry>>(&mut self, entries: I) {
+        entries.into_iter().for_each(|entry| self.push(entry));
+    }
+}
+
 impl FromIterator<Entry> for Batch {
     fn from_iter<I: IntoIterator<Item = Entry>>(entries: I) -> Self {
         let mut batch = Batch::default();
-        entries.into_iter().for_each(|entry| batch.push(entry));
+        batch.extend(entries);
         batch
     }
 }

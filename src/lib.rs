@@ -4,6 +4,7 @@ pub mod codec;
 pub mod merge;
 pub mod model;
 pub mod ordered;
+pub mod output;
 pub mod partial;
 pub mod run;
 pub mod topk;

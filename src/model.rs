@@ -180,6 +180,26 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// A key as people know it: `user 7`, `country FR`.
+    #[must_use]
+    pub fn describe(self, key: u64) -> String {
+        match (self, Country::from_number(key)) {
+            (Kind::Country, Some(country)) => format!("country {country}"),
+            _ => format!("{} {key}", self.noun()),
+        }
+    }
+}
+
+/// A song and its streams, as a ranking holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ranked {
+    /// Song id.
+    pub song: u64,
+    /// Streams.
+    pub count: u64,
+}
+
 /// A place in the order: everything from here on is at or after this key and song.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Position {
@@ -187,6 +207,13 @@ pub struct Position {
     pub key: u64,
     /// Song id.
     pub song: u64,
+}
+
+impl Position {
+    /// The first place of all.
+    pub const FIRST: Position = Position { key: 0, song: 0 };
+    /// Behind every place that an entry can have.
+    pub const END: Position = Position { key: u64::MAX, song: u64::MAX };
 }
 
 /// How often the song was listened to under the key.

@@ -2,14 +2,7 @@
 //!
 //! Best means the highest count, and of equal counts the lowest song id.
 
-/// A song and its streams, as a ranking holds it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ranked {
-    /// Song id.
-    pub song: u64,
-    /// Streams.
-    pub count: u64,
-}
+use crate::model::Ranked;
 
 /// Keeps the best `k` of any number of songs, each given once, in any order.
 ///
@@ -80,11 +73,12 @@ impl TopK {
         }
     }
 
-    /// The best `k`, the best first; fewer when fewer were given.
-    pub fn best(&mut self) -> impl ExactSizeIterator<Item = Ranked> + '_ {
+    /// Puts the best `k` into `best`, the best first; fewer when fewer were given.
+    pub fn best(&mut self, best: &mut Vec<Ranked>) {
         self.cut();
         self.slots.sort_unstable();
-        self.slots.iter().map(|rank| unrank(*rank))
+        best.clear();
+        best.extend(self.slots.iter().map(|rank| unrank(*rank)));
     }
 }
 
@@ -100,7 +94,8 @@ mod tests {
         for song in (0..500).rev() {
             top.push(Ranked { song, count: 7 });
         }
-        let best: Vec<_> = top.best().collect();
+        let mut best = Vec::new();
+        top.best(&mut best);
         assert_eq!(best, [Ranked { song: 0, count: 7 }, Ranked { song: 1, count: 7 }]);
     }
 
@@ -120,7 +115,9 @@ mod tests {
             top.push(Ranked { song: 1, count: 1 });
             top.clear();
             given.iter().for_each(|ranked| top.push(*ranked));
-            prop_assert_eq!(top.best().collect::<Vec<_>>(), expected);
+            let mut best = Vec::new();
+            top.best(&mut best);
+            prop_assert_eq!(best, expected);
         }
     }
 }

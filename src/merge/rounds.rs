@@ -11,7 +11,7 @@
 
 use super::Stream;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Batch, Entry, MAX_ID, Position};
+use crate::model::{Batch, Entry, Kind, MAX_ID, Position};
 
 /// The merge of sorted streams; itself a [`Stream`].
 ///
@@ -19,6 +19,8 @@ use crate::model::{Batch, Entry, MAX_ID, Position};
 /// After an error it stays failed.
 #[derive(Debug)]
 pub struct Merge<S> {
+    /// What the keys are, for messages.
+    kind: Kind,
     heads: Vec<Head<S>>,
     narrow: Vec<(u64, u64)>,
     wide: Vec<(u128, u64)>,
@@ -71,11 +73,11 @@ fn position(batch: &Batch, at: usize) -> Option<Position> {
 }
 
 impl<S: Stream> Merge<S> {
-    /// The merge of these streams.
-    pub fn new(streams: Vec<S>) -> Self {
+    /// The merge of these streams, whose keys are of one kind.
+    pub fn new(kind: Kind, streams: Vec<S>) -> Self {
         let head = |stream| Head { stream, batch: Batch::default(), taken: 0 };
         let heads = streams.into_iter().map(head).collect();
-        Merge { heads, narrow: Vec::new(), wide: Vec::new(), failed: false }
+        Merge { kind, heads, narrow: Vec::new(), wide: Vec::new(), failed: false }
     }
 
     fn round(&mut self, out: &mut Batch) -> Result<bool> {
@@ -100,10 +102,10 @@ impl<S: Stream> Merge<S> {
         let key_bits = 64 - (bound.key - base.key.min(bound.key)).leading_zeros();
         if key_bits + song_bits <= 64 {
             gather(&mut self.heads, bound, &mut self.narrow, Packing::<u64>::new(base, song_bits));
-            consolidate(&mut self.narrow, &Packing::<u64>::new(base, song_bits), out)?;
+            consolidate(self.kind, &mut self.narrow, &Packing::<u64>::new(base, song_bits), out)?;
         } else {
             gather(&mut self.heads, bound, &mut self.wide, Packing::<u128>::new(base, 64));
-            consolidate(&mut self.wide, &Packing::<u128>::new(base, 64), out)?;
+            consolidate(self.kind, &mut self.wide, &Packing::<u128>::new(base, 64), out)?;
         }
         Ok(true)
     }
@@ -199,6 +201,7 @@ fn gather<S: Stream, P: Packed>(
 
 /// Sorts the gathered entries and adds equal neighbours.
 fn consolidate<P: Packed>(
+    kind: Kind,
     gathered: &mut [(P, u64)],
     packing: &Packing<P>,
     out: &mut Batch,
@@ -212,7 +215,7 @@ fn consolidate<P: Packed>(
             sum += count;
             if sum > MAX_ID {
                 let Position { key, song } = P::unpack(packing, open);
-                return Err(ErrorKind::SumOverflow { key: format!("key {key}"), song }.into());
+                return Err(ErrorKind::SumOverflow { key: kind.describe(key), song }.into());
             }
         } else {
             push(out, P::unpack(packing, open), sum);
@@ -257,7 +260,7 @@ mod tests {
 
     fn merge(inputs: &[Naive], part: usize) -> Result<Vec<Entry>> {
         let parts = |naive| Parts { whole: batch_of(naive), part, at: None };
-        let mut merge = Merge::new(inputs.iter().map(parts).collect());
+        let mut merge = Merge::new(Kind::User, inputs.iter().map(parts).collect());
         let mut batch = Batch::default();
         let mut entries = Vec::new();
         while merge.next(&mut batch)? {
@@ -273,9 +276,9 @@ mod tests {
         let exact = vec![Entry { key: 1, song: 2, count: MAX_ID }];
         assert_eq!(merge(&[one.clone(), two.clone()], 5).unwrap(), exact);
         let parts = |naive: &Naive| Parts { whole: batch_of(naive), part: 5, at: None };
-        let mut over = Merge::new(vec![parts(&one), parts(&two), parts(&two)]);
+        let mut over = Merge::new(Kind::User, vec![parts(&one), parts(&two), parts(&two)]);
         let mut batch = Batch::default();
-        let text = "the count of key 1 and song 2 exceeds 2^63-1";
+        let text = "the count of user 1 and song 2 exceeds 2^63-1";
         assert_eq!(over.next(&mut batch).unwrap_err().to_string(), text);
         assert!(over.next(&mut batch).is_err());
     }

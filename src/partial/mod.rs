@@ -17,6 +17,7 @@ mod layout;
 mod metadata;
 mod reader;
 mod run_writer;
+mod split;
 mod verify;
 mod writer;
 
@@ -25,6 +26,7 @@ pub use layout::VERSION;
 pub use metadata::{Metadata, RunFacts};
 pub use reader::{BlockReader, Partial};
 pub use run_writer::{Shape, write_run};
+pub use split::{Piece, split};
 pub use verify::verify;
 pub use writer::{Finished, Writer};
 

@@ -11,6 +11,7 @@ use crate::codec::block::Decoder;
 use crate::codec::checksum::{self, Checksum};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileType, ReadFile};
+use crate::merge::Stream;
 use crate::model::{Batch, Kind, Position};
 
 /// An open partial. Memory: its metadata and 48 bytes for every two million entries.
@@ -210,10 +211,10 @@ pub struct BlockReader<'a> {
     failed: bool,
 }
 
-impl BlockReader<'_> {
+impl Stream for BlockReader<'_> {
     /// Puts the entries of the next block into `batch`, those outside the range cut off; false at the end.
     /// A batch may be empty when a block only touches the range.
-    pub fn next(&mut self, batch: &mut Batch) -> Result<bool> {
+    fn next(&mut self, batch: &mut Batch) -> Result<bool> {
         if self.failed {
             return Err(Error::damaged("reading went on after an error").at(self.partial.path()));
         }
@@ -221,7 +222,9 @@ impl BlockReader<'_> {
         self.failed = outcome.is_err();
         outcome
     }
+}
 
+impl BlockReader<'_> {
     fn advance(&mut self, batch: &mut Batch) -> Result<bool> {
         batch.clear();
         if self.range.is_empty() {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::error::{Error, ErrorClass, Result};
+use crate::merge::Stream;
 use crate::model::{Batch, Entry, InputFacts, Kind, Position, RejectCounts};
 use crate::testing::{MemoryFile, Naive, batch_of, pool};
 

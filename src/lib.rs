@@ -6,6 +6,7 @@ pub mod budget;
 mod error;
 pub mod fs;
 pub mod job;
+pub mod row;
 
 pub use error::{Error, ErrorClass, ErrorKind, Place, Result};
 pub use model::{Batch, Country, Day, Entry, Kind, RowBatch};

@@ -9,11 +9,9 @@
 //!
 //! [`RejectReason`]: crate::model::RejectReason
 //!
-//! **Two ways to the same answer.** [`parse`] tries each row with `swar`, which takes the plain rows
+//! **Two ways to the same answer.** [`parse`] tries each row with `plain`, which takes the plain rows
 //! that nearly all rows are and refuses everything else without saying why. A refused row goes to
-//! `naive`, the rules written down one after the other, which decides. A faster first way (vector
-//! instructions) replaces `swar` alone: it may refuse what it likes, but what it takes, `naive` must
-//! take with the same values.
+//! `naive`, the rules written down one after the other, which decides.
 //!
 //! Left to others: opening, decompressing and cutting logs into windows of whole rows, the byte-order
 //! mark among it (`input`), and counting (`run`).
@@ -21,8 +19,8 @@
 mod country;
 mod naive;
 mod parse;
+mod plain;
 mod reject;
-mod swar;
 
 pub use country::CountrySet;
 pub use parse::parse;

@@ -51,6 +51,9 @@ struct Place {
     row: u64,
 }
 
+/// A rejected row with its bytes.
+type Shown = (Place, RejectReason, Vec<u8>);
+
 /// A row that was kept. Places are unique, so the order is that of the places.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Sample {
@@ -113,7 +116,7 @@ impl RejectLog {
     }
 
     /// Its windows, the current one too, and its samples with their bytes; neither in any order.
-    fn into_parts(mut self) -> (Vec<Window>, Vec<(Place, RejectReason, Vec<u8>)>) {
+    fn into_parts(mut self) -> (Vec<Window>, Vec<Shown>) {
         self.begin_window(0, 0);
         let slots = self.slots;
         let bytes_of = |sample: &Sample| {
@@ -178,7 +181,7 @@ impl RejectReport {
 
     /// Walks sorted windows and sorted samples side by side: the rows of an input before a window are
     /// the lines before its first.
-    fn number_lines(&mut self, windows: &[Window], samples: Vec<(Place, RejectReason, Vec<u8>)>) {
+    fn number_lines(&mut self, windows: &[Window], samples: Vec<Shown>) {
         let mut samples = samples.into_iter().peekable();
         for window in windows {
             let input = window.input as usize;
@@ -302,7 +305,7 @@ mod tests {
             }
         }
         let report = RejectReport::merge(vec![log]);
-        let expected = (0..1000).map(|at: u64| ((at / 600) as u32, at % 600 + 1));
+        let expected = (1..=600).map(|line| (0, line)).chain((1..=400).map(|line| (1, line)));
         assert_eq!(lines(&report), expected.collect::<Vec<_>>());
         for sample in &report.samples {
             let text = format!("{} {}", sample.input, sample.line - 1);

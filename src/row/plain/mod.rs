@@ -1,0 +1,136 @@
+//! The fast way: takes the plain row, `digits|digits|XX` and LF or CR LF, without looking for its end
+//! first and without a branch on how many digits there are, which in real logs nobody can guess.
+//!
+//! It refuses everything else, and a row that lies too near to either end of the bytes for loads of
+//! a fixed size; it never says why. What it takes, the rules must take with the same values.
+//!
+//! What goes over bytes, where digits end and what their value is, stands in a *kernel* of two
+//! functions: `words`, for any machine. A kernel of vector instructions is a further file with these two.
+
+mod words;
+
+use words as kernel;
+
+use super::{CountrySet, Row};
+use crate::model::MAX_ID;
+
+/// Bytes that are seen at once: [`LEAD`] before the row, and more than the longest plain row behind.
+const WINDOW: usize = 64;
+
+/// Bytes before the row's start, so that sixteen bytes can be loaded which *end* with an id.
+const LEAD: usize = 16;
+
+/// Digits that any id may have without its value leaving an `u64`.
+const MOST_DIGITS: usize = 19;
+
+/// Digits that a kernel converts at once.
+const LANES: usize = 16;
+
+/// Where a run of digits is: the window's bytes from `start` up to `end`.
+#[derive(Debug, Clone, Copy)]
+struct Digits {
+    start: usize,
+    end: usize,
+}
+
+impl Digits {
+    /// The run of 1 to [`MOST_DIGITS`] digits that begins at `start`.
+    fn at(window: &[u8; WINDOW], start: usize) -> Option<Self> {
+        let len = window.get(start..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        (1..=MOST_DIGITS).contains(&len).then_some(Digits { start, end: start + len })
+    }
+
+    fn len(self) -> usize {
+        self.end - self.start
+    }
+}
+
+/// The row at `start` of `bytes` and its length with its line end, if it is a plain one.
+#[inline(always)]
+pub(super) fn row(bytes: &[u8], start: usize, countries: &CountrySet) -> Option<(Row, usize)> {
+    let window = bytes.get(start.checked_sub(LEAD)?..)?.first_chunk()?;
+    let Some([song_end, user_end]) = kernel::digit_ends(window) else {
+        return long_row(window, countries);
+    };
+    let song = Digits { start: LEAD, end: song_end };
+    let user = Digits { start: song_end + 1, end: user_end };
+    if *window.get(song_end)? != b'|' {
+        return None;
+    }
+    // One comparison for both ids; no digit at all wraps around and goes with the many.
+    if song.len().wrapping_sub(1) | user.len().wrapping_sub(1) >= LANES {
+        return long_row(window, countries);
+    }
+    let (country, end) = tail(window, user_end, countries)?;
+    let [song, user] = kernel::values(masked(window, song)?, masked(window, user)?);
+    Some((Row { song, user, country }, end - LEAD))
+}
+
+/// The same for a row with an id of 17 to 19 digits; out of line because few logs have one.
+#[cold]
+#[inline(never)]
+fn long_row(window: &[u8; WINDOW], countries: &CountrySet) -> Option<(Row, usize)> {
+    let song = Digits::at(window, LEAD)?;
+    let user = Digits::at(window, song.end + 1)?;
+    if *window.get(song.end)? != b'|' {
+        return None;
+    }
+    let (country, end) = tail(window, user.end, countries)?;
+    let last = kernel::values(masked(window, song)?, masked(window, user)?);
+    let [song, user] = [(song, last[0]), (user, last[1])].map(|(digits, last)| {
+        let before = window.get(digits.start..digits.end - LANES.min(digits.len()))?;
+        let before = before.iter().fold(0, |value, byte| value * 10 + u64::from(byte - b'0'));
+        // At most nineteen nines, which an u64 holds.
+        Some(before * 10_u64.pow(16) + last).filter(|value| *value <= MAX_ID)
+    });
+    Some((Row { song: song?, user: user?, country }, end - LEAD))
+}
+
+/// `|`, two bytes of `0x40` to `0x5f`, LF; little-endian, seen through [`TAIL_MASK`].
+const TAIL_LF: u32 = u32::from_le_bytes([b'|', 0x40, 0x40, b'\n']);
+/// The same with CR, which an LF must follow.
+const TAIL_CR: u32 = u32::from_le_bytes([b'|', 0x40, 0x40, b'\r']);
+const TAIL_MASK: u32 = u32::from_le_bytes([0xff, 0xe0, 0xe0, 0xff]);
+
+/// The number of the country behind the `|` at `start`, and where the row's line end ends.
+#[inline(always)]
+fn tail(window: &[u8; WINDOW], start: usize, countries: &CountrySet) -> Option<(u16, usize)> {
+    let tail = u32::from_le_bytes(*chunk(window, start)?);
+    let end = match tail & TAIL_MASK {
+        TAIL_LF => start + 4,
+        TAIL_CR if *window.get(start + 4)? == b'\n' => start + 5,
+        _ => return None,
+    };
+    let [_, first, second, _] = tail.to_le_bytes();
+    Some((countries.number_of(first, second)?, end))
+}
+
+/// Sixteen bytes of which the last are an id's digits, and a mask that has `0x0f` for those: a
+/// digit's low four bits are its value.
+type Masked<'a> = (&'a [u8; LANES], &'a [u8; LANES]);
+
+/// A power of two above [`MOST_DIGITS`]: a remainder by it costs less than a bounds check.
+const MASKED: usize = 32;
+
+/// From its byte `n` on: sixteen mask bytes of which the last `n` are set, all of them from 16 on.
+const MASKS: [u8; MASKED + LANES] = {
+    let mut masks = [0x0f; MASKED + LANES];
+    let mut at = 0;
+    while at < LANES {
+        masks[at] = 0;
+        at += 1;
+    }
+    masks
+};
+
+/// The last sixteen digits, or all of them if there are fewer.
+#[inline(always)]
+fn masked(window: &[u8; WINDOW], digits: Digits) -> Option<Masked<'_>> {
+    Some((chunk(window, digits.end - LANES)?, chunk(&MASKS, digits.len() % MASKED)?))
+}
+
+/// The `N` bytes at `start`, if they are all there.
+#[inline(always)]
+fn chunk<const N: usize>(bytes: &[u8], start: usize) -> Option<&[u8; N]> {
+    bytes.get(start..)?.first_chunk()
+}

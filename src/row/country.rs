@@ -46,11 +46,12 @@ impl CountrySet {
         self.numbers.get(slot(first, second)).is_some_and(|number| *number == country.number())
     }
 
-    /// The number of the country of two bytes that are known to be `0x40` to `0x5f`, if it is in the
-    /// set. Other bytes may give the number of some country of the set.
+    /// The number of the country whose letters are the two low bytes of `letters`, the first lowest,
+    /// if it is in the set. Both are known to be `0x40` to `0x5f`; for others it is any number.
     #[inline]
-    pub(super) fn number_of(&self, first: u8, second: u8) -> Option<u16> {
-        let number = *self.numbers.get(slot(first, second))?;
+    pub(super) fn number_of(&self, letters: u32) -> Option<u16> {
+        let slot = (letters & 0x1f) | (letters >> 3 & 0x3e0);
+        let number = *self.numbers.get(slot as usize)?;
         (number != NONE).then_some(number)
     }
 }
@@ -109,7 +110,10 @@ mod tests {
         for first in 0x40..=0x5f {
             for second in 0x40..=0x5f {
                 let member = Country::from_letters(first, second).filter(|c| iso.contains(*c));
-                assert_eq!(iso.number_of(first, second), member.map(Country::number));
+                assert_eq!(
+                    iso.number_of(u32::from_le_bytes([first, second, 0xff, 0xff])),
+                    member.map(Country::number)
+                );
             }
         }
     }

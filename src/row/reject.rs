@@ -100,12 +100,8 @@ impl RejectLog {
             self.slots.push([0; SAMPLE_BYTES]);
             fill(&mut self.slots, slot, row);
             self.samples.push(Sample { place, reason, slot, length: row.len() });
-        } else if let Some(mut last) = self.samples.peek_mut()
-            && place < last.place
-        {
-            let slot = last.slot;
-            fill(&mut self.slots, slot, row);
-            *last = Sample { place, reason, slot, length: row.len() };
+        } else if self.samples.peek().is_some_and(|last| place < last.place) {
+            self.replace_last(place, reason, row);
         }
     }
 
@@ -113,6 +109,16 @@ impl RejectLog {
     #[must_use]
     pub fn counts(&self) -> RejectCounts {
         self.counts
+    }
+
+    /// Puts the row in the place of the last sample.
+    #[cold]
+    fn replace_last(&mut self, place: Place, reason: RejectReason, row: &[u8]) {
+        if let Some(mut last) = self.samples.peek_mut() {
+            let slot = last.slot;
+            fill(&mut self.slots, slot, row);
+            *last = Sample { place, reason, slot, length: row.len() };
+        }
     }
 
     /// Its windows, the current one too, and its samples with their bytes; neither in any order.

@@ -101,8 +101,7 @@ fn tail(window: &[u8; WINDOW], start: usize, countries: &CountrySet) -> Option<(
         TAIL_CR if *window.get(start + 4)? == b'\n' => start + 5,
         _ => return None,
     };
-    let [_, first, second, _] = tail.to_le_bytes();
-    Some((countries.number_of(first, second)?, end))
+    Some((countries.number_of(tail >> 8)?, end))
 }
 
 /// Sixteen bytes of which the last are an id's digits, and a mask that has `0x0f` for those: a

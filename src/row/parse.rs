@@ -4,7 +4,7 @@ use super::naive;
 use super::plain;
 use super::reject::RejectLog;
 use super::{CountrySet, Row};
-use crate::model::RowBatch;
+use crate::model::{RejectReason, RowBatch};
 
 /// Appends the good rows of `bytes` to `batch` and tells `rejects` of all of them, until the batch
 /// holds [`RowBatch::ROWS`] or the bytes end. Returns how many bytes that took: the caller drains the
@@ -34,6 +34,9 @@ pub fn parse(
     parse_up_to(RowBatch::ROWS, bytes, countries, batch, rejects)
 }
 
+/// The fewest bytes that an accepted row has, its LF among them: `1|2|FR`.
+const LEAST_ROW: usize = 7;
+
 /// [`parse`] for a batch of at most `limit` rows.
 fn parse_up_to(
     limit: usize,
@@ -42,54 +45,92 @@ fn parse_up_to(
     batch: &mut RowBatch,
     rejects: &mut RejectLog,
 ) -> usize {
-    let mut at = 0;
-    // Rows of the batch that `rejects` was told of.
-    let mut told = batch.len();
-    while batch.len() < limit && at < bytes.len() {
-        if let Some((row, length)) = plain::row(bytes, at, countries) {
-            push(batch, row);
-            at += length;
-        } else {
-            let rest = bytes.get(at..).unwrap_or_default();
-            let end = memchr::memchr(b'\n', rest);
-            let line = end.and_then(|end| rest.get(..end)).unwrap_or(rest);
-            told = by_the_rules(line, countries, batch, rejects, told);
-            at += end.map_or(rest.len(), |end| end + 1);
-        }
-    }
-    rejects.count_accepted((batch.len() - told) as u64);
-    at
+    let start = batch.len();
+    // The last row may lack its LF. Small inputs do not pay for the whole batch.
+    let room = limit.saturating_sub(start).min(bytes.len() / LEAST_ROW + 1);
+    resize(batch, start + room);
+    let columns = Columns {
+        songs: batch.songs.get_mut(start..).unwrap_or_default(),
+        users: batch.users.get_mut(start..).unwrap_or_default(),
+        countries: batch.countries.get_mut(start..).unwrap_or_default(),
+    };
+    let (taken, filled) = fill(columns, bytes, countries, rejects);
+    resize(batch, start + filled);
+    taken
 }
 
-/// Takes one line, of whatever kind; returns the rows of the batch that `rejects` was told of, which
-/// were `told` before. Kept out of the loop, whose registers it would take.
-#[inline(never)]
-fn by_the_rules(
-    line: &[u8],
-    countries: &CountrySet,
-    batch: &mut RowBatch,
-    rejects: &mut RejectLog,
-    told: usize,
-) -> usize {
-    let row = naive::without_cr(line);
-    match naive::classify(row, countries) {
-        Ok(row) => {
-            push(batch, row);
-            told
-        }
-        Err(reason) => {
-            rejects.count_accepted((batch.len() - told) as u64);
-            rejects.reject(reason, row);
-            batch.len()
-        }
-    }
+/// Makes the batch `rows` long; new rows are zeros.
+fn resize(batch: &mut RowBatch, rows: usize) {
+    batch.songs.resize(rows, 0);
+    batch.users.resize(rows, 0);
+    batch.countries.resize(rows, 0);
 }
 
+/// The free part of a batch: room for rows, of equal length. Storing into it is cheaper by a tenth of
+/// all the work on a row than pushing to three vectors.
+struct Columns<'a> {
+    songs: &'a mut [u64],
+    users: &'a mut [u64],
+    countries: &'a mut [u16],
+}
+
+/// Takes rows until `columns` are full or the bytes end; returns how many bytes that took and how
+/// many rows are filled.
 #[inline(always)]
-fn push(batch: &mut RowBatch, row: Row) {
-    batch.songs.push(row.song);
-    batch.users.push(row.user);
-    batch.countries.push(row.country);
+fn fill(
+    columns: Columns<'_>,
+    bytes: &[u8],
+    countries: &CountrySet,
+    rejects: &mut RejectLog,
+) -> (usize, usize) {
+    let (mut at, mut filled) = (0, 0);
+    // Rows filled that `rejects` was told of.
+    let mut told = 0;
+    while at < bytes.len() {
+        let (Some(song), Some(user), Some(country)) = (
+            columns.songs.get_mut(filled),
+            columns.users.get_mut(filled),
+            columns.countries.get_mut(filled),
+        ) else {
+            break;
+        };
+        let row = match plain::row(bytes, at, countries) {
+            Some((row, length)) => {
+                at += length;
+                Ok(row)
+            }
+            None => by_the_rules(bytes, &mut at, countries),
+        };
+        match row {
+            Ok(row) => {
+                (*song, *user, *country) = (row.song, row.user, row.country);
+                filled += 1;
+            }
+            Err((reason, row)) => {
+                rejects.count_accepted((filled - told) as u64);
+                told = filled;
+                rejects.reject(reason, row);
+            }
+        }
+    }
+    rejects.count_accepted((filled - told) as u64);
+    (at, filled)
+}
+
+/// Takes the row at `at` by the rules, and moves behind it. Kept out of the loop, whose registers it
+/// would take.
+#[inline(never)]
+fn by_the_rules<'a>(
+    bytes: &'a [u8],
+    at: &mut usize,
+    countries: &CountrySet,
+) -> Result<Row, (RejectReason, &'a [u8])> {
+    let rest = bytes.get(*at..).unwrap_or_default();
+    let end = memchr::memchr(b'\n', rest);
+    let line = end.and_then(|end| rest.get(..end)).unwrap_or(rest);
+    *at += end.map_or(rest.len(), |end| end + 1);
+    let row = naive::without_cr(line);
+    naive::classify(row, countries).map_err(|reason| (reason, row))
 }
 
 #[cfg(test)]
@@ -100,7 +141,7 @@ mod tests {
 
     use super::super::RejectReport;
     use super::*;
-    use crate::model::{Country, MAX_ID, RejectCounts, RejectReason};
+    use crate::model::{Country, MAX_ID, RejectCounts};
 
     /// Good rows, counts, rows, and of each corrupt one its line, its reason and its first bytes.
     #[derive(Debug, Default, PartialEq)]

@@ -133,3 +133,87 @@ fn masked(window: &[u8; WINDOW], digits: Digits) -> Option<Masked<'_>> {
 fn chunk<const N: usize>(bytes: &[u8], start: usize) -> Option<&[u8; N]> {
     bytes.get(start..)?.first_chunk()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::super::naive;
+    use super::*;
+
+    /// What the fast way says of a line between [`LEAD`] bytes `before` and a window of `behind`.
+    fn taken(before: u8, line: &[u8], behind: u8) -> Option<(Row, usize)> {
+        let bytes = [&[before; LEAD], line, &[behind; WINDOW]].concat();
+        row(&bytes, LEAD, &CountrySet::iso())
+    }
+
+    #[test]
+    fn a_plain_row_is_taken_whatever_the_lengths_of_its_ids_and_the_bytes_around_it() {
+        let digits = |count: usize| &"9123456789012345678"[19 - count..];
+        for (song, user) in (1..=19).flat_map(|song| (1..=19).map(move |user| (song, user))) {
+            let (song, user) = (digits(song), digits(user));
+            for (before, end, behind) in
+                [(b'9', "\n", b'0'), (b'\n', "\r\n", b'|'), (0xff, "\n", 0xff), (0, "\r\n", b'\n')]
+            {
+                let line = format!("{song}|{user}|FR{end}");
+                let (row, length) = taken(before, line.as_bytes(), behind).expect(&line);
+                assert_eq!(row.song, song.parse::<u64>().unwrap(), "{line:?}");
+                assert_eq!(row.user, user.parse::<u64>().unwrap(), "{line:?}");
+                assert_eq!((row.country, length), (5 * 26 + 17, line.len()), "{line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_ids_are_taken_and_leading_zeros_are_digits() {
+        let line = b"9223372036854775807|0000000000000000001|ZW\r\n";
+        let row = Row { song: MAX_ID, user: 1, country: 25 * 26 + 22 };
+        assert_eq!(taken(b'1', line, b'1'), Some((row, 44)));
+    }
+
+    #[test]
+    fn a_row_that_is_not_plain_is_left_to_the_rules() {
+        let lines = "|0|FR/0||FR/||FR/0|1/1,2,FR/1|2|VJ/1|2|fr/1|2|FR /1|2| FR/1 |2|FR/1| 2|FR/ 1|2|FR\
+            /1|2|FR\r\r/1|2|FR\r0/1|2|FRFR/1|2|F/1|2|/1|2|FR|/-1|2|FR/1|-2|FR/+1|2|FR/1|2|[A/1|2|@A\
+            /1|2|A_/1:|2|FR/:|2|FR/1|:|FR/\u{ba}1|2|FR/1|\u{ba}9|FR/1|2|\u{ba}/1\r|2|FR/1|2\0|FR/1234567\
+            /9223372036854775808|2|FR/1|9223372036854775808|FR/9999999999999999999|2|FR\
+            /00000000000000000001|2|FR/1|00000000000000000001|FR/12345678901234567890123456789012345";
+        for line in lines.split('/').map(|line| format!("{line}\n")) {
+            for behind in [b'0', b'|', b'\n', 0xff] {
+                assert_eq!(taken(b'0', line.as_bytes(), behind), None, "{line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_near_either_end_of_the_bytes_is_left_to_the_rules() {
+        let rows = b"1|2|FR\n".repeat(20);
+        let taken = |start: usize| row(&rows, start, &CountrySet::iso()).is_some();
+        let plain: Vec<usize> = (0..20).filter(|index| taken(index * 7)).collect();
+        assert_eq!(plain, (3..=13).collect::<Vec<_>>());
+        assert_eq!(row(&rows, usize::MAX, &CountrySet::iso()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_fast_way_takes_the_rules_take_with_the_same_values(
+            bytes in vec(select(b"001789|||FRGB\r\n \0\xff\xba:/".to_vec()), WINDOW),
+            song in 0..1_000_000_u64,
+            cut in 0..30_usize,
+        ) {
+            // A row that is whole up to `cut`, so that many are taken and many are nearly.
+            let line = format!("{song}|{}|GB\n", song * 12_345_678_901);
+            let line = line.as_bytes();
+            let start = &line[..cut.min(line.len())];
+            let bytes = [&[b'7'; LEAD], start, &bytes[..]].concat();
+            let countries = CountrySet::iso();
+            if let Some((row, length)) = row(&bytes, LEAD, &countries) {
+                let line = bytes[LEAD..].split(|byte| *byte == b'\n').next().unwrap();
+                prop_assert_eq!(length, line.len() + 1);
+                prop_assert_eq!(naive::classify(naive::without_cr(line), &countries), Ok(row));
+            }
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! The kernel of any machine: eight digits to a word.
 
-use super::{LANES, LEAD, Masked, WINDOW, chunk};
+use super::{LEAD, Masked, WINDOW, chunk};
 
 /// Bytes that are looked at before it is known how long the row is: enough for two ids of up to
 /// fifteen digits each.
@@ -29,7 +29,6 @@ pub(super) fn digit_ends(window: &[u8; WINDOW]) -> Option<[usize; 2]> {
 /// every byte that is none. A byte of `0xba` and above carries into the next, which may then be taken
 /// for none though it is a digit. The multiplication gathers the top bits in the highest byte.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "eight bits are left")]
 fn stop_bits(word: u64) -> u32 {
     const fn all(byte: u8) -> u64 {
         u64::from_le_bytes([byte; 8])

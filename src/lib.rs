@@ -6,6 +6,7 @@ pub mod model;
 pub mod ordered;
 pub mod output;
 pub mod partial;
+pub mod row;
 pub mod run;
 pub mod topk;
 

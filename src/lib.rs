@@ -13,6 +13,7 @@ pub mod topk;
 pub mod budget;
 mod error;
 pub mod fs;
+pub mod input;
 pub mod job;
 pub mod store;
 

@@ -1,6 +1,7 @@
 //! Exact daily counts and weekly top songs from huge listening logs, in bounded memory.
 
 pub mod codec;
+pub mod input;
 pub mod merge;
 pub mod model;
 pub mod ordered;
@@ -13,7 +14,6 @@ pub mod topk;
 pub mod budget;
 mod error;
 pub mod fs;
-pub mod input;
 pub mod job;
 pub mod store;
 

@@ -7,7 +7,9 @@ mod backfill;
 mod context;
 mod emit_window;
 mod inspect;
+mod join;
 mod reduce_day;
+mod tally;
 
 pub use backfill::{BackfillDay, BackfillOptions, BackfillReport, backfill};
 pub use context::{Context, Observer, Phase, Silent};

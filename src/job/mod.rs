@@ -10,6 +10,7 @@ mod inspect;
 mod join;
 mod reduce_day;
 mod tally;
+mod tops;
 
 pub use backfill::{BackfillDay, BackfillOptions, BackfillReport, backfill};
 pub use context::{Context, Observer, Phase, Silent};

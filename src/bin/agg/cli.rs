@@ -59,26 +59,13 @@ pub(crate) enum Command {
 #[command(next_help_heading = "Common options")]
 pub(crate) struct Common {
     /// Folder of the partials
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "AGG_STORE",
-        hide_env_values = true,
-        default_value = "agg-store"
-    )]
+    #[arg(long, global = true, value_name = "DIR", default_value = "agg-store")]
+    #[arg(env = "AGG_STORE", hide_env_values = true)]
     pub(crate) store: PathBuf,
 
     /// Peak memory of the run, at least 64MiB
-    #[arg(
-        long,
-        global = true,
-        value_name = "SIZE",
-        env = "AGG_MEMORY",
-        hide_env_values = true,
-        default_value = "512MiB"
-    )]
-    #[arg(value_parser = memory)]
+    #[arg(long, global = true, value_name = "SIZE", default_value = "512MiB")]
+    #[arg(value_parser = memory, env = "AGG_MEMORY", hide_env_values = true)]
     pub(crate) memory: u64,
 
     /// Worker threads, as far as the memory feeds them [default: the cores]
@@ -127,13 +114,8 @@ pub(crate) enum Countries {
 #[derive(Debug, Args)]
 pub(crate) struct Window {
     /// Folder of the emitted windows
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "AGG_OUT",
-        hide_env_values = true,
-        default_value = "agg-out"
-    )]
+    #[arg(long, value_name = "DIR", default_value = "agg-out")]
+    #[arg(env = "AGG_OUT", hide_env_values = true)]
     pub(crate) out: PathBuf,
 
     /// Days in a window, 1 to 3660

@@ -82,8 +82,9 @@ impl Progress {
             Some(total) => ProgressBar::new(total),
             None => ProgressBar::no_length(),
         };
-        let bar = bar.with_style(style(phase, total.is_some())).with_prefix(verb(phase));
-        self.bars.add(bar)
+        let (verb, units) = words(phase);
+        let bar = bar.with_style(style(phase, total.is_some()));
+        self.bars.add(bar.with_prefix(verb).with_message(units))
     }
 }
 
@@ -143,13 +144,14 @@ impl Write for SuspendingStderr {
     }
 }
 
-fn verb(phase: Phase) -> &'static str {
+/// What a phase does, and to what.
+fn words(phase: Phase) -> (&'static str, &'static str) {
     match phase {
-        Phase::Read => "reading",
-        Phase::Count => "counting",
-        Phase::Merge => "merging",
-        Phase::Emit => "emitting",
-        Phase::Publish => "publishing",
+        Phase::Read => ("reading", "bytes"),
+        Phase::Count => ("counting", "rows"),
+        Phase::Merge => ("merging", "entries"),
+        Phase::Emit => ("emitting", "entries"),
+        Phase::Publish => ("publishing", "files"),
     }
 }
 
@@ -159,8 +161,8 @@ fn template(phase: Phase, total_known: bool) -> &'static str {
             "{prefix:<10} [{bar:30}] {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left"
         }
         (Phase::Read, false) => "{prefix:<10} {binary_bytes}, {binary_bytes_per_sec}, {elapsed}",
-        (_, true) => "{prefix:<10} [{bar:30}] {percent}%, {per_sec}, {eta} left",
-        (_, false) => "{prefix:<10} {human_pos}, {per_sec}, {elapsed}",
+        (_, true) => "{prefix:<10} [{bar:30}] {human_pos}/{human_len} {msg}, {eta} left",
+        (_, false) => "{prefix:<10} {human_pos} {msg}, {elapsed}",
     }
 }
 

@@ -78,3 +78,40 @@ impl Window {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn settings(line: &str) -> Settings {
+        let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
+        Settings::new(&cli.common, Progress::on_stderr(true), Arc::default()).unwrap()
+    }
+
+    #[test]
+    fn what_was_typed_reaches_the_context() {
+        let settings = settings("agg list --store S --memory 64MiB --threads 1 --json");
+        assert_eq!(settings.context.store, std::path::PathBuf::from("S"));
+        assert_eq!(settings.context.budget, Budget::new(64 << 20, 1).unwrap());
+        assert_eq!(settings.output, Output::Json);
+    }
+
+    #[test]
+    fn a_job_that_fails_leaves_its_error_and_one_that_ends_its_warnings() {
+        let settings = settings("agg list");
+        assert_eq!(settings.output, Output::Human);
+        let failed = settings.job(|_| Err::<(), _>(agg::Error::damaged("x"))).unwrap_err();
+        assert_eq!(failed.to_string(), "damaged: x");
+        let warned = settings.job(|context| {
+            context.observer.warn("one\nline");
+            Ok(7)
+        });
+        let (seven, run) = warned.unwrap();
+        let json = serde_json::to_string(&run).unwrap();
+        assert_eq!(seven, 7);
+        assert!(json.ends_with(r#""warnings":["one\\nline"]}"#), "{json}");
+    }
+}

@@ -71,7 +71,9 @@ mod tests {
             while stop.load(Ordering::Relaxed) == 0 {
                 thread::sleep(Duration::from_millis(1));
             }
-            second.map(|second| raise(second).unwrap());
+            if let Some(second) = second {
+                raise(second).unwrap();
+            }
             waiting.join().unwrap()
         });
         (stop.into_inner(), end)

@@ -62,6 +62,22 @@ impl Sandbox {
         names
     }
 
+    /// Every file below a folder, sorted, hidden ones too, but for the locks; a link counts as a file.
+    pub(crate) fn files(&self, folder: &str) -> Vec<String> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(self.path(folder)).into_iter().flatten() {
+            let entry = entry.unwrap();
+            let name = format!("{folder}/{}", entry.file_name().into_string().unwrap());
+            if entry.file_type().unwrap().is_dir() {
+                files.extend(self.files(&name));
+            } else if !name.ends_with("lock") {
+                files.push(name);
+            }
+        }
+        files.sort();
+        files
+    }
+
     /// The program, to be run in this folder and untouched by the environment.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_agg"));

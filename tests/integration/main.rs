@@ -15,6 +15,8 @@ mod files;
 mod property;
 /// `reduce-day`: once, again, with other logs, with too many corrupt rows.
 mod reduce;
+/// The rejects file: which corrupt rows it shows, and how.
+mod rejects;
 /// What a row is, and why it is corrupt.
 mod rows;
 /// The sample logs against the answers that were computed without `agg`.

@@ -30,9 +30,12 @@ fn set_time(sandbox: &Sandbox, log: &str, seconds: u64) {
 #[test]
 fn a_day_becomes_one_partial_and_one_rejects_file_and_nothing_is_left_over() {
     let sandbox = reduced();
-    assert_eq!(sandbox.names("agg-store"), ["partials", "rejects"]);
-    assert_eq!(sandbox.names("agg-store/partials"), ["2021-12-01.agg"]);
-    assert_eq!(sandbox.names("agg-store/rejects"), ["2021-12-01.txt"]);
+    let both = ["agg-store/partials/2021-12-01.agg", "agg-store/rejects/2021-12-01.txt"];
+    assert_eq!(sandbox.files("agg-store"), both);
+    sandbox.write("other.log", "9|9|ES\n");
+    sandbox.agg(&format!("reduce-day --date {DAY} other.log")).exits(65);
+    sandbox.agg(&format!("reduce-day --date {DAY} --force other.log")).exits(0);
+    assert_eq!(sandbox.files("agg-store"), both);
 }
 
 #[test]

@@ -88,6 +88,16 @@ pub enum ErrorKind {
         /// What the decoder said.
         reason: String,
     },
+    /// A compressed log that takes more memory to read than it may.
+    #[error(
+        "it needs a zstd window of {needed} bytes, over the limit of {limit}: raise --memory to eight times the window, or compress the log again with a smaller one"
+    )]
+    ZstdWindow {
+        /// Bytes that the frame asks for.
+        needed: u64,
+        /// Bytes that it may have.
+        limit: u64,
+    },
     /// A log grew, shrank or was replaced while it was read.
     #[error("the log changed while it was read: run again once it is complete")]
     LogChanged,

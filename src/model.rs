@@ -38,6 +38,12 @@ impl Day {
         jiff::civil::Date::new(year, month, day).ok().filter(|_| in_range).map(Day)
     }
 
+    /// Year, month and day of the month.
+    #[must_use]
+    pub fn parts(self) -> (i16, i8, i8) {
+        (self.0.year(), self.0.month(), self.0.day())
+    }
+
     /// The day `days` later (or earlier, when negative), unless that leaves 1970 to 2199.
     #[must_use]
     pub fn plus_days(self, days: i64) -> Option<Self> {
@@ -174,6 +180,26 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// A key as people know it: `user 7`, `country FR`.
+    #[must_use]
+    pub fn describe(self, key: u64) -> String {
+        match (self, Country::from_number(key)) {
+            (Kind::Country, Some(country)) => format!("country {country}"),
+            _ => format!("{} {key}", self.noun()),
+        }
+    }
+}
+
+/// A song and its streams, as a ranking holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ranked {
+    /// Song id.
+    pub song: u64,
+    /// Streams.
+    pub count: u64,
+}
+
 /// A place in the order: everything from here on is at or after this key and song.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Position {
@@ -181,6 +207,13 @@ pub struct Position {
     pub key: u64,
     /// Song id.
     pub song: u64,
+}
+
+impl Position {
+    /// The first place of all.
+    pub const FIRST: Position = Position { key: 0, song: 0 };
+    /// Behind every place that an entry can have.
+    pub const END: Position = Position { key: u64::MAX, song: u64::MAX };
 }
 
 /// How often the song was listened to under the key.
@@ -258,10 +291,16 @@ impl Batch {
     }
 }
 
+impl Extend<Entry> for Batch {
+    fn extend<I: IntoIterator<Item = Entry>>(&mut self, entries: I) {
+        entries.into_iter().for_each(|entry| self.push(entry));
+    }
+}
+
 impl FromIterator<Entry> for Batch {
     fn from_iter<I: IntoIterator<Item = Entry>>(entries: I) -> Self {
         let mut batch = Batch::default();
-        entries.into_iter().for_each(|entry| batch.push(entry));
+        batch.extend(entries);
         batch
     }
 }

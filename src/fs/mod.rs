@@ -4,6 +4,7 @@
 //! real one ([`OsFileSystem`]) in tests, and so that what is of Linux alone stands in one place.
 //! Which files there are and what they mean is the business of `store` and `input`.
 
+mod creation;
 mod os;
 
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use std::fmt::Debug;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use creation::creation_error;
 pub use os::OsFileSystem;
 
 /// What lies under a name, as a listing tells it. Links are not followed.
@@ -114,4 +116,4 @@ pub trait TemporaryFile: WriteFile {
 }
 
 /// Held for as long as it lives.
-pub trait Lock: Debug + Send {}
+pub trait Lock: Debug + Send + Sync {}

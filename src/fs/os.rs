@@ -1,5 +1,390 @@
 //! The real file system. What only Linux has stands here and nowhere else.
+//!
+//! Errors are the system's own, untouched, so that a caller sees the error number; the one exception
+//! is a symbolic link or a special file under a lock's name, which is explained. Every descriptor is
+//! closed on `exec`.
+
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags};
+use rustix::io::Errno;
+use tempfile::NamedTempFile;
+
+use super::{FileStat, FileSystem, FileType, Lock, ReadFile, TemporaryFile, WriteFile};
+
+/// The mode that is asked for; the umask takes its bits away, as for any file a shell creates.
+const FILE_MODE: u32 = 0o666;
 
 /// The operating system's files.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsFileSystem;
+
+impl FileSystem for OsFileSystem {
+    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadFile>> {
+        Ok(Box::new(OsFile(File::open(path)?)))
+    }
+
+    fn stdin(&self) -> io::Result<Box<dyn Read + Send>> {
+        // A second descriptor of the same pipe: std's own handle would copy through its buffer.
+        let descriptor = io::stdin().as_fd().try_clone_to_owned()?;
+        Ok(Box::new(File::from(descriptor)))
+    }
+
+    fn create_temporary(&self, folder: &Path, prefix: &str) -> io::Result<Box<dyn TemporaryFile>> {
+        let file = tempfile::Builder::new().prefix(prefix).make_in(folder, create_exclusively)?;
+        Ok(Box::new(OsTemporaryFile(file)))
+    }
+
+    fn create_temporary_folder(&self, parent: &Path, prefix: &str) -> io::Result<PathBuf> {
+        // `make_in` and not `tempdir_in`: the latter hides the error number and takes the mode 0o700.
+        let mut builder = tempfile::Builder::new();
+        let builder = builder.prefix(prefix).disable_cleanup(true);
+        let folder = builder.make_in(parent, |path| fs::create_dir(path))?;
+        Ok(folder.path().to_owned())
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
+        Ok(Box::new(OsFile(create_exclusively(path)?)))
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<FileStat> {
+        Ok(file_stat(&fs::metadata(path)?))
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<(OsString, FileType)>> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            match entry.file_type() {
+                Ok(kind) => entries.push((entry.file_name(), file_type(kind))),
+                // Removed since the folder was read, on a file system that does not list types.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(entries)
+    }
+
+    fn create_folders(&self, folder: &Path) -> io::Result<()> {
+        fs::create_dir_all(folder)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        Ok(rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        fs::remove_dir_all(folder)
+    }
+
+    fn symlink(&self, target: &Path, link: &Path) -> io::Result<()> {
+        std::os::unix::fs::symlink(target, link)
+    }
+
+    fn read_link(&self, link: &Path) -> io::Result<PathBuf> {
+        fs::read_link(link)
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
+        let folder = rustix::fs::open(folder, flags, rustix::fs::Mode::empty())?;
+        Ok(rustix::fs::fsync(folder)?)
+    }
+
+    fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = rustix::fs::Mode::from_raw_mode(FILE_MODE);
+        let file = match rustix::fs::open(path, flags, mode) {
+            Ok(descriptor) => File::from(descriptor),
+            Err(Errno::LOOP) => return Err(unfit_lock("a symbolic link, which is not followed")),
+            Err(error) => return Err(error.into()),
+        };
+        if !file.metadata()?.is_file() {
+            return Err(unfit_lock("no regular file"));
+        }
+        loop {
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Some(Box::new(OsLock { _file: file }))),
+                Err(Errno::WOULDBLOCK) => return Ok(None),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// `O_EXCL`: an error if the name is taken, be it by a symbolic link that leads nowhere.
+fn create_exclusively(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(FILE_MODE).open(path)
+}
+
+fn unfit_lock(what: &str) -> io::Error {
+    let text = format!("the lock file is {what}: remove it and run again");
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}
+
+fn file_type(kind: fs::FileType) -> FileType {
+    if kind.is_file() {
+        FileType::File
+    } else if kind.is_dir() {
+        FileType::Folder
+    } else if kind.is_symlink() {
+        FileType::Link
+    } else {
+        FileType::Other
+    }
+}
+
+fn file_stat(metadata: &Metadata) -> FileStat {
+    // Nanoseconds of an i64 reach from 1677 to 2262; what a file claims beyond stays at the edge.
+    let seconds = metadata.mtime().saturating_mul(1_000_000_000);
+    FileStat {
+        file_type: file_type(metadata.file_type()),
+        size: metadata.size(),
+        modified_ns: seconds.saturating_add(metadata.mtime_nsec()),
+        identity: (metadata.dev(), metadata.ino()),
+    }
+}
+
+/// An open file under a name that stays.
+#[derive(Debug)]
+struct OsFile(File);
+
+impl ReadFile for OsFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(&self.0, buffer, offset)
+    }
+
+    fn stat(&self) -> io::Result<FileStat> {
+        Ok(file_stat(&self.0.metadata()?))
+    }
+}
+
+impl Write for OsFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl WriteFile for OsFile {
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}
+
+/// An open file that is removed when dropped.
+#[derive(Debug)]
+struct OsTemporaryFile(NamedTempFile);
+
+impl Write for OsTemporaryFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Past the wrapper, which would hide the error number behind its own text.
+        self.0.as_file_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.as_file_mut().flush()
+    }
+}
+
+impl WriteFile for OsTemporaryFile {
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.as_file().sync_all()
+    }
+}
+
+impl TemporaryFile for OsTemporaryFile {
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn persist(self: Box<Self>, path: &Path) -> io::Result<()> {
+        self.0.persist(path).map(drop).map_err(|failure| failure.error)
+    }
+}
+
+/// An open file with `flock`: the kernel lets go when the last descriptor closes, by a kill too.
+#[derive(Debug)]
+struct OsLock {
+    _file: File,
+}
+
+impl Lock for OsLock {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn names(folder: &Path) -> Vec<(String, FileType)> {
+        let entries = OsFileSystem.list(folder).unwrap();
+        entries.into_iter().map(|(name, kind)| (name.into_string().unwrap(), kind)).collect()
+    }
+
+    #[test]
+    fn a_temporary_file_vanishes_when_dropped_and_stays_once_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut kept = OsFileSystem.create_temporary(folder.path(), "tmp-").unwrap();
+        let dropped = OsFileSystem.create_temporary(folder.path(), "tmp-").unwrap();
+        kept.write_all(b"kept").unwrap();
+        kept.sync().unwrap();
+        assert_eq!(OsFileSystem.open(kept.path()).unwrap().stat().unwrap().size, 4);
+        let target = folder.path().join("target");
+        fs::write(&target, "old").unwrap();
+        kept.persist(&target).unwrap();
+        drop(dropped);
+        assert_eq!(names(folder.path()), [("target".to_owned(), FileType::File)]);
+        assert_eq!(fs::read(target).unwrap(), b"kept");
+    }
+
+    #[test]
+    fn a_temporary_file_that_cannot_take_its_name_vanishes_and_tells_the_error_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = OsFileSystem.create_temporary(folder.path(), "tmp-").unwrap();
+        let error = file.persist(&folder.path().join("absent").join("target")).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(Errno::NOENT.raw_os_error()));
+        assert_eq!(names(folder.path()), []);
+        let gone = folder.path().join("gone");
+        let error = OsFileSystem.create_temporary(&gone, "tmp-").unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(Errno::NOENT.raw_os_error()));
+        let error = OsFileSystem.create_temporary_folder(&gone, "tmp-").unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(Errno::NOENT.raw_os_error()));
+    }
+
+    #[test]
+    fn files_and_folders_have_the_mode_that_the_umask_leaves() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode();
+        let plain_file = folder.path().join("plain");
+        File::create(&plain_file).unwrap();
+        let plain_folder = folder.path().join("plain-folder");
+        fs::create_dir(&plain_folder).unwrap();
+
+        let temporary = OsFileSystem.create_temporary(folder.path(), "tmp-").unwrap();
+        assert_eq!(mode(temporary.path()), mode(&plain_file));
+        let new = folder.path().join("new");
+        OsFileSystem.create_new(&new).unwrap();
+        assert_eq!(mode(&new), mode(&plain_file));
+        let built = OsFileSystem.create_temporary_folder(folder.path(), "tmp-").unwrap();
+        assert_eq!(mode(&built), mode(&plain_folder));
+    }
+
+    #[test]
+    fn a_new_file_never_follows_a_link_nor_replaces_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        symlink(folder.path().join("elsewhere"), &link).unwrap();
+        let error = OsFileSystem.create_new(&link).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(names(folder.path()), [("link".to_owned(), FileType::Link)]);
+    }
+
+    #[test]
+    fn a_lock_excludes_until_it_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let held = OsFileSystem.try_lock(&path).unwrap();
+        assert!(held.is_some());
+        assert!(OsFileSystem.try_lock(&path).unwrap().is_none());
+        drop(held);
+        assert!(OsFileSystem.try_lock(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_lock_is_neither_taken_through_a_link_nor_on_a_folder_or_a_pipe() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        symlink(folder.path().join("elsewhere"), &link).unwrap();
+        let error = OsFileSystem.try_lock(&link).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the lock file is a symbolic link, which is not followed: remove it and run again"
+        );
+        assert!(!folder.path().join("elsewhere").exists());
+
+        assert!(OsFileSystem.try_lock(folder.path()).is_err());
+        let pipe = folder.path().join("pipe");
+        let mode = rustix::fs::Mode::from_raw_mode(FILE_MODE);
+        rustix::fs::mknodat(CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert!(OsFileSystem.try_lock(&pipe).is_err());
+    }
+
+    #[test]
+    fn a_listing_is_in_byte_order_and_does_not_follow_links() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b", "a", "B", "é", "_"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        fs::create_dir(folder.path().join("folder")).unwrap();
+        symlink(folder.path(), folder.path().join("link")).unwrap();
+        let expected = [
+            ("B", FileType::File),
+            ("_", FileType::File),
+            ("a", FileType::File),
+            ("b", FileType::File),
+            ("folder", FileType::Folder),
+            ("link", FileType::Link),
+            ("é", FileType::File),
+        ];
+        assert_eq!(names(folder.path()), expected.map(|(name, kind)| (name.to_owned(), kind)));
+    }
+
+    #[test]
+    fn a_file_is_read_by_position_up_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "0123456789").unwrap();
+        let file = OsFileSystem.open(&path).unwrap();
+        let mut buffer = [b'.'; 4];
+        assert_eq!(file.read_full_at(&mut buffer, 8).unwrap(), 2);
+        assert_eq!(&buffer, b"89..");
+        assert_eq!(file.read_full_at(&mut buffer, 2).unwrap(), 4);
+        assert_eq!(&buffer, b"2345");
+        assert_eq!(file.read_full_at(&mut buffer, 11).unwrap(), 0);
+        assert_eq!(file.stat().unwrap(), OsFileSystem.stat(&path).unwrap());
+    }
+
+    #[test]
+    fn a_modification_time_has_its_nanoseconds_before_1970_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let file = File::create(&path).unwrap();
+        let base = std::time::SystemTime::UNIX_EPOCH;
+        file.set_modified(base + std::time::Duration::new(5, 7)).unwrap();
+        assert_eq!(OsFileSystem.stat(&path).unwrap().modified_ns, 5_000_000_007);
+        file.set_modified(base - std::time::Duration::new(1, 0)).unwrap();
+        assert_eq!(OsFileSystem.stat(&path).unwrap().modified_ns, -1_000_000_000);
+    }
+
+    #[test]
+    fn an_exchange_swaps_two_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+        fs::create_dir(&one).unwrap();
+        fs::create_dir(&other).unwrap();
+        fs::write(one.join("file"), "").unwrap();
+        OsFileSystem.exchange(&one, &other).unwrap();
+        assert_eq!(names(&one), []);
+        assert_eq!(names(&other), [("file".to_owned(), FileType::File)]);
+        let error = OsFileSystem.exchange(&one, &folder.path().join("absent")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+}

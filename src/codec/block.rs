@@ -1,0 +1,327 @@
+//! A block: up to 4,096 sorted entries, encoded so that each block is read without another.
+//!
+//! Layout (little-endian): `entries: u16`, `keys: u16`, `first_key: u64`, `first_song: u64`, then four
+//! [`rice`] columns:
+//! 1. `keys - 1` gaps between neighbouring keys, less one;
+//! 2. `keys` lengths (entries of each key in this block), less one;
+//! 3. `entries` songs: the block's first as 0, any other key's first as it is, all others as the gap to the
+//!    song before, less one;
+//! 4. `entries` counts, less one.
+//!
+//! A key with more entries than a block has room for goes on in the next block, which then starts with
+//! the same key. Cost: 3 to 5 ns an entry either way; memory: the decoded [`Batch`], 98 KB.
+
+use std::ops::Range;
+
+use super::{Corrupt, rice, take_array};
+use crate::model::{Batch, Entry, MAX_ID};
+
+/// Entries of a block at most, and of every block of a run but its last exactly.
+///
+/// 4,096 entries decode into 98 KB (inside a second-level cache) and take 8 to 17 KB on disk; with
+/// 40 bytes in the index for each, the index is half a percent of the file.
+pub const MAX_ENTRIES: usize = 4096;
+/// Bytes before the columns.
+pub const HEADER_BYTES: usize = 2 + 2 + 8 + 8;
+/// A bound on the bytes of any block, for whoever is told a length by a file.
+pub const MAX_BYTES: usize = HEADER_BYTES + 4 * (rice::HEADER_BYTES + MAX_ENTRIES * 22);
+
+const _: () = assert!(MAX_ENTRIES <= rice::MAX_VALUES && MAX_ENTRIES <= u16::MAX as usize);
+
+/// Encodes blocks; holds the columns between calls (about 100 KB).
+#[derive(Debug, Default)]
+pub struct Encoder {
+    gaps: Vec<u64>,
+    lengths: Vec<u64>,
+    songs: Vec<u64>,
+    counts: Vec<u64>,
+}
+
+impl Encoder {
+    /// Appends the entries `range` of a sorted `batch` (1 to [`MAX_ENTRIES`] of them) to `out`.
+    ///
+    /// Refuses entries out of order, repeated pairs, counts of 0 and numbers above [`MAX_ID`], with
+    /// the two entries: disorder is caught at its source.
+    pub fn encode(
+        &mut self,
+        batch: &Batch,
+        range: Range<usize>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Disorder> {
+        let (keys, songs, counts) = columns(batch, range);
+        let (Some(&first_key), Some(&first_song)) = (keys.first(), songs.first()) else {
+            return Ok(());
+        };
+        self.fill(keys, songs, counts)?;
+        for number in [self.songs.len(), self.lengths.len()] {
+            out.extend_from_slice(&u16::try_from(number).unwrap_or(0).to_le_bytes());
+        }
+        out.extend_from_slice(&first_key.to_le_bytes());
+        out.extend_from_slice(&first_song.to_le_bytes());
+        for column in [&self.gaps, &self.lengths, &self.songs, &self.counts] {
+            rice::encode(column, out);
+        }
+        Ok(())
+    }
+
+    /// Distinct keys of the block encoded last.
+    #[must_use]
+    pub fn keys(&self) -> u32 {
+        u32::try_from(self.lengths.len()).unwrap_or(u32::MAX)
+    }
+
+    fn fill(&mut self, keys: &[u64], songs: &[u64], counts: &[u64]) -> Result<(), Disorder> {
+        for column in [&mut self.gaps, &mut self.lengths, &mut self.songs, &mut self.counts] {
+            column.clear();
+        }
+        let mut last: Option<Entry> = None;
+        let mut length = 0;
+        for ((&key, &song), &count) in keys.iter().zip(songs).zip(counts) {
+            let entry = Entry { key, song, count };
+            let wrong = |last| Disorder { last, entry };
+            if count == 0 || (key | song | count) > MAX_ID || self.songs.len() == MAX_ENTRIES {
+                return Err(wrong(last));
+            }
+            match last {
+                None => self.songs.push(0),
+                Some(before) if before.key == key => {
+                    if song <= before.song {
+                        return Err(wrong(last));
+                    }
+                    self.songs.push(song - before.song - 1);
+                }
+                Some(before) => {
+                    if key < before.key {
+                        return Err(wrong(last));
+                    }
+                    self.gaps.push(key - before.key - 1);
+                    self.lengths.push(length - 1);
+                    length = 0;
+                    self.songs.push(song);
+                }
+            }
+            self.counts.push(count - 1);
+            length += 1;
+            last = Some(entry);
+        }
+        self.lengths.push(length.max(1) - 1);
+        Ok(())
+    }
+}
+
+fn columns(batch: &Batch, range: Range<usize>) -> (&[u64], &[u64], &[u64]) {
+    (
+        batch.keys.get(range.clone()).unwrap_or_default(),
+        batch.songs.get(range.clone()).unwrap_or_default(),
+        batch.counts.get(range).unwrap_or_default(),
+    )
+}
+
+/// Entries that were to be written out of order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("entries out of order: {entry:?} after {last:?}")]
+pub struct Disorder {
+    /// The entry before.
+    pub last: Option<Entry>,
+    /// The one that cannot follow it, or is no entry by itself.
+    pub entry: Entry,
+}
+
+/// Decodes blocks; holds the columns between calls (about 65 KB).
+#[derive(Debug, Default)]
+pub struct Decoder {
+    gaps: Vec<u64>,
+    lengths: Vec<u64>,
+}
+
+impl Decoder {
+    /// Puts the entries of one block into `batch`, replacing what was there. `bytes` must be exactly one
+    /// block; the entries that come out are sorted, without repeated pairs, and within [`MAX_ID`].
+    pub fn decode(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<(), Corrupt> {
+        let mut rest = bytes;
+        let entries = usize::from(u16::from_le_bytes(take_array(&mut rest)?));
+        let keys = usize::from(u16::from_le_bytes(take_array(&mut rest)?));
+        let first_key = u64::from_le_bytes(take_array(&mut rest)?);
+        let first_song = u64::from_le_bytes(take_array(&mut rest)?);
+        if entries == 0 || entries > MAX_ENTRIES || keys == 0 || keys > entries {
+            return Err(Corrupt("a block has an impossible number of entries or keys"));
+        }
+        rice::decode(&mut rest, keys - 1, &mut self.gaps)?;
+        rice::decode(&mut rest, keys, &mut self.lengths)?;
+        rice::decode(&mut rest, entries, &mut batch.songs)?;
+        rice::decode(&mut rest, entries, &mut batch.counts)?;
+        if !rest.is_empty() {
+            return Err(Corrupt("a block has idle bytes at its end"));
+        }
+        self.place_keys(first_key, entries, batch)?;
+        self.sum_songs(first_song, &mut batch.songs)?;
+        restore_counts(&mut batch.counts)
+    }
+
+    fn place_keys(&self, first_key: u64, entries: usize, batch: &mut Batch) -> Result<(), Corrupt> {
+        batch.keys.clear();
+        let mut key = first_key;
+        let mut room = entries as u64;
+        // The first key has no gap before it.
+        let gaps = std::iter::once(None).chain(self.gaps.iter().map(Some));
+        for (less_one, gap) in self.lengths.iter().zip(gaps) {
+            if let Some(gap) = gap {
+                // Both are at most 2^63 - 1 here, so the sum stays within 64 bits.
+                key = key + (gap & MAX_ID) + 1;
+            }
+            if key > MAX_ID || gap.is_some_and(|gap| *gap > MAX_ID) {
+                return Err(Corrupt("a key exceeds 2^63-1"));
+            }
+            if *less_one >= room {
+                return Err(Corrupt("a block's keys have more entries than the block"));
+            }
+            room -= less_one + 1;
+            let taken = entries as u64 - room;
+            batch.keys.resize(usize::try_from(taken).unwrap_or(entries), key);
+        }
+        if room == 0 { Ok(()) } else { Err(Corrupt("a block has entries without a key")) }
+    }
+
+    fn sum_songs(&self, first_song: u64, songs: &mut [u64]) -> Result<(), Corrupt> {
+        // The top bit of any number that is too large, gathered and looked at once.
+        let mut excess = first_song;
+        let mut rest = songs;
+        let mut start = first_song;
+        for less_one in &self.lengths {
+            let length = usize::try_from(*less_one).unwrap_or(usize::MAX).saturating_add(1);
+            let Some((list, after)) = rest.split_at_mut_checked(length) else {
+                return Err(Corrupt("a block's keys have more entries than the block"));
+            };
+            if let Some((first, others)) = list.split_first_mut() {
+                excess |= *first;
+                let mut song = start.wrapping_add(*first);
+                *first = song;
+                excess |= song;
+                for slot in others {
+                    // Two numbers below 2^63 and one: no wrap unless `excess` says so.
+                    excess |= *slot;
+                    song = song.wrapping_add(*slot).wrapping_add(1);
+                    excess |= song;
+                    *slot = song;
+                }
+            }
+            rest = after;
+            start = 0;
+        }
+        if excess > MAX_ID { Err(Corrupt("a song exceeds 2^63-1")) } else { Ok(()) }
+    }
+}
+
+fn restore_counts(counts: &mut [u64]) -> Result<(), Corrupt> {
+    let mut excess = 0;
+    for count in counts {
+        excess |= *count;
+        *count = count.wrapping_add(1);
+        excess |= *count;
+    }
+    if excess > MAX_ID { Err(Corrupt("a count exceeds 2^63-1")) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn encode(batch: &Batch) -> Result<Vec<u8>, Disorder> {
+        let mut out = Vec::new();
+        Encoder::default().encode(batch, 0..batch.len(), &mut out)?;
+        Ok(out)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Batch, Corrupt> {
+        let mut batch = Batch::default();
+        Decoder::default().decode(bytes, &mut batch).map(|()| batch)
+    }
+
+    fn entry(key: u64, song: u64, count: u64) -> Entry {
+        Entry { key, song, count }
+    }
+
+    #[test]
+    fn a_small_block_is_these_bytes() {
+        let batch: Batch = [entry(5, 10, 1), entry(5, 12, 3), entry(7, 0, 1)].into_iter().collect();
+        let bytes = encode(&batch).unwrap();
+        let mut expected = vec![3, 0, 2, 0];
+        expected.extend_from_slice(&5u64.to_le_bytes());
+        expected.extend_from_slice(&10u64.to_le_bytes());
+        expected.extend_from_slice(&[0, 1, 0, 0, 0, 0b10]); // one gap of 1
+        expected.extend_from_slice(&[0, 1, 0, 0, 0, 0b110]); // lengths less one: 1, 0
+        expected.extend_from_slice(&[0, 1, 0, 0, 0, 0b1101]); // songs 0, gap 1, 0
+        expected.extend_from_slice(&[0, 1, 0, 0, 0, 0b1_1001]); // counts less one: 0, 2, 0
+        assert_eq!(bytes, expected);
+        assert_eq!(decode(&bytes), Ok(batch));
+    }
+
+    #[test]
+    fn the_largest_block_stays_below_the_stated_bytes() {
+        let wide = |at: u64| entry(at << 50, MAX_ID - at, MAX_ID - at * at);
+        let batch: Batch = (0..MAX_ENTRIES as u64).map(wide).collect();
+        let bytes = encode(&batch).unwrap();
+        assert!(bytes.len() <= MAX_BYTES);
+        assert_eq!(decode(&bytes), Ok(batch));
+    }
+
+    #[test]
+    fn disorder_repeats_zero_counts_and_large_numbers_are_refused() {
+        let ok = entry(5, 5, 1);
+        for bad in
+            [entry(5, 5, 1), entry(5, 4, 1), entry(4, 9, 1), entry(6, 6, 0), entry(1 << 63, 0, 1)]
+        {
+            assert_eq!(
+                encode(&[ok, bad].into_iter().collect()),
+                Err(Disorder { last: Some(ok), entry: bad })
+            );
+        }
+        let many: Batch = (0..=MAX_ENTRIES as u64).map(|song| entry(1, song, 1)).collect();
+        assert!(encode(&many).is_err());
+    }
+
+    #[test]
+    fn every_changed_bit_and_every_cut_is_an_error_or_a_sorted_batch() {
+        let batch: Batch = (0..40u64)
+            .map(|at| entry(at / 7, at * 1_000_003 % 977 + at * 977, at % 3 + 1))
+            .collect();
+        let bytes = encode(&batch).unwrap();
+        for cut in 0..bytes.len() {
+            assert!(decode(bytes.get(..cut).unwrap()).is_err());
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut bytes = bytes.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(read) = decode(&bytes) {
+                assert!(encode(&read).is_ok(), "what was decoded is in order");
+            }
+        }
+    }
+
+    fn batches() -> impl Strategy<Value = Batch> {
+        let id = prop_oneof![0u64..20, any::<u64>().prop_map(|id| id & MAX_ID)];
+        let count = prop_oneof![Just(1u64), 1u64..100, 1u64..=MAX_ID];
+        prop::collection::btree_map((id.clone(), id), count, 1..200).prop_map(
+            |map: BTreeMap<(u64, u64), u64>| {
+                map.into_iter().map(|((key, song), count)| entry(key, song, count)).collect()
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn any_sorted_batch_comes_back(batch in batches()) {
+            let bytes = encode(&batch).unwrap();
+            prop_assert_eq!(decode(&bytes), Ok(batch));
+        }
+
+        #[test]
+        fn hostile_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = decode(&bytes);
+        }
+    }
+}

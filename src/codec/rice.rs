@@ -1,0 +1,339 @@
+//! A column of numbers, Rice-coded, with escapes for outliers.
+//!
+//! Each value is split at bit `k`. The low `k` bits of all values lie packed side by side; the high
+//! parts stand in unary (so many zeros, then a one) in a bit string of their own, so that both are
+//! decoded in straight loops without a branch a value. A high part of [`ESCAPE`] or more is written as
+//! `ESCAPE` zeros and a one, its low bits as zeros, and what the value exceeds `ESCAPE << k` by as a
+//! [`varint`](super::varint) in a third string. `k` is chosen to make the column short.
+//!
+//! For gaps between random sorted numbers (geometric, the songs of a user or a country) this lies
+//! within 0.1 bit of the best code with a whole `k` and about 0.03 to 0.1 bit above the entropy (Golomb 1966,
+//! Rice 1979; the split into two strings is Elias-Fano's, 1974). Counts, nearly all 1, take one bit;
+//! the escapes keep the few large ones from widening the rest.
+//!
+//! Layout: `k: u8`, `high_bytes: u16`, `escape_bytes: u16`, then `ceil(n*k/8)` bytes of low parts,
+//! `high_bytes` of unary parts, `escape_bytes` of escapes; little-endian, bits filled from the lowest,
+//! unused bits of a last byte zero.
+
+use super::{Corrupt, take, take_array, varint};
+
+/// Values of one column at most; bounds every length below.
+pub const MAX_VALUES: usize = 4096;
+/// The high part from which on a value is escaped. At a well-chosen `k` one gap in 10^5 is.
+pub const ESCAPE: u32 = 12;
+/// The widest low part: a value below 2^63 then never needs an escape.
+pub const MAX_LOW_BITS: u32 = 60;
+/// Bytes before the three strings.
+pub const HEADER_BYTES: usize = 1 + 2 + 2;
+
+// Both lengths in the header fit their 16 bits.
+const _: () = assert!(MAX_VALUES * (ESCAPE as usize + 1) / 8 < u16::MAX as usize);
+const _: () = assert!(MAX_VALUES * varint::MAX_BYTES <= u16::MAX as usize);
+
+/// Appends `values` (at most [`MAX_VALUES`]) to `out`. The bytes depend on the values alone.
+#[expect(clippy::cast_possible_truncation, reason = "the assertions above bound both lengths")]
+pub fn encode(values: &[u64], out: &mut Vec<u8>) {
+    debug_assert!(values.len() <= MAX_VALUES);
+    let low_bits = choose_low_bits(values);
+    let header = out.len();
+    out.extend_from_slice(&[0; HEADER_BYTES]);
+    pack_low(values, low_bits, out);
+    let high = out.len();
+    pack_high(values, low_bits, out);
+    let escapes = out.len();
+    for value in values.iter().filter(|value| is_escape(**value, low_bits)) {
+        varint::encode(value - (u64::from(ESCAPE) << low_bits), out);
+    }
+    let high_bytes = ((escapes - high) as u16).to_le_bytes();
+    let escape_bytes = ((out.len() - escapes) as u16).to_le_bytes();
+    if let Some(place) = out.get_mut(header..header + HEADER_BYTES) {
+        let [h0, h1] = high_bytes;
+        let [e0, e1] = escape_bytes;
+        place.copy_from_slice(&[low_bits as u8, h0, h1, e0, e1]);
+    }
+}
+
+fn is_escape(value: u64, low_bits: u32) -> bool {
+    value >> low_bits >= u64::from(ESCAPE)
+}
+
+/// The `k` with the shortest column, judged by how many values have how many bits (values of
+/// as many bits count as equally likely): exact enough, and a pass over 65 numbers instead of the column.
+fn choose_low_bits(values: &[u64]) -> u32 {
+    let mut by_bits = [0u64; 65];
+    for value in values {
+        // The index is at most 64.
+        if let Some(bin) = by_bits.get_mut((64 - value.leading_zeros()) as usize) {
+            *bin += 1;
+        }
+    }
+    let used = |bin: &(u32, u64)| bin.1 > 0;
+    let bins = || (0u32..).zip(by_bits).filter(used);
+    let widest = bins().last().map_or(0, |(bits, _)| bits).min(MAX_LOW_BITS);
+    let cost_in_quarter_bits = |low_bits: u32| -> u64 {
+        bins().map(|(bits, many)| many * cost_of_one(bits, low_bits)).sum::<u64>()
+    };
+    (0..=widest).min_by_key(|low_bits| cost_in_quarter_bits(*low_bits)).unwrap_or(0)
+}
+
+/// Estimated size of a value of `bits` bits, in quarters of a bit.
+fn cost_of_one(bits: u32, low_bits: u32) -> u64 {
+    let fixed = 4 * u64::from(low_bits + 1);
+    if bits <= low_bits {
+        return fixed;
+    }
+    let above = bits - low_bits;
+    // High parts from 2^(above-1) to 2^above - 1, equally likely: 0.75 * 2^above - 0.5 on average.
+    if above < 5 {
+        fixed + (3 << above) - 2
+    } else {
+        fixed + u64::from(4 * ESCAPE + 32 * varint::encoded_bytes(bits))
+    }
+}
+
+fn pack_low(values: &[u64], low_bits: u32, out: &mut Vec<u8>) {
+    if low_bits == 0 {
+        return;
+    }
+    let mask = u64::MAX >> (64 - low_bits);
+    let end = out.len() + (values.len() * low_bits as usize).div_ceil(8);
+    let mut word = 0u64;
+    let mut filled = 0;
+    for value in values {
+        let low = if is_escape(*value, low_bits) { 0 } else { value & mask };
+        word |= low << filled;
+        filled += low_bits;
+        if filled >= 64 {
+            out.extend_from_slice(&word.to_le_bytes());
+            filled -= 64;
+            // What did not fit; a shift by 64 would be no shift.
+            word = if filled == 0 { 0 } else { low >> (low_bits - filled) };
+        }
+    }
+    out.extend_from_slice(&word.to_le_bytes());
+    out.truncate(end);
+}
+
+fn pack_high(values: &[u64], low_bits: u32, out: &mut Vec<u8>) {
+    let mut word = 0u64;
+    let mut filled = 0u32;
+    for value in values {
+        let zeros = (value >> low_bits).min(u64::from(ESCAPE)).to_le_bytes()[0];
+        filled += u32::from(zeros);
+        if filled >= 64 {
+            out.extend_from_slice(&word.to_le_bytes());
+            word = 0;
+            filled -= 64;
+        }
+        word |= 1 << filled;
+        filled += 1;
+        if filled == 64 {
+            out.extend_from_slice(&word.to_le_bytes());
+            word = 0;
+            filled = 0;
+        }
+    }
+    let rest = word.to_le_bytes();
+    out.extend_from_slice(rest.get(..filled.div_ceil(8) as usize).unwrap_or_default());
+}
+
+/// Takes a column of `count` values off the front of `bytes` and puts it into `values`.
+pub fn decode(bytes: &mut &[u8], count: usize, values: &mut Vec<u64>) -> Result<(), Corrupt> {
+    if count > MAX_VALUES {
+        return Err(Corrupt("a column has too many values"));
+    }
+    let [low_bits, h0, h1, e0, e1] = take_array::<HEADER_BYTES>(bytes)?;
+    let low_bits = u32::from(low_bits);
+    if low_bits > MAX_LOW_BITS {
+        return Err(Corrupt("a column's low parts are too wide"));
+    }
+    let low = take(bytes, (count * low_bits as usize).div_ceil(8))?;
+    let high = take(bytes, usize::from(u16::from_le_bytes([h0, h1])))?;
+    let mut escapes = take(bytes, usize::from(u16::from_le_bytes([e0, e1])))?;
+    values.clear();
+    values.resize(count, 0);
+    let escaped = unpack_high(high, low_bits, values)?;
+    if low_bits <= 56 {
+        unpack_low(low, low_bits, values);
+    } else {
+        unpack_wide_low(low, low_bits, values);
+    }
+    if escaped {
+        add_escapes(&mut escapes, low_bits, values)?;
+    }
+    if escapes.is_empty() { Ok(()) } else { Err(Corrupt("a column has idle escapes")) }
+}
+
+/// Puts each high part, shifted to its place, into `values`; says whether any is an escape.
+fn unpack_high(high: &[u8], low_bits: u32, values: &mut [u64]) -> Result<bool, Corrupt> {
+    let mut slots = values.iter_mut();
+    let mut after_last = 0u32;
+    let mut largest = 0u32;
+    let mut base = 0u32;
+    for chunk in high.chunks(8) {
+        let mut padded = [0u8; 8];
+        // A chunk has at most 8 bytes.
+        padded.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
+        let mut word = u64::from_le_bytes(padded);
+        while word != 0 {
+            let at = base + word.trailing_zeros();
+            let zeros = at - after_last;
+            let slot = slots.next().ok_or(Corrupt("a column has more high parts than values"))?;
+            *slot = u64::from(zeros.min(ESCAPE)) << low_bits;
+            largest = largest.max(zeros);
+            after_last = at + 1;
+            word &= word - 1;
+        }
+        base += 64;
+    }
+    if slots.next().is_some() {
+        return Err(Corrupt("a column has fewer high parts than values"));
+    }
+    if largest > ESCAPE {
+        return Err(Corrupt("a column's high part is too long"));
+    }
+    Ok(largest == ESCAPE)
+}
+
+/// Adds the low parts, of at most 56 bits: with the up to 7 bits before them they fit one word.
+fn unpack_low(low: &[u8], low_bits: u32, values: &mut [u64]) {
+    if low_bits == 0 {
+        return;
+    }
+    let mask = u64::MAX >> (64 - low_bits);
+    let width = low_bits as usize;
+    // Eight values take exactly `width` bytes, so each group starts at a whole byte.
+    let mut groups = values.chunks_exact_mut(8);
+    let mut start = 0;
+    for group in &mut groups {
+        let Some(window) = low.get(start..).filter(|window| window.len() >= width + 8) else {
+            or_padded(low.get(start..).unwrap_or_default(), width, mask, group);
+            start += width;
+            continue;
+        };
+        for (slot, at) in group.iter_mut().zip((0usize..).step_by(width)) {
+            if let Some(word) = window.get(at >> 3..).and_then(|bytes| bytes.first_chunk::<8>()) {
+                *slot |= u64::from_le_bytes(*word) >> (at & 7) & mask;
+            }
+        }
+        start += width;
+    }
+    or_padded(low.get(start..).unwrap_or_default(), width, mask, groups.into_remainder());
+}
+
+/// As above for the last values, whose words would reach beyond the string's end.
+fn or_padded(low: &[u8], width: usize, mask: u64, values: &mut [u64]) {
+    let mut padded = [0u8; 8 * 8 + 8];
+    padded.iter_mut().zip(low).for_each(|(to, from)| *to = *from);
+    for (slot, at) in values.iter_mut().zip((0usize..).step_by(width)) {
+        if let Some(word) = padded.get(at >> 3..).and_then(|bytes| bytes.first_chunk::<8>()) {
+            *slot |= u64::from_le_bytes(*word) >> (at & 7) & mask;
+        }
+    }
+}
+
+/// Adds low parts of more than 56 bits: two words each. Only ids beyond 2^56 come here.
+fn unpack_wide_low(low: &[u8], low_bits: u32, values: &mut [u64]) {
+    let mask = u64::MAX >> (64 - low_bits);
+    for (slot, at) in values.iter_mut().zip((0usize..).step_by(low_bits as usize)) {
+        let mut padded = [0u8; 16];
+        let bytes = low.get(at >> 3..).unwrap_or_default();
+        padded.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        let word = u128::from_le_bytes(padded) >> (at & 7) & u128::from(mask);
+        // Masked to at most 60 bits.
+        *slot |= u64::try_from(word).unwrap_or(0);
+    }
+}
+
+/// Adds its excess to each value that is an escape.
+fn add_escapes(escapes: &mut &[u8], low_bits: u32, values: &mut [u64]) -> Result<(), Corrupt> {
+    for value in values.iter_mut().filter(|value| is_escape(**value, low_bits)) {
+        if *value != u64::from(ESCAPE) << low_bits {
+            return Err(Corrupt("an escape has low parts"));
+        }
+        let excess = varint::decode(escapes)?;
+        *value = value.checked_add(excess).ok_or(Corrupt("a value exceeds 64 bits"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn round_trip(values: &[u64]) -> usize {
+        let mut bytes = vec![7; 3];
+        encode(values, &mut bytes);
+        bytes.push(99);
+        let mut rest = bytes.get(3..).unwrap();
+        let mut back = vec![1; 5];
+        decode(&mut rest, values.len(), &mut back).unwrap();
+        assert_eq!(back, values);
+        assert_eq!(rest, [99], "exactly its own bytes are taken");
+        bytes.len() - 4
+    }
+
+    #[test]
+    fn no_value_takes_the_header_alone() {
+        assert_eq!(round_trip(&[]), HEADER_BYTES);
+    }
+
+    #[test]
+    fn ones_take_a_bit_each() {
+        assert_eq!(round_trip(&[0; 4096]), HEADER_BYTES + 512);
+    }
+
+    #[test]
+    fn an_outlier_does_not_widen_the_rest() {
+        let mut values = vec![0; 4096];
+        values[1000] = u64::MAX >> 1;
+        assert!(round_trip(&values) < HEADER_BYTES + 512 + 16);
+    }
+
+    #[test]
+    fn a_small_column_is_these_bytes() {
+        let mut bytes = Vec::new();
+        encode(&[0, 1, 2, 3, 70_000], &mut bytes);
+        // k = 0; unary 1 01 001 0001 then 12 zeros and a one; 69,988 as a varint.
+        let unary: u32 = 1 | 1 << 2 | 1 << 5 | 1 << 9 | 1 << 22;
+        let [u0, u1, u2, _] = unary.to_le_bytes();
+        assert_eq!(bytes, [0, 3, 0, 3, 0, u0, u1, u2, 0xe4, 0xa2, 0x04]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_column_comes_back(
+            values in prop::collection::vec((any::<u64>(), 0u32..=64), 0..300),
+        ) {
+            let values: Vec<u64> = values.iter().map(|(value, shift)| value.checked_shr(*shift).unwrap_or(0)).collect();
+            round_trip(&values);
+        }
+
+        #[test]
+        fn every_width_comes_back(bits in 0u32..=63, count in 0usize..70, seed in any::<u64>()) {
+            let mut state = seed;
+            let values: Vec<u64> = (0..count).map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                if bits == 0 { 0 } else { state >> (64 - bits) }
+            }).collect();
+            round_trip(&values);
+        }
+
+        #[test]
+        fn hostile_bytes_are_an_error_or_a_column_never_a_panic(
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+            low_bits in 0u8..64, high in 0u8..60, count in 0usize..40,
+        ) {
+            let mut bytes = bytes;
+            if let [k, h, h1, e, e1, ..] = bytes.as_mut_slice() {
+                (*k, *h, *h1, *e, *e1) = (low_bits, high, 0, *e & 7, 0);
+            }
+            let mut values = Vec::new();
+            if decode(&mut bytes.as_slice(), count, &mut values).is_ok() {
+                prop_assert_eq!(values.len(), count);
+            }
+        }
+    }
+}

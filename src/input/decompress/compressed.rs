@@ -1,0 +1,105 @@
+//! The compressed file under a decoder: read front to back through a small buffer.
+
+use std::io::{self, BufRead, Read};
+use std::mem;
+use std::sync::Arc;
+
+use crate::fs::ReadFile;
+
+/// Bytes of the file held at a time.
+const BUFFER: usize = 128 << 10;
+
+/// A file read front to back, by position, so that it needs no place of its own in the file.
+///
+/// Keeps the error of a failed read, because decoders may turn it into one of their own: a disk that
+/// fails must not pass for a damaged stream.
+pub(in crate::input) struct Compressed {
+    file: Arc<dyn ReadFile>,
+    /// Allocated by the first read.
+    buffer: Vec<u8>,
+    /// What of the buffer is not consumed yet: `start <= end <= buffer.len()`.
+    start: usize,
+    end: usize,
+    /// Where in the file the buffer's `end` is.
+    offset: u64,
+    failure: Option<io::Error>,
+}
+
+impl Compressed {
+    /// At the start of the file.
+    pub(in crate::input) fn new(file: Arc<dyn ReadFile>) -> Self {
+        Compressed { file, buffer: Vec::new(), start: 0, end: 0, offset: 0, failure: None }
+    }
+
+    /// Moves all out, and leaves an empty shell in its place.
+    pub(super) fn take(&mut self) -> Self {
+        let shell = Compressed::new(Arc::clone(&self.file));
+        mem::replace(self, shell)
+    }
+
+    /// How many bytes of the file are consumed.
+    pub(super) fn position(&self) -> u64 {
+        self.offset - (self.end - self.start) as u64
+    }
+
+    /// Looks at the bytes `ahead` of the position without consuming any; fewer only at the end.
+    pub(super) fn peek(&self, into: &mut [u8], ahead: u64) -> io::Result<usize> {
+        self.file.read_full_at(into, self.position().saturating_add(ahead))
+    }
+
+    /// Consumes the rest of the file; whether it was zeros alone.
+    pub(super) fn rest_is_zero(&mut self) -> io::Result<bool> {
+        loop {
+            let bytes = self.fill_buf()?;
+            if bytes.is_empty() {
+                return Ok(true);
+            }
+            if bytes.iter().any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+            let length = bytes.len();
+            self.consume(length);
+        }
+    }
+
+    /// Why the last read failed, if it did.
+    pub(super) fn take_failure(&mut self) -> Option<io::Error> {
+        self.failure.take()
+    }
+}
+
+impl BufRead for Compressed {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.start == self.end {
+            if self.buffer.is_empty() {
+                self.buffer.resize(BUFFER, 0);
+            }
+            let read = loop {
+                match self.file.read_at(&mut self.buffer, self.offset) {
+                    Ok(read) => break read,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => {
+                        let stand_in = io::Error::from(error.kind());
+                        self.failure = Some(error);
+                        return Err(stand_in);
+                    }
+                }
+            };
+            (self.start, self.end) = (0, read);
+            self.offset += read as u64;
+        }
+        Ok(self.buffer.get(self.start..self.end).unwrap_or_default())
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.start = self.start.saturating_add(amount).min(self.end);
+    }
+}
+
+impl Read for Compressed {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(into)?;
+        self.consume(read);
+        Ok(read)
+    }
+}

@@ -1,0 +1,358 @@
+//! A log's bytes as they were before they were compressed.
+//!
+//! A [`Decoder`] reports its end only when all is well: the last member or frame is complete, its
+//! checksum (if it has one) is right, and nothing but zero padding follows. Whatever else stops it
+//! is an error, so a damaged log is never taken for a shorter one.
+
+mod compressed;
+mod gzip;
+mod zstandard;
+
+use std::io::{self, Read};
+
+pub(super) use compressed::Compressed;
+use gzip::Gzip;
+use zstandard::Zstandard;
+
+use super::paths::Compression;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A stream of decompressed bytes.
+pub(super) enum Decoder {
+    /// Bytes as they come.
+    Plain {
+        /// Where they come from.
+        reader: Box<dyn Read + Send>,
+        /// How many came.
+        taken: u64,
+    },
+    /// One or more gzip members.
+    Gzip(Box<Gzip>),
+    /// One or more zstd frames.
+    Zstd(Zstandard),
+}
+
+impl Decoder {
+    /// Bytes that need no decoder.
+    pub(super) fn plain(reader: Box<dyn Read + Send>) -> Self {
+        Decoder::Plain { reader, taken: 0 }
+    }
+
+    /// A decoder at the start of a compressed file; zstd windows over `window_limit` are refused.
+    pub(super) fn open(
+        compression: Compression,
+        file: Compressed,
+        window_limit: u64,
+    ) -> Result<Self> {
+        match compression {
+            Compression::Gzip => Gzip::open(file).map(|gzip| Decoder::Gzip(Box::new(gzip))),
+            Compression::Zstd => Zstandard::open(file, window_limit).map(Decoder::Zstd),
+        }
+    }
+
+    /// The next bytes; 0 only at a proper end. `buffer` is not empty.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        match self {
+            Decoder::Plain { reader, taken } => loop {
+                match reader.read(buffer) {
+                    Ok(read) => {
+                        *taken += read as u64;
+                        return Ok(read);
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(Error::io("read", error).at_offset(*taken)),
+                }
+            },
+            Decoder::Gzip(gzip) => gzip.read(buffer),
+            Decoder::Zstd(zstd) => zstd.read(buffer),
+        }
+    }
+
+    /// Bytes consumed so far, of the file as it lies on disk.
+    pub(super) fn consumed(&self) -> u64 {
+        match self {
+            Decoder::Plain { taken, .. } => *taken,
+            Decoder::Gzip(gzip) => gzip.consumed(),
+            Decoder::Zstd(zstd) => zstd.consumed(),
+        }
+    }
+
+    /// Bytes of memory that a decoder of this file takes: its window and some buffers. A later
+    /// zstd frame may take more, up to the limit.
+    pub(super) fn memory(compression: Compression, file: &Compressed) -> Result<u64> {
+        const BUFFERS: u64 = 512 << 10;
+        match compression {
+            Compression::Gzip => Ok(BUFFERS),
+            Compression::Zstd => Ok(BUFFERS.saturating_add(zstandard::first_window(file)?)),
+        }
+    }
+}
+
+/// The error for damage in a stream, met at this byte of the compressed file.
+fn damage(format: &'static str, reason: impl Into<String>, offset: u64) -> Error {
+    Error::from(ErrorKind::Compression { format, reason: reason.into() }).at_offset(offset)
+}
+
+/// The error for what a decoder said, which may be a failure to read the file.
+fn decoder_error(format: &'static str, file: &mut Compressed, error: &io::Error) -> Error {
+    if let Some(failure) = file.take_failure() {
+        return Error::io("read", failure).at_offset(file.position());
+    }
+    let reason = match error.kind() {
+        io::ErrorKind::UnexpectedEof => CUT_SHORT.to_owned(),
+        _ => error.to_string(),
+    };
+    damage(format, reason, file.position())
+}
+
+/// Why a stream is damaged: its file ends too early.
+const CUT_SHORT: &str = "it is cut short";
+/// Why a stream is damaged: it cannot be of zero bytes.
+const NO_BYTES: &str = "the file is empty";
+/// Why a stream is damaged: there is more in its file.
+const TRAILING: &str = "other bytes than zero padding follow its end";
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::ErrorClass;
+    use crate::input::twin::{Twin, gzip, zstd};
+
+    const LIMIT: u64 = 8 << 20;
+
+    fn skippable(content: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(content.len()).unwrap();
+        [&0x184D_2A53_u32.to_le_bytes()[..], &length.to_le_bytes(), content].concat()
+    }
+
+    fn compressed(bytes: &[u8], short_reads: usize) -> Compressed {
+        let twin = Twin::new();
+        twin.put("f", bytes);
+        twin.read_at_most(short_reads);
+        Compressed::new(Arc::from(crate::fs::FileSystem::open(&twin, "f".as_ref()).unwrap()))
+    }
+
+    /// All that a decoder gives, and how much of the file it took.
+    fn decode(compression: Compression, bytes: &[u8], room: usize) -> Result<(Vec<u8>, u64)> {
+        let file = compressed(bytes, usize::MAX);
+        decode_file(compression, file, room, LIMIT)
+    }
+
+    fn decode_file(
+        compression: Compression,
+        file: Compressed,
+        room: usize,
+        limit: u64,
+    ) -> Result<(Vec<u8>, u64)> {
+        let mut decoder = Decoder::open(compression, file, limit)?;
+        let (mut out, mut buffer) = (Vec::new(), vec![0; room]);
+        loop {
+            match decoder.read(&mut buffer)? {
+                0 => return Ok((out, decoder.consumed())),
+                read => out.extend_from_slice(&buffer[..read]),
+            }
+        }
+    }
+
+    fn both(bytes: &[u8]) -> [(Compression, Vec<u8>); 2] {
+        [(Compression::Gzip, gzip(bytes)), (Compression::Zstd, zstd(bytes))]
+    }
+
+    fn reason(result: Result<(Vec<u8>, u64)>) -> String {
+        let error = result.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Data);
+        match error.kind() {
+            ErrorKind::Compression { reason, .. } => reason.clone(),
+            _ => error.to_string(),
+        }
+    }
+
+    const TEXT: &[u8] = b"1|2|FR\n3|4|US\n1|2|FR\n3|4|US\n5555|6666|GB\n";
+
+    #[test]
+    fn members_and_frames_are_one_stream_and_zero_padding_may_follow() {
+        for (compression, one) in both(TEXT) {
+            let (_, empty) = both(b"").into_iter().find(|(c, _)| *c == compression).unwrap();
+            for (file, times) in [
+                (one.clone(), 1),
+                ([&one[..], &one].concat(), 2),
+                ([&empty[..], &one, &empty, &one, &empty].concat(), 2),
+                (empty.clone(), 0),
+                ([&one[..], &[0]].concat(), 1),
+                ([&one[..], &one, &[0; 300_000]].concat(), 2),
+            ] {
+                for room in [1, 7, 1000] {
+                    let (out, consumed) = decode(compression, &file, room).unwrap();
+                    assert_eq!(out, TEXT.repeat(times));
+                    assert_eq!(consumed, file.len() as u64);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_that_is_to_be_skipped_is_skipped() {
+        let frame = zstd(TEXT);
+        let (filled, empty) = (skippable(b"whatever"), skippable(b""));
+        for (file, times) in [
+            ([&filled[..], &frame, &empty, &frame, &filled].concat(), 2),
+            ([&empty[..], &frame].concat(), 1),
+            ([&filled[..], &[0; 9]].concat(), 0),
+        ] {
+            let (out, consumed) = decode(Compression::Zstd, &file, 100).unwrap();
+            assert_eq!((out, consumed), (TEXT.repeat(times), file.len() as u64));
+        }
+        assert_eq!(reason(decode(Compression::Zstd, &filled[..filled.len() - 1], 100)), CUT_SHORT);
+    }
+
+    #[test]
+    fn an_empty_file_and_bytes_behind_the_end_are_damage() {
+        for (compression, one) in both(TEXT) {
+            assert_eq!(reason(decode(compression, b"", 100)), NO_BYTES);
+            for tail in [&b"x"[..], b"\0x", b"\0\0\0\0\x1f\x8b", b"\n", b"\x27\xB5"] {
+                let file = [&one[..], tail].concat();
+                assert_eq!(reason(decode(compression, &file, 100)), TRAILING, "{tail:?}");
+            }
+            let late = [&one[..], &[0; 300_000], b"x"].concat();
+            assert_eq!(reason(decode(compression, &late, 100)), TRAILING);
+            assert!(decode(compression, &[0; 100], 100).is_err());
+            assert!(decode(compression, TEXT, 100).is_err());
+        }
+    }
+
+    #[test]
+    fn a_file_cut_at_any_byte_is_damage_unless_between_members() {
+        for (compression, one) in both(TEXT) {
+            let file = [&one[..], &one].concat();
+            for cut in 0..file.len() {
+                let result = decode(compression, &file[..cut], 16);
+                if cut == one.len() {
+                    assert_eq!(result.unwrap().0, TEXT);
+                } else {
+                    let reason = reason(result);
+                    let expected = if cut == 0 { NO_BYTES } else { CUT_SHORT };
+                    assert_eq!(reason, expected, "{compression:?} {cut}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_bit_is_damage_or_changes_nothing() {
+        for (compression, one) in both(TEXT) {
+            let mut harmless = 0;
+            for bit in 0..one.len() * 8 {
+                let mut file = one.clone();
+                file[bit / 8] ^= 1 << (bit % 8);
+                match decode(compression, &file, 64) {
+                    Ok((out, _)) => {
+                        assert_eq!(out, TEXT, "{compression:?} bit {bit}");
+                        harmless += 1;
+                    }
+                    Err(error) => assert_eq!(error.class(), ErrorClass::Data),
+                }
+            }
+            // A gzip header's text flag, time, system and level, and some of zstd's, mean nothing.
+            assert!(harmless < 60, "{compression:?} {harmless}");
+        }
+    }
+
+    #[test]
+    fn a_failing_disk_is_no_damage() {
+        for (compression, one) in both(TEXT) {
+            for fail_from in 0..one.len() {
+                let twin = Twin::new();
+                twin.put("f", &one);
+                twin.read_at_most(1);
+                twin.fail_reads_from("f", fail_from as u64);
+                let file = crate::fs::FileSystem::open(&twin, "f".as_ref()).unwrap();
+                let file = Compressed::new(Arc::from(file));
+                let error = decode_file(compression, file, 64, LIMIT).unwrap_err();
+                assert_eq!(error.class(), ErrorClass::Io, "{compression:?} {fail_from} {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_over_the_limit_is_refused_and_one_at_the_limit_is_not() {
+        // Frames of one empty block: only the header's window differs.
+        let frame = |descriptor: u8| {
+            let mut frame = vec![0x28, 0xB5, 0x2F, 0xFD, 0x00, descriptor];
+            frame.extend([0x01, 0x00, 0x00]);
+            frame
+        };
+        let window = |exponent: u8, mantissa: u8| exponent << 3 | mantissa;
+        let decode = |bytes: &[u8], limit| {
+            decode_file(Compression::Zstd, compressed(bytes, usize::MAX), 64, limit)
+        };
+        assert_eq!(decode(&frame(window(13, 0)), 8 << 20).unwrap().0, b"");
+        assert_eq!(decode(&frame(window(13, 4)), 12 << 20).unwrap().0, b"");
+        for (descriptor, limit, text) in [
+            (
+                window(13, 1),
+                8 << 20,
+                "at offset 0: it needs a zstd window of 9437184 bytes, over the limit of 8388608",
+            ),
+            (
+                window(31, 7),
+                64 << 20,
+                "at offset 0: it needs a zstd window of 4123168604160 bytes, over the limit of 67108864",
+            ),
+        ] {
+            let error = decode(&frame(descriptor), limit).unwrap_err().at("f");
+            assert_eq!(error.class(), ErrorClass::Data);
+            assert!(error.to_string().contains(text), "{error}");
+        }
+        // In a later frame too, and behind one to be skipped.
+        let later = [zstd(TEXT), skippable(b"x"), frame(window(13, 1))].concat();
+        let error = decode(&later, 8 << 20).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::ZstdWindow { needed: 9_437_184, .. }));
+    }
+
+    #[test]
+    fn the_memory_of_a_decoder_follows_its_first_window() {
+        let frame = [0x28, 0xB5, 0x2F, 0xFD, 0x00, 13 << 3, 0x01, 0x00, 0x00];
+        let memory = |compression, bytes: &[u8]| {
+            Decoder::memory(compression, &compressed(bytes, usize::MAX)).unwrap()
+        };
+        assert_eq!(memory(Compression::Zstd, &frame), (8 << 20) + (512 << 10));
+        let behind = [skippable(b"x"), skippable(b""), frame.to_vec()].concat();
+        assert_eq!(memory(Compression::Zstd, &behind), (8 << 20) + (512 << 10));
+        assert_eq!(memory(Compression::Zstd, b""), 512 << 10);
+        assert_eq!(memory(Compression::Gzip, b""), 512 << 10);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_bytes_in_any_pieces_come_back(
+            parts in prop::collection::vec(prop::collection::vec(0_u8..4, 0..400), 1..4),
+            short_reads in 1_usize..50,
+            room in 1_usize..500,
+        ) {
+            for (compression, encode) in
+                [(Compression::Gzip, gzip as fn(&[u8]) -> Vec<u8>), (Compression::Zstd, zstd)]
+            {
+                let file: Vec<u8> = parts.iter().flat_map(|part| encode(part)).collect();
+                let length = file.len() as u64;
+                let decoded = decode_file(compression, compressed(&file, short_reads), room, LIMIT);
+                prop_assert_eq!(decoded.unwrap(), (parts.concat(), length));
+            }
+        }
+
+        #[test]
+        fn no_bytes_at_all_make_a_decoder_panic(
+            bytes in prop::collection::vec(any::<u8>(), 0..100),
+            magic in any::<bool>(),
+        ) {
+            let file = |start: &[u8]| if magic { [start, &bytes].concat() } else { bytes.clone() };
+            let _ = decode(Compression::Gzip, &file(&[0x1f, 0x8b, 8]), 10);
+            let _ = decode(Compression::Zstd, &file(&[0x28, 0xB5, 0x2F, 0xFD]), 10);
+        }
+    }
+}

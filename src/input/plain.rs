@@ -1,0 +1,212 @@
+//! Plain files: windows by position, read by many threads at once.
+//!
+//! Window i consumes the bytes from i to i+1 times the window's size; a row belongs to the window
+//! in which it starts. A window therefore reads one byte before its bytes, to know whether a row
+//! starts at their first, and a few kibibytes behind them, to have the rest of its last row.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use memchr::{memchr, memrchr};
+
+use super::digest::{PieceDigests, digest_of_piece};
+use super::lock;
+use super::paths::unreadable;
+use super::window::{Geometry, LF, Rows, Window, mark_length};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::{FileStat, FileSystem, ReadFile};
+
+/// One plain file: what is known of it and of its reading.
+pub(super) struct Plain {
+    /// Size, time and identity when the source was opened.
+    stat: FileStat,
+    windows: u64,
+    /// Open from its first window to its last, so that thousands of files are never open at once.
+    file: Mutex<Option<Arc<dyn ReadFile>>>,
+    /// Windows not read yet.
+    left: AtomicU64,
+    /// Its last row has no LF.
+    unterminated: AtomicBool,
+    digests: Mutex<PieceDigests>,
+}
+
+impl Plain {
+    /// A file of which nothing is read yet.
+    pub(super) fn new(stat: FileStat, geometry: Geometry) -> Self {
+        let windows = stat.size.div_ceil(geometry.window as u64);
+        Plain {
+            stat,
+            windows,
+            file: Mutex::new(None),
+            left: AtomicU64::new(windows),
+            unterminated: AtomicBool::new(false),
+            digests: Mutex::new(PieceDigests::new()),
+        }
+    }
+
+    /// How many windows it has; none if it is empty.
+    pub(super) fn windows(&self) -> u64 {
+        self.windows
+    }
+
+    /// Reads window `index`, below [`Plain::windows`], each once.
+    pub(super) fn read(
+        &self,
+        files: &dyn FileSystem,
+        path: &Path,
+        (input, index): (usize, u64),
+        window: &mut Window,
+        geometry: Geometry,
+    ) -> Result<()> {
+        let file = self.file(files, path)?;
+        let size = self.stat.size;
+        let start = index.saturating_mul(geometry.window as u64);
+        let end = start.saturating_add(geometry.window as u64).min(size);
+        let from = start.saturating_sub(1);
+        let to = end.saturating_add(geometry.kept as u64).min(size);
+        let view = View {
+            lead: length(start - from),
+            end: length(end - from),
+            to: length(to - from),
+            reaches_end: to == size,
+        };
+        let buffer = window.buffer(geometry).get_mut(..view.to).unwrap_or_default();
+        let read = file.read_full_at(buffer, from);
+        if read.map_err(|error| Error::io("read", error).at_offset(from))? < view.to {
+            return Err(ErrorKind::LogChanged.into());
+        }
+        let rows = view.rows(buffer, geometry.kept);
+        if end == size && view.is_unterminated(buffer) {
+            self.unterminated.store(true, Ordering::Relaxed);
+        }
+        let digest = digest_of_piece(window.bytes(view.lead..view.end));
+        window.set(input, index, end - start, &rows);
+        lock(&self.digests).add(index, digest);
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            *lock(&self.file) = None;
+        }
+        Ok(())
+    }
+
+    /// The digest of all bytes, if all windows were read.
+    pub(super) fn digest(&self) -> Option<u128> {
+        let digests = lock(&self.digests);
+        (digests.pieces() == self.windows).then(|| digests.digest())
+    }
+
+    /// Whether the last row has no LF; known once all windows were read.
+    pub(super) fn unterminated(&self) -> bool {
+        self.unterminated.load(Ordering::Relaxed)
+    }
+
+    /// The open file, which is still the one that was found first.
+    fn file(&self, files: &dyn FileSystem, path: &Path) -> Result<Arc<dyn ReadFile>> {
+        let mut slot = lock(&self.file);
+        if let Some(file) = slot.as_ref() {
+            return Ok(Arc::clone(file));
+        }
+        let file = open_known(files, path, &self.stat)?;
+        *slot = Some(Arc::clone(&file));
+        Ok(file)
+    }
+}
+
+/// Opens a file again, and refuses it if it is no longer the same.
+pub(super) fn open_known(
+    files: &dyn FileSystem,
+    path: &Path,
+    known: &FileStat,
+) -> Result<Arc<dyn ReadFile>> {
+    let file: Arc<dyn ReadFile> = Arc::from(files.open(path).map_err(unreadable)?);
+    let stat = file.stat().map_err(|error| Error::io("read", error))?;
+    if stat == *known { Ok(file) } else { Err(ErrorKind::LogChanged.into()) }
+}
+
+/// A distance within one window's bytes, of which there are a few mebibytes at most.
+fn length(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// Which of the bytes read are the window's own.
+struct View {
+    /// Bytes before the window's: 1, or 0 for the first window.
+    lead: usize,
+    /// End of the window's bytes, of which there is at least one.
+    end: usize,
+    /// End of all bytes read.
+    to: usize,
+    /// No byte of the file follows those read.
+    reaches_end: bool,
+}
+
+impl View {
+    /// Where the rows are that start in the window.
+    fn rows(&self, bytes: &[u8], kept: usize) -> Rows {
+        let own = bytes.get(..self.end).unwrap_or_default();
+        let start = self.first_row(own);
+        let behind_last_end =
+            memrchr(LF, own.get(start..).unwrap_or_default()).map_or(start, |at| start + at + 1);
+        if start >= self.end || behind_last_end == self.end {
+            return Rows::whole(start.min(self.end)..self.end);
+        }
+        match memchr(LF, bytes.get(self.end..self.to).unwrap_or_default()) {
+            Some(at) => Rows::whole(start..self.end + at + 1),
+            None if self.reaches_end => Rows::whole(start..self.to),
+            // Then `kept` bytes were read behind the window, so there are as many of the row.
+            None => Rows::cut(start, behind_last_end, kept),
+        }
+    }
+
+    /// Where the first row starts, if it is before the window's end.
+    fn first_row(&self, own: &[u8]) -> usize {
+        if self.lead == 0 {
+            return mark_length(own);
+        }
+        memchr(LF, own).map_or(self.end, |at| at + 1)
+    }
+
+    /// Whether the file, whose last window this is, has a last row without an end.
+    fn is_unterminated(&self, bytes: &[u8]) -> bool {
+        let own = bytes.get(..self.end).unwrap_or_default();
+        let only_a_mark = self.lead == 0 && mark_length(own) == own.len();
+        !only_a_mark && own.last() != Some(&LF)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of a window over bytes 4..8 of a file, kept length 3.
+    fn rows(file: &[u8]) -> (Vec<u8>, Option<usize>) {
+        let end = file.len().min(8);
+        let to = file.len().min(11);
+        let view = View { lead: 1, end: end - 3, to: to - 3, reaches_end: to == file.len() };
+        let bytes = &file[3..to];
+        let rows = view.rows(bytes, 3);
+        (bytes[rows.range].to_vec(), rows.cut)
+    }
+
+    #[test]
+    fn a_row_belongs_to_the_window_in_which_it_starts() {
+        for (file, expected, cut) in [
+            (&b"xxx\nab\nc\nzz"[..], &b"ab\nc\n"[..], None),
+            (b"xxxxab\nc\nzz", b"c\n", None),
+            (b"xxxxabc\nd\nz", b"", None),
+            (b"xxxxabcd\ne\n", b"", None),
+            (b"xxx\nabcd\nzz", b"abcd\n", None),
+            (b"xxx\nabc\nzzz", b"abc\n", None),
+            (b"xxx\nabcdef\n", b"abcdef\n", None),
+            (b"xxx\nabcdefg", b"abcdefg", None),
+            (b"xxx\nabcdefgh", b"abcd", Some(4)),
+            (b"xxx\n\n\nabcdef", b"\n\nabcd", Some(6)),
+            (b"xxxxab\ncdefgh", b"cdef", Some(7)),
+            (b"xxx\na", b"a", None),
+            (b"xxx\n\n", b"\n", None),
+        ] {
+            let text = String::from_utf8_lossy(file);
+            assert_eq!(rows(file), (expected.to_vec(), cut), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! A few pieces of plain files, to learn from them how the whole is made.
+
+use std::path::Path;
+
+use memchr::{memchr, memrchr};
+
+use super::paths::unreadable;
+use super::window::{LF, mark_length};
+use crate::error::{Error, Result};
+use crate::fs::{FileSystem, ReadFile};
+
+/// Pieces of whole rows, spread evenly over all bytes of the files (path and size) as if they lay
+/// one behind the other; a piece over the end of a file comes as two.
+pub(super) fn sample(
+    files: &dyn FileSystem,
+    logs: &[(&Path, u64)],
+    pieces: usize,
+    piece_bytes: usize,
+) -> Result<Vec<Vec<u8>>> {
+    let total = logs.iter().fold(0_u64, |sum, (_, size)| sum.saturating_add(*size));
+    let wanted = piece_bytes as u64;
+    // As many as fit without overlap, but one at least.
+    let count = total.checked_div(wanted).unwrap_or(0).max(1).min(pieces as u64);
+    let mut sample = Vec::new();
+    for piece in 0..count {
+        let start = u128::from(total) * u128::from(piece) / u128::from(count);
+        let start = u64::try_from(start).unwrap_or(u64::MAX);
+        let end = start.saturating_add(wanted).min(total);
+        let mut before = 0_u64;
+        for (path, size) in logs {
+            let (from, to) = (start.max(before), end.min(before.saturating_add(*size)));
+            if from < to {
+                let open = files.open(path).map_err(|error| unreadable(error).at(path))?;
+                let rows = read_piece(&*open, *size, from - before, to - from);
+                sample.push(rows.map_err(|error| error.at(path))?);
+            }
+            before = before.saturating_add(*size);
+        }
+    }
+    sample.retain(|rows| !rows.is_empty());
+    Ok(sample)
+}
+
+/// The whole rows within some bytes of a file of this size.
+fn read_piece(file: &dyn ReadFile, size: u64, start: u64, length: u64) -> Result<Vec<u8>> {
+    let from = start.saturating_sub(1);
+    let lead = start - from;
+    let to = start.saturating_add(length).min(size);
+    let mut bytes = vec![0; usize::try_from(to - from).unwrap_or(usize::MAX)];
+    let read = file.read_full_at(&mut bytes, from);
+    bytes.truncate(read.map_err(|error| Error::io("read", error).at_offset(from))?);
+    let first = match lead {
+        0 => mark_length(&bytes),
+        _ => memchr(LF, &bytes).map_or(bytes.len(), |at| at + 1),
+    };
+    if to < size {
+        bytes.truncate(memrchr(LF, &bytes).map_or(0, |at| at + 1));
+    }
+    bytes.drain(..first.min(bytes.len()));
+    Ok(bytes)
+}

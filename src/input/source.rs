@@ -1,0 +1,428 @@
+//! All inputs of a run as one supply of windows, for any number of threads.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use super::lock;
+use super::paths::{InputPath, compression_of, stat_input, unreadable};
+use super::plain::Plain;
+use super::sample;
+use super::stream::{Ended, Origin, Stream, Turn};
+use super::window::{Geometry, Window};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::{FileStat, FileSystem, FileType};
+use crate::model::InputFacts;
+
+/// The least that a zstd window may always have.
+const LEAST_WINDOW_LIMIT: u64 = 8 << 20;
+/// The part of the memory that the windows of all zstd decoders may take together.
+const WINDOWS_SHARE: u64 = 8;
+
+/// The inputs of a run, read in windows by any number of threads at once.
+///
+/// **Work.** A thread prefers a stream that nobody else is at, because only one thread at a time can
+/// read a stream; then it starts another stream; then it takes the next window of a plain file; only
+/// when all that is left are streams in other hands does it wait for one of them.
+///
+/// **Memory.** Each window in the callers' hands is about 1 MiB. A stream being read takes 128 KiB,
+/// its decoder, and a few kibibytes; no more streams are started than threads call, and a
+/// further one only while the zstd windows of all stay within the limit of one: 8 MiB, or an eighth
+/// of the memory if that is more. (A stream is judged by the window of its first frame.) An input
+/// that is not being read takes under a kibibyte. Nothing grows with the size of a log.
+///
+/// **Files.** Each is opened when its first window is read and closed after its last, so there may
+/// be more files than a process may have open.
+///
+/// **Failure.** A plain file is read up to the size that it had when the source was opened; a log
+/// that changed is an error of [`Source::next`] or of [`Source::finish`]. An input that failed stays
+/// failed: it is never taken for one that has ended.
+pub struct Source {
+    files: Arc<dyn FileSystem>,
+    geometry: Geometry,
+    /// Bytes that zstd windows may have, one and all together.
+    window_limit: u64,
+    inputs: Vec<Input>,
+    /// Which inputs are plain files, and for each how many windows those before it have.
+    plain: Vec<(usize, u64)>,
+    /// Number of the next window over all plain files.
+    next_plain: AtomicU64,
+    /// Which inputs are streams.
+    streams: Vec<usize>,
+    desk: Mutex<Desk>,
+    /// Spreads the threads that must wait over the streams.
+    waits: AtomicUsize,
+}
+
+struct Input {
+    path: InputPath,
+    /// When the source was opened; none for standard input.
+    stat: Option<FileStat>,
+    reader: Reader,
+}
+
+enum Reader {
+    Plain(Plain),
+    Stream(Stream),
+}
+
+/// Which streams are being read.
+#[derive(Debug, Default)]
+struct Desk {
+    /// Streams before this one were started.
+    next: usize,
+    /// Memory of that stream's decoder, once it was looked at.
+    next_memory: Option<u64>,
+    /// Started and not ended yet: the input, and the memory of its decoder.
+    open: Vec<(usize, u64)>,
+}
+
+/// What a thread can do about streams.
+enum Pick<'a> {
+    /// Read this one.
+    Turn(usize, Turn<'a>),
+    /// All are in other hands, this one among them.
+    Busy(usize),
+    /// All have ended.
+    None,
+}
+
+/// What an input looks like from outside, before it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputStat {
+    /// Base name in bytes as the file system has it.
+    pub name: Vec<u8>,
+    /// Bytes of the file as it lies on disk.
+    pub size: u64,
+    /// Modification time in nanoseconds since 1970.
+    pub modified_ns: i64,
+}
+
+/// What is known once all is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// Each input, in the order given.
+    pub facts: Vec<InputFacts>,
+    /// Inputs (indexes, ascending) whose last row has no LF: perhaps they were cut short.
+    pub unterminated: Vec<usize>,
+}
+
+impl Source {
+    /// Looks at all inputs: each must be a file that may be opened. Reads none of them.
+    ///
+    /// `memory` is what the whole run may use, in bytes; it bounds the windows of zstd streams.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Missing`] or [`ErrorKind::Unreadable`], at the input's path.
+    pub fn open(files: Arc<dyn FileSystem>, inputs: &[InputPath], memory: u64) -> Result<Self> {
+        Self::with_geometry(files, inputs, memory, Geometry::REAL)
+    }
+
+    pub(super) fn with_geometry(
+        files: Arc<dyn FileSystem>,
+        inputs: &[InputPath],
+        memory: u64,
+        geometry: Geometry,
+    ) -> Result<Self> {
+        let look = |path: &InputPath| {
+            Input::look(&*files, path, geometry).map_err(|error| error.at(path.path()))
+        };
+        let inputs = inputs.iter().map(look).collect::<Result<Vec<_>>>()?;
+        let (mut plain, mut streams, mut windows) = (Vec::new(), Vec::new(), 0);
+        for (at, input) in inputs.iter().enumerate() {
+            match &input.reader {
+                Reader::Plain(file) => {
+                    plain.push((at, windows));
+                    windows += file.windows();
+                }
+                Reader::Stream(_) => streams.push(at),
+            }
+        }
+        Ok(Source {
+            files,
+            geometry,
+            window_limit: LEAST_WINDOW_LIMIT.max(memory / WINDOWS_SHARE),
+            inputs,
+            plain,
+            next_plain: AtomicU64::new(0),
+            streams,
+            desk: Mutex::default(),
+            waits: AtomicUsize::new(0),
+        })
+    }
+
+    /// Bytes on disk of all inputs; `None` if standard input is among them.
+    #[must_use]
+    pub fn total_disk_bytes(&self) -> Option<u64> {
+        let sizes = self.inputs.iter().map(|input| input.stat.map(|stat| stat.size));
+        sizes.sum()
+    }
+
+    /// Name, size and time of each input, in the order given, to tell without reading whether it is
+    /// known already; `None` for standard input, of which that cannot be told.
+    #[must_use]
+    pub fn stats(&self) -> Vec<Option<InputStat>> {
+        let stat_of = |input: &Input| {
+            let FileStat { size, modified_ns, .. } = input.stat?;
+            Some(InputStat { name: input.path.name().to_vec(), size, modified_ns })
+        };
+        self.inputs.iter().map(stat_of).collect()
+    }
+
+    /// Up to `pieces` pieces of up to `piece_bytes` bytes, spread evenly over the plain files: whole
+    /// rows, each ended by LF but a last one of its file. Empty if there is no plain file with a
+    /// row. A piece that meets the end of a file goes on in the next as a piece of its own.
+    ///
+    /// Leaves [`Source::next`] alone, and may be called at any time. Pieces do not overlap; rows
+    /// that are longer than a piece are missed.
+    ///
+    /// # Errors
+    /// As [`Source::next`].
+    pub fn sample(&self, pieces: usize, piece_bytes: usize) -> Result<Vec<Vec<u8>>> {
+        let plain = self.plain.iter().filter_map(|(at, _)| self.inputs.get(*at));
+        let files: Vec<_> =
+            plain.filter_map(|input| Some((input.path.path(), input.stat?.size))).collect();
+        sample::sample(&*self.files, &files, pieces, piece_bytes)
+    }
+
+    /// Fills `window` with the next one of any input; `false` once all inputs are exhausted.
+    ///
+    /// Windows of one input have the numbers 0, 1, 2 and so on, in the order of its bytes, but may
+    /// reach the callers in any order. A window may hold no row. After an error `window` holds
+    /// nothing of use.
+    ///
+    /// # Errors
+    /// At the input's path: [`ErrorKind::Compression`] or [`ErrorKind::ZstdWindow`] for a stream
+    /// that is damaged, cut short, or takes too much memory; [`ErrorKind::LogChanged`];
+    /// [`ErrorKind::Missing`] or [`ErrorKind::Unreadable`] if it can no longer be opened;
+    /// [`ErrorKind::Io`] if it cannot be read.
+    pub fn next(&self, window: &mut Window) -> Result<bool> {
+        loop {
+            match self.pick_stream()? {
+                Pick::Turn(input, turn) => {
+                    if self.read_stream(input, turn, window)? {
+                        return Ok(true);
+                    }
+                }
+                Pick::Busy(input) => {
+                    if self.read_plain(window)? {
+                        return Ok(true);
+                    }
+                    if let Some(turn) = self.stream(input).map(|(_, stream)| stream.wait_turn())
+                        && self.read_stream(input, turn, window)?
+                    {
+                        return Ok(true);
+                    }
+                }
+                Pick::None => return self.read_plain(window),
+            }
+        }
+    }
+
+    /// Checks that every input was read to its end and did not change meanwhile, and sums up.
+    ///
+    /// `rows` is how many rows each input had, in the order given.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LogChanged`] at the path of a file whose size, time or identity is no longer what
+    /// it was when the source was opened; [`ErrorKind::Io`] if an input was not read to its end.
+    ///
+    /// # Panics
+    /// If `rows` has not one number for each input.
+    pub fn finish(self, rows: &[u64]) -> Result<Finished> {
+        assert_eq!(rows.len(), self.inputs.len(), "one number of rows for each input");
+        let mut finished = Finished { facts: Vec::new(), unterminated: Vec::new() };
+        for (at, (input, rows)) in self.inputs.iter().zip(rows).enumerate() {
+            let outcome = input.outcome(&*self.files);
+            let (facts, unterminated) = outcome.map_err(|error| error.at(input.path.path()))?;
+            finished.facts.push(InputFacts { rows: *rows, ..facts });
+            if unterminated {
+                finished.unterminated.push(at);
+            }
+        }
+        Ok(finished)
+    }
+
+    /// The next window of a plain file; `false` if none is left.
+    fn read_plain(&self, window: &mut Window) -> Result<bool> {
+        let number = self.next_plain.fetch_add(1, Ordering::Relaxed);
+        // The last file with no more windows before it than `number`; empty files have none.
+        let behind = self.plain.partition_point(|(_, before)| *before <= number);
+        let at = behind.checked_sub(1).and_then(|at| self.plain.get(at));
+        let Some((at, before)) = at.copied() else { return Ok(false) };
+        let Some(Input { path, reader: Reader::Plain(plain), .. }) = self.inputs.get(at) else {
+            return Ok(false);
+        };
+        let index = number - before;
+        if index >= plain.windows() {
+            return Ok(false);
+        }
+        let path = path.path();
+        let result = plain.read(&*self.files, path, (at, index), window, self.geometry);
+        result.map(|()| true).map_err(|error| error.at(path))
+    }
+
+    /// The next window of a stream; `false` if it has ended.
+    fn read_stream(&self, at: usize, turn: Turn<'_>, window: &mut Window) -> Result<bool> {
+        let Some((path, stream)) = self.stream(at) else { return Ok(false) };
+        match stream.read(turn, window, self.geometry) {
+            Ok(Some(filled)) => {
+                window.set(at, filled.index, filled.disk_bytes, &filled.rows);
+                Ok(true)
+            }
+            Ok(None) => {
+                lock(&self.desk).open.retain(|(open, _)| *open != at);
+                Ok(false)
+            }
+            Err(error) => Err(stream.blame(&*self.files, path, error).at(path)),
+        }
+    }
+
+    /// A stream to read: one that is free, else a new one, else one to wait for.
+    fn pick_stream(&self) -> Result<Pick<'_>> {
+        if self.streams.is_empty() {
+            return Ok(Pick::None);
+        }
+        let mut desk = lock(&self.desk);
+        for (at, _) in &desk.open {
+            if let Some(turn) = self.stream(*at).and_then(|(_, stream)| stream.try_turn()) {
+                return Ok(Pick::Turn(*at, turn));
+            }
+        }
+        if let Some((at, turn)) = self.start_stream(&mut desk)? {
+            return Ok(Pick::Turn(at, turn));
+        }
+        let turn = self.waits.fetch_add(1, Ordering::Relaxed);
+        let busy = turn.checked_rem(desk.open.len()).and_then(|at| desk.open.get(at));
+        Ok(busy.map_or(Pick::None, |(at, _)| Pick::Busy(*at)))
+    }
+
+    /// Starts the next stream, if there is one and its decoder fits beside the others.
+    fn start_stream(&self, desk: &mut Desk) -> Result<Option<(usize, Turn<'_>)>> {
+        let Some(at) = self.streams.get(desk.next).copied() else { return Ok(None) };
+        let Some((path, stream)) = self.stream(at) else { return Ok(None) };
+        let blame = |error| stream.blame(&*self.files, path, error).at(path);
+        let memory = match desk.next_memory {
+            Some(memory) => memory,
+            None => stream.memory(&*self.files, path).map_err(blame)?,
+        };
+        desk.next_memory = Some(memory);
+        let taken = desk.open.iter().fold(memory, |sum, (_, memory)| sum.saturating_add(*memory));
+        if taken > self.window_limit && !desk.open.is_empty() {
+            return Ok(None);
+        }
+        let state = stream.open(&*self.files, path, self.window_limit).map_err(blame)?;
+        desk.next += 1;
+        desk.next_memory = None;
+        desk.open.push((at, memory));
+        let mut turn = stream.wait_turn();
+        *turn = state;
+        Ok(Some((at, turn)))
+    }
+
+    fn stream(&self, at: usize) -> Option<(&Path, &Stream)> {
+        match self.inputs.get(at) {
+            Some(Input { path, reader: Reader::Stream(stream), .. }) => Some((path.path(), stream)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let paths: Vec<_> = self.inputs.iter().map(|input| &input.path).collect();
+        f.debug_struct("Source").field("inputs", &paths).finish_non_exhaustive()
+    }
+}
+
+impl Input {
+    /// Looks at an input; a file is opened to see that it may be, and closed again.
+    fn look(files: &dyn FileSystem, path: &InputPath, geometry: Geometry) -> Result<Self> {
+        let InputPath::File(file) = path else {
+            let reader = Reader::Stream(Stream::new(Origin::StandardInput));
+            return Ok(Input { path: path.clone(), stat: None, reader });
+        };
+        // Before it is opened: to open a pipe would wait for its writer.
+        if stat_input(files, file)?.file_type == FileType::Folder {
+            let error = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+            return Err(ErrorKind::Unreadable(error).into());
+        }
+        let open = files.open(file).map_err(unreadable)?;
+        let stat = open.stat().map_err(|error| Error::io("read", error))?;
+        let reader = match compression_of(file) {
+            Some(compression) => Reader::Stream(Stream::new(Origin::File(stat, compression))),
+            None => Reader::Plain(Plain::new(stat, geometry)),
+        };
+        Ok(Input { path: path.clone(), stat: Some(stat), reader })
+    }
+
+    /// What is known at the end (but for the rows), and whether the last row has no end.
+    fn outcome(&self, files: &dyn FileSystem) -> Result<(InputFacts, bool)> {
+        if let Some(stat) = self.stat
+            && files.stat(self.path.path()).ok() != Some(stat)
+        {
+            return Err(ErrorKind::LogChanged.into());
+        }
+        let outcome = match &self.reader {
+            Reader::Plain(plain) => {
+                let size = self.stat.map_or(0, |stat| stat.size);
+                plain.digest().map(|digest| (size, digest, plain.unterminated()))
+            }
+            Reader::Stream(stream) => stream.outcome().map(|(ended, digest)| {
+                let Ended { size, unterminated, .. } = ended;
+                (size, digest, unterminated)
+            }),
+        };
+        let (size, digest, unterminated) = outcome.ok_or_else(|| {
+            Error::io("read", std::io::Error::other("it was not read to its end"))
+        })?;
+        let facts = InputFacts {
+            name: self.path.name().to_vec(),
+            size,
+            modified_ns: self.stat.map_or(0, |stat| stat.modified_ns),
+            digest,
+            rows: 0,
+        };
+        Ok((facts, unterminated))
+    }
+}
+
+/// Reads all inputs for their digests and numbers of rows alone, on `threads` threads.
+///
+/// `step` is told of the bytes on disk of each window, from any thread, and can stop the run.
+///
+/// # Errors
+/// As [`Source::next`] and [`Source::finish`], and whatever `step` returns. Of several, that of the
+/// thread that was started first.
+pub fn digest_all(
+    source: Source,
+    threads: usize,
+    step: &(dyn Fn(u64) -> Result<()> + Sync),
+) -> Result<Finished> {
+    let rows: Vec<AtomicU64> = source.inputs.iter().map(|_| AtomicU64::new(0)).collect();
+    let failed = AtomicBool::new(false);
+    let read = || {
+        let mut window = Window::new();
+        while !failed.load(Ordering::Relaxed) && source.next(&mut window)? {
+            if let Some(rows) = rows.get(window.input) {
+                rows.fetch_add(window.count_rows(), Ordering::Relaxed);
+            }
+            step(window.disk_bytes)?;
+        }
+        Ok(())
+    };
+    let read = || read().inspect_err(|_| failed.store(true, Ordering::Relaxed));
+    let results: Vec<Result<()>> = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(read)).collect();
+        let first = read();
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        std::iter::once(first).chain(others.into_iter().map(join)).collect()
+    });
+    results.into_iter().collect::<Result<()>>()?;
+    let rows: Vec<u64> = rows.into_iter().map(AtomicU64::into_inner).collect();
+    source.finish(&rows)
+}

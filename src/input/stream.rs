@@ -1,0 +1,300 @@
+//! Streams: compressed files and standard input, read front to back, one window after the other.
+//!
+//! A window consumes the next so many decompressed bytes, as a plain file's does, but holds the rows
+//! that *end* in them; the start of the next row is carried over. A row whose start grows beyond
+//! what is kept is cut, and the rest of it skipped: no row, however long, takes more memory.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, TryLockError};
+
+use memchr::{memchr, memrchr};
+
+use super::decompress::{Compressed, Decoder};
+use super::digest::{PieceDigests, digest_of_piece};
+use super::lock;
+use super::paths::{Compression, stat_input};
+use super::plain::open_known;
+use super::window::{Geometry, LF, Rows, Window, mark_length};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::{FileStat, FileSystem};
+
+/// What a stream is made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Origin {
+    /// A compressed file and what was known of it when the source was opened.
+    File(FileStat, Compression),
+    /// Standard input.
+    StandardInput,
+}
+
+/// One stream: what is known of it, and the reading of it, by one thread at a time.
+pub(super) struct Stream {
+    origin: Origin,
+    state: Mutex<State>,
+    digests: Mutex<PieceDigests>,
+}
+
+/// How far a stream is.
+pub(super) enum State {
+    /// Not opened yet.
+    Unopened,
+    /// Being read.
+    Reading(Box<Reading>),
+    /// Read to its proper end.
+    Ended(Ended),
+    /// A read failed; it stays failed, so that what was read never passes for all of it.
+    Failed,
+}
+
+/// What is known of a stream at its end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended {
+    /// Bytes on disk, or that came through standard input.
+    pub(super) size: u64,
+    /// Decompressed pieces.
+    pieces: u64,
+    /// Its last row has no LF.
+    pub(super) unterminated: bool,
+}
+
+/// The right to read a stream.
+pub(super) type Turn<'a> = MutexGuard<'a, State>;
+
+impl Stream {
+    /// A stream of which nothing is read yet.
+    pub(super) fn new(origin: Origin) -> Self {
+        Stream {
+            origin,
+            state: Mutex::new(State::Unopened),
+            digests: Mutex::new(PieceDigests::new()),
+        }
+    }
+
+    /// Waits until no other thread reads it.
+    pub(super) fn wait_turn(&self) -> Turn<'_> {
+        lock(&self.state)
+    }
+
+    /// The right to read it, unless another thread has it.
+    pub(super) fn try_turn(&self) -> Option<Turn<'_>> {
+        match self.state.try_lock() {
+            Ok(turn) => Some(turn),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Bytes of memory that its decoder will take.
+    pub(super) fn memory(&self, files: &dyn FileSystem, path: &Path) -> Result<u64> {
+        match self.origin {
+            Origin::StandardInput => Ok(0),
+            Origin::File(stat, compression) => {
+                let file = Compressed::new(open_known(files, path, &stat)?);
+                Decoder::memory(compression, &file)
+            }
+        }
+    }
+
+    /// Opens it, at its start.
+    pub(super) fn open(
+        &self,
+        files: &dyn FileSystem,
+        path: &Path,
+        window_limit: u64,
+    ) -> Result<State> {
+        let decoder = match self.origin {
+            Origin::StandardInput => Decoder::plain(files.stdin().map_err(ErrorKind::Unreadable)?),
+            Origin::File(stat, compression) => {
+                let file = Compressed::new(open_known(files, path, &stat)?);
+                Decoder::open(compression, file, window_limit)?
+            }
+        };
+        Ok(State::Reading(Box::new(Reading::new(decoder))))
+    }
+
+    /// Reads the next window into `window`, and lets the next thread go on before it is digested;
+    /// `None` at the end.
+    pub(super) fn read(
+        &self,
+        mut turn: Turn<'_>,
+        window: &mut Window,
+        geometry: Geometry,
+    ) -> Result<Option<Filled>> {
+        let result = match &mut *turn {
+            State::Reading(reading) => reading.fill(window.buffer(geometry), geometry),
+            State::Ended(_) => return Ok(None),
+            State::Unopened | State::Failed => {
+                let error = std::io::Error::other("an earlier read of it failed");
+                return Err(Error::io("read", error));
+            }
+        };
+        match result {
+            Ok(Fill::Window(filled)) => {
+                drop(turn);
+                let fresh = window.bytes(filled.fresh.clone());
+                if !fresh.is_empty() {
+                    lock(&self.digests).add(filled.index, digest_of_piece(fresh));
+                }
+                Ok(Some(filled))
+            }
+            Ok(Fill::End(ended)) => {
+                let whole = match self.origin {
+                    Origin::File(stat, _) => stat.size == ended.size,
+                    Origin::StandardInput => true,
+                };
+                if !whole {
+                    *turn = State::Failed;
+                    return Err(ErrorKind::LogChanged.into());
+                }
+                *turn = State::Ended(ended);
+                Ok(None)
+            }
+            Err(error) => {
+                *turn = State::Failed;
+                Err(error)
+            }
+        }
+    }
+
+    /// Size, end and digest, if it was read to its end.
+    pub(super) fn outcome(&self) -> Option<(Ended, u128)> {
+        let digests = lock(&self.digests);
+        match *lock(&self.state) {
+            State::Ended(ended) if ended.pieces == digests.pieces() => {
+                Some((ended, digests.digest()))
+            }
+            _ => None,
+        }
+    }
+
+    /// An error in a file that is being written is not damage: its writer is not done.
+    pub(super) fn blame(&self, files: &dyn FileSystem, path: &Path, error: Error) -> Error {
+        let is_damage = matches!(error.kind(), ErrorKind::Compression { .. });
+        match self.origin {
+            Origin::File(known, _) if is_damage => match stat_input(files, path) {
+                Ok(now) if now != known => ErrorKind::LogChanged.into(),
+                _ => error,
+            },
+            _ => error,
+        }
+    }
+}
+
+/// A window that was filled.
+#[derive(Debug)]
+pub(super) struct Filled {
+    pub(super) index: u64,
+    pub(super) disk_bytes: u64,
+    pub(super) rows: Rows,
+    /// Which bytes of the buffer were decompressed for it: all of a piece of the digest.
+    fresh: Range<usize>,
+}
+
+enum Fill {
+    Window(Filled),
+    End(Ended),
+}
+
+/// A stream being read.
+pub(super) struct Reading {
+    decoder: Decoder,
+    splitter: Splitter,
+    /// Number of the next window.
+    index: u64,
+    /// Windows that had bytes of their own.
+    pieces: u64,
+    /// Bytes on disk consumed by the windows before.
+    consumed: u64,
+    /// The decoder gave its proper end.
+    at_end: bool,
+}
+
+impl Reading {
+    fn new(decoder: Decoder) -> Self {
+        let splitter = Splitter::default();
+        Reading { decoder, splitter, index: 0, pieces: 0, consumed: 0, at_end: false }
+    }
+
+    fn fill(&mut self, buffer: &mut [u8], geometry: Geometry) -> Result<Fill> {
+        if self.at_end {
+            let unterminated = self.splitter.unterminated;
+            let ended = Ended { size: self.consumed, pieces: self.pieces, unterminated };
+            return Ok(Fill::End(ended));
+        }
+        let carried = self.splitter.give_back(buffer);
+        let goal = carried + geometry.window;
+        let mut filled = carried;
+        while let Some(room) = buffer.get_mut(filled..goal).filter(|room| !room.is_empty()) {
+            match self.decoder.read(room)? {
+                0 => {
+                    self.at_end = true;
+                    break;
+                }
+                read => filled += read,
+            }
+        }
+        let bytes = buffer.get(..filled).unwrap_or_default();
+        let rows = self.splitter.split(bytes, carried, self.at_end, geometry.kept);
+        let consumed = self.decoder.consumed();
+        let disk_bytes = consumed - self.consumed;
+        self.consumed = consumed;
+        let index = self.index;
+        self.index += 1;
+        self.pieces += u64::from(filled > carried);
+        Ok(Fill::Window(Filled { index, disk_bytes, rows, fresh: carried..filled }))
+    }
+}
+
+/// Cuts a stream's bytes at the ends of rows.
+#[derive(Debug, Default)]
+struct Splitter {
+    /// The start of a row whose end was not met yet; no longer than a cut row.
+    carry: Vec<u8>,
+    /// Within the rest of a row that was cut; nothing is carried then.
+    skipping: bool,
+    /// The first bytes were seen.
+    begun: bool,
+    /// The last byte seen was of a row, and not its end.
+    unterminated: bool,
+}
+
+impl Splitter {
+    /// Puts the carried start of a row at the start of the buffer; returns its length.
+    fn give_back(&mut self, buffer: &mut [u8]) -> usize {
+        let carried = self.carry.len();
+        if let Some(room) = buffer.get_mut(..carried) {
+            room.copy_from_slice(&self.carry);
+        }
+        carried
+    }
+
+    /// Where the whole rows are in the bytes carried and the bytes behind them; takes what follows
+    /// them into its keeping. The first call has at least four bytes, or all there are.
+    fn split(&mut self, bytes: &[u8], carried: usize, at_end: bool, kept: usize) -> Rows {
+        self.carry.clear();
+        let length = bytes.len();
+        let mark = if self.begun { 0 } else { mark_length(bytes) };
+        self.begun = true;
+        if length > carried.max(mark) {
+            self.unterminated = bytes.last() != Some(&LF);
+        }
+        let start = match memchr(LF, bytes) {
+            Some(at) if self.skipping => at + 1,
+            None if self.skipping => return Rows::whole(length..length),
+            _ => mark,
+        };
+        self.skipping = false;
+        if at_end {
+            return Rows::whole(start..length);
+        }
+        let rest = bytes.get(start..).unwrap_or_default();
+        let last = memrchr(LF, rest).map_or(start, |at| start + at + 1);
+        if length - last > kept {
+            self.skipping = true;
+            return Rows::cut(start, last, kept);
+        }
+        self.carry.extend_from_slice(bytes.get(last..).unwrap_or_default());
+        Rows::whole(start..last)
+    }
+}

@@ -1,0 +1,151 @@
+//! The buffer that travels from the reading side to the parsing side, and its measures.
+
+use std::ops::Range;
+
+use memchr::memchr_iter;
+
+/// The end of a row.
+pub(super) const LF: u8 = b'\n';
+
+/// The byte-order mark that some programs put at the start of a UTF-8 file.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// How many bytes at the start of an input are its byte-order mark: 3 or 0.
+pub(super) fn mark_length(start: &[u8]) -> usize {
+    if start.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
+}
+
+/// The sizes that decide where windows are cut; tests use tiny ones, so that every case meets a cut.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Geometry {
+    /// Decompressed bytes of an input that a window consumes, which is also a piece of its digest.
+    /// At least 4, so that a byte-order mark and a byte behind it are in the first window.
+    pub(super) window: usize,
+    /// Bytes kept of a row whose end is not in sight. A row that is cut has exactly so many.
+    pub(super) kept: usize,
+}
+
+impl Geometry {
+    /// A mebibyte; and two bytes more than the longest row that can be good, so that a cut row is
+    /// too long even after a CR at its end is taken off.
+    pub(super) const REAL: Geometry = Geometry { window: 1 << 20, kept: 4096 + 2 };
+
+    /// The room that a window needs: its bytes, one before them, and the rest of its last row.
+    const fn buffer(self) -> usize {
+        1 + self.window + self.kept
+    }
+}
+
+/// About a mebibyte of whole rows of one input.
+///
+/// Reused from call to call: its buffer (1 MiB and 4 KiB) is allocated by the first read and never
+/// cleared again.
+#[derive(Debug, Default)]
+pub struct Window {
+    /// Which input it is of: an index into the list that the source was opened with.
+    pub input: usize,
+    /// Number of the window in its input, from 0 without gaps, in the order of the bytes.
+    pub index: u64,
+    /// Bytes of the file on disk that were consumed for it (compressed ones, if it is compressed).
+    /// Over all windows of a file they add up to its size.
+    pub disk_bytes: u64,
+    buffer: Vec<u8>,
+    /// Where in the buffer the rows are; within its bounds.
+    rows: Range<usize>,
+}
+
+impl Window {
+    /// A window that holds nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The rows, each ended by LF. Only the last row of an input may lack its LF.
+    ///
+    /// A row so long that its end is not within a few kibibytes of the window's may have been cut
+    /// to its first 4,098 bytes and ended by LF there: it is still one row, and still over the 4,096
+    /// bytes that a good row may have.
+    #[must_use]
+    pub fn rows(&self) -> &[u8] {
+        self.buffer.get(self.rows.clone()).unwrap_or_default()
+    }
+
+    /// How many rows it holds.
+    #[must_use]
+    pub fn count_rows(&self) -> u64 {
+        let rows = self.rows();
+        let unended = rows.last().is_some_and(|last| *last != LF);
+        memchr_iter(LF, rows).count() as u64 + u64::from(unended)
+    }
+
+    /// The whole buffer, to read into.
+    pub(super) fn buffer(&mut self, geometry: Geometry) -> &mut [u8] {
+        self.rows = 0..0;
+        if self.buffer.len() != geometry.buffer() {
+            self.buffer.resize(geometry.buffer(), 0);
+        }
+        &mut self.buffer
+    }
+
+    /// Some of what was read.
+    pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {
+        self.buffer.get(range).unwrap_or_default()
+    }
+
+    /// Says what the buffer holds; a cut row gets its end, which may overwrite a byte of its rest.
+    pub(super) fn set(&mut self, input: usize, index: u64, disk_bytes: u64, rows: &Rows) {
+        self.input = input;
+        self.index = index;
+        self.disk_bytes = disk_bytes;
+        self.rows = rows.range.clone();
+        if let Some(end) = rows.cut.and_then(|at| self.buffer.get_mut(at)) {
+            *end = LF;
+        }
+    }
+}
+
+/// Where in the bytes read the rows are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Rows {
+    /// All rows, with their ends.
+    pub(super) range: Range<usize>,
+    /// Where the last row, too long to be kept whole, is to be ended. Written only after the bytes
+    /// were digested, because it replaces one of them.
+    pub(super) cut: Option<usize>,
+}
+
+impl Rows {
+    /// Rows that need no cut.
+    pub(super) fn whole(range: Range<usize>) -> Self {
+        Rows { range, cut: None }
+    }
+
+    /// Rows of which the last starts at `last` and is cut to `kept` bytes.
+    pub(super) fn cut(start: usize, last: usize, kept: usize) -> Self {
+        let end = last.saturating_add(kept);
+        Rows { range: start..end.saturating_add(1), cut: Some(end) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_counts_a_last_row_without_its_end() {
+        let mut window = Window::new();
+        assert_eq!((window.rows(), window.count_rows()), (&b""[..], 0));
+        let bytes = b"\na\nb";
+        window.buffer(Geometry::REAL)[..bytes.len()].copy_from_slice(bytes);
+        window.set(3, 5, 7, &Rows::whole(0..4));
+        assert_eq!((window.rows(), window.count_rows()), (&bytes[..], 3));
+        window.set(3, 5, 7, &Rows::cut(1, 1, 2));
+        assert_eq!((window.rows(), window.count_rows()), (&b"a\n\n"[..], 2));
+    }
+
+    #[test]
+    fn a_window_takes_little_over_a_mebibyte() {
+        assert_eq!(Geometry::REAL.buffer(), 1_048_576 + 4_099);
+    }
+}

@@ -1,0 +1,18 @@
+//! Sorted streams to one: the same merge joins spilled runs, pieces of a day, and the days of a window.
+//!
+//! It knows neither runs nor partials: a [`Stream`] hands out sorted batches, and a [`Merge`] of streams is
+//! a stream again, in which each (key, song) stands once with the sum of its counts.
+
+mod rounds;
+
+use crate::error::Result;
+use crate::model::Batch;
+
+pub use rounds::Merge;
+
+/// Entries in order, a batch at a time.
+pub trait Stream {
+    /// Replaces `batch` by the next entries; false at the end. A batch may be empty. All entries of a batch come
+    /// after those of the batch before; no pair occurs twice.
+    fn next(&mut self, batch: &mut Batch) -> Result<bool>;
+}

@@ -1,0 +1,188 @@
+//! `manifest.json`: what an emission was made from, and what it is.
+//!
+//! It holds no clock, no host, no path: the same partials give the same bytes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Day, RejectCounts};
+
+/// What an emission was made from, and what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The days summed.
+    pub window: Window,
+    /// Songs of each key at most.
+    pub top: u32,
+    /// The partials, oldest first.
+    pub partials: Vec<PartialEntry>,
+    /// Days of the window without a partial.
+    pub missing: Vec<Day>,
+    /// The files beside it.
+    pub files: Vec<FileEntry>,
+    /// Over all partials.
+    pub totals: Totals,
+}
+
+/// The days of an emission.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// The first.
+    pub from: Day,
+    /// The last.
+    pub to: Day,
+    /// How many.
+    pub days: u32,
+}
+
+/// One partial of an emission.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartialEntry {
+    /// Its day.
+    pub day: Day,
+    /// Its digest, 32 hexadecimal digits.
+    pub digest: String,
+    /// Rows of its logs.
+    pub rows: u64,
+    /// Corrupt ones among them.
+    pub rejected: u64,
+}
+
+/// One file of an emission.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Name in the same folder.
+    pub name: String,
+    /// Lines, one a key.
+    pub keys: u64,
+    /// Size.
+    pub bytes: u64,
+    /// XXH3-64 of its bytes, 16 hexadecimal digits.
+    pub xxh3_64: String,
+}
+
+/// Rows of all days.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// All rows.
+    pub rows: u64,
+    /// Counted ones.
+    pub accepted: u64,
+    /// Corrupt ones.
+    pub rejected: u64,
+    /// Corrupt ones by reason.
+    pub rejects: Rejects,
+}
+
+/// Corrupt rows by reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejects {
+    /// Rows of more than 4,096 bytes.
+    pub too_long: u64,
+    /// Empty rows.
+    pub blank: u64,
+    /// Rows without exactly two separators.
+    pub field_count: u64,
+    /// Rows whose song is no id.
+    pub song_id: u64,
+    /// Rows whose user is no id.
+    pub user_id: u64,
+    /// Rows whose country is none.
+    pub country: u64,
+}
+
+impl Totals {
+    /// Totals of `rows` rows with these rejects.
+    #[must_use]
+    pub fn new(rows: u64, counts: RejectCounts) -> Self {
+        let [too_long, blank, field_count, song_id, user_id, country] = counts.0;
+        let rejected = counts.total();
+        let rejects = Rejects { too_long, blank, field_count, song_id, user_id, country };
+        Totals { rows, accepted: rows.saturating_sub(rejected), rejected, rejects }
+    }
+}
+
+impl Manifest {
+    /// The bytes of the file: indented JSON, fields in this order, an LF at the end.
+    pub fn encode(&self) -> serde_json::Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// Reads the bytes of a file.
+    pub fn decode(bytes: &[u8]) -> serde_json::Result<Manifest> {
+        serde_json::from_slice(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_is_this_text() {
+        let day = |text: &str| text.parse::<Day>().unwrap();
+        let manifest = Manifest {
+            window: Window { from: day("2021-11-25"), to: day("2021-12-01"), days: 7 },
+            top: 50,
+            partials: vec![PartialEntry {
+                day: day("2021-12-01"),
+                digest: format!("{:032x}", 10),
+                rows: 5,
+                rejected: 2,
+            }],
+            missing: vec![day("2021-11-25")],
+            files: vec![FileEntry {
+                name: "top50_songs_per_user.txt".to_owned(),
+                keys: 1,
+                bytes: 9,
+                xxh3_64: format!("{:016x}", 11),
+            }],
+            totals: Totals::new(5, RejectCounts([0, 1, 0, 0, 0, 1])),
+        };
+        let expected = r#"{
+  "window": {
+    "from": "2021-11-25",
+    "to": "2021-12-01",
+    "days": 7
+  },
+  "top": 50,
+  "partials": [
+    {
+      "day": "2021-12-01",
+      "digest": "0000000000000000000000000000000a",
+      "rows": 5,
+      "rejected": 2
+    }
+  ],
+  "missing": [
+    "2021-11-25"
+  ],
+  "files": [
+    {
+      "name": "top50_songs_per_user.txt",
+      "keys": 1,
+      "bytes": 9,
+      "xxh3_64": "000000000000000b"
+    }
+  ],
+  "totals": {
+    "rows": 5,
+    "accepted": 3,
+    "rejected": 2,
+    "rejects": {
+      "too_long": 0,
+      "blank": 1,
+      "field_count": 0,
+      "song_id": 0,
+      "user_id": 0,
+      "country": 1
+    }
+  }
+}
+"#;
+        let bytes = manifest.encode().unwrap();
+        assert_eq!(String::from_utf8_lossy(&bytes), expected);
+        assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
+    }
+}

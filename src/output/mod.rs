@@ -1,0 +1,12 @@
+//! Stage 6: tops to files.
+//!
+//! A format is a file behind the small trait [`Format`]; adding one touches nothing else. The manifest that
+//! says what an emission was made from stands beside.
+
+mod format;
+mod manifest;
+mod text;
+
+pub use format::Format;
+pub use manifest::{FileEntry, Manifest, PartialEntry, Totals, Window};
+pub use text::Text;

@@ -1,0 +1,225 @@
+//! Every constant of the format, each offset built on the one before, and the fixed parts' encoding.
+//!
+//! `docs/format.md` states the same in prose; the test in `writer.rs` that spells out a small partial
+//! byte by byte pins both.
+
+use crate::codec::block;
+use crate::codec::checksum::Checksum;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::Position;
+
+/// The newest version, and the one that is written.
+pub const VERSION: u16 = 1;
+
+/// First bytes of every partial.
+pub(super) const MAGIC: [u8; 8] = *b"agg-part";
+/// Last bytes of every partial.
+pub(super) const END_MAGIC: [u8; 8] = *b"part-end";
+
+/// Header: magic, version, block entries (u16), four zero bytes, checksum of those.
+pub(super) const HEADER_VERSION: usize = MAGIC.len();
+pub(super) const HEADER_BLOCK_ENTRIES: usize = HEADER_VERSION + 2;
+pub(super) const HEADER_ZERO: usize = HEADER_BLOCK_ENTRIES + 2;
+pub(super) const HEADER_CHECKSUM: usize = HEADER_ZERO + 4;
+pub(super) const HEADER_BYTES: usize = HEADER_CHECKSUM + 8;
+
+/// One block in an index page: first key, first song, offset, length (u32), entries (u32), checksum.
+pub(super) const HANDLE_BYTES: usize = 8 + 8 + 8 + 4 + 4 + 8;
+/// Blocks in an index page; all pages of a run but its last have as many.
+pub(super) const PAGE_HANDLES: usize = 512;
+/// One page in a root: first key, first song, offset, blocks (u32), zero (u32), entries, checksum.
+pub(super) const ROOT_ENTRY_BYTES: usize = 8 + 8 + 8 + 4 + 4 + 8 + 8;
+/// Bound on a root: 2.8 million pages, 5.8 * 10^12 entries.
+pub(super) const MAX_ROOT_BYTES: u64 = 128 << 20;
+/// Bound on the metadata: a hundred thousand inputs with long names.
+pub(super) const MAX_METADATA_BYTES: u64 = 32 << 20;
+
+/// A section in the trailer: offset, length, checksum.
+pub(super) const SECTION_BYTES: usize = 8 + 8 + 8;
+/// Trailer: user root, country root, metadata, checksum of the header, zero (u64), checksum of the
+/// trailer so far, end magic.
+pub(super) const TRAILER_HEADER: usize = 3 * SECTION_BYTES;
+pub(super) const TRAILER_CHECKSUM: usize = TRAILER_HEADER + 8;
+pub(super) const TRAILER_MAGIC: usize = TRAILER_CHECKSUM + 8;
+pub(super) const TRAILER_BYTES: usize = TRAILER_MAGIC + END_MAGIC.len();
+
+/// The smallest file there can be.
+pub(super) const LEAST_BYTES: u64 = (HEADER_BYTES + TRAILER_BYTES) as u64;
+
+/// The first bytes of a partial whose blocks have up to `block_entries` entries.
+pub(super) fn header(block_entries: u16) -> [u8; HEADER_BYTES] {
+    let mut bytes = Vec::with_capacity(HEADER_BYTES);
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&block_entries.to_le_bytes());
+    bytes.extend_from_slice(&[0; HEADER_CHECKSUM - HEADER_ZERO]);
+    bytes.extend_from_slice(&Checksum::of(&bytes).0.to_le_bytes());
+    let mut header = [0; HEADER_BYTES];
+    header.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+    header
+}
+
+/// Checks the first bytes of a file and returns its block entries.
+///
+/// Magic and version come first in every version, so that a foreign or a newer file is told apart from a
+/// damaged one.
+pub(super) fn read_header(bytes: &[u8; HEADER_BYTES]) -> Result<u16> {
+    let mut fields = Fields(bytes);
+    if fields.array::<8>() != MAGIC {
+        return Err(Error::from(ErrorKind::Foreign).at_offset(0));
+    }
+    let found = fields.u16();
+    if found > VERSION {
+        let kind = ErrorKind::NewerVersion { found, newest: VERSION };
+        return Err(Error::from(kind).at_offset(HEADER_VERSION as u64));
+    }
+    let block_entries = fields.u16();
+    let zero = fields.u32();
+    let (checked, _) = bytes.split_at(HEADER_CHECKSUM);
+    if Checksum::of(checked) != Checksum(fields.u64()) || found != VERSION || zero != 0 {
+        return Err(Error::damaged("the header's checksum is wrong").at_offset(0));
+    }
+    if block_entries == 0 || usize::from(block_entries) > block::MAX_ENTRIES {
+        let what = "the header's block size is impossible";
+        return Err(Error::damaged(what).at_offset(HEADER_BLOCK_ENTRIES as u64));
+    }
+    Ok(block_entries)
+}
+
+/// Where a part of the file lies, and what its bytes hash to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Section {
+    pub(super) offset: u64,
+    pub(super) length: u64,
+    pub(super) checksum: Checksum,
+}
+
+impl Section {
+    /// The first byte after it; `None` beyond 64 bits.
+    pub(super) fn end(&self) -> Option<u64> {
+        self.offset.checked_add(self.length)
+    }
+}
+
+/// The last bytes of a partial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Trailer {
+    /// Roots of the user run and the country run, in that order.
+    pub(super) roots: [Section; 2],
+    pub(super) metadata: Section,
+    pub(super) header: Checksum,
+}
+
+impl Trailer {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(TRAILER_BYTES);
+        let [users, countries] = self.roots;
+        for section in [users, countries, self.metadata] {
+            bytes.extend_from_slice(&section.offset.to_le_bytes());
+            bytes.extend_from_slice(&section.length.to_le_bytes());
+            bytes.extend_from_slice(&section.checksum.0.to_le_bytes());
+        }
+        bytes.extend_from_slice(&self.header.0.to_le_bytes());
+        bytes.extend_from_slice(&Checksum::of(&bytes).0.to_le_bytes());
+        bytes.extend_from_slice(&END_MAGIC);
+        bytes
+    }
+
+    /// Decodes the trailer of a file of `file_bytes` bytes. The sections it names follow one another to the
+    /// trailer's start, so every later read stays inside the file.
+    pub(super) fn decode(bytes: &[u8; TRAILER_BYTES], file_bytes: u64) -> Result<Trailer> {
+        let start = file_bytes.saturating_sub(TRAILER_BYTES as u64);
+        let wrong = |what: &str| Error::damaged(what).at_offset(start);
+        let mut fields = Fields(bytes);
+        let mut section = || Section {
+            offset: fields.u64(),
+            length: fields.u64(),
+            checksum: Checksum(fields.u64()),
+        };
+        let roots = [section(), section()];
+        let metadata = section();
+        let header = Checksum(fields.u64());
+        let (checked, _) = bytes.split_at(TRAILER_CHECKSUM);
+        let checksum = Checksum(fields.u64());
+        if fields.array::<8>() != END_MAGIC {
+            return Err(wrong("the file is cut short or its end was overwritten"));
+        }
+        if checksum != Checksum::of(checked) {
+            return Err(wrong("the trailer's checksum is wrong"));
+        }
+        let [users, countries] = roots;
+        let follow = users.offset >= HEADER_BYTES as u64
+            && users.end() == Some(countries.offset)
+            && countries.end() == Some(metadata.offset)
+            && metadata.end() == Some(start);
+        if !follow {
+            return Err(wrong("the sections do not follow one another"));
+        }
+        let bounded = roots.iter().all(|root| root.length <= MAX_ROOT_BYTES)
+            && metadata.length <= MAX_METADATA_BYTES;
+        if !bounded {
+            return Err(wrong("a section is larger than any there can be"));
+        }
+        Ok(Trailer { roots, metadata, header })
+    }
+}
+
+/// Takes fixed-width little-endian numbers off a byte string whose length was checked; what is
+/// not there reads as zero.
+pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+
+impl Fields<'_> {
+    pub(super) fn array<const N: usize>(&mut self) -> [u8; N] {
+        match self.0.split_first_chunk::<N>() {
+            Some((head, rest)) => {
+                self.0 = rest;
+                *head
+            }
+            None => [0; N],
+        }
+    }
+
+    pub(super) fn u16(&mut self) -> u16 {
+        u16::from_le_bytes(self.array())
+    }
+
+    pub(super) fn u32(&mut self) -> u32 {
+        u32::from_le_bytes(self.array())
+    }
+
+    pub(super) fn u64(&mut self) -> u64 {
+        u64::from_le_bytes(self.array())
+    }
+
+    pub(super) fn position(&mut self) -> Position {
+        Position { key: self.u64(), song: self.u64() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fixed_parts_have_the_stated_lengths() {
+        assert_eq!((HEADER_BYTES, HANDLE_BYTES, ROOT_ENTRY_BYTES), (24, 40, 48));
+        assert_eq!((SECTION_BYTES, TRAILER_BYTES), (24, 96));
+        assert_eq!(Trailer::default().encode().len(), TRAILER_BYTES);
+    }
+
+    #[test]
+    fn a_header_tells_foreign_newer_and_damaged_apart() {
+        assert_eq!(read_header(&header(16)).unwrap(), 16);
+        let changed = |at: usize, to: u8| {
+            let mut bytes = header(16);
+            bytes[at] = to;
+            read_header(&bytes).unwrap_err().to_string()
+        };
+        assert_eq!(changed(0, b'A'), "not a partial of agg (its first bytes are others)");
+        let newer = "format version 2, this program reads up to 1: update agg";
+        assert_eq!(changed(HEADER_VERSION, 2), newer);
+        for (at, to) in [(HEADER_VERSION, 0), (HEADER_BLOCK_ENTRIES, 1), (HEADER_ZERO, 1)] {
+            assert_eq!(changed(at, to), "damaged: the header's checksum is wrong", "{at}");
+        }
+    }
+}

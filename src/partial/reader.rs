@@ -1,0 +1,343 @@
+//! Reads a partial by position: opening reads the footer alone, a lookup one index page, a cursor the
+//! blocks it walks over. Every byte is checked before it is believed.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::index::{BlockHandle, PageHandle, decode_page, decode_root};
+use super::layout::{self, HEADER_BYTES, LEAST_BYTES, Section, TRAILER_BYTES, Trailer};
+use super::metadata::Metadata;
+use crate::codec::block::Decoder;
+use crate::codec::checksum::{self, Checksum};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::{FileType, ReadFile};
+use crate::merge::Stream;
+use crate::model::{Batch, Kind, Position};
+
+/// An open partial. Memory: its metadata and 48 bytes for every two million entries.
+#[derive(Debug)]
+pub struct Partial {
+    file: Box<dyn ReadFile>,
+    path: PathBuf,
+    bytes: u64,
+    digest: u128,
+    block_entries: u16,
+    metadata: Metadata,
+    /// Roots of the user run and the country run.
+    roots: [Vec<PageHandle>; 2],
+    /// Where each run starts.
+    starts: [u64; 2],
+}
+
+impl Partial {
+    /// Reads and checks header and footer of an open file; `path` is for messages.
+    pub fn open(file: Box<dyn ReadFile>, path: &Path) -> Result<Partial> {
+        Self::read(file, path).map_err(|error| error.at(path))
+    }
+
+    fn read(file: Box<dyn ReadFile>, path: &Path) -> Result<Partial> {
+        let stat = file.stat().map_err(|error| Error::io("read", error))?;
+        if stat.file_type != FileType::File {
+            return Err(Error::from(ErrorKind::Foreign).at_offset(0));
+        }
+        let bytes = stat.size;
+        let mut header = [0; HEADER_BYTES];
+        let got = fill(file.as_ref(), &mut header, 0)?;
+        if got >= layout::MAGIC.len() {
+            // A file that is shorter than a header fails by its checksum.
+            layout::read_header(&header)?;
+        }
+        if bytes < LEAST_BYTES || got < HEADER_BYTES {
+            return Err(Error::damaged("the file is too short for a partial").at_offset(bytes));
+        }
+        let block_entries = layout::read_header(&header)?;
+        let mut trailer = [0; TRAILER_BYTES];
+        read_exact(file.as_ref(), &mut trailer, bytes - TRAILER_BYTES as u64)?;
+        let decoded = Trailer::decode(&trailer, bytes)?;
+        if decoded.header != Checksum::of(&header) {
+            return Err(Error::damaged("header and trailer are of different files").at_offset(0));
+        }
+        let mut vouching = header.to_vec();
+        let [user_root, country_root] = decoded.roots;
+        let user_bytes = read_section(file.as_ref(), user_root, "the user run's root")?;
+        let country_bytes = read_section(file.as_ref(), country_root, "the country run's root")?;
+        let metadata_bytes = read_section(file.as_ref(), decoded.metadata, "the metadata")?;
+        for part in [&user_bytes, &country_bytes, &metadata_bytes] {
+            vouching.extend_from_slice(part);
+        }
+        vouching.extend_from_slice(&trailer);
+        let metadata = Metadata::decode(&metadata_bytes)
+            .map_err(|error| error.at_offset(decoded.metadata.offset))?;
+        let (roots, starts) = decode_roots(&user_bytes, &country_bytes, &decoded)?;
+        let partial = Partial {
+            digest: checksum::digest(&vouching),
+            file,
+            path: path.to_owned(),
+            bytes,
+            block_entries,
+            metadata,
+            roots,
+            starts,
+        };
+        partial.check_totals(decoded.metadata.offset)?;
+        Ok(partial)
+    }
+
+    fn check_totals(&self, offset: u64) -> Result<()> {
+        for (pages, facts) in self.roots.iter().zip(&self.metadata.runs) {
+            let blocks: u64 = pages.iter().map(|page| u64::from(page.blocks)).sum();
+            let entries: u64 = pages.iter().map(|page| page.entries).sum();
+            if blocks != facts.blocks || entries != facts.pairs || facts.keys > entries {
+                let what = "the metadata and the index disagree";
+                return Err(Error::damaged(what).at_offset(offset));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the footer says of the day.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Size of the file.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// XXH3-128 of header, roots, metadata and trailer, which vouch for all other bytes.
+    #[must_use]
+    pub fn digest(&self) -> u128 {
+        self.digest
+    }
+
+    /// Where the file is, for messages.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Entries of every block but a run's last.
+    #[must_use]
+    pub fn block_entries(&self) -> u16 {
+        self.block_entries
+    }
+
+    fn pages(&self, kind: Kind) -> &[PageHandle] {
+        let [users, countries] = &self.roots;
+        match kind {
+            Kind::User => users,
+            Kind::Country => countries,
+        }
+    }
+
+    /// Index pages of a run.
+    #[must_use]
+    pub fn page_count(&self, kind: Kind) -> usize {
+        self.pages(kind).len()
+    }
+
+    /// The handles of one index page, read and checked; empty beyond the last page.
+    pub fn page(&self, kind: Kind, page: usize) -> Result<Vec<BlockHandle>> {
+        let pages = self.pages(kind);
+        let Some(handle) = pages.get(page) else { return Ok(Vec::new()) };
+        let [user_start, country_start] = self.starts;
+        let run_start = match kind {
+            Kind::User => user_start,
+            Kind::Country => country_start,
+        };
+        let before = page.checked_sub(1).and_then(|before| pages.get(before));
+        let start = before.map_or(run_start, PageHandle::end);
+        let mut bytes = vec![0; handle.bytes()];
+        self.read_checked(&mut bytes, handle.offset, handle.checksum, "an index page")?;
+        decode_page(&bytes, handle, start).map_err(|error| error.at(&self.path))
+    }
+
+    fn read_checked(
+        &self,
+        bytes: &mut [u8],
+        offset: u64,
+        checksum: Checksum,
+        what: &str,
+    ) -> Result<()> {
+        read_exact(self.file.as_ref(), bytes, offset).map_err(|error| error.at(&self.path))?;
+        if Checksum::of(bytes) == checksum {
+            Ok(())
+        } else {
+            let text = format!("the checksum of {what} is wrong");
+            Err(Error::damaged(text).at_offset(offset).at(&self.path))
+        }
+    }
+
+    /// The page in which `position` is, or would be.
+    fn page_of(&self, kind: Kind, position: Position) -> usize {
+        self.pages(kind).partition_point(|page| page.first <= position).saturating_sub(1)
+    }
+
+    /// Reads the blocks of a run whose entries are in `range` (and what else is in those blocks).
+    pub fn blocks(&self, kind: Kind, range: Range<Position>) -> BlockReader<'_> {
+        BlockReader {
+            partial: self,
+            kind,
+            page: self.page_of(kind, range.start),
+            range,
+            handles: Vec::new().into_iter(),
+            bytes: Vec::new(),
+            decoder: Decoder::default(),
+            begun: false,
+            failed: false,
+        }
+    }
+}
+
+/// Walks over the blocks of a run that a range of positions touches, one decoded block at a time.
+///
+/// Memory: one encoded block (8 to 17 KB), one index page (20 KB), and the decoder (65 KB). After an
+/// error it stays failed: a short answer that looks whole would be the worst outcome.
+#[derive(Debug)]
+pub struct BlockReader<'a> {
+    partial: &'a Partial,
+    kind: Kind,
+    /// The next index page.
+    page: usize,
+    range: Range<Position>,
+    /// What is left of the page before it.
+    handles: std::vec::IntoIter<BlockHandle>,
+    bytes: Vec<u8>,
+    decoder: Decoder,
+    begun: bool,
+    failed: bool,
+}
+
+impl Stream for BlockReader<'_> {
+    /// Puts the entries of the next block into `batch`, those outside the range cut off; false at the end.
+    /// A batch may be empty when a block only touches the range.
+    fn next(&mut self, batch: &mut Batch) -> Result<bool> {
+        if self.failed {
+            return Err(Error::damaged("reading went on after an error").at(self.partial.path()));
+        }
+        let outcome = self.advance(batch);
+        self.failed = outcome.is_err();
+        outcome
+    }
+}
+
+impl BlockReader<'_> {
+    fn advance(&mut self, batch: &mut Batch) -> Result<bool> {
+        batch.clear();
+        if self.range.is_empty() {
+            return Ok(false);
+        }
+        let Some(handle) = self.next_handle()? else { return Ok(false) };
+        if handle.first >= self.range.end {
+            return Ok(false);
+        }
+        self.read_block(&handle, batch)?;
+        cut_to(batch, &self.range);
+        Ok(true)
+    }
+
+    fn next_handle(&mut self) -> Result<Option<BlockHandle>> {
+        if !self.begun {
+            self.begun = true;
+            let handles = self.partial.page(self.kind, self.page)?;
+            self.page += 1;
+            let start = self.range.start;
+            let skip = handles.partition_point(|handle| handle.first <= start).saturating_sub(1);
+            self.handles = handles.into_iter();
+            return Ok(self.handles.nth(skip));
+        }
+        if self.handles.as_slice().is_empty() {
+            self.handles = self.partial.page(self.kind, self.page)?.into_iter();
+            self.page += 1;
+        }
+        Ok(self.handles.next())
+    }
+
+    /// Reads, checks and decodes one block, whole.
+    pub(super) fn read_block(&mut self, handle: &BlockHandle, batch: &mut Batch) -> Result<()> {
+        let length = handle.length as usize;
+        // Bounded by `block::MAX_BYTES` when the index page was decoded.
+        if self.bytes.len() < length {
+            self.bytes.resize(length, 0);
+        }
+        let bytes = self.bytes.get_mut(..length).unwrap_or_default();
+        self.partial.read_checked(bytes, handle.offset, handle.checksum, "a block")?;
+        let place = |error: Error| error.at_offset(handle.offset).at(self.partial.path());
+        self.decoder.decode(bytes, batch).map_err(|error| place(Error::damaged(error.0)))?;
+        let first = batch.keys.first().copied().zip(batch.songs.first().copied());
+        let agrees = batch.len() == handle.entries as usize
+            && first == Some((handle.first.key, handle.first.song));
+        if agrees { Ok(()) } else { Err(place(Error::damaged("a block and the index disagree"))) }
+    }
+}
+
+/// Drops the entries of a sorted batch that are outside `range`.
+fn cut_to(batch: &mut Batch, range: &Range<Position>) {
+    let before = |batch: &Batch, position: Position| {
+        let start = batch.keys.partition_point(|key| *key < position.key);
+        let keys = batch.keys.get(start..).unwrap_or_default();
+        let same = keys.partition_point(|key| *key == position.key);
+        let songs = batch.songs.get(start..start + same).unwrap_or_default();
+        start + songs.partition_point(|song| *song < position.song)
+    };
+    let end = before(batch, range.end);
+    let start = before(batch, range.start).min(end);
+    for column in [&mut batch.keys, &mut batch.songs, &mut batch.counts] {
+        column.truncate(end);
+        column.drain(..start);
+    }
+}
+
+type Roots = ([Vec<PageHandle>; 2], [u64; 2]);
+
+fn decode_roots(users: &[u8], countries: &[u8], trailer: &Trailer) -> Result<Roots> {
+    let [user_root, country_root] = trailer.roots;
+    let runs_end = user_root.offset;
+    // The user run ends where its last page does: the country run, which must reach the roots, starts there.
+    let last_page =
+        users.len().checked_sub(layout::ROOT_ENTRY_BYTES).and_then(|at| users.get(at..));
+    let middle = last_page.map_or(HEADER_BYTES as u64, |entry| {
+        let mut fields = layout::Fields(entry);
+        let (_, offset, blocks) = (fields.position(), fields.u64(), fields.u32());
+        offset.saturating_add(u64::from(blocks) * layout::HANDLE_BYTES as u64)
+    });
+    let start = HEADER_BYTES as u64;
+    if middle > runs_end {
+        let what = "the root has a page outside its run";
+        return Err(Error::damaged(what).at_offset(user_root.offset));
+    }
+    let user_pages = decode_root(users, user_root, start, middle)?;
+    let country_pages = decode_root(countries, country_root, middle, runs_end)?;
+    Ok(([user_pages, country_pages], [start, middle]))
+}
+
+/// Fills `buffer` as far as the file goes.
+fn fill(file: &dyn ReadFile, buffer: &mut [u8], offset: u64) -> Result<usize> {
+    file.read_full_at(buffer, offset).map_err(|error| Error::io("read", error).at_offset(offset))
+}
+
+/// Fills `buffer` whole; a file that ends before is damaged.
+fn read_exact(file: &dyn ReadFile, buffer: &mut [u8], offset: u64) -> Result<()> {
+    let got = fill(file, buffer, offset)?;
+    if got == buffer.len() {
+        return Ok(());
+    }
+    Err(Error::damaged("the file ends too early").at_offset(offset.saturating_add(got as u64)))
+}
+
+/// Reads a section, whose bounds the trailer has checked, and verifies its checksum.
+fn read_section(file: &dyn ReadFile, section: Section, what: &str) -> Result<Vec<u8>> {
+    let wrong = |text: String| Error::damaged(text).at_offset(section.offset);
+    let length =
+        usize::try_from(section.length).map_err(|_| wrong(format!("{what} is too long")))?;
+    let mut bytes = vec![0; length];
+    read_exact(file, &mut bytes, section.offset)?;
+    if Checksum::of(&bytes) == section.checksum {
+        Ok(bytes)
+    } else {
+        Err(wrong(format!("the checksum of {what} is wrong")))
+    }
+}

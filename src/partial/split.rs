@@ -1,0 +1,81 @@
+//! Cuts the key space of several partials into pieces of about equal work.
+//!
+//! Only the indexes are read: half a percent of the files. Where the cuts fall decides how the work is shared
+//! among threads and nothing else.
+
+use std::ops::Range;
+
+use super::reader::Partial;
+use crate::error::Result;
+use crate::model::{Kind, Position};
+
+/// Block positions that are looked at, at most; beyond, only every so-many-th is (24 bytes each).
+const MOST_SAMPLES: u64 = 1 << 16;
+
+/// A stretch of the key space.
+pub type Piece = Range<Position>;
+
+/// Pieces that together are everything, each of about `entries` entries of all partials together.
+///
+/// A piece starts at the first song of a key, unless that key alone exceeds a piece.
+pub fn split(partials: &[Partial], kind: Kind, entries: u64) -> Result<Vec<Piece>> {
+    let blocks: u64 = partials
+        .iter()
+        .flat_map(|partial| partial.metadata().runs.iter())
+        .map(|run| run.blocks)
+        .sum();
+    let stride = usize::try_from(blocks.div_ceil(MOST_SAMPLES)).unwrap_or(usize::MAX).max(1);
+    let mut samples: Vec<(Position, u64)> = Vec::new();
+    for partial in partials {
+        for page in 0..partial.page_count(kind) {
+            for group in partial.page(kind, page)?.chunks(stride) {
+                let entries = group.iter().map(|handle| u64::from(handle.entries)).sum();
+                samples.extend(group.first().map(|handle| (handle.first, entries)));
+            }
+        }
+    }
+    samples.sort_unstable_by_key(|(first, _)| *first);
+    Ok(cut(&samples, entries))
+}
+
+fn cut(samples: &[(Position, u64)], entries: u64) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut start = Position::FIRST;
+    let mut work = 0;
+    for (first, more) in samples {
+        if work >= entries {
+            let end =
+                if first.key > start.key { Position { key: first.key, song: 0 } } else { *first };
+            if end > start {
+                pieces.push(start..end);
+                start = end;
+                work = 0;
+            }
+        }
+        work += more;
+    }
+    pieces.push(start..Position::END);
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_follow_each_other_and_split_only_a_key_that_exceeds_a_piece() {
+        let at = |key, song| Position { key, song };
+        let samples =
+            [(at(1, 5), 10), (at(2, 7), 10), (at(2, 9), 10), (at(3, 1), 10), (at(9, 9), 10)];
+        let cuts = |entries| {
+            let pieces = cut(&samples, entries);
+            assert_eq!(pieces.first().map(|piece| piece.start), Some(Position::FIRST));
+            assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start));
+            pieces.iter().map(|piece| piece.end).collect::<Vec<_>>()
+        };
+        assert_eq!(cuts(10), [at(2, 0), at(2, 9), at(3, 0), at(9, 0), Position::END]);
+        assert_eq!(cuts(20), [at(2, 0), at(9, 0), Position::END]);
+        assert_eq!(cuts(1000), [Position::END]);
+        assert_eq!(cut(&[], 5), [Position::FIRST..Position::END]);
+    }
+}

@@ -1,0 +1,120 @@
+//! Which two capitals are a country.
+
+use crate::model::Country;
+
+/// Stands where no country does; [`Country::from_number`] refuses it.
+const NONE: u16 = u16::MAX;
+
+/// A set of countries, looked up by letters in one load (2 KiB).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CountrySet {
+    /// The country's number at [`slot`] of its letters, [`NONE`] where there is no country of the set.
+    numbers: [u16; SLOTS],
+}
+
+/// Five bits for each letter.
+const SLOTS: usize = 1 << 10;
+
+/// The slot of two capitals, which their low five bits tell apart.
+const fn slot(first: u8, second: u8) -> usize {
+    (first & 31) as usize | ((second & 31) as usize) << 5
+}
+
+impl CountrySet {
+    /// The 249 officially assigned codes of ISO 3166-1 alpha-2.
+    #[must_use]
+    pub fn iso() -> Self {
+        rust_iso3166::ALL_ALPHA2
+            .iter()
+            .filter_map(|code| match code.as_bytes() {
+                [first, second] => Country::from_letters(*first, *second),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Any two capitals from `AA` to `ZZ`.
+    #[must_use]
+    pub fn any() -> Self {
+        (0..u64::from(Country::COUNT)).filter_map(Country::from_number).collect()
+    }
+
+    /// Whether the country is in the set.
+    #[must_use]
+    pub fn contains(&self, country: Country) -> bool {
+        let [first, second] = country.letters();
+        self.numbers.get(slot(first, second)).is_some_and(|number| *number == country.number())
+    }
+
+    /// The number of the country whose letters are the two low bytes of `letters`, the first lowest,
+    /// if it is in the set. Both are known to be `0x40` to `0x5f`; for others it is any number.
+    #[inline]
+    pub(super) fn number_of(&self, letters: u32) -> Option<u16> {
+        let slot = (letters & 0x1f) | (letters >> 3 & 0x3e0);
+        let number = *self.numbers.get(slot as usize)?;
+        (number != NONE).then_some(number)
+    }
+}
+
+impl FromIterator<Country> for CountrySet {
+    fn from_iter<I: IntoIterator<Item = Country>>(countries: I) -> Self {
+        let mut numbers = [NONE; SLOTS];
+        for country in countries {
+            let [first, second] = country.letters();
+            if let Some(number) = numbers.get_mut(slot(first, second)) {
+                *number = country.number();
+            }
+        }
+        CountrySet { numbers }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn country(code: &str) -> Country {
+        let [first, second] = *code.as_bytes() else { panic!("{code} is not two bytes") };
+        Country::from_letters(first, second).unwrap()
+    }
+
+    fn all() -> impl Iterator<Item = Country> {
+        (0..u64::from(Country::COUNT)).filter_map(Country::from_number)
+    }
+
+    #[test]
+    fn iso_is_the_249_assigned_codes() {
+        let iso = CountrySet::iso();
+        assert_eq!(all().filter(|country| iso.contains(*country)).count(), 249);
+        for code in rust_iso3166::ALL_ALPHA2 {
+            assert!(iso.contains(country(code)), "{code}");
+        }
+        for code in ["BQ", "SS", "SX", "CW", "FR", "AD", "ZW"] {
+            assert!(iso.contains(country(code)), "{code}");
+        }
+        // User-assigned, reserved, withdrawn, never assigned.
+        for code in ["XK", "AA", "ZZ", "UK", "EU", "AN", "YU", "CS", "SU", "VJ"] {
+            assert!(!iso.contains(country(code)), "{code}");
+        }
+    }
+
+    #[test]
+    fn any_is_every_pair_of_capitals() {
+        let any = CountrySet::any();
+        assert!(all().all(|country| any.contains(country)));
+    }
+
+    #[test]
+    fn a_number_is_found_by_the_letters_of_a_member_and_by_no_other_bytes_of_their_row_of_ascii() {
+        let iso = CountrySet::iso();
+        for first in 0x40..=0x5f {
+            for second in 0x40..=0x5f {
+                let member = Country::from_letters(first, second).filter(|c| iso.contains(*c));
+                assert_eq!(
+                    iso.number_of(u32::from_le_bytes([first, second, 0xff, 0xff])),
+                    member.map(Country::number)
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The fast way: takes the plain row, `digits|digits|XX` and LF or CR LF, without looking for its end
+//! first and without a branch on how many digits there are, which in real logs nobody can guess.
+//!
+//! It refuses everything else, and a row that lies too near to either end of the bytes for loads of
+//! a fixed size; it never says why. What it takes, the rules must take with the same values.
+//!
+//! What goes over bytes, where digits end and what their value is, stands in a *kernel* of two
+//! functions: `words`, for any machine. A kernel of vector instructions is a further file with these two.
+
+mod words;
+
+use words as kernel;
+
+use super::{CountrySet, Row};
+use crate::model::MAX_ID;
+
+/// Bytes that are seen at once: [`LEAD`] before the row, and more than the longest plain row behind.
+const WINDOW: usize = 64;
+
+/// Bytes before the row's start, so that sixteen bytes can be loaded which *end* with an id.
+const LEAD: usize = 16;
+
+/// Digits that any id may have without its value leaving an `u64`.
+const MOST_DIGITS: usize = 19;
+
+/// Digits that a kernel converts at once.
+const LANES: usize = 16;
+
+/// Where a run of digits is: the window's bytes from `start` up to `end`.
+#[derive(Debug, Clone, Copy)]
+struct Digits {
+    start: usize,
+    end: usize,
+}
+
+impl Digits {
+    /// The run of 1 to [`MOST_DIGITS`] digits that begins at `start`.
+    fn at(window: &[u8; WINDOW], start: usize) -> Option<Self> {
+        let len = window.get(start..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        (1..=MOST_DIGITS).contains(&len).then_some(Digits { start, end: start + len })
+    }
+
+    fn len(self) -> usize {
+        self.end - self.start
+    }
+}
+
+/// The row at `start` of `bytes` and its length with its line end, if it is a plain one.
+#[inline(always)]
+pub(super) fn row(bytes: &[u8], start: usize, countries: &CountrySet) -> Option<(Row, usize)> {
+    let window = bytes.get(start.checked_sub(LEAD)?..)?.first_chunk()?;
+    let Some([song_end, user_end]) = kernel::digit_ends(window) else {
+        return long_row(window, countries);
+    };
+    let song = Digits { start: LEAD, end: song_end };
+    let user = Digits { start: song_end + 1, end: user_end };
+    if *window.get(song_end)? != b'|' {
+        return None;
+    }
+    // One comparison for both ids; no digit at all wraps around and goes with the many.
+    if song.len().wrapping_sub(1) | user.len().wrapping_sub(1) >= LANES {
+        return long_row(window, countries);
+    }
+    let (country, end) = tail(window, user_end, countries)?;
+    let [song, user] = kernel::values(masked(window, song)?, masked(window, user)?);
+    Some((Row { song, user, country }, end - LEAD))
+}
+
+/// The same for a row with an id of 17 to 19 digits; out of line because few logs have one.
+#[cold]
+#[inline(never)]
+fn long_row(window: &[u8; WINDOW], countries: &CountrySet) -> Option<(Row, usize)> {
+    let song = Digits::at(window, LEAD)?;
+    let user = Digits::at(window, song.end + 1)?;
+    if *window.get(song.end)? != b'|' {
+        return None;
+    }
+    let (country, end) = tail(window, user.end, countries)?;
+    let last = kernel::values(masked(window, song)?, masked(window, user)?);
+    let [song, user] = [(song, last[0]), (user, last[1])].map(|(digits, last)| {
+        let before = window.get(digits.start..digits.end - LANES.min(digits.len()))?;
+        let before = before.iter().fold(0, |value, byte| value * 10 + u64::from(byte - b'0'));
+        // At most nineteen nines, which an u64 holds.
+        Some(before * 10_u64.pow(16) + last).filter(|value| *value <= MAX_ID)
+    });
+    Some((Row { song: song?, user: user?, country }, end - LEAD))
+}
+
+/// `|`, two bytes of `0x40` to `0x5f`, LF; little-endian, seen through [`TAIL_MASK`].
+const TAIL_LF: u32 = u32::from_le_bytes([b'|', 0x40, 0x40, b'\n']);
+/// The same with CR, which an LF must follow.
+const TAIL_CR: u32 = u32::from_le_bytes([b'|', 0x40, 0x40, b'\r']);
+const TAIL_MASK: u32 = u32::from_le_bytes([0xff, 0xe0, 0xe0, 0xff]);
+
+/// The number of the country behind the `|` at `start`, and where the row's line end ends.
+#[inline(always)]
+fn tail(window: &[u8; WINDOW], start: usize, countries: &CountrySet) -> Option<(u16, usize)> {
+    let tail = u32::from_le_bytes(*chunk(window, start)?);
+    let end = match tail & TAIL_MASK {
+        TAIL_LF => start + 4,
+        TAIL_CR if *window.get(start + 4)? == b'\n' => start + 5,
+        _ => return None,
+    };
+    Some((countries.number_of(tail >> 8)?, end))
+}
+
+/// Sixteen bytes of which the last are an id's digits, and a mask that has `0x0f` for those: a
+/// digit's low four bits are its value.
+type Masked<'a> = (&'a [u8; LANES], &'a [u8; LANES]);
+
+/// A power of two above [`MOST_DIGITS`]: a remainder by it costs less than a bounds check.
+const MASKED: usize = 32;
+
+/// From its byte `n` on: sixteen mask bytes of which the last `n` are set, all of them from 16 on.
+const MASKS: [u8; MASKED + LANES] = {
+    let mut masks = [0x0f; MASKED + LANES];
+    let mut at = 0;
+    while at < LANES {
+        masks[at] = 0;
+        at += 1;
+    }
+    masks
+};
+
+/// The last sixteen digits, or all of them if there are fewer.
+#[inline(always)]
+fn masked(window: &[u8; WINDOW], digits: Digits) -> Option<Masked<'_>> {
+    Some((chunk(window, digits.end - LANES)?, chunk(&MASKS, digits.len() % MASKED)?))
+}
+
+/// The `N` bytes at `start`, if they are all there.
+#[inline(always)]
+fn chunk<const N: usize>(bytes: &[u8], start: usize) -> Option<&[u8; N]> {
+    bytes.get(start..)?.first_chunk()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::super::naive;
+    use super::*;
+
+    /// What the fast way says of a line between [`LEAD`] bytes `before` and a window of `behind`.
+    fn taken(before: u8, line: &[u8], behind: u8) -> Option<(Row, usize)> {
+        let bytes = [&[before; LEAD], line, &[behind; WINDOW]].concat();
+        row(&bytes, LEAD, &CountrySet::iso())
+    }
+
+    #[test]
+    fn a_plain_row_is_taken_whatever_the_lengths_of_its_ids_and_the_bytes_around_it() {
+        let digits = |count: usize| &"9123456789012345678"[19 - count..];
+        for (song, user) in (1..=19).flat_map(|song| (1..=19).map(move |user| (song, user))) {
+            let (song, user) = (digits(song), digits(user));
+            for (before, end, behind) in
+                [(b'9', "\n", b'0'), (b'\n', "\r\n", b'|'), (0xff, "\n", 0xff), (0, "\r\n", b'\n')]
+            {
+                let line = format!("{song}|{user}|FR{end}");
+                let (row, length) = taken(before, line.as_bytes(), behind).expect(&line);
+                assert_eq!(row.song, song.parse::<u64>().unwrap(), "{line:?}");
+                assert_eq!(row.user, user.parse::<u64>().unwrap(), "{line:?}");
+                assert_eq!((row.country, length), (5 * 26 + 17, line.len()), "{line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_ids_are_taken_and_leading_zeros_are_digits() {
+        let line = b"9223372036854775807|0000000000000000001|ZW\r\n";
+        let row = Row { song: MAX_ID, user: 1, country: 25 * 26 + 22 };
+        assert_eq!(taken(b'1', line, b'1'), Some((row, 44)));
+    }
+
+    #[test]
+    fn a_row_that_is_not_plain_is_left_to_the_rules() {
+        let lines = "|0|FR/0||FR/||FR/0|1/1,2,FR/1|2|VJ/1|2|fr/1|2|FR /1|2| FR/1 |2|FR/1| 2|FR/ 1|2|FR\
+            /1|2|FR\r\r/1|2|FR\r0/1|2|FRFR/1|2|F/1|2|/1|2|FR|/-1|2|FR/1|-2|FR/+1|2|FR/1|2|[A/1|2|@A\
+            /1|2|A_/1:|2|FR/:|2|FR/1|:|FR/\u{ba}1|2|FR/1|\u{ba}9|FR/1|2|\u{ba}/1\r|2|FR/1|2\0|FR/1234567\
+            /9223372036854775808|2|FR/1|9223372036854775808|FR/9999999999999999999|2|FR\
+            /00000000000000000001|2|FR/1|00000000000000000001|FR/12345678901234567890123456789012345";
+        for line in lines.split('/').map(|line| format!("{line}\n")) {
+            for behind in [b'0', b'|', b'\n', 0xff] {
+                assert_eq!(taken(b'0', line.as_bytes(), behind), None, "{line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_near_either_end_of_the_bytes_is_left_to_the_rules() {
+        let rows = b"1|2|FR\n".repeat(20);
+        let taken = |start: usize| row(&rows, start, &CountrySet::iso()).is_some();
+        let plain: Vec<usize> = (0..20).filter(|index| taken(index * 7)).collect();
+        assert_eq!(plain, (3..=13).collect::<Vec<_>>());
+        assert_eq!(row(&rows, usize::MAX, &CountrySet::iso()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_fast_way_takes_the_rules_take_with_the_same_values(
+            bytes in vec(select(b"001789|||FRGB\r\n \0\xff\xba:/".to_vec()), WINDOW),
+            song in 0..1_000_000_u64,
+            cut in 0..30_usize,
+        ) {
+            // A row that is whole up to `cut`, so that many are taken and many are nearly.
+            let line = format!("{song}|{}|GB\n", song * 12_345_678_901);
+            let line = line.as_bytes();
+            let start = &line[..cut.min(line.len())];
+            let bytes = [&[b'7'; LEAD], start, &bytes[..]].concat();
+            let countries = CountrySet::iso();
+            if let Some((row, length)) = row(&bytes, LEAD, &countries) {
+                let line = bytes[LEAD..].split(|byte| *byte == b'\n').next().unwrap();
+                prop_assert_eq!(length, line.len() + 1);
+                prop_assert_eq!(naive::classify(naive::without_cr(line), &countries), Ok(row));
+            }
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! What becomes of rows that are none: counted, the first of them kept to be shown, with the number
+//! of their line.
+//!
+//! A line's number is known only once all windows before it were counted, by whichever worker had
+//! them. So each worker keeps a [`RejectLog`] of its own, with places relative to windows, and
+//! [`RejectReport::merge`] turns them into line numbers when all have ended. The result is the same
+//! whoever parsed which window.
+
+use std::collections::BinaryHeap;
+
+use crate::model::{RejectCounts, RejectReason};
+
+/// How many rejected rows are kept to be shown.
+const SAMPLES: usize = 1000;
+
+/// How many bytes of each.
+const SAMPLE_BYTES: usize = 200;
+
+/// One worker's account of the rows that it parsed.
+///
+/// Memory: 16 bytes a window that has rows (and what `Vec` holds in reserve), and at most 1,000
+/// samples of 200 bytes, about 230 KB. A row that is rejected once the samples are full costs a
+/// comparison, unless it precedes one of them, which happens at most 1,000 times an input.
+#[derive(Debug, Default)]
+pub struct RejectLog {
+    counts: RejectCounts,
+    /// Windows that are done, those without rows left out.
+    windows: Vec<Window>,
+    /// The window that is being parsed, with its rows so far.
+    current: Window,
+    /// The first [`SAMPLES`] rejected rows in input order, the last of them on top.
+    samples: BinaryHeap<Sample>,
+    /// Their bytes, as many slots as there are samples.
+    slots: Vec<[u8; SAMPLE_BYTES]>,
+}
+
+/// A stretch of whole rows of one input.
+#[derive(Debug, Clone, Copy, Default)]
+struct Window {
+    input: u32,
+    index: u32,
+    rows: u64,
+}
+
+/// Where a row is; ordered as the rows of a day are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    input: u32,
+    window: u32,
+    /// Rows before it in the window.
+    row: u64,
+}
+
+/// A rejected row with its bytes.
+type Shown = (Place, RejectReason, Vec<u8>);
+
+/// A row that was kept. Places are unique, so the order is that of the places.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Sample {
+    place: Place,
+    reason: RejectReason,
+    /// Its bytes are the first `length` of this slot.
+    slot: usize,
+    length: usize,
+}
+
+impl RejectLog {
+    /// An empty one, at window 0 of input 0.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The rows from here on are those of window `index` of input `input`, from its first one.
+    ///
+    /// Windows follow each other in an input as their indices do. Of all the logs that are merged,
+    /// one may have a given window, once; in what order a log meets its windows does not matter.
+    pub fn begin_window(&mut self, input: u32, index: u32) {
+        let next = Window { input, index, rows: 0 };
+        let done = std::mem::replace(&mut self.current, next);
+        if done.rows > 0 {
+            self.windows.push(done);
+        }
+    }
+
+    /// The next `rows` rows of the window are good ones.
+    pub fn count_accepted(&mut self, rows: u64) {
+        self.current.rows = self.current.rows.saturating_add(rows);
+    }
+
+    /// The next row of the window is corrupt.
+    pub fn reject(&mut self, reason: RejectReason, row: &[u8]) {
+        self.counts.count(reason);
+        let Window { input, index, rows } = self.current;
+        self.count_accepted(1);
+        let place = Place { input, window: index, row: rows };
+        let row = row.get(..SAMPLE_BYTES).unwrap_or(row);
+        if self.samples.len() < SAMPLES {
+            let slot = self.slots.len();
+            self.slots.push([0; SAMPLE_BYTES]);
+            fill(&mut self.slots, slot, row);
+            self.samples.push(Sample { place, reason, slot, length: row.len() });
+        } else if self.samples.peek().is_some_and(|last| place < last.place) {
+            self.replace_last(place, reason, row);
+        }
+    }
+
+    /// Rejected rows by reason so far.
+    #[must_use]
+    pub fn counts(&self) -> RejectCounts {
+        self.counts
+    }
+
+    /// Puts the row in the place of the last sample.
+    #[cold]
+    fn replace_last(&mut self, place: Place, reason: RejectReason, row: &[u8]) {
+        if let Some(mut last) = self.samples.peek_mut() {
+            let slot = last.slot;
+            fill(&mut self.slots, slot, row);
+            *last = Sample { place, reason, slot, length: row.len() };
+        }
+    }
+
+    /// Its windows, the current one too, and its samples with their bytes; neither in any order.
+    fn into_parts(mut self) -> (Vec<Window>, Vec<Shown>) {
+        self.begin_window(0, 0);
+        let slots = self.slots;
+        let bytes_of = |sample: &Sample| {
+            slots.get(sample.slot).and_then(|bytes| bytes.get(..sample.length)).unwrap_or_default()
+        };
+        let samples = self.samples.iter();
+        let samples = samples.map(|s| (s.place, s.reason, bytes_of(s).to_vec())).collect();
+        (self.windows, samples)
+    }
+}
+
+fn fill(slots: &mut [[u8; SAMPLE_BYTES]], slot: usize, row: &[u8]) {
+    if let Some(bytes) = slots.get_mut(slot).and_then(|bytes| bytes.get_mut(..row.len())) {
+        bytes.copy_from_slice(row);
+    }
+}
+
+/// What all workers together found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RejectReport {
+    /// Rejected rows by reason.
+    pub counts: RejectCounts,
+    /// Rows of each input, good and corrupt; inputs behind the last one that has rows are left out.
+    pub rows_by_input: Vec<u64>,
+    /// The first 1,000 rejected rows, by input, then line.
+    pub samples: Vec<RejectSample>,
+}
+
+/// A rejected row to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectSample {
+    /// Index of its input.
+    pub input: u32,
+    /// Its line in that input, from 1.
+    pub line: u64,
+    /// Why it is corrupt.
+    pub reason: RejectReason,
+    /// Its first bytes, at most 200, without LF and one CR.
+    pub row: Vec<u8>,
+}
+
+impl RejectReport {
+    /// Joins the logs of all workers.
+    ///
+    /// Takes the memory of the logs once more, and the time to sort their windows.
+    #[must_use]
+    pub fn merge(logs: Vec<RejectLog>) -> Self {
+        let mut report = RejectReport::default();
+        let (mut windows, mut samples) = (Vec::new(), Vec::new());
+        for log in logs {
+            report.counts.add(&log.counts);
+            let (log_windows, log_samples) = log.into_parts();
+            windows.extend(log_windows);
+            samples.extend(log_samples);
+        }
+        windows.sort_unstable_by_key(|window| (window.input, window.index));
+        samples.sort_unstable_by_key(|(place, ..)| *place);
+        samples.truncate(SAMPLES);
+        report.number_lines(&windows, samples);
+        report
+    }
+
+    /// Walks sorted windows and sorted samples side by side: the rows of an input before a window are
+    /// the lines before its first.
+    fn number_lines(&mut self, windows: &[Window], samples: Vec<Shown>) {
+        let mut samples = samples.into_iter().peekable();
+        for window in windows {
+            let input = window.input as usize;
+            if self.rows_by_input.len() <= input {
+                self.rows_by_input.resize(input + 1, 0);
+            }
+            let Some(rows) = self.rows_by_input.get_mut(input) else { continue };
+            let in_window =
+                |place: &Place| (place.input, place.window) <= (window.input, window.index);
+            while let Some((place, reason, row)) = samples.next_if(|(place, ..)| in_window(place)) {
+                let line = rows.saturating_add(place.row).saturating_add(1);
+                self.samples.push(RejectSample { input: place.input, line, reason, row });
+            }
+            *rows = rows.saturating_add(window.rows);
+        }
+    }
+
+    /// Rows of the input, good and corrupt.
+    #[must_use]
+    pub fn rows(&self, input: usize) -> u64 {
+        self.rows_by_input.get(input).copied().unwrap_or(0)
+    }
+
+    /// The rejected rows as text, a line `name:line: reason: row` each, where `names` has the name of
+    /// each input. Bytes that are not printable ASCII, and `\`, are written `\xNN`.
+    ///
+    /// Memory: at most four times the bytes of the samples and their names, and 40 a line.
+    #[must_use]
+    pub fn render(&self, names: &[Vec<u8>]) -> Vec<u8> {
+        let mut text = Vec::new();
+        for sample in &self.samples {
+            let name = names.get(sample.input as usize).map(Vec::as_slice).unwrap_or_default();
+            escape(name, &mut text);
+            let middle = format!(":{}: {}: ", sample.line, sample.reason.name());
+            text.extend_from_slice(middle.as_bytes());
+            escape(&sample.row, &mut text);
+            text.push(b'\n');
+        }
+        text
+    }
+}
+
+/// Appends `bytes` so that they can be shown: a reader can tell every byte, and none acts on a terminal.
+fn escape(bytes: &[u8], text: &mut Vec<u8>) {
+    for byte in bytes {
+        if matches!(byte, b' '..=b'~') && *byte != b'\\' {
+            text.push(*byte);
+        } else {
+            text.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn lines(report: &RejectReport) -> Vec<(u32, u64)> {
+        report.samples.iter().map(|sample| (sample.input, sample.line)).collect()
+    }
+
+    #[test]
+    fn the_text_shows_name_line_reason_and_row_with_every_odd_byte_told() {
+        let mut log = RejectLog::new();
+        log.begin_window(0, 0);
+        log.count_accepted(41);
+        log.reject(RejectReason::FieldCount, b"1,2,FR");
+        log.begin_window(1, 0);
+        log.reject(RejectReason::Blank, b"");
+        log.reject(RejectReason::SongId, b"\x1b[2J\\|\0\x7f\xc3\xa9 ~|\tFR");
+        let names = [b"listen-20211201.log".to_vec(), b"a\n\\b:\xff.log".to_vec()];
+        let text = RejectReport::merge(vec![log]).render(&names);
+        let expected = "listen-20211201.log:42: field_count: 1,2,FR\n\
+                        a\\x0a\\x5cb:\\xff.log:1: blank: \n\
+                        a\\x0a\\x5cb:\\xff.log:2: song_id: \
+                        \\x1b[2J\\x5c|\\x00\\x7f\\xc3\\xa9 ~|\\x09FR\n";
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_row_is_shown_by_its_first_200_bytes() {
+        let mut log = RejectLog::new();
+        for length in [199, 200, 201, 4098] {
+            log.reject(RejectReason::FieldCount, &vec![b'x'; length]);
+        }
+        let report = RejectReport::merge(vec![log]);
+        let lengths: Vec<_> = report.samples.iter().map(|sample| sample.row.len()).collect();
+        assert_eq!(lengths, [199, 200, 200, 200]);
+    }
+
+    #[test]
+    fn lines_go_on_over_the_windows_of_other_workers_and_start_anew_in_each_input() {
+        let (mut one, mut other) = (RejectLog::new(), RejectLog::new());
+        one.begin_window(0, 0);
+        one.count_accepted(10);
+        one.reject(RejectReason::Blank, b"");
+        other.begin_window(0, 1);
+        other.count_accepted(5);
+        other.begin_window(0, 2);
+        one.begin_window(0, 3);
+        one.reject(RejectReason::UserId, b"1||FR");
+        other.begin_window(2, 0);
+        other.reject(RejectReason::UserId, b"2||FR");
+        let report = RejectReport::merge(vec![other, one]);
+        assert_eq!(report.rows_by_input, [17, 0, 1]);
+        assert_eq!((report.rows(0), report.rows(2), report.rows(3)), (17, 1, 0));
+        assert_eq!(lines(&report), [(0, 11), (0, 17), (2, 1)]);
+        assert_eq!(report.counts.0, [0, 1, 0, 0, 2, 0]);
+    }
+
+    #[test]
+    fn the_first_thousand_stay_when_an_earlier_input_comes_late() {
+        let mut log = RejectLog::new();
+        for input in [2, 1, 0] {
+            log.begin_window(input, 0);
+            for row in 0..600 {
+                log.reject(RejectReason::FieldCount, format!("{input} {row}").as_bytes());
+            }
+        }
+        let report = RejectReport::merge(vec![log]);
+        let expected = (1..=600).map(|line| (0, line)).chain((1..=400).map(|line| (1, line)));
+        assert_eq!(lines(&report), expected.collect::<Vec<_>>());
+        for sample in &report.samples {
+            let text = format!("{} {}", sample.input, sample.line - 1);
+            assert_eq!(sample.row, text.as_bytes());
+        }
+        assert_eq!(report.counts.total(), 1800);
+        assert_eq!(report.render(&[]).split(|byte| *byte == b'\n').count(), 1001);
+    }
+
+    #[test]
+    fn nothing_gives_an_empty_report_and_an_empty_text() {
+        let report = RejectReport::merge(vec![RejectLog::new(), RejectLog::new()]);
+        assert_eq!(report, RejectReport::default());
+        assert_eq!(report.render(&[b"a.log".to_vec()]), b"");
+    }
+
+    #[test]
+    fn a_window_costs_16_bytes() {
+        assert_eq!(size_of::<Window>(), 16);
+    }
+
+    /// Windows of three inputs as they are read: their worker, input, and whether each row is good.
+    fn any_windows() -> impl Strategy<Value = Vec<(usize, u32, Vec<bool>)>> {
+        vec((0..3_usize, 0..3_u32, vec(any::<bool>(), 0..120)), 0..60)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn the_report_is_that_of_reading_each_input_from_front_to_back(windows in any_windows()) {
+            let mut logs: Vec<RejectLog> = (0..3).map(|_| RejectLog::new()).collect();
+            let mut indices = [0; 3];
+            let mut rows = [0_u64; 3];
+            let mut expected = Vec::new();
+            for (worker, input, good) in windows {
+                let at = input as usize;
+                logs[worker].begin_window(input, indices[at]);
+                indices[at] += 1;
+                for good in good {
+                    rows[at] += 1;
+                    if good {
+                        logs[worker].count_accepted(1);
+                    } else {
+                        let row = format!("row {}", rows[at]).into_bytes();
+                        logs[worker].reject(RejectReason::Country, &row);
+                        let (line, reason) = (rows[at], RejectReason::Country);
+                        expected.push(RejectSample { input, line, reason, row });
+                    }
+                }
+            }
+            let rejected = expected.len() as u64;
+            expected.sort_by_key(|sample| (sample.input, sample.line));
+            expected.truncate(1000);
+            let report = RejectReport::merge(logs);
+            prop_assert_eq!(report.counts.total(), rejected);
+            prop_assert_eq!([0, 1, 2].map(|input| report.rows(input)), rows);
+            prop_assert_eq!(report.samples, expected);
+        }
+    }
+}

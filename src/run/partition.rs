@@ -1,0 +1,204 @@
+//! All rows of a batch of the log, by range.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::Row;
+use super::chunk::{ChunkPool, Supply};
+use super::packing::Packing;
+use super::scatter::{Filled, Scatter, WIDE_WORDS};
+use super::splitters::Splitters;
+use crate::error::{Error, Result};
+use crate::model::Position;
+
+/// Rows of a sample that decides how a range is split again.
+const RESAMPLE: usize = 1 << 14;
+
+/// Rows between two splitters, unsorted.
+#[derive(Debug)]
+pub struct Range<'a> {
+    /// Packed rows.
+    pub(super) narrow: Vec<Filled<'a>>,
+    /// Rows that do not fit the packing.
+    pub(super) wide: Vec<Filled<'a>>,
+    /// What the keys of packed rows are distances from.
+    pub(super) base: u64,
+    /// All rows are of one position.
+    pub(super) uniform: bool,
+}
+
+impl<'a> Range<'a> {
+    /// How many rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        let words = |chunks: &[Filled<'_>]| chunks.iter().map(|filled| filled.words).sum::<usize>();
+        words(&self.narrow) + words(&self.wide) / WIDE_WORDS
+    }
+
+    /// Hands out every row and gives the chunks back as they are used up.
+    pub(super) fn drain(
+        self,
+        packing: Packing,
+        supply: &mut Supply<'_, 'a>,
+        mut each: impl FnMut(Row, &mut Supply<'_, 'a>) -> Result<()>,
+    ) -> Result<()> {
+        for filled in self.narrow {
+            // Copied out, so that the chunk is free again before its rows want chunks.
+            let words = *filled.chunk;
+            supply.give(filled.chunk);
+            for word in words.iter().take(filled.words) {
+                each(packing.unpack(self.base, *word), supply)?;
+            }
+        }
+        for filled in self.wide {
+            let words = *filled.chunk;
+            supply.give(filled.chunk);
+            for row in words.get(..filled.words).unwrap_or_default().chunks_exact(WIDE_WORDS) {
+                if let [key, song, tag] = *row {
+                    each(Row { key, song, tag }, supply)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Positions of about [`RESAMPLE`] rows, evenly from all chunks.
+    fn sample(&self, packing: Packing) -> Vec<Position> {
+        let step = (self.rows() / RESAMPLE).max(1);
+        let narrow = self.narrow.iter().flat_map(Filled::words);
+        let narrow = narrow.step_by(step).map(|word| packing.unpack(self.base, *word));
+        let narrow = narrow.map(|row| Position { key: row.key, song: row.song });
+        let wide = self.wide.iter().flat_map(|filled| filled.words().chunks_exact(WIDE_WORDS));
+        let wide = wide.step_by(step).filter_map(|words| match words {
+            [key, song, _] => Some(Position { key: *key, song: *song }),
+            _ => None,
+        });
+        narrow.chain(wide).collect()
+    }
+}
+
+/// Rows by range, in the order of the ranges; each range is taken once, by any thread.
+#[derive(Debug)]
+pub struct Partition<'a> {
+    ranges: Vec<Mutex<Option<Range<'a>>>>,
+    packing: Packing,
+}
+
+impl<'a> Partition<'a> {
+    /// Joins what the threads have scattered.
+    #[must_use]
+    pub fn new(splitters: &Splitters, packing: Packing, scatters: Vec<Scatter<'a>>) -> Self {
+        let ranges = collect(splitters, scatters, |range| splitters.base(range));
+        Partition {
+            ranges: ranges.into_iter().map(|range| Mutex::new(Some(range))).collect(),
+            packing,
+        }
+    }
+
+    /// How many ranges.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// Whether there is no range.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// How its rows are packed.
+    #[must_use]
+    pub fn packing(&self) -> Packing {
+        self.packing
+    }
+
+    /// Takes a range; `None` if it was taken before.
+    pub fn take(&self, range: usize) -> Option<Range<'a>> {
+        let slot = self.ranges.get(range)?;
+        slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Splits every range of more than `most_rows` rows, on the threads of `pool`, until none is left but
+    /// those whose rows are all of one position. The sample misjudges a range when the log is
+    /// sorted or when standard input could not be sampled; a pass over its rows mends that.
+    pub fn split_large(
+        self,
+        most_rows: usize,
+        pool: &rayon::ThreadPool,
+        chunks: &ChunkPool<'a>,
+    ) -> Result<Self> {
+        use rayon::prelude::*;
+        let packing = self.packing;
+        let ranges: Vec<Range<'a>> = self
+            .ranges
+            .into_iter()
+            .filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner))
+            .collect();
+        let split = |range: Range<'a>| split(range, most_rows, packing, chunks);
+        let parts: Vec<Vec<Range<'a>>> =
+            pool.install(|| ranges.into_par_iter().map(split).collect::<Result<_>>())?;
+        let ranges = parts.into_iter().flatten().map(|range| Mutex::new(Some(range))).collect();
+        Ok(Partition { ranges, packing })
+    }
+}
+
+/// The ranges that several scatters over the same splitters make together.
+fn collect<'a>(
+    splitters: &Splitters,
+    scatters: Vec<Scatter<'a>>,
+    base: impl Fn(usize) -> u64,
+) -> Vec<Range<'a>> {
+    let empty = |range| Range {
+        narrow: Vec::new(),
+        wide: Vec::new(),
+        base: base(range),
+        uniform: splitters.is_uniform(range),
+    };
+    let mut ranges: Vec<Range<'a>> = (0..splitters.ranges()).map(empty).collect();
+    for scatter in scatters {
+        for (range, (narrow, wide)) in ranges.iter_mut().zip(scatter.finish()) {
+            range.narrow.extend(narrow);
+            range.wide.extend(wide);
+        }
+    }
+    ranges
+}
+
+/// Splits one range as often as it takes.
+fn split<'a>(
+    range: Range<'a>,
+    most_rows: usize,
+    packing: Packing,
+    chunks: &ChunkPool<'a>,
+) -> Result<Vec<Range<'a>>> {
+    let mut done = Vec::new();
+    let mut waiting = vec![range];
+    let mut supply = Supply::draining(chunks);
+    while let Some(range) = waiting.pop() {
+        if range.uniform || range.rows() <= most_rows {
+            done.push(range);
+            continue;
+        }
+        let parts = 2 * range.rows().div_ceil(most_rows);
+        let splitters = Splitters::from_sample(&mut range.sample(packing), parts.min(RESAMPLE / 8));
+        let base = range.base;
+        let mut scatter = Scatter::within(&splitters, base);
+        range.drain(packing, &mut supply, |row, supply| {
+            if scatter.put(row, &splitters, packing, supply) {
+                Ok(())
+            } else {
+                Err(arena_is_full())
+            }
+        })?;
+        let ranges = collect(&splitters, vec![scatter], |_| base);
+        // The next in order is on top.
+        waiting.extend(ranges.into_iter().rev());
+    }
+    Ok(done)
+}
+
+/// Cannot happen while the pool's reserve is as large as the plan says: rows need no more chunks than
+/// they gave back, but for one that is not full a range.
+pub(super) fn arena_is_full() -> Error {
+    Error::damaged("the row arena is full: raise --memory, and report this as a fault of agg")
+}

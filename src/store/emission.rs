@@ -1,0 +1,353 @@
+//! A date's folder of results is built beside the old one and swapped in by one rename.
+//!
+//! The order, and what a kill (or a power cut) behind each step leaves:
+//!
+//! 1. the built folder is synced (its files were when they were written): the old emission, and a
+//!    leftover that the next run sweeps;
+//! 2. it is renamed to the date, or exchanged with the folder there: the new emission, perhaps the old
+//!    one under the temporary name, and `latest` still at an older date;
+//! 3. the output folder is synced: the same, after a power cut too;
+//! 4. `latest` is replaced and the output folder synced: all new. A run that was killed before this
+//!    leaves it to the next one, of any date, since `latest` goes to the newest date that is there;
+//! 5. the old emission is removed: last, and only when the swap is durable.
+//!
+//! A reader that goes through the date's name meets the old folder or the new one, complete. One that
+//! opens several files by path may be overtaken by a swap between two of them; the digests in the
+//! manifest tell.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::latest::{advance_latest, check_latest};
+use super::lock::OutputLock;
+use super::paths::TEMPORARY_PREFIX;
+use super::sweep::remove;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::{FileSystem, FileType, WriteFile, creation_error};
+use crate::model::Day;
+
+/// A folder under a temporary name, removed when dropped: a run that fails gives its disk space back.
+#[derive(Debug)]
+pub struct BuildFolder<'f> {
+    files: &'f dyn FileSystem,
+    path: PathBuf,
+    /// What is under `path`, to be removed; `None` once nothing is, or once it must stay.
+    leftover: Option<FileType>,
+}
+
+impl<'f> BuildFolder<'f> {
+    pub(super) fn create(files: &'f dyn FileSystem, parent: &Path) -> Result<Self> {
+        let created = files.create_temporary_folder(parent, TEMPORARY_PREFIX);
+        let path = created.map_err(|error| creation_error(error).at(parent))?;
+        Ok(BuildFolder { files, path, leftover: Some(FileType::Folder) })
+    }
+
+    /// Where it is until it is published.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// An empty file in it. Whoever writes it syncs it before the folder is published.
+    pub fn create_file(&self, name: &str) -> Result<Box<dyn WriteFile>> {
+        let path = self.path.join(name);
+        self.files.create_new(&path).map_err(|error| creation_error(error).at(path))
+    }
+
+    /// Gives the folder its name. What was there (`old`) is under the temporary name from then on.
+    fn swap_in(&mut self, target: &Path, old: Option<FileType>) -> Result<()> {
+        let swapped = match old {
+            None => self.files.rename(&self.path, target).map_err(creation_error),
+            Some(_) => self.files.exchange(&self.path, target).map_err(exchange_error),
+        };
+        swapped.map_err(|error| error.at(target))?;
+        self.leftover = old;
+        Ok(())
+    }
+}
+
+impl Drop for BuildFolder<'_> {
+    fn drop(&mut self) {
+        let Some(kind) = self.leftover else { return };
+        if let Err(error) = remove(self.files, &self.path, kind) {
+            let path = &self.path;
+            tracing::warn!(?path, %error, "cannot remove a temporary folder; the next run will");
+        }
+    }
+}
+
+/// Publishes the emission of `day`: `built` holds its complete files, each synced by its writer.
+///
+/// An emission of that date is replaced, then `OUT/latest` goes to the newest date that is there.
+/// Needs the lock for itself: two threads would race for `latest`.
+///
+/// # Errors
+/// [`ErrorKind::CannotCreate`] where something that is no emission is in the way, before anything has
+/// changed; [`ErrorKind::Io`], also where the file system cannot exchange two folders.
+pub fn publish_emission(lock: &mut OutputLock, day: Day, mut built: BuildFolder<'_>) -> Result<()> {
+    let files = built.files;
+    let output = lock.output();
+    let target = output.day_folder(day);
+    let old = emission_there(files, &target)?;
+    check_latest(files, output)?;
+
+    sync_folder(files, built.path())?;
+    built.swap_in(&target, old)?;
+    if let Err(error) = sync_folder(files, output.root()) {
+        // The swap may not be durable: the old emission must outlive it.
+        built.leftover = None;
+        return Err(error);
+    }
+    advance_latest(files, output)?;
+    tracing::debug!(%day, path = ?target, "published the emission");
+    Ok(())
+}
+
+/// What an emission of the date is now: a folder, or a link that an operator left for a moved one.
+fn emission_there(files: &dyn FileSystem, target: &Path) -> Result<Option<FileType>> {
+    if files.read_link(target).is_ok() {
+        return Ok(Some(FileType::Link));
+    }
+    match files.stat(target) {
+        Ok(stat) if stat.file_type == FileType::Folder => Ok(Some(FileType::Folder)),
+        Ok(_) => Err(in_the_way("no folder").at(target)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(creation_error(error).at(target)),
+    }
+}
+
+/// Something that agg did not make has the name of a result.
+pub(super) fn in_the_way(what: &str) -> Error {
+    let text = format!("what has this name is {what}: move it away and run again");
+    ErrorKind::CannotCreate(io::Error::new(io::ErrorKind::AlreadyExists, text)).into()
+}
+
+pub(super) fn sync_folder(files: &dyn FileSystem, folder: &Path) -> Result<()> {
+    files.sync_folder(folder).map_err(|error| Error::io("sync", error).at(folder))
+}
+
+fn exchange_error(error: io::Error) -> Error {
+    // EINVAL and ENOSYS: the file system, or the kernel, does not know RENAME_EXCHANGE.
+    match error.kind() {
+        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => {
+            let text = "this file system cannot swap two folders in one step: remove the old \
+                        folder and run again, or put --out on ext4, xfs, btrfs or tmpfs";
+            Error::io("replace it", io::Error::new(io::ErrorKind::Unsupported, text))
+        }
+        _ => creation_error(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::paths::Output;
+    use super::super::sweep::Swept;
+    use super::*;
+    use crate::error::ErrorClass;
+    use crate::fs::OsFileSystem;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    struct Place {
+        folder: tempfile::TempDir,
+        output: Output,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let output = Output::new(folder.path().join("out"));
+            Place { folder, output }
+        }
+
+        fn lock(&self) -> OutputLock {
+            OutputLock::take(&OsFileSystem, &self.output).unwrap()
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = OsFileSystem.list(self.output.root()).unwrap();
+            entries.into_iter().map(|(name, _)| name.into_string().unwrap()).collect()
+        }
+
+        fn latest(&self) -> String {
+            fs::read_link(self.output.latest_link())
+                .unwrap()
+                .into_os_string()
+                .into_string()
+                .unwrap()
+        }
+
+        fn text(&self, date: &str) -> String {
+            fs::read_to_string(self.output.root().join(date).join("top.txt")).unwrap()
+        }
+    }
+
+    fn build(lock: &OutputLock, text: &str) -> BuildFolder<'static> {
+        let built = lock.build_folder(&OsFileSystem).unwrap();
+        let mut file = built.create_file("top.txt").unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file.sync().unwrap();
+        built
+    }
+
+    fn publish(lock: &mut OutputLock, date: &str, text: &str) -> Result<()> {
+        let built = build(lock, text);
+        publish_emission(lock, date.parse().unwrap(), built)
+    }
+
+    #[test]
+    fn an_emission_is_published_then_replaced_and_nothing_else_is_left() {
+        let place = Place::new();
+        let mut lock = place.lock();
+        for text in ["first", "second", "third"] {
+            publish(&mut lock, "2021-12-07", text).unwrap();
+            assert_eq!(place.text("2021-12-07"), text);
+            assert_eq!(place.text("latest"), text);
+        }
+        assert_eq!(place.names(), [".out.lock", "2021-12-07", "latest"]);
+    }
+
+    #[test]
+    fn an_unpublished_folder_is_removed_with_its_files() {
+        let place = Place::new();
+        let lock = place.lock();
+        drop(build(&lock, "text"));
+        assert_eq!(place.names(), [".out.lock"]);
+    }
+
+    #[test]
+    fn latest_goes_to_newer_dates_only() {
+        let place = Place::new();
+        let mut lock = place.lock();
+        for (date, latest) in [
+            ("2021-12-07", "2021-12-07"),
+            ("2021-12-05", "2021-12-07"),
+            ("2022-01-01", "2022-01-01"),
+            ("2021-12-31", "2022-01-01"),
+        ] {
+            publish(&mut lock, date, date).unwrap();
+            assert_eq!(place.latest(), latest);
+        }
+        fs::remove_dir_all(place.output.root().join("2022-01-01")).unwrap();
+        publish(&mut lock, "2021-12-30", "").unwrap();
+        assert_eq!(place.latest(), "2022-01-01", "not back, though its folder is gone");
+        fs::remove_file(place.output.latest_link()).unwrap();
+        publish(&mut lock, "2021-12-30", "").unwrap();
+        assert_eq!(place.latest(), "2021-12-31");
+    }
+
+    #[test]
+    fn a_foreign_latest_link_is_replaced() {
+        let place = Place::new();
+        let mut lock = place.lock();
+        for foreign in ["nowhere", "/tmp/2029-01-01", "../2029-01-01", "2021-02-30"] {
+            let _ = fs::remove_file(place.output.latest_link());
+            symlink(foreign, place.output.latest_link()).unwrap();
+            publish(&mut lock, "2021-12-07", "").unwrap();
+            assert_eq!(place.latest(), "2021-12-07");
+        }
+    }
+
+    #[test]
+    fn a_real_folder_or_file_in_the_way_is_named_and_nothing_is_changed() {
+        let place = Place::new();
+        let mut lock = place.lock();
+        publish(&mut lock, "2021-12-07", "old").unwrap();
+        let latest = place.output.latest_link();
+        fs::remove_file(&latest).unwrap();
+        fs::create_dir(&latest).unwrap();
+        let error = publish(&mut lock, "2021-12-07", "new").unwrap_err();
+        assert_eq!(error.class(), ErrorClass::CannotCreate);
+        assert_eq!(error.path(), Some(latest.as_path()));
+        assert_eq!(place.text("2021-12-07"), "old");
+
+        fs::remove_dir(&latest).unwrap();
+        let file = place.output.root().join("2021-12-08");
+        fs::write(&file, "a file").unwrap();
+        let error = publish(&mut lock, "2021-12-08", "new").unwrap_err();
+        assert_eq!(error.class(), ErrorClass::CannotCreate);
+        assert_eq!(error.path(), Some(file.as_path()));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "a file");
+        assert_eq!(place.names(), [".out.lock", "2021-12-07", "2021-12-08"]);
+    }
+
+    #[test]
+    fn a_link_to_a_moved_emission_is_replaced_and_its_target_kept() {
+        let place = Place::new();
+        let mut lock = place.lock();
+        let moved = place.folder.path().join("moved");
+        fs::create_dir(&moved).unwrap();
+        fs::write(moved.join("top.txt"), "moved").unwrap();
+        symlink(&moved, place.output.root().join("2021-12-07")).unwrap();
+        symlink("nowhere", place.output.root().join("2021-12-08")).unwrap();
+        publish(&mut lock, "2021-12-07", "new").unwrap();
+        publish(&mut lock, "2021-12-08", "new").unwrap();
+        assert_eq!([place.text("2021-12-07"), place.text("2021-12-08")], ["new", "new"]);
+        assert_eq!(fs::read_to_string(moved.join("top.txt")).unwrap(), "moved");
+        assert_eq!(place.names(), [".out.lock", "2021-12-07", "2021-12-08", "latest"]);
+    }
+
+    #[test]
+    fn a_later_run_of_any_date_repairs_what_a_kill_behind_the_swap_left() {
+        let place = Place::new();
+        let mut lock = place.lock();
+        publish(&mut lock, "2021-12-06", "old").unwrap();
+        // Killed behind step 2: date swapped in, `latest` not moved, old folder and link left.
+        let mut built = build(&lock, "new");
+        built.swap_in(&place.output.root().join("2021-12-07"), None).unwrap();
+        let mut built = build(&lock, "newer");
+        let old = Some(FileType::Folder);
+        built.swap_in(&place.output.root().join("2021-12-07"), old).unwrap();
+        built.leftover = None;
+        symlink("2021-12-07", place.output.root().join(".agg-tmp-latest-link")).unwrap();
+        drop(lock);
+        assert_eq!([place.text("2021-12-07"), place.text("latest")], ["newer", "old"]);
+
+        let mut lock = place.lock();
+        assert_eq!(lock.swept(), Swept { files: 1, folders: 1 });
+        publish(&mut lock, "2021-12-05", "older").unwrap();
+        assert_eq!(place.latest(), "2021-12-07");
+        let names = [".out.lock", "2021-12-05", "2021-12-06", "2021-12-07", "latest"];
+        assert_eq!(place.names(), names);
+    }
+
+    #[test]
+    fn a_reader_always_meets_one_emission_or_the_next() {
+        let place = Place::new();
+        let mut lock = place.lock();
+        let text = |number: u32| format!("{number}\n").repeat(5_000);
+        publish(&mut lock, "2021-12-07", &text(0)).unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut newest = 0;
+                while !done.load(Ordering::Relaxed) {
+                    for name in ["2021-12-07", "latest"] {
+                        let found = place.text(name);
+                        let number = found.lines().next().unwrap().parse().unwrap();
+                        assert!(found == text(number), "a mixture");
+                        assert!(number >= newest, "went back");
+                        newest = number;
+                    }
+                }
+            });
+            for number in 1..=40 {
+                publish(&mut lock, "2021-12-07", &text(number)).unwrap();
+            }
+            done.store(true, Ordering::Relaxed);
+            reader.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_file_system_that_cannot_exchange_is_explained() {
+        let error = exchange_error(io::Error::from_raw_os_error(22)).at("out/2021-12-07");
+        assert_eq!(error.class(), ErrorClass::Io);
+        assert_eq!(
+            error.to_string(),
+            "\"out/2021-12-07\": cannot replace it: this file system cannot swap two folders in one \
+             step: remove the old folder and run again, or put --out on ext4, xfs, btrfs or tmpfs"
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! `OUT/latest`: a relative symbolic link to the newest date, which never goes back.
+
+use std::io;
+use std::path::Path;
+
+use super::emission::{in_the_way, sync_folder};
+use super::paths::{Output, TEMPORARY_PREFIX};
+use crate::error::{Error, Result};
+use crate::fs::{FileSystem, creation_error};
+use crate::model::Day;
+
+/// What has the name `latest`.
+enum Latest {
+    Absent,
+    /// Our link; the date may be gone.
+    Date(Day),
+    /// A link to something else, free to be replaced.
+    Foreign,
+}
+
+/// An error if something that is no link has the name: it is not ours to remove.
+pub(super) fn check_latest(files: &dyn FileSystem, output: &Output) -> Result<()> {
+    read_latest(files, output).map(drop)
+}
+
+/// Points `latest` to the newest date in the output folder, unless it is at that or a newer one.
+///
+/// The newest of those that are there, not the one just published: so a run that was killed before
+/// it could move the link is made good by any later one.
+pub(super) fn advance_latest(files: &dyn FileSystem, output: &Output) -> Result<()> {
+    let Some(newest) = output.days(files)?.pop() else { return Ok(()) };
+    match read_latest(files, output)? {
+        Latest::Date(at) if at > newest => {
+            let link = output.latest_link();
+            tracing::warn!(?link, %newest, "points to a later date, which is gone; left as it is");
+            return Ok(());
+        }
+        Latest::Date(at) if at == newest => return Ok(()),
+        Latest::Date(_) | Latest::Absent | Latest::Foreign => {}
+    }
+    replace_link(files, output, newest)?;
+    sync_folder(files, output.root())
+}
+
+fn read_latest(files: &dyn FileSystem, output: &Output) -> Result<Latest> {
+    let link = output.latest_link();
+    match files.read_link(&link) {
+        Ok(target) => Ok(target.to_str().and_then(date_of).map_or(Latest::Foreign, Latest::Date)),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound => Ok(Latest::Absent),
+            io::ErrorKind::InvalidInput => Err(in_the_way("no symbolic link").at(link)),
+            _ => Err(Error::io("read", error).at(link)),
+        },
+    }
+}
+
+/// The date of a target as we write it, or as a shell completes it (`./2021-12-01/`).
+fn date_of(target: &str) -> Option<Day> {
+    let target = target.strip_prefix("./").unwrap_or(target);
+    target.strip_suffix('/').unwrap_or(target).parse().ok()
+}
+
+fn replace_link(files: &dyn FileSystem, output: &Output, newest: Day) -> Result<()> {
+    let link = output.latest_link();
+    // Longer than the random part of other temporaries, so never one of them.
+    let temporary = output.root().join(format!("{TEMPORARY_PREFIX}latest-link"));
+    let replaced = (|| {
+        // A try that failed earlier in this process may have left it.
+        match files.remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        files.symlink(Path::new(&newest.to_string()), &temporary)?;
+        files.rename(&temporary, &link)
+    })();
+    replaced.map_err(|error| creation_error(error).at(link))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_bare_date_is_ours() {
+        let day = "2021-12-01".parse().ok();
+        for ours in ["2021-12-01", "./2021-12-01", "2021-12-01/"] {
+            assert_eq!(date_of(ours), day, "{ours}");
+        }
+        for foreign in ["../2021-12-01", "/2021-12-01", "2021-12-01/x", "2021-13-01", ""] {
+            assert_eq!(date_of(foreign), None, "{foreign}");
+        }
+    }
+}

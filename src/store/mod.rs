@@ -1,0 +1,40 @@
+//! Where files live and how they get there: paths, lock, publish, sweep.
+//!
+//! ```text
+//! STORE/.lock                         held by the one writer
+//! STORE/partials/YYYY-MM-DD.agg       one immutable file a day
+//! STORE/rejects/YYYY-MM-DD.txt        its first corrupt rows
+//! STORE/tmp/                          sorted runs that did not fit the memory
+//! OUT/.out.lock                       held by the one writer
+//! OUT/YYYY-MM-DD/                     one emission a date
+//! OUT/latest -> YYYY-MM-DD            the newest of them
+//! ```
+//!
+//! **Publishing.** What is new is written under a temporary name that begins with
+//! [`TEMPORARY_PREFIX`], in the folder of its final name; it is made durable, renamed in one step, and
+//! the folder is made durable. So a reader without any lock meets the old file or the new one, and a
+//! kill at any instant leaves one of the two. What a killed run leaves behind is swept by the next
+//! one that takes the lock; what does not bear the prefix is never touched.
+//!
+//! **Locks.** Whatever changes a file takes a [`StoreLock`] or an [`OutputLock`] as an argument, so a
+//! writer without one does not compile. The kernel frees them when the process ends, however it ends.
+//! The two have different names, so that one folder can be the store and the output folder.
+//!
+//! What the files hold is the business of `partial` and `output`.
+
+mod emission;
+#[cfg(test)]
+mod kills;
+mod latest;
+mod lock;
+mod paths;
+mod publish;
+mod sweep;
+mod writer;
+
+pub use emission::{BuildFolder, publish_emission};
+pub use lock::{OutputLock, StoreLock};
+pub use paths::{Output, Store, TEMPORARY_PREFIX};
+pub use publish::{publish_day, publish_rejects_only};
+pub use sweep::Swept;
+pub use writer::{HashingWriter, Written};

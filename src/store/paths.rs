@@ -1,0 +1,270 @@
+//! The names of everything in a store and in an output folder, and which days are there.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::{FileSystem, FileType, ReadFile};
+use crate::model::Day;
+
+/// How every name begins that is not yet, or no longer, a result.
+///
+/// The next writer sweeps such names from a store and an output folder. So whoever writes there
+/// without the lock must use another prefix.
+pub const TEMPORARY_PREFIX: &str = ".agg-tmp-";
+
+const PARTIAL_SUFFIX: &str = ".agg";
+const REJECTS_SUFFIX: &str = ".txt";
+
+/// The folder that holds the partials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// The store in this folder, which need not exist.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Store { root: root.into() }
+    }
+
+    /// The store's own folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The file that its one writer locks. It is never removed: a lock on a removed file excludes nobody.
+    #[must_use]
+    pub fn lock_path(&self) -> PathBuf {
+        self.root.join(".lock")
+    }
+
+    /// Where the partials are, their temporaries too.
+    #[must_use]
+    pub fn partials_folder(&self) -> PathBuf {
+        self.root.join("partials")
+    }
+
+    /// Where the corrupt rows are, their temporaries too.
+    #[must_use]
+    pub fn rejects_folder(&self) -> PathBuf {
+        self.root.join("rejects")
+    }
+
+    /// Where sorted runs are spilled. Nothing is ever renamed out of it, so it may be a link to a
+    /// folder on a faster or larger disk; not to one that two stores share, for each sweeps it.
+    #[must_use]
+    pub fn scratch_folder(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    /// The day's partial.
+    #[must_use]
+    pub fn partial_path(&self, day: Day) -> PathBuf {
+        self.partials_folder().join(format!("{day}{PARTIAL_SUFFIX}"))
+    }
+
+    /// The day's first corrupt rows.
+    #[must_use]
+    pub fn rejects_path(&self, day: Day) -> PathBuf {
+        self.rejects_folder().join(format!("{day}{REJECTS_SUFFIX}"))
+    }
+
+    /// The days that have a partial, ascending. Files of other names are not looked at.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Missing`] where there is no store, [`ErrorKind::Unreadable`] where it cannot be listed.
+    pub fn days(&self, files: &dyn FileSystem) -> Result<Vec<Day>> {
+        let listing = files.list(&self.partials_folder());
+        let entries = listing.map_err(|error| self.listing_error(error))?;
+        Ok(days_of(&entries, FileType::File, PARTIAL_SUFFIX))
+    }
+
+    /// The day's partial, opened to read; `None` if the day has none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreadable`] for one that is there and may not be opened, [`ErrorKind::Io`] else.
+    pub fn open_partial(
+        &self,
+        files: &dyn FileSystem,
+        day: Day,
+    ) -> Result<Option<Box<dyn ReadFile>>> {
+        let path = self.partial_path(day);
+        match files.open(&path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(reading_error("open", error).at(path)),
+        }
+    }
+
+    fn listing_error(&self, error: io::Error) -> Error {
+        if error.kind() == io::ErrorKind::NotFound {
+            let hint =
+                "run 'agg reduce-day' first, or name the right folder with --store".to_owned();
+            return Error::from(ErrorKind::Missing { what: "store", hint }).at(&self.root);
+        }
+        reading_error("list", error).at(self.partials_folder())
+    }
+}
+
+/// The folder that holds the emissions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    root: PathBuf,
+}
+
+impl Output {
+    /// The output folder of this path, which need not exist.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Output { root: root.into() }
+    }
+
+    /// The output folder itself; temporaries of an emission are in it, too.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The file that its one writer locks.
+    #[must_use]
+    pub fn lock_path(&self) -> PathBuf {
+        self.root.join(".out.lock")
+    }
+
+    /// The emission of the window that ends on `day`.
+    #[must_use]
+    pub fn day_folder(&self, day: Day) -> PathBuf {
+        self.root.join(day.to_string())
+    }
+
+    /// The symbolic link to the newest date's folder.
+    #[must_use]
+    pub fn latest_link(&self) -> PathBuf {
+        self.root.join("latest")
+    }
+
+    /// The dates that have an emission, ascending; none where there is no output folder.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreadable`] or [`ErrorKind::Io`] where it cannot be listed.
+    pub fn days(&self, files: &dyn FileSystem) -> Result<Vec<Day>> {
+        let entries = match files.list(&self.root) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(reading_error("list", error).at(&self.root)),
+        };
+        Ok(days_of(&entries, FileType::Folder, ""))
+    }
+}
+
+/// The days of the names `YYYY-MM-DD` and `suffix`, for each `wanted` entry and each link: operators
+/// move old days to another disk and leave a link.
+fn days_of(entries: &[(OsString, FileType)], wanted: FileType, suffix: &str) -> Vec<Day> {
+    // A listing is in byte order, which is the order of the days.
+    let fitting = entries.iter().filter(|(_, kind)| [wanted, FileType::Link].contains(kind));
+    let day = |name: &OsString| name.to_str()?.strip_suffix(suffix)?.parse().ok();
+    fitting.filter_map(|(name, _)| day(name)).collect()
+}
+
+fn reading_error(action: &'static str, source: io::Error) -> Error {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => {
+            ErrorKind::Unreadable(source).into()
+        }
+        _ => Error::io(action, source),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorClass;
+    use crate::fs::OsFileSystem;
+    use std::fs;
+
+    fn day(text: &str) -> Day {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn every_path_is_pinned() {
+        let store = Store::new("s");
+        let day = day("2021-12-01");
+        assert_eq!(store.lock_path(), Path::new("s/.lock"));
+        assert_eq!(store.partial_path(day), Path::new("s/partials/2021-12-01.agg"));
+        assert_eq!(store.rejects_path(day), Path::new("s/rejects/2021-12-01.txt"));
+        assert_eq!(store.scratch_folder(), Path::new("s/tmp"));
+        let output = Output::new("o");
+        assert_eq!(output.lock_path(), Path::new("o/.out.lock"));
+        assert_eq!(output.day_folder(day), Path::new("o/2021-12-01"));
+        assert_eq!(output.latest_link(), Path::new("o/latest"));
+    }
+
+    #[test]
+    fn stored_days_are_listed_in_order_and_strangers_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path());
+        let partials = store.partials_folder();
+        fs::create_dir_all(partials.join("2021-12-09.agg")).unwrap();
+        for name in [
+            "2021-12-02.agg",
+            "2021-11-30.agg",
+            "2021-12-01.agg",
+            "2021-12-01.agg.bak",
+            "2021-02-30.agg",
+            "2021-12-03.AGG",
+            "2021-12-04",
+            ".agg-tmp-2021-12-05.agg",
+            ".DS_Store",
+        ] {
+            fs::write(partials.join(name), "").unwrap();
+        }
+        std::os::unix::fs::symlink("2021-12-01.agg", partials.join("2021-12-08.agg")).unwrap();
+        let expected = ["2021-11-30", "2021-12-01", "2021-12-02", "2021-12-08"].map(day);
+        assert_eq!(store.days(&OsFileSystem).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_missing_store_says_what_to_do() {
+        let store = Store::new("/nonexistent/store");
+        let error = store.days(&OsFileSystem).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::NoInput);
+        assert_eq!(
+            error.to_string(),
+            "\"/nonexistent/store\": store not found: run 'agg reduce-day' first, or name the right folder with --store"
+        );
+    }
+
+    #[test]
+    fn a_day_without_a_partial_is_none_and_a_store_that_is_a_file_is_unreadable() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path());
+        assert!(store.open_partial(&OsFileSystem, day("2021-12-01")).unwrap().is_none());
+        fs::create_dir(store.partials_folder()).unwrap();
+        fs::write(store.partial_path(day("2021-12-01")), "bytes").unwrap();
+        let file = store.open_partial(&OsFileSystem, day("2021-12-01")).unwrap().unwrap();
+        assert_eq!(file.stat().unwrap().size, 5);
+
+        fs::write(folder.path().join("file"), "").unwrap();
+        let store = Store::new(folder.path().join("file"));
+        assert_eq!(store.days(&OsFileSystem).unwrap_err().class(), ErrorClass::NoInput);
+    }
+
+    #[test]
+    fn emitted_dates_are_folders_and_links_to_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = Output::new(folder.path());
+        assert_eq!(Output::new("/nonexistent/out").days(&OsFileSystem).unwrap(), []);
+        for name in ["2021-12-02", "2021-12-01", "2021-12", ".agg-tmp-x"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        fs::write(folder.path().join("2021-12-03"), "").unwrap();
+        std::os::unix::fs::symlink("2021-12-02", output.latest_link()).unwrap();
+        let expected = ["2021-12-01", "2021-12-02"].map(day);
+        assert_eq!(output.days(&OsFileSystem).unwrap(), expected);
+    }
+}

@@ -1,0 +1,123 @@
+//! Stage 5: merged entries to the best songs of each key.
+//!
+//! Best means the highest count, and of equal counts the lowest song id.
+
+use crate::model::Ranked;
+
+/// Keeps the best `k` of any number of songs, each given once, in any order.
+///
+/// Candidates gather in up to `2k + 64` slots; when these are full they are cut to the best `k`, whose worst then is
+/// what a later song must beat (Lucene's and tantivy's scheme: linear time, no heap). 16 bytes a slot.
+#[derive(Debug, Clone)]
+pub struct TopK {
+    k: usize,
+    /// Candidates, as [`rank`]; the smallest is the best.
+    slots: Vec<u128>,
+    /// A song must rank before this.
+    threshold: u128,
+}
+
+/// One number that sorts the best song first.
+const fn rank(song: u64, count: u64) -> u128 {
+    ((u64::MAX - count) as u128) << 64 | song as u128
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the two halves are taken apart")]
+const fn unrank(rank: u128) -> Ranked {
+    Ranked { song: rank as u64, count: u64::MAX - (rank >> 64) as u64 }
+}
+
+impl TopK {
+    /// Keeps the best `k`, at least 1.
+    #[must_use]
+    pub fn new(k: usize) -> Self {
+        TopK { k: k.max(1), slots: Vec::new(), threshold: u128::MAX }
+    }
+
+    /// Whether no song was given since the last [`TopK::clear`].
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Forgets all songs, keeps the memory.
+    pub fn clear(&mut self) {
+        self.slots.clear();
+        self.threshold = u128::MAX;
+    }
+
+    /// Gives many songs with their counts.
+    pub fn extend(&mut self, songs: &[u64], counts: &[u64]) {
+        for (&song, &count) in songs.iter().zip(counts) {
+            self.push(Ranked { song, count });
+        }
+    }
+
+    /// Gives one song.
+    pub fn push(&mut self, Ranked { song, count }: Ranked) {
+        let rank = rank(song, count);
+        if rank < self.threshold {
+            self.slots.push(rank);
+            if self.slots.len() >= 2 * self.k + 64 {
+                self.cut();
+            }
+        }
+    }
+
+    /// Cuts the slots to the best `k`.
+    fn cut(&mut self) {
+        if self.slots.len() > self.k {
+            let (_, worst, _) = self.slots.select_nth_unstable(self.k - 1);
+            self.threshold = *worst;
+            self.slots.truncate(self.k);
+        }
+    }
+
+    /// Puts the best `k` into `best`, the best first; fewer when fewer were given.
+    pub fn best(&mut self, best: &mut Vec<Ranked>) {
+        self.cut();
+        self.slots.sort_unstable();
+        best.clear();
+        best.extend(self.slots.iter().map(|rank| unrank(*rank)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn equal_counts_are_ranked_by_the_lower_song_across_the_cut() {
+        let mut top = TopK::new(2);
+        for song in (0..500).rev() {
+            top.push(Ranked { song, count: 7 });
+        }
+        let mut best = Vec::new();
+        top.best(&mut best);
+        assert_eq!(best, [Ranked { song: 0, count: 7 }, Ranked { song: 1, count: 7 }]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_best_are_those_of_a_full_sort(
+            songs in prop::collection::btree_map(any::<u64>(), prop_oneof![1u64..4, any::<u64>()], 0..400),
+            order in any::<u64>(), k in 1usize..60,
+        ) {
+            let mut given: Vec<Ranked> =
+                songs.iter().map(|(&song, &count)| Ranked { song, count }).collect();
+            let mut expected = given.clone();
+            expected.sort_by_key(|ranked| (std::cmp::Reverse(ranked.count), ranked.song));
+            expected.truncate(k);
+            given.sort_by_key(|ranked| (ranked.song ^ order).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let mut top = TopK::new(k);
+            top.push(Ranked { song: 1, count: 1 });
+            top.clear();
+            given.iter().for_each(|ranked| top.push(*ranked));
+            let mut best = Vec::new();
+            top.best(&mut best);
+            prop_assert_eq!(best, expected);
+        }
+    }
+}

@@ -25,6 +25,8 @@ const EMITTED_ENTRY: u64 = 160;
 const BLOCK: u64 = crate::codec::block::MAX_ENTRIES as u64;
 
 /// The memory a run may use, as the kernel counts it, and the threads that it feeds.
+///
+/// Made by [`Budget::new`], except in tests: with a few hundred KiB a small log already spills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// Peak resident bytes for the whole process.
@@ -76,10 +78,11 @@ impl Budget {
     #[must_use]
     pub fn count(&self, zstd: bool) -> CountPlan {
         // 16 Ki rows at 64 MiB, 128 Ki at 512 MiB, 256 Ki from 1 GiB on.
-        let most_rows = (self.memory / (4 << 10)).clamp(16 << 10, 256 << 10);
+        let most_rows = (self.memory / (4 << 10)).clamp(16, 256 << 10);
         let windows = if zstd { (self.memory / 8).max(8 * MIB) } else { 0 };
         let others = FIXED + windows + self.threads() * (READER + most_rows * SORTED_ROW);
-        let arena = self.memory.saturating_sub(others).max(8 * MIB);
+        // Half at least: budgets below the least are for tests, which want tiny arenas that work.
+        let arena = self.memory.saturating_sub(others.min(self.memory / 2));
         // A twentieth for what the arena's chunks need outside of it.
         CountPlan { arena: to_usize(arena / 20 * 19), most_rows: to_usize(most_rows) }
     }
@@ -88,10 +91,10 @@ impl Budget {
     #[must_use]
     pub fn join(&self) -> MergePlan {
         let share = self.memory / 3 / self.threads();
-        let piece_entries = (share / MERGED_ENTRY).clamp(64 << 10, 1 << 20);
+        let piece_entries = (share / MERGED_ENTRY).clamp(64, 1 << 20);
         let by_memory = share / MERGE_INPUT;
         // Each input decodes a block more than the piece has, so a piece should have a few blocks of each.
-        let fan_in = by_memory.min(piece_entries / (2 * BLOCK)).clamp(4, 256);
+        let fan_in = by_memory.min(piece_entries / (2 * BLOCK)).clamp(2, 256);
         MergePlan { fan_in: to_usize(fan_in), piece_entries }
     }
 
@@ -99,9 +102,9 @@ impl Budget {
     #[must_use]
     pub fn emit(&self, inputs: usize) -> MergePlan {
         let share = self.memory / 3 / self.threads();
-        let most = (share / EMITTED_ENTRY).clamp(64 << 10, 512 << 10);
-        let piece_entries = (8 * BLOCK * inputs as u64).clamp(64 << 10, most);
-        let fan_in = (share / MERGE_INPUT).clamp(4, 256);
+        let most = (share / EMITTED_ENTRY).clamp(64, 512 << 10);
+        let piece_entries = (8 * BLOCK * inputs as u64).clamp(most.min(64 << 10), most);
+        let fan_in = (share / MERGE_INPUT).clamp(2, 256);
         MergePlan { fan_in: to_usize(fan_in), piece_entries }
     }
 }

@@ -15,7 +15,7 @@ use crate::model::{Country, Position, RejectCounts, RowBatch};
 use crate::partial::{self, Finished, Shape, Writer};
 use crate::row::{self, CountrySet, RejectLog, RejectReport};
 use crate::run::{
-    Arena, ChunkPool, Packing, Partition, Row, Scatter, Sorter, Splitters, Supply, Tags,
+    Arena, ChunkPool, DrainNeeds, Packing, Partition, Row, Scatter, Sorter, Splitters, Supply, Tags,
 };
 
 /// Pieces of the logs that the splitters are chosen from: 4 MiB, about 170,000 rows.
@@ -25,8 +25,6 @@ const SAMPLE_PIECE_BYTES: usize = 64 << 10;
 const PACKED_PERCENT: usize = 99;
 /// Ranges at most: beyond, chunks that are not full waste more than packing saves.
 const MOST_RANGES: usize = 4096;
-/// Chunks of 2 KiB that a range may hold open for each thread in both partitions.
-const OPEN_CHUNKS: usize = 2;
 
 /// What the reading has come to when the logs have ended.
 pub(super) struct Tally {
@@ -80,10 +78,16 @@ impl Logs<'_> {
     ) -> Result<T> {
         let readers: Vec<Mutex<Reader>> =
             (0..self.context.budget.threads).map(|_| Mutex::default()).collect();
-        let (table, ranges) = self.sample(&readers)?;
-        let reserve = ranges * self.context.budget.threads * OPEN_CHUNKS + 1024;
         let mut arena = Arena::new(self.plan.arena)?;
-        let chunks = ChunkPool::new(&mut arena, reserve.min(self.most_reserve()));
+        let needs = DrainNeeds {
+            chunks: arena.chunks(),
+            threads: self.context.budget.threads,
+            ranges: 1,
+            most_rows: self.plan.most_rows,
+        };
+        let table = self.sample(&readers, needs.most_ranges().min(MOST_RANGES))?;
+        let needs = DrainNeeds { ranges: table.countries.ranges(), ..needs };
+        let chunks = ChunkPool::new(&mut arena, needs.reserve());
         let mut spills = Vec::new();
         let total = self.source.total_disk_bytes();
         let scatters = self.context.phase(Phase::Read, total, || {
@@ -115,14 +119,9 @@ impl Logs<'_> {
         last(Tally { rejects: rejects.clone(), spills }, &write)
     }
 
-    /// A third of the arena at most may be kept for draining.
-    fn most_reserve(&self) -> usize {
-        self.plan.arena / (3 * 2048)
-    }
-
     /// Chooses splitters and packing from rows all over the logs, or from the first rows where the logs can only be
     /// read front to back.
-    fn sample(&self, readers: &[Mutex<Reader>]) -> Result<(Table, usize)> {
+    fn sample(&self, readers: &[Mutex<Reader>], most_ranges: usize) -> Result<Table> {
         let mut pieces = self.source.sample(SAMPLE_PIECES, SAMPLE_PIECE_BYTES)?;
         if pieces.is_empty()
             && let Some(reader) = readers.first()
@@ -137,7 +136,7 @@ impl Logs<'_> {
         // Compressed logs hold about four times their size; a wrong guess costs a few ranges.
         let expected = self.source.total_disk_bytes().map_or(u64::MAX, |total| total * 4);
         let expected = expected.saturating_mul(rows.len() as u64) / (bytes.max(1) as u64);
-        Ok(self.table(&rows, expected))
+        Ok(self.table(&rows, expected, most_ranges))
     }
 
     fn parse_sample(&self, pieces: &[Vec<u8>]) -> Vec<Row> {
@@ -157,7 +156,7 @@ impl Logs<'_> {
     }
 
     /// `rows` have the country's number as tag here.
-    fn table(&self, rows: &[Row], expected: u64) -> (Table, usize) {
+    fn table(&self, rows: &[Row], expected: u64, most: usize) -> Table {
         let tags = Tags::new(
             (0..u64::from(Country::COUNT))
                 .filter_map(Country::from_number)
@@ -167,8 +166,6 @@ impl Logs<'_> {
         let packing = Packing::new(64 - songs.leading_zeros(), tags.bits());
         let capacity = (self.plan.arena / 8) as u64;
         let wanted = expected.min(capacity) / (self.plan.most_rows as u64 / 4);
-        let most = (self.most_reserve() / (2 * OPEN_CHUNKS * self.context.budget.threads))
-            .clamp(16, MOST_RANGES);
         let mut ranges = usize::try_from(wanted).unwrap_or(most).clamp(1, most);
         let mut positions: Vec<Position> =
             rows.iter().map(|row| Position { key: row.key, song: row.song }).collect();
@@ -190,7 +187,7 @@ impl Logs<'_> {
             rows.iter().map(|row| Position { key: row.tag, song: row.song }).collect();
         let countries = Splitters::from_sample(&mut positions, ranges);
         tracing::debug!(ranges, sampled = rows.len(), ?packing, "splitters chosen");
-        (Table { users, countries, packing, tags }, ranges)
+        Table { users, countries, packing, tags }
     }
 
     /// Reads, parses and scatters on all threads until the logs end (true) or the arena is full.

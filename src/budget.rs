@@ -79,6 +79,8 @@ impl Budget {
     pub fn count(&self, zstd: bool) -> CountPlan {
         // 16 Ki rows at 64 MiB, 128 Ki at 512 MiB, 256 Ki from 1 GiB on.
         let most_rows = (self.memory / (4 << 10)).clamp(16, 256 << 10);
+        // With many threads, all their sorting together takes an eighth.
+        let most_rows = most_rows.min(self.memory / 8 / self.threads() / SORTED_ROW).max(16);
         let windows = if zstd { (self.memory / 8).max(8 * MIB) } else { 0 };
         let others = FIXED + windows + self.threads() * (READER + most_rows * SORTED_ROW);
         // Half at least: budgets below the least are for tests, which want tiny arenas that work.

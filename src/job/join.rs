@@ -1,6 +1,7 @@
 //! Partials to one partial, by the same merge that joins the days of a window.
 
 use std::io::Write;
+use std::path::Path;
 
 use super::{Context, Phase};
 use crate::budget::MergePlan;
@@ -28,13 +29,15 @@ impl Inputs {
 
     /// Partials in unnamed files.
     pub(super) fn scratch(context: &Context, scratch: Vec<Box<dyn TemporaryFile>>) -> Result<Self> {
-        let open = |file: &Box<dyn TemporaryFile>| {
-            let path = file.path();
+        let open = |path: &Path| {
             let opened = context.files.open(path);
             let opened = opened.map_err(|error| crate::Error::io("open", error).at(path))?;
             Partial::open(opened, path)
         };
-        Ok(Inputs { partials: scratch.iter().map(open).collect::<Result<_>>()?, scratch })
+        Ok(Inputs {
+            partials: scratch.iter().map(|file| open(file.path())).collect::<Result<_>>()?,
+            scratch,
+        })
     }
 
     /// Merges groups of partials until at most `plan.fan_in` are left, so that a window of ten years or a day of ten

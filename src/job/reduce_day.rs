@@ -1,5 +1,6 @@
 //! `reduce-day`: a day's logs to its partial.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -256,9 +257,22 @@ fn count(
         let name = String::from_utf8_lossy(&input.name);
         context.observer.warn(&format!("{name:?}: the last line has no end: is the log complete?"));
     }
+    refuse_copies(inputs, &facts.facts)?;
     let partial = writer.finish(day, rows.iter().sum(), report.counts, facts.facts)?;
     let rejects = write_rejects(files, lock, &report, &names)?;
     Ok((Counting { partial, rejects }, spilled_runs))
+}
+
+/// Refuses the same log under two names, which would count every row twice; logs without rows do no harm.
+fn refuse_copies(inputs: &[InputPath], facts: &[InputFacts]) -> Result<()> {
+    let mut known: HashMap<u128, &InputPath> = HashMap::new();
+    for (input, facts) in inputs.iter().zip(facts).filter(|(_, facts)| facts.rows > 0) {
+        if let Some(first) = known.insert(facts.digest, input) {
+            let other = first.path().display().to_string();
+            return Err(Error::from(ErrorKind::TwiceGiven(other)).at(input.path()));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a day with too many corrupt rows, whose rejects file tells why, or with too few good ones.

@@ -181,16 +181,6 @@ fn a_backfill_keeps_to_its_range() {
 }
 
 #[test]
-fn a_dry_run_of_a_backfill_tells_the_days_and_changes_nothing() {
-    let sandbox = logs_named(&["20211201.log", "20211202.log"]);
-    let run = sandbox.agg("backfill --logs logs --emit --dry-run").exits(0);
-    let told = run.stdout + &run.stderr;
-    assert!(told.contains("2021-12-01") && told.contains("2021-12-02"), "{told}");
-    assert_eq!(days(&sandbox), [""; 0]);
-    assert_eq!(sandbox.names("agg-out"), [""; 0]);
-}
-
-#[test]
 fn a_backfill_emits_the_dates_whose_window_is_stored_and_lists_the_others() {
     let sandbox = logs_named(&["20211201.log", "20211202.log", "20211203.log", "20211205.log"]);
     let run = sandbox.agg("backfill --logs logs --emit --days 2").exits(0);

@@ -105,7 +105,7 @@ pub(crate) fn name(bytes: &[u8]) -> String {
         match byte {
             b' '..=b'~' if *byte != b'\\' => shown.push(char::from(*byte)),
             // Writing to a string cannot fail.
-            _ => drop(write!(shown, "\\x{byte:02X}")),
+            _ => drop(write!(shown, "\\x{byte:02x}")),
         }
     }
     shown
@@ -166,6 +166,6 @@ mod tests {
         assert_eq!(path(Path::new("agg-store/é.agg")), "agg-store/é.agg");
         assert_eq!(path(Path::new("a b\u{1b}")), "\"a b\\u{1b}\"");
         assert_eq!(path(Path::new("")), "\"\"");
-        assert_eq!(name(b"a b\\\xff\n"), "a b\\x5C\\xFF\\x0A");
+        assert_eq!(name(b"a b\\\xff\n"), "a b\\x5c\\xff\\x0a");
     }
 }

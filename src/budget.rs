@@ -1,8 +1,32 @@
 //! Who may hold how many bytes: `--memory` divided among the parts of a run, before it starts.
+//!
+//! What counts is the kernel's figure for the whole process (`VmHWM`). The shares below leave out a fixed part for
+//! the program itself, and are checked by the scripts that run days of 30 million rows.
 
 use crate::error::{ErrorKind, Result};
 
+const MIB: u64 = 1 << 20;
+
+/// The program, its stacks, the allocator's slack, and what is too small to be counted.
+const FIXED: u64 = 14 * MIB;
+/// What a thread needs to be worth starting.
+const LEAST_THREAD_SHARE: u64 = 24 * MIB;
+/// A thread's window of the log, its batch of rows, its account of corrupt rows.
+const READER: u64 = 2 * MIB;
+/// A row in the range that a thread sorts: 16 bytes to sort, 24 as an entry, and encoded pieces that wait.
+const SORTED_ROW: u64 = 64;
+/// One input of a merge: a decoded block, an encoded one, an index page, the decoder.
+const MERGE_INPUT: u64 = 208 << 10;
+/// A merged entry: 24 bytes where it is made, where it is encoded, and encoded pieces that wait.
+const MERGED_ENTRY: u64 = 64;
+/// A merged entry as text: at most about 40 bytes, in pieces that wait, four a thread.
+const EMITTED_ENTRY: u64 = 160;
+/// Entries of a decoded block.
+const BLOCK: u64 = crate::codec::block::MAX_ENTRIES as u64;
+
 /// The memory a run may use, as the kernel counts it, and the threads that it feeds.
+///
+/// Made by [`Budget::new`], except in tests: with a few hundred KiB a small log already spills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// Peak resident bytes for the whole process.
@@ -11,18 +35,123 @@ pub struct Budget {
     pub threads: usize,
 }
 
+/// Shares of a reduction while rows are read and counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CountPlan {
+    /// Bytes of the row arena.
+    pub arena: usize,
+    /// Rows of the largest range that is sorted in one go.
+    pub most_rows: usize,
+}
+
+/// Shares of a merge of partials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MergePlan {
+    /// Partials that are merged at once, at least 2; more are merged in several passes.
+    pub fan_in: usize,
+    /// Entries, of all inputs together, in a piece of the key space.
+    pub piece_entries: u64,
+}
+
 impl Budget {
     /// The least that a run can be asked to live in.
-    pub const LEAST: u64 = 64 << 20;
+    pub const LEAST: u64 = 64 * MIB;
     /// What a run takes when nothing is said.
-    pub const DEFAULT: u64 = 512 << 20;
+    pub const DEFAULT: u64 = 512 * MIB;
 
-    /// A budget of at least 64 MiB; threads are cut to what the memory feeds.
+    /// A budget of at least [`Budget::LEAST`]; threads are cut to what the memory feeds.
     pub fn new(memory: u64, threads: usize) -> Result<Self> {
         if memory < Self::LEAST {
             let text = format!("--memory {memory}: the least is 64MiB");
             return Err(ErrorKind::Usage(text).into());
         }
-        Ok(Budget { memory, threads: threads.max(1) })
+        let fed = to_usize(memory / LEAST_THREAD_SHARE);
+        Ok(Budget { memory, threads: threads.clamp(1, fed.max(1)) })
+    }
+
+    fn threads(&self) -> u64 {
+        self.threads as u64
+    }
+
+    /// Shares for reading and counting; `zstd` when zstd streams are among the inputs, whose windows may take an
+    /// eighth (8 MiB at least).
+    #[must_use]
+    pub fn count(&self, zstd: bool) -> CountPlan {
+        // 16 Ki rows at 64 MiB, 128 Ki at 512 MiB, 256 Ki from 1 GiB on.
+        let most_rows = (self.memory / (4 << 10)).clamp(16, 256 << 10);
+        // With many threads, all their sorting together takes an eighth.
+        let most_rows = most_rows.min(self.memory / 8 / self.threads() / SORTED_ROW).max(16);
+        let windows = if zstd { (self.memory / 8).max(8 * MIB) } else { 0 };
+        let others = FIXED + windows + self.threads() * (READER + most_rows * SORTED_ROW);
+        // Half at least: budgets below the least are for tests, which want tiny arenas that work.
+        let arena = self.memory.saturating_sub(others.min(self.memory / 2));
+        // A twentieth for what the arena's chunks need outside of it.
+        CountPlan { arena: to_usize(arena / 20 * 19), most_rows: to_usize(most_rows) }
+    }
+
+    /// Shares for merging partials into one.
+    #[must_use]
+    pub fn join(&self) -> MergePlan {
+        let share = self.memory / 3 / self.threads();
+        let piece_entries = (share / MERGED_ENTRY).clamp(64, 1 << 20);
+        let by_memory = share / MERGE_INPUT;
+        // Each input decodes a block more than the piece has, so a piece should have a few blocks of each.
+        let fan_in = by_memory.min(piece_entries / (2 * BLOCK)).clamp(2, 256);
+        MergePlan { fan_in: to_usize(fan_in), piece_entries }
+    }
+
+    /// Shares for emitting a window of `inputs` partials.
+    #[must_use]
+    pub fn emit(&self, inputs: usize) -> MergePlan {
+        let share = self.memory / 3 / self.threads();
+        let most = (share / EMITTED_ENTRY).clamp(64, 512 << 10);
+        let piece_entries = (8 * BLOCK * inputs as u64).clamp(most.min(64 << 10), most);
+        let fan_in = (share / MERGE_INPUT).clamp(2, 256);
+        MergePlan { fan_in: to_usize(fan_in), piece_entries }
+    }
+}
+
+fn to_usize(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn less_than_the_least_is_refused_and_threads_are_cut_to_what_the_memory_feeds() {
+        assert!(Budget::new(Budget::LEAST - 1, 1).is_err());
+        assert_eq!(Budget::new(Budget::LEAST, 16).unwrap().threads, 2);
+        assert_eq!(Budget::new(Budget::DEFAULT, 0).unwrap().threads, 1);
+        assert_eq!(Budget::new(Budget::DEFAULT, 64).unwrap().threads, 21);
+    }
+
+    #[test]
+    fn the_shares_of_every_budget_add_up_to_less_than_it() {
+        for memory in (64..4096).step_by(64).map(|mib| mib * MIB) {
+            for threads in [1, 2, 4, 64] {
+                let budget = Budget::new(memory, threads).unwrap();
+                let sorted = |plan: CountPlan| {
+                    budget.threads() * (READER + plan.most_rows as u64 * SORTED_ROW)
+                };
+                for zstd in [false, true] {
+                    let plan = budget.count(zstd);
+                    let windows = if zstd { memory / 8 } else { 0 };
+                    assert!(
+                        FIXED + sorted(plan) + windows + plan.arena as u64 <= memory,
+                        "{plan:?}"
+                    );
+                }
+                let join = budget.join();
+                let heads = join.fan_in as u64 * MERGE_INPUT;
+                let made = join.piece_entries * MERGED_ENTRY;
+                assert!(FIXED + budget.threads() * (heads + made) <= memory, "{budget:?} {join:?}");
+                let emit = budget.emit(300);
+                let heads = emit.fan_in as u64 * MERGE_INPUT;
+                let made = emit.piece_entries * EMITTED_ENTRY;
+                assert!(FIXED + budget.threads() * (heads + made) <= memory, "{budget:?} {emit:?}");
+            }
+        }
     }
 }

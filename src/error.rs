@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::model::Day;
 
@@ -11,13 +12,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A failure: its [`ErrorKind`], and the place where it was met.
 ///
-/// Boxed inside, so that a `Result` in the hot path stays two words.
-#[derive(Debug)]
+/// Boxed inside, so that a `Result` in the hot path stays two words. A clone tells the same failure to
+/// another thread.
+#[derive(Debug, Clone)]
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Inner {
-    kind: ErrorKind,
+    kind: Arc<ErrorKind>,
     path: Option<PathBuf>,
     place: Option<Place>,
 }
@@ -240,7 +242,7 @@ impl Error {
     /// What a caller does with it.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
-        match &self.0.kind {
+        match self.kind() {
             ErrorKind::Usage(_) => ErrorClass::Usage,
             ErrorKind::Missing { .. }
             | ErrorKind::Unreadable(_)
@@ -257,7 +259,7 @@ impl Error {
 
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
-        Error(Box::new(Inner { kind, path: None, place: None }))
+        Error(Box::new(Inner { kind: Arc::new(kind), path: None, place: None }))
     }
 }
 

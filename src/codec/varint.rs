@@ -49,7 +49,8 @@ mod tests {
             for value in [top, top - (top >> 1)] {
                 let mut bytes = Vec::new();
                 encode(value, &mut bytes);
-                assert_eq!(bytes.len() as u32, encoded_bytes(64 - value.leading_zeros()));
+                let bits = 64 - value.leading_zeros();
+                assert_eq!(Ok(encoded_bytes(bits)), u32::try_from(bytes.len()));
                 let mut rest = bytes.as_slice();
                 assert_eq!(decode(&mut rest), Ok(value));
                 assert!(rest.is_empty());

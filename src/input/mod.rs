@@ -6,12 +6,37 @@
 //! are read by position and in parallel; compressed files and standard input are streams, of which
 //! one thread at a time reads the next window while the others parse.
 //!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use agg::fs::OsFileSystem;
+//! use agg::input::{Source, Window, day_of_inputs, expand};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let log = folder.path().join("listen-2021-12-01.log");
+//! std::fs::write(&log, "7|1|FR\n7|2|GB")?;
+//!
+//! let inputs = expand(&OsFileSystem, &[log])?;
+//! assert_eq!(day_of_inputs(&inputs)?.to_string(), "2021-12-01");
+//! let source = Source::open(Arc::new(OsFileSystem), &inputs, 64 << 20)?;
+//! let (mut window, mut rows) = (Window::new(), 0);
+//! while source.next(&mut window)? {
+//!     rows += window.count_rows();
+//! }
+//! let finished = source.finish(&[rows])?;
+//! assert_eq!(finished.facts[0].rows, 2);
+//! assert_eq!(finished.unterminated, [0]); // its last row has no LF
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! The stage knows files, line ends, compression and digests. What stands in a row is left to the
 //! row parser, which inputs are wanted to the job.
 
+mod dated;
 mod day;
 mod decompress;
 mod digest;
+mod facts;
 mod paths;
 mod plain;
 mod sample;
@@ -23,9 +48,11 @@ mod tests;
 mod twin;
 mod window;
 
-pub use day::{DatedDay, DatedLogs, day_of, day_of_inputs, find_days};
+pub use dated::{DatedDay, DatedLogs, find_days};
+pub use day::{day_of, day_of_inputs};
+pub use facts::{Finished, InputStat, digest_all};
 pub use paths::{InputPath, expand};
-pub use source::{Finished, InputStat, Source, digest_all};
+pub use source::Source;
 pub use window::Window;
 
 /// Locks, also after a panic elsewhere: what is behind these locks is whole between any two steps.

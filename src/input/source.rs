@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
 
+use super::facts::{Finished, InputStat};
 use super::lock;
 use super::paths::{InputPath, compression_of, stat_input, unreadable};
 use super::plain::Plain;
@@ -87,26 +87,6 @@ enum Pick<'a> {
     Busy(usize),
     /// All have ended.
     None,
-}
-
-/// What an input looks like from outside, before it is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InputStat {
-    /// Base name in bytes as the file system has it.
-    pub name: Vec<u8>,
-    /// Bytes of the file as it lies on disk.
-    pub size: u64,
-    /// Modification time in nanoseconds since 1970.
-    pub modified_ns: i64,
-}
-
-/// What is known once all is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finished {
-    /// Each input, in the order given.
-    pub facts: Vec<InputFacts>,
-    /// Inputs (indexes, ascending) whose last row has no LF: perhaps they were cut short.
-    pub unterminated: Vec<usize>,
 }
 
 impl Source {
@@ -387,42 +367,4 @@ impl Input {
         };
         Ok((facts, unterminated))
     }
-}
-
-/// Reads all inputs for their digests and numbers of rows alone, on `threads` threads.
-///
-/// `step` is told of the bytes on disk of each window, from any thread, and can stop the run.
-///
-/// # Errors
-/// As [`Source::next`] and [`Source::finish`], and whatever `step` returns. Of several, that of the
-/// thread that was started first.
-pub fn digest_all(
-    source: Source,
-    threads: usize,
-    step: &(dyn Fn(u64) -> Result<()> + Sync),
-) -> Result<Finished> {
-    let rows: Vec<AtomicU64> = source.inputs.iter().map(|_| AtomicU64::new(0)).collect();
-    let failed = AtomicBool::new(false);
-    let read = || {
-        let mut window = Window::new();
-        while !failed.load(Ordering::Relaxed) && source.next(&mut window)? {
-            if let Some(rows) = rows.get(window.input) {
-                rows.fetch_add(window.count_rows(), Ordering::Relaxed);
-            }
-            step(window.disk_bytes)?;
-        }
-        Ok(())
-    };
-    let read = || read().inspect_err(|_| failed.store(true, Ordering::Relaxed));
-    let results: Vec<Result<()>> = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(read)).collect();
-        let first = read();
-        let join = |thread: thread::ScopedJoinHandle<'_, _>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        std::iter::once(first).chain(others.into_iter().map(join)).collect()
-    });
-    results.into_iter().collect::<Result<()>>()?;
-    let rows: Vec<u64> = rows.into_iter().map(AtomicU64::into_inner).collect();
-    source.finish(&rows)
 }

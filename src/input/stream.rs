@@ -43,8 +43,9 @@ pub(super) enum State {
     Reading(Box<Reading>),
     /// Read to its proper end.
     Ended(Ended),
-    /// A read failed; it stays failed, so that what was read never passes for all of it.
-    Failed,
+    /// A read failed; it stays failed, so that what was read never passes for all of it, and every
+    /// thread that comes for it hears the same.
+    Failed(Error),
 }
 
 /// What is known of a stream at its end.
@@ -124,8 +125,9 @@ impl Stream {
         let result = match &mut *turn {
             State::Reading(reading) => reading.fill(window.buffer(geometry), geometry),
             State::Ended(_) => return Ok(None),
-            State::Unopened | State::Failed => {
-                let error = std::io::Error::other("an earlier read of it failed");
+            State::Failed(error) => return Err(error.clone()),
+            State::Unopened => {
+                let error = std::io::Error::other("it is not open");
                 return Err(Error::io("read", error));
             }
         };
@@ -144,14 +146,15 @@ impl Stream {
                     Origin::StandardInput => true,
                 };
                 if !whole {
-                    *turn = State::Failed;
-                    return Err(ErrorKind::LogChanged.into());
+                    let error = Error::from(ErrorKind::LogChanged);
+                    *turn = State::Failed(error.clone());
+                    return Err(error);
                 }
                 *turn = State::Ended(ended);
                 Ok(None)
             }
             Err(error) => {
-                *turn = State::Failed;
+                *turn = State::Failed(error.clone());
                 Err(error)
             }
         }

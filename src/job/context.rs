@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use crate::budget::Budget;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileSystem;
 
 /// What a job works with.
@@ -24,6 +24,28 @@ pub struct Context {
 }
 
 impl Context {
+    /// The threads of a run.
+    pub(super) fn pool(&self) -> Result<rayon::ThreadPool> {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(self.budget.threads)
+            .thread_name(|at| format!("agg-{at}"))
+            .build()
+            .map_err(|error| Error::io("start threads", std::io::Error::other(error)))
+    }
+
+    /// Tells the observer of a phase around `work`; it ends whatever comes of it.
+    pub(super) fn phase<T>(
+        &self,
+        phase: Phase,
+        total: Option<u64>,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        self.observer.begin(phase, total);
+        let outcome = work();
+        self.observer.end(phase);
+        outcome
+    }
+
     /// An error once a signal came; asked once a window or piece, so a stop takes well under a second.
     pub fn check_stop(&self) -> Result<()> {
         match self.stop.load(Ordering::Relaxed) {

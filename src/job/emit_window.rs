@@ -1,10 +1,23 @@
 //! `emit-window`: the partials of a window to the top songs of every country and every user.
 
+use std::io::Write;
 use std::path::PathBuf;
 
-use crate::error::Result;
-use crate::job::Context;
-use crate::model::{Day, RejectCounts};
+use super::inspect::open_day;
+use super::join::Inputs;
+use super::tops::Tops;
+use super::{Context, Phase};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::WriteFile;
+use crate::model::{Day, Kind, RejectCounts};
+use crate::output::{FileEntry, Manifest, PartialEntry, Text, Totals, Window};
+use crate::partial::Partial;
+use crate::store::{self, BuildFolder, HashingWriter, Output, OutputLock, Store, Written};
+
+/// The manifest's name in an emission.
+const MANIFEST: &str = "manifest.json";
+/// A manifest of 3,660 days takes less than 1 MB; what is larger is none.
+const MOST_MANIFEST_BYTES: u64 = 16 << 20;
 
 /// Which window, how many songs, and where to.
 #[derive(Debug, Clone)]
@@ -64,7 +77,179 @@ pub struct EmitReport {
 }
 
 /// Merges the window's partials and publishes its two files and manifest.
+///
+/// The same partials give the same bytes. Memory stays below the budget for any window and any K; a window of more
+/// partials than the budget can read at once is merged in several passes. The store needs no lock and is not
+/// written to.
+///
+/// # Errors
+/// [`ErrorKind::MissingDays`] unless missing days are allowed (and always when all are missing),
+/// [`ErrorKind::KnewMoreDays`], [`ErrorKind::SumOverflow`], a damaged partial, [`ErrorKind::Locked`], failures to write. What
+/// was published before is then untouched.
 pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
-    let _ = (context, options);
-    Err(crate::error::Error::damaged("not built yet"))
+    let (partials, missing) = open_window(context, options)?;
+    let output = Output::new(&options.out);
+    let mut lock = OutputLock::take(context.files.as_ref(), &output)?;
+    check_published(context, options, &output, &partials)?;
+    let (rejects, totals) = totals_of(&partials)?;
+    let entries: Vec<PartialEntry> = partials.iter().map(partial_entry).collect();
+    let read =
+        partials.iter().flat_map(|partial| partial.metadata().runs).map(|run| run.pairs).sum();
+
+    let pool = context.pool()?;
+    let plan = context.budget.emit(partials.len());
+    let scratch = || lock.scratch_file(context.files.as_ref());
+    let built = lock.build_folder(context.files.as_ref())?;
+    let files = context.phase(Phase::Emit, Some(read), || {
+        let inputs = Inputs::stored(partials).narrow(context, &pool, plan, &scratch)?;
+        // The small file first: a full disk or a damaged block is met sooner.
+        let kinds = [Kind::Country, Kind::User];
+        let tops = kinds.map(|kind| Tops {
+            context,
+            pool: &pool,
+            partials: &inputs.partials,
+            kind,
+            top: options.top,
+            format: &Text,
+            piece_entries: plan.piece_entries,
+        });
+        tops.iter().map(|tops| write_file(&built, tops)).collect::<Result<Vec<_>>>()
+    })?;
+    let manifest = Manifest {
+        window: Window {
+            from: options.day.window(options.days).first().copied().unwrap_or(options.day),
+            to: options.day,
+            days: options.days,
+        },
+        top: options.top,
+        partials: entries,
+        missing: missing.clone(),
+        files: files.iter().map(|(name, file)| file_entry(name, file)).collect(),
+        totals,
+    };
+    write_manifest(&built, &manifest)?;
+    let folder = output.day_folder(options.day);
+    context.phase(Phase::Publish, Some(1), || {
+        store::publish_emission(&mut lock, options.day, built)
+    })?;
+    let published =
+        |(name, file): (String, EmittedFile)| EmittedFile { path: folder.join(name), ..file };
+    Ok(EmitReport {
+        day: options.day,
+        missing,
+        files: files.into_iter().map(published).collect(),
+        rows: manifest.totals.rows,
+        rejects,
+        entries: read,
+        folder,
+    })
+}
+
+/// The partials of the window's days, oldest first, and the days without one.
+fn open_window(context: &Context, options: &EmitOptions) -> Result<(Vec<Partial>, Vec<Day>)> {
+    let store = Store::new(&context.store);
+    let mut partials = Vec::new();
+    let mut missing = Vec::new();
+    for day in options.day.window(options.days) {
+        match open_day(context, &store, day)? {
+            Some(partial) => partials.push(partial),
+            None => missing.push(day),
+        }
+    }
+    if partials.is_empty() || !(missing.is_empty() || options.allow_missing) {
+        return Err(Error::from(ErrorKind::MissingDays(missing)).at(&context.store));
+    }
+    Ok((partials, missing))
+}
+
+/// Refuses to replace an emission of the same window and K that knew a day which is missing now.
+fn check_published(
+    context: &Context,
+    options: &EmitOptions,
+    output: &Output,
+    partials: &[Partial],
+) -> Result<()> {
+    if options.force {
+        return Ok(());
+    }
+    let path = output.day_folder(options.day).join(MANIFEST);
+    let Some(published) = read_manifest(context, &path)? else { return Ok(()) };
+    if published.window.days != options.days || published.top != options.top {
+        return Ok(());
+    }
+    let known = published.partials.iter().map(|entry| entry.day);
+    let lacks = |day: &Day| !partials.iter().any(|partial| partial.metadata().day == *day);
+    let more: Vec<Day> = known.filter(lacks).collect();
+    if more.is_empty() { Ok(()) } else { Err(Error::from(ErrorKind::KnewMoreDays(more)).at(path)) }
+}
+
+/// The manifest at `path`, if there is one.
+fn read_manifest(context: &Context, path: &std::path::Path) -> Result<Option<Manifest>> {
+    let unreadable = |error| Error::from(ErrorKind::Unreadable(error)).at(path);
+    let file = match context.files.open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let damaged = |why: String| {
+        Error::damaged(format!("{why}; to replace the emission all the same, use --force")).at(path)
+    };
+    let size = file.stat().map_err(unreadable)?.size;
+    if size > MOST_MANIFEST_BYTES {
+        return Err(damaged(format!("a manifest of {size} bytes is none")));
+    }
+    let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
+    let read = file.read_full_at(&mut bytes, 0).map_err(unreadable)?;
+    bytes.truncate(read);
+    Manifest::decode(&bytes).map(Some).map_err(|error| damaged(error.to_string()))
+}
+
+fn partial_entry(partial: &Partial) -> PartialEntry {
+    let metadata = partial.metadata();
+    PartialEntry {
+        day: metadata.day,
+        digest: format!("{:032x}", partial.digest()),
+        rows: metadata.rows,
+        rejected: metadata.rejects.total(),
+    }
+}
+
+fn file_entry(name: &str, file: &EmittedFile) -> FileEntry {
+    FileEntry {
+        name: name.to_owned(),
+        keys: file.keys,
+        bytes: file.bytes,
+        xxh3_64: format!("{:016x}", file.xxh3_64),
+    }
+}
+
+/// Rows and rejects of all partials.
+fn totals_of(partials: &[Partial]) -> Result<(RejectCounts, Totals)> {
+    let mut rejects = RejectCounts::default();
+    let mut rows = 0u64;
+    for partial in partials {
+        rejects.add(&partial.metadata().rejects);
+        let sum = rows.checked_add(partial.metadata().rows);
+        rows = sum.ok_or_else(|| Error::damaged("the rows exceed 2^64-1").at(partial.path()))?;
+    }
+    Ok((rejects, Totals::new(rows, rejects)))
+}
+
+/// Writes and syncs one file of tops; its path is still its name alone.
+fn write_file(built: &BuildFolder<'_>, tops: &Tops<'_>) -> Result<(String, EmittedFile)> {
+    let name = tops.format.file_name(tops.kind, tops.top);
+    let path = built.path().join(&name);
+    let mut out = HashingWriter::new(built.create_file(&name)?);
+    let keys = tops.write(&mut out).map_err(|error| error.at(&path))?;
+    let finished = out.finish().and_then(|(mut file, written)| file.sync().map(|()| written));
+    let Written { bytes, xxh3_64 } =
+        finished.map_err(|error| Error::io("write", error).at(&path))?;
+    Ok((name, EmittedFile { path, keys, bytes, xxh3_64 }))
+}
+
+fn write_manifest(built: &BuildFolder<'_>, manifest: &Manifest) -> Result<()> {
+    let bytes = manifest.encode().map_err(|error| Error::damaged(error.to_string()))?;
+    let mut file: Box<dyn WriteFile> = built.create_file(MANIFEST)?;
+    let written = file.write_all(&bytes).and_then(|()| file.flush()).and_then(|()| file.sync());
+    written.map_err(|error| Error::io("write", error).at(built.path().join(MANIFEST)))
 }

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::error::{Error, Result};
-use crate::job::Context;
-use crate::job::reduce_day::Counted;
+use super::Context;
+use super::reduce_day::Counted;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Day, InputFacts, RejectCounts};
+use crate::partial::{self, Partial};
+use crate::store::Store;
 
 /// What a partial's footer says of its day.
 #[derive(Debug, Clone)]
@@ -34,21 +36,72 @@ pub struct DayFacts {
     pub blocks: [u64; 2],
 }
 
-/// The days of the store, ascending; a damaged one carries its error.
+impl From<&Partial> for DayFacts {
+    fn from(partial: &Partial) -> Self {
+        let metadata = partial.metadata();
+        let [users, countries] = metadata.runs;
+        DayFacts {
+            day: metadata.day,
+            path: partial.path().to_owned(),
+            bytes: partial.bytes(),
+            version: partial::VERSION,
+            digest: partial.digest(),
+            rows: metadata.rows,
+            rejects: metadata.rejects,
+            inputs: metadata.inputs.clone(),
+            users: Counted { keys: users.keys, pairs: users.pairs },
+            countries: Counted { keys: countries.keys, pairs: countries.pairs },
+            blocks: [users.blocks, countries.blocks],
+        }
+    }
+}
+
+/// Opens the partial of a day, if there is one, and checks that it is of that day.
+pub(super) fn open_day(context: &Context, store: &Store, day: Day) -> Result<Option<Partial>> {
+    let Some(file) = store.open_partial(context.files.as_ref(), day)? else { return Ok(None) };
+    let path = store.partial_path(day);
+    let partial = Partial::open(file, &path)?;
+    let found = partial.metadata().day;
+    if found == day {
+        Ok(Some(partial))
+    } else {
+        Err(Error::damaged(format!("this is the partial of {found}")).at_offset(0).at(path))
+    }
+}
+
+/// As [`open_day`], for a day that must be there.
+fn open_stored(context: &Context, day: Day) -> Result<Partial> {
+    let store = Store::new(&context.store);
+    let missing = || Error::from(ErrorKind::MissingDays(vec![day])).at(&context.store);
+    open_day(context, &store, day)?.ok_or_else(missing)
+}
+
+/// The days of the store, ascending; a damaged one carries its error. Reads the footers alone.
 pub fn list(context: &Context) -> Result<Vec<(Day, Result<DayFacts>)>> {
-    let _ = context;
-    Err(Error::damaged("not built yet"))
+    let days = Store::new(&context.store).days(context.files.as_ref())?;
+    Ok(days.into_iter().map(|day| (day, inspect(context, day))).collect())
 }
 
 /// One day's footer.
 pub fn inspect(context: &Context, day: Day) -> Result<DayFacts> {
-    let _ = (context, day);
-    Err(Error::damaged("not built yet"))
+    open_stored(context, day).map(|partial| DayFacts::from(&partial))
 }
 
 /// Reads every byte of the given days (all stored days when empty) and checks it: checksums, order,
-/// totals against the footer. The outer error is for a store that cannot be listed.
+/// totals against the footer. The outer error is for a store that cannot be listed, or a signal.
 pub fn verify(context: &Context, days: &[Day]) -> Result<Vec<(Day, Result<DayFacts>)>> {
-    let _ = (context, days);
-    Err(Error::damaged("not built yet"))
+    let days = match days {
+        [] => Store::new(&context.store).days(context.files.as_ref())?,
+        days => days.to_vec(),
+    };
+    let mut results = Vec::new();
+    for day in days {
+        let outcome = open_stored(context, day).and_then(|partial| {
+            partial::verify(&partial, &|| context.check_stop())?;
+            Ok(DayFacts::from(&partial))
+        });
+        context.check_stop()?;
+        results.push((day, outcome));
+    }
+    Ok(results)
 }

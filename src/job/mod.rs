@@ -7,7 +7,10 @@ mod backfill;
 mod context;
 mod emit_window;
 mod inspect;
+mod join;
 mod reduce_day;
+mod tally;
+mod tops;
 
 pub use backfill::{BackfillDay, BackfillOptions, BackfillReport, backfill};
 pub use context::{Context, Observer, Phase, Silent};

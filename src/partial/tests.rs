@@ -94,7 +94,7 @@ fn a_partial_with_one_row_is_these_bytes() {
         let block_hash = hash(&expected[start..]);
         let page_start = expected.len();
         expected.extend(u64s(&[key, 9, start as u64]));
-        expected.extend((block as u32).to_le_bytes());
+        expected.extend(u32::try_from(block).unwrap().to_le_bytes());
         expected.extend(1u32.to_le_bytes());
         expected.extend(block_hash);
         assert_eq!(expected.len() - page_start, page);

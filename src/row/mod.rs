@@ -9,7 +9,7 @@
 //!
 //! [`RejectReason`]: crate::model::RejectReason
 //!
-//! **Two ways to the same answer.** [`parse`] tries each row with `plain`, which takes the plain rows
+//! **Two ways to the same answer.** [`parse()`] tries each row with `plain`, which takes the plain rows
 //! that nearly all rows are and refuses everything else without saying why. A refused row goes to
 //! `naive`, the rules written down one after the other, which decides.
 //!

@@ -14,8 +14,9 @@ use crate::model::{RejectReason, RowBatch};
 /// A row of more than [`MAX_ROW_BYTES`](super::MAX_ROW_BYTES) may come cut to two bytes more than
 /// that (and its LF): it is too long all the same. With a full batch nothing is taken.
 ///
-/// Allocates nothing for a row, but what `batch` and `rejects` may still grow to. A plain row costs
-/// about 10 ns, any other some tens.
+/// Allocates nothing for a row, but what `batch` and `rejects` may still grow to. A plain row with ids
+/// of up to fifteen digits costs some 35 cycles, however its length varies; one with longer ids twice
+/// that, one that is blank, corrupt or has spaces up to four times.
 ///
 /// ```
 /// use agg::RowBatch;

@@ -20,7 +20,8 @@ const SAMPLE_BYTES: usize = 200;
 ///
 /// Memory: 16 bytes a window that has rows (and what `Vec` holds in reserve), and at most 1,000
 /// samples of 200 bytes, about 230 KB. A row that is rejected once the samples are full costs a
-/// comparison, unless it precedes one of them, which happens at most 1,000 times an input.
+/// comparison, unless it precedes one of them, which happens at most 1,000 times an input whose
+/// windows come in order.
 #[derive(Debug, Default)]
 pub struct RejectLog {
     counts: RejectCounts,

@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 pub(super) const CHUNK_WORDS: usize = 256;
 /// Bytes of a chunk, with its place in the pool.
 pub(super) const CHUNK_BYTES: usize = CHUNK_WORDS * 8 + 8;
-/// Chunks that a thread takes from the pool at once.
-const GRAB: usize = 32;
+/// Chunks that a thread takes from the pool at once, where there are enough.
+const MOST_GRAB: usize = 32;
 
 pub(super) type Chunk = [u64; CHUNK_WORDS];
 
@@ -36,6 +36,12 @@ impl Arena {
         }
         Ok(Arena(map))
     }
+
+    /// How many chunks it has.
+    #[must_use]
+    pub fn chunks(&self) -> usize {
+        self.0.len() / (CHUNK_WORDS * 8)
+    }
 }
 
 /// The chunks of an arena that hold no rows.
@@ -44,6 +50,51 @@ pub struct ChunkPool<'a> {
     free: Mutex<Vec<&'a mut Chunk>>,
     /// Chunks that filling leaves alone, so that draining always finds some.
     reserve: usize,
+    /// Chunks that a thread takes at once.
+    grab: usize,
+}
+
+/// What draining needs free chunks for, beyond those that the rows being drained give back.
+#[derive(Debug, Clone, Copy)]
+pub struct DrainNeeds {
+    /// Chunks in the arena.
+    pub chunks: usize,
+    /// Threads that drain.
+    pub threads: usize,
+    /// Ranges of the partition that rows are scattered into anew.
+    pub ranges: usize,
+    /// Rows above which a range is split.
+    pub most_rows: usize,
+}
+
+impl DrainNeeds {
+    /// Chunks to keep in reserve. Each thread holds one chunk open for each range and each form of row, and a
+    /// handful; each range that splitting makes has one open chunk of each form, and splitting makes at most two
+    /// ranges for every `most_rows` rows, in both partitions.
+    #[must_use]
+    pub const fn reserve(&self) -> usize {
+        let rescattered = self.threads * (2 * self.ranges + 2 * grab(self.chunks));
+        let split = 2 * (self.chunks * CHUNK_WORDS).div_ceil(self.most_rows);
+        rescattered + 2 * split + 2
+    }
+
+    /// The most ranges for which the reserve stays within a third of the arena, at least one.
+    #[must_use]
+    pub fn most_ranges(&self) -> usize {
+        let rest = (self.chunks / 3).saturating_sub(DrainNeeds { ranges: 0, ..*self }.reserve());
+        (rest / (2 * self.threads.max(1))).max(1)
+    }
+}
+
+const fn grab(chunks: usize) -> usize {
+    let share = chunks / 128;
+    if share > MOST_GRAB {
+        MOST_GRAB
+    } else if share == 0 {
+        1
+    } else {
+        share
+    }
 }
 
 impl<'a> ChunkPool<'a> {
@@ -53,8 +104,9 @@ impl<'a> ChunkPool<'a> {
         let words: &mut [u64] = bytemuck::cast_slice_mut(&mut arena.0);
         let (chunks, _) = words.as_chunks_mut::<CHUNK_WORDS>();
         // Popped from the end: the lowest addresses are used first, page after page.
-        let free = chunks.iter_mut().rev().collect();
-        ChunkPool { free: Mutex::new(free), reserve }
+        let free: Vec<_> = chunks.iter_mut().rev().collect();
+        let grab = grab(free.len());
+        ChunkPool { free: Mutex::new(free), reserve, grab }
     }
 
     fn take(&self, most: usize, reserve: usize, into: &mut Vec<&'a mut Chunk>) {
@@ -96,15 +148,15 @@ impl<'p, 'a> Supply<'p, 'a> {
 
     pub(super) fn take(&mut self) -> Option<&'a mut Chunk> {
         if self.hand.is_empty() {
-            self.pool.take(GRAB, self.reserve, &mut self.hand);
+            self.pool.take(self.pool.grab, self.reserve, &mut self.hand);
         }
         self.hand.pop()
     }
 
     pub(super) fn give(&mut self, chunk: &'a mut Chunk) {
         self.hand.push(chunk);
-        if self.hand.len() >= 2 * GRAB {
-            self.pool.give(&mut self.hand, GRAB);
+        if self.hand.len() >= 2 * self.pool.grab {
+            self.pool.give(&mut self.hand, self.pool.grab);
         }
     }
 }

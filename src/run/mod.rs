@@ -18,7 +18,7 @@ mod scatter;
 mod sort;
 mod splitters;
 
-pub use chunk::{Arena, ChunkPool, Supply};
+pub use chunk::{Arena, ChunkPool, DrainNeeds, Supply};
 pub use packing::{Packing, Tags};
 pub use partition::{Partition, Range};
 pub use scatter::Scatter;

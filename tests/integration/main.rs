@@ -1,1 +1,25 @@
-//! Integration tests, one module per subject.
+//! The built program against its rules, seen from outside: arguments in, files and exit codes out.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+
+/// Runs the program in a fresh folder and tells everything when an expectation fails.
+mod harness;
+
+/// Names of logs and folders to days; which of them a backfill takes.
+mod days;
+/// What the exit code says, what the streams carry.
+mod exit_codes;
+/// Files, folders, standard input, compression.
+mod files;
+/// Random small logs against the obvious program.
+mod property;
+/// `reduce-day`: once, again, with other logs, with too many corrupt rows.
+mod reduce;
+/// The rejects file: which corrupt rows it shows, and how.
+mod rejects;
+/// What a row is, and why it is corrupt.
+mod rows;
+/// The sample logs against the answers that were computed without `agg`.
+mod samples;
+/// `emit-window`: sums, order, ties, missing days, what is published.
+mod window;

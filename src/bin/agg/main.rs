@@ -1,2 +1,37 @@
-//! The program.
-fn main() {}
+//! The program `agg`: what was typed, what it means, one job of the library, its report.
+//!
+//! All work on logs, partials and windows is the library's. Here stand the command line ([`cli`]),
+//! its meaning ([`settings`]), what is shown while a job runs ([`progress`], [`logging`]) and after
+//! it ([`report`]), and the only place that turns an outcome into an exit code ([`exit`]).
+
+mod cli;
+mod cmd;
+mod exit;
+mod logging;
+mod message;
+mod progress;
+mod report;
+mod settings;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::Cli;
+use crate::exit::Exit;
+use crate::progress::Progress;
+use crate::settings::Settings;
+
+fn main() -> ExitCode {
+    let outcome = Cli::try_parse().map_err(anyhow::Error::from).and_then(run);
+    exit::end(outcome)
+}
+
+fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let progress = Progress::on_stderr(cli.common.quiet);
+    logging::start(&cli.common, &progress);
+    let stop = signals::watch()?;
+    let settings = Settings::new(&cli.common, progress, stop)?;
+    cmd::run(&cli.command, &settings)
+}

@@ -66,7 +66,8 @@ pub(super) fn row(bytes: &[u8], start: usize, countries: &CountrySet) -> Option<
     Some((Row { song, user, country }, end - LEAD))
 }
 
-/// The same for a row with an id of 17 to 19 digits; out of line because few logs have one.
+/// The same for a row with an id of 17 to 19 digits, or with ids that reach beyond the kernel's look;
+/// out of line because few logs have such.
 #[cold]
 #[inline(never)]
 fn long_row(window: &[u8; WINDOW], countries: &CountrySet) -> Option<(Row, usize)> {

@@ -6,11 +6,11 @@ use super::{LEAD, Masked, WINDOW, chunk};
 /// fifteen digits each.
 const FIRST: usize = 32;
 
-/// Where the first two bytes behind [`LEAD`] that are no digits stand, if both are among the [`FIRST`].
-/// A digit behind a byte of `0xba` and above may be taken for none.
+/// Where the first two bytes from [`LEAD`] on that are no digits stand, lower first, if both are among
+/// the [`FIRST`]. A digit behind a byte of `0xba` and above may be taken for none.
 ///
-/// Both come of one look. Looking for the second from the first on would take as many
-/// instructions, but each of them would wait for the ones before.
+/// Both come of one look. Looking for the second from the first on would take as many instructions,
+/// but each of them would wait for the ones before.
 #[inline(always)]
 pub(super) fn digit_ends(window: &[u8; WINDOW]) -> Option<[usize; 2]> {
     let mut stops = 0_u32;

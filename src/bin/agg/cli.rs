@@ -1,0 +1,257 @@
+//! What can be typed: the flags that commands share and the list of commands. What it means is the
+//! business of [`crate::settings`]; a command's own arguments stand in its file under [`crate::cmd`].
+
+use std::path::PathBuf;
+
+use agg::budget::Budget;
+use bytesize::ByteSize;
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::cmd;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  agg reduce-day listen-20211201.log       one day's log to its partial
+  agg emit-window --date 2021-12-07        the top 50 of the week that ends there
+  agg backfill --logs /data/logs --emit    a folder of old logs, and all windows
+  agg list                                 the days that are stored
+
+Exit codes:
+    0  done, nothing to do, or the reader closed the pipe
+    2  wrong usage
+   65  bad data, or a refusal that protects data
+   66  something to read is missing or unreadable
+   73  an output may not be created
+   74  input/output error, a full disk among them
+   75  locked by another run: try again
+  130  stopped by SIGINT; 143 by SIGTERM";
+
+/// Exact daily counts of listening logs and the top songs of every country and user, in bounded memory
+#[derive(Debug, Parser)]
+#[command(name = "agg", version, styles = STYLES, max_term_width = 100, after_help = EXAMPLES)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    ReduceDay(cmd::reduce_day::Arguments),
+    EmitWindow(cmd::emit_window::Arguments),
+    Backfill(cmd::backfill::Arguments),
+    List(cmd::list::Arguments),
+    Inspect(cmd::inspect::Arguments),
+    Verify(cmd::verify::Arguments),
+}
+
+/// Taken by every command, before or after its name.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct Common {
+    /// Folder of the partials
+    #[arg(long, global = true, value_name = "DIR", default_value = "agg-store")]
+    #[arg(env = "AGG_STORE", hide_env_values = true)]
+    pub(crate) store: PathBuf,
+
+    /// Peak memory of the run, at least 64MiB
+    #[arg(long, global = true, value_name = "SIZE", default_value = "512MiB")]
+    #[arg(value_parser = memory, env = "AGG_MEMORY", hide_env_values = true)]
+    pub(crate) memory: u64,
+
+    /// Worker threads, as far as the memory feeds them [default: the cores]
+    #[arg(long, global = true, value_name = "N", env = "AGG_THREADS", hide_env_values = true)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+
+    /// Tell more on standard error; -vv tells all
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// No progress bar and no warning, errors alone
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Report the run as one JSON document on standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// Which rows are good, and how many must be: shared by the commands that reduce.
+#[derive(Debug, Args)]
+pub(crate) struct Limits {
+    /// Refuse a day when corrupt rows / rows is above this (0 to 1)
+    #[arg(long, value_name = "RATIO", default_value = "0.10", value_parser = ratio)]
+    pub(crate) max_reject_ratio: f64,
+
+    /// Refuse a day with fewer good rows
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) min_rows: u64,
+
+    /// Which two capitals are a country
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = Countries::Iso)]
+    pub(crate) countries: Countries,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Countries {
+    /// Any two capitals A to Z
+    Any,
+    /// The 249 assigned codes of ISO 3166-1
+    Iso,
+}
+
+/// Which window and where to: shared by the commands that emit.
+#[derive(Debug, Args)]
+pub(crate) struct Window {
+    /// Folder of the emitted windows
+    #[arg(long, value_name = "DIR", default_value = "agg-out")]
+    #[arg(env = "AGG_OUT", hide_env_values = true)]
+    pub(crate) out: PathBuf,
+
+    /// Days in a window, 1 to 3660
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=3660))]
+    pub(crate) days: u32,
+
+    /// Songs of each key, 1 to 10000
+    #[arg(long, value_name = "K", default_value_t = 50)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) top: u32,
+
+    /// Emit although days of the window are not stored; the manifest names them
+    #[arg(long)]
+    pub(crate) allow_missing: bool,
+}
+
+fn memory(typed: &str) -> Result<u64, String> {
+    match typed.trim().parse::<ByteSize>() {
+        Ok(ByteSize(bytes)) if bytes >= Budget::LEAST => Ok(bytes),
+        Ok(_) => Err("too little: the least is 64MiB".to_owned()),
+        Err(_) => Err("not a size: write it like 512MiB or 1GB".to_owned()),
+    }
+}
+
+fn ratio(typed: &str) -> Result<f64, String> {
+    let ratio = typed.parse::<f64>().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    ratio.ok_or_else(|| "not a ratio: write a number from 0 to 1".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Parses `agg` and the words of `line`.
+    fn typed(line: &str) -> Result<Cli, String> {
+        Cli::try_parse_from(std::iter::once("agg").chain(line.split_whitespace()))
+            .map_err(|error| crate::message::usage(&error))
+    }
+
+    fn common(line: &str) -> Common {
+        typed(line).unwrap().common
+    }
+
+    fn refusal(line: &str) -> String {
+        typed(line).unwrap_err()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_examples_in_its_help() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                help.contains(&format!("agg {}", command.get_name())),
+                "{}",
+                command.get_name()
+            );
+        }
+    }
+
+    #[test]
+    fn common_flags_have_the_documented_defaults() {
+        let common = common("list");
+        assert_eq!(common.store, PathBuf::from("agg-store"));
+        assert_eq!(common.memory, Budget::DEFAULT);
+        assert_eq!(common.threads, None);
+        assert_eq!((common.verbose, common.quiet, common.json), (0, false, false));
+    }
+
+    #[test]
+    fn common_flags_stand_before_or_after_the_command() {
+        assert_eq!(common("--store S list").store, PathBuf::from("S"));
+        assert_eq!(common("list --store S").store, PathBuf::from("S"));
+        assert!(common("--json list").json);
+        assert_eq!(common("list -vv").verbose, 2);
+    }
+
+    #[test]
+    fn environment_variables_stand_behind_the_common_flags() {
+        let command = Cli::command();
+        let emit = command.find_subcommand("emit-window").unwrap();
+        let variables: Vec<_> = (command.get_arguments().chain(emit.get_arguments()))
+            .filter_map(|argument| {
+                Some((argument.get_id().as_str(), argument.get_env()?.to_str()?))
+            })
+            .collect();
+        let expected = [
+            ("store", "AGG_STORE"),
+            ("memory", "AGG_MEMORY"),
+            ("threads", "AGG_THREADS"),
+            ("out", "AGG_OUT"),
+        ];
+        assert_eq!(variables, expected);
+    }
+
+    #[test]
+    fn memory_is_a_size_of_at_least_64_mib() {
+        for (text, bytes) in [("64MiB", 64 << 20), ("1GB", 1_000_000_000), ("1.5GiB", 3 << 29)] {
+            assert_eq!(common(&format!("list --memory {text}")).memory, bytes, "{text}");
+        }
+        assert_eq!(common("list --memory 67108864").memory, 64 << 20);
+        assert_eq!(
+            refusal("list --memory 63MiB"),
+            "invalid value '63MiB' for '--memory <SIZE>': too little: the least is 64MiB; for more information, try '--help'"
+        );
+        for wrong in ["lots", "1.2.3GiB", "12parsecs", "NaN"] {
+            let text = refusal(&format!("list --memory {wrong}"));
+            assert!(text.contains(wrong) && text.contains("write it like 512MiB"), "{text}");
+        }
+    }
+
+    #[test]
+    fn threads_are_1_to_1024() {
+        assert_eq!(common("list --threads 3").threads, Some(3));
+        assert!(refusal("list --threads 0").contains("0 is not in 1..=1024"));
+    }
+
+    #[test]
+    fn quiet_and_verbose_exclude_each_other() {
+        assert!(refusal("list -q -v").contains("cannot be used with"));
+    }
+
+    #[test]
+    fn a_ratio_is_a_number_from_0_to_1() {
+        for good in ["0", "1", "0.25", "1e-3"] {
+            assert!(ratio(good).is_ok(), "{good}");
+        }
+        for wrong in ["NaN", "inf", "-0.1", "1.01", "10%", ""] {
+            assert!(ratio(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! `agg emit-window`: stored days to the top songs of every country and user.
+
+use agg::Day;
+use agg::job::{self, EmitOptions};
+use clap::Args;
+
+use crate::cli::Window;
+use crate::exit::Exit;
+use crate::report::Emit;
+use crate::settings::Settings;
+
+const EXAMPLES: &str = "\
+Examples:
+  agg emit-window --date 2021-12-07                  to agg-out/2021-12-07
+  agg emit-window --date 2021-12-31 --days 31 --top 10 --out /data/months
+  agg emit-window --date 2021-12-03 --allow-missing  with the days there are
+  agg emit-window --date 2021-12-07 --json | jq .files
+
+OUT/latest is a link to the latest day that was emitted.";
+
+/// Write the top songs of every country and user over the days that end on a date
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Last day of the window (YYYY-MM-DD)
+    #[arg(long, value_name = "DAY")]
+    date: Day,
+
+    #[command(flatten)]
+    window: Window,
+
+    /// Publish although the published window knew days that are not stored now
+    #[arg(long)]
+    force: bool,
+}
+
+impl Arguments {
+    fn options(&self) -> EmitOptions {
+        EmitOptions { force: self.force, ..self.window.options(self.date) }
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
+    let options = arguments.options();
+    let (report, run) = settings.job(|context| job::emit_window(context, &options))?;
+    settings.output.print(&Emit::new(&report, &options, run))?;
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{arguments, typed};
+
+    #[test]
+    fn the_usual_window_is_a_week_and_fifty_songs() {
+        let options = arguments!(EmitWindow, "emit-window --date 2021-12-07").options();
+        assert_eq!(Some(options.day), "2021-12-07".parse().ok());
+        assert_eq!((options.days, options.top), (7, 50));
+        assert_eq!(options.out, std::path::PathBuf::from("agg-out"));
+        assert!(!options.allow_missing && !options.force);
+    }
+
+    #[test]
+    fn each_flag_reaches_its_option() {
+        let line =
+            "emit-window --date 2021-12-07 --days 3660 --top 10000 --out O --allow-missing --force";
+        let options = arguments!(EmitWindow, line).options();
+        assert_eq!((options.days, options.top), (3660, 10_000));
+        assert_eq!(options.out, std::path::PathBuf::from("O"));
+        assert!(options.allow_missing && options.force);
+    }
+
+    #[test]
+    fn days_and_top_have_bounds_and_the_date_is_needed() {
+        for wrong in ["--days 0", "--days 3661", "--top 0", "--top 10001", "--top -1"] {
+            let refusal = typed(&format!("emit-window --date 2021-12-07 {wrong}")).unwrap_err();
+            assert!(refusal.contains("invalid value") || refusal.contains("'-1'"), "{refusal}");
+        }
+        assert!(typed("emit-window").unwrap_err().contains("--date <DAY>"));
+    }
+}

@@ -1,0 +1,63 @@
+//! The log of a run on standard error: nothing but warnings unless `-v` asks for more.
+
+use std::env;
+use std::io::{self, IsTerminal};
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt::time;
+
+use crate::cli::Common;
+use crate::progress::{Progress, SuspendingStderr};
+
+/// Starts the log; `-q` leaves errors, `-v` adds what a run does, `-vv` and more how.
+pub(crate) fn start(common: &Common, progress: &Progress) {
+    let progress = progress.clone();
+    let log = tracing_subscriber::fmt()
+        .with_max_level(level(common.quiet, common.verbose))
+        .with_writer(move || SuspendingStderr(progress.clone()))
+        .with_ansi(colours(io::stderr().is_terminal(), env::var_os("NO_COLOR").as_deref()))
+        .with_timer(time::uptime())
+        .with_target(common.verbose > 1)
+        // A log that cannot be written must not end the run.
+        .log_internal_errors(false)
+        .finish();
+    // Fails only when a log was started already, and then that one serves.
+    let _ = tracing::subscriber::set_global_default(log);
+}
+
+fn level(quiet: bool, verbose: u8) -> LevelFilter {
+    match (quiet, verbose) {
+        (true, _) => LevelFilter::ERROR,
+        (false, 0) => LevelFilter::WARN,
+        (false, 1) => LevelFilter::INFO,
+        (false, 2) => LevelFilter::DEBUG,
+        (false, _) => LevelFilter::TRACE,
+    }
+}
+
+fn colours(terminal: bool, no_color: Option<&std::ffi::OsStr>) -> bool {
+    // https://no-color.org: set and not empty.
+    terminal && no_color.is_none_or(std::ffi::OsStr::is_empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_v_tells_more_and_q_tells_errors_alone() {
+        assert_eq!(level(true, 0), LevelFilter::ERROR);
+        let levels = [LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE];
+        for (verbose, expected) in (0..).zip(levels) {
+            assert_eq!(level(false, verbose), expected);
+        }
+    }
+
+    #[test]
+    fn colours_need_a_terminal_and_no_no_color() {
+        assert!(colours(true, None));
+        assert!(colours(true, Some("".as_ref())));
+        assert!(!colours(true, Some("1".as_ref())));
+        assert!(!colours(false, None));
+    }
+}

@@ -1,0 +1,171 @@
+//! The lines on standard error: their wording, and that each is one line without control bytes.
+//!
+//! A name or a row may hold anything, so whatever is shown passes [`clean`] or [`path`].
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use agg::{Day, ErrorKind};
+
+/// Tells what ended the run.
+pub(crate) fn failure(error: &anyhow::Error) {
+    let text = match (error.downcast_ref::<clap::Error>(), error.downcast_ref::<agg::Error>()) {
+        (Some(clap), _) if is_help(clap) => {
+            // A help page that cannot be written has nobody to be told.
+            let _ = clap.print();
+            return;
+        }
+        (Some(clap), _) => usage(clap),
+        (_, Some(error)) => described(error),
+        _ => format!("{error:#}"),
+    };
+    line(&text);
+}
+
+/// Writes `agg: text` as one line. There is nobody to tell when standard error itself fails.
+pub(crate) fn line(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "agg: {}", clean(text));
+}
+
+/// An error of the library with the command that mends it, where there is one.
+pub(crate) fn described(error: &agg::Error) -> String {
+    match remedy(error) {
+        Some(remedy) => format!("{error}; make the day again from its logs: {remedy}"),
+        None => error.to_string(),
+    }
+}
+
+/// The command that makes a damaged partial again, told from the partial's place in its store.
+pub(crate) fn remedy(error: &agg::Error) -> Option<String> {
+    let mendable = matches!(error.kind(), ErrorKind::Damaged(_) | ErrorKind::Foreign);
+    let partial =
+        error.path().filter(|path| mendable && path.extension().is_some_and(|e| e == "agg"))?;
+    let day: Day = partial.file_stem()?.to_str()?.parse().ok()?;
+    let store = path(partial.parent()?.parent()?);
+    Some(format!("agg reduce-day --store {store} --date {day} --force LOG…"))
+}
+
+/// A wrong command line in one line: what is wrong, the hints, where to read on.
+pub(crate) fn usage(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let mut told = String::new();
+    for paragraph in text.split("\n\n") {
+        let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = words.strip_prefix("error: ").unwrap_or(&words).trim_end_matches('.');
+        if words.is_empty() || words.starts_with("Usage:") {
+            continue;
+        }
+        if !told.is_empty() {
+            told.push_str("; ");
+        }
+        told.push_str(&words.replace("For more information", "for more information"));
+    }
+    told
+}
+
+fn is_help(error: &clap::Error) -> bool {
+    use clap::error::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    )
+}
+
+/// The text with whatever could move the cursor, break the line or hide text written as an escape.
+pub(crate) fn clean(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if unprintable(letter) {
+            cleaned.extend(letter.escape_default());
+        } else {
+            cleaned.push(letter);
+        }
+    }
+    cleaned
+}
+
+/// The path as it is, or quoted and escaped when a reader or a shell could take it wrong.
+pub(crate) fn path(path: &Path) -> String {
+    let plain = |text: &&str| {
+        let odd = |letter: char| {
+            letter.is_whitespace() || unprintable(letter) || matches!(letter, '"' | '\'' | '\\')
+        };
+        !text.is_empty() && !text.contains(odd)
+    };
+    path.to_str().filter(plain).map_or_else(|| format!("{path:?}"), str::to_owned)
+}
+
+/// A base name of any bytes: printable ASCII but `\` as it is, all else as `\xNN`.
+pub(crate) fn name(bytes: &[u8]) -> String {
+    let mut shown = String::with_capacity(bytes.len());
+    for byte in bytes {
+        match byte {
+            b' '..=b'~' if *byte != b'\\' => shown.push(char::from(*byte)),
+            // Writing to a string cannot fail.
+            _ => drop(write!(shown, "\\x{byte:02x}")),
+        }
+    }
+    shown
+}
+
+/// Control characters, and the format characters that reorder or hide text.
+fn unprintable(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use agg::Error;
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn a_damaged_partial_is_told_with_the_command_that_mends_it() {
+        let error =
+            Error::damaged("checksum of the block").at_offset(9).at("s/partials/2021-12-01.agg");
+        assert_eq!(
+            described(&error),
+            "\"s/partials/2021-12-01.agg\" at offset 9: damaged: checksum of the block; make the day \
+             again from its logs: agg reduce-day --store s --date 2021-12-01 --force LOG…"
+        );
+        let manifest = Error::damaged("no JSON").at("out/2021-12-07/manifest.json");
+        assert_eq!(described(&manifest), "\"out/2021-12-07/manifest.json\": damaged: no JSON");
+        let missing = Error::from(ErrorKind::NoLogs).at("s/partials/2021-12-01.agg");
+        assert_eq!(remedy(&missing), None);
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_told_in_one_line() {
+        let told = |line: &str| {
+            let words = std::iter::once("agg").chain(line.split_whitespace());
+            usage(&crate::cli::Cli::try_parse_from(words).unwrap_err())
+        };
+        assert_eq!(
+            told("emit-window"),
+            "the following required arguments were not provided: --date <DAY>; for more information, try '--help'"
+        );
+        assert_eq!(
+            told("emit-window --date 2021-12-7"),
+            "invalid value '2021-12-7' for '--date <DAY>': '2021-12-7' is not a day: write YYYY-MM-DD, \
+             between 1970-01-01 and 2199-12-31; for more information, try '--help'"
+        );
+        assert_eq!(
+            told("lst"),
+            "unrecognized subcommand 'lst'; tip: a similar subcommand exists: 'list'; for more information, try '--help'"
+        );
+    }
+
+    #[test]
+    fn nothing_shown_breaks_the_line_or_moves_the_cursor() {
+        assert_eq!(clean("a\nb\u{1b}[31m\u{202e}é"), "a\\nb\\u{1b}[31m\\u{202e}é");
+        assert_eq!(path(Path::new("agg-store/é.agg")), "agg-store/é.agg");
+        assert_eq!(path(Path::new("a b\u{1b}")), "\"a b\\u{1b}\"");
+        assert_eq!(path(Path::new("")), "\"\"");
+        assert_eq!(name(b"a b\\\xff\n"), "a b\\x5c\\xff\\x0a");
+    }
+}

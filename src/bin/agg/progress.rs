@@ -1,0 +1,222 @@
+//! What is seen while a job runs: a bar a phase on a terminal, and warnings.
+//!
+//! Bars show when standard error is a terminal that can redraw a line, and never with `-q`. They
+//! have no colours, so `NO_COLOR` needs no care. Warnings are kept too, for the JSON report.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use agg::job::{Observer, Phase};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::message;
+
+/// The most warnings kept for the report: a folder of odd names must not cost memory.
+const KEPT_WARNINGS: usize = 1000;
+
+/// The bars of a run and its warnings. A clone shows and keeps the same ones.
+#[derive(Debug, Clone)]
+pub(crate) struct Progress {
+    bars: MultiProgress,
+    quiet: bool,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The phases under way; one that began twice (two days at once) has one bar for both.
+    open: BTreeMap<Phase, OpenPhase>,
+    /// The first [`KEPT_WARNINGS`] warnings.
+    warnings: Vec<String>,
+}
+
+#[derive(Debug)]
+struct OpenPhase {
+    bar: ProgressBar,
+    /// How often the phase began and has not ended, at least 1.
+    begun: usize,
+}
+
+impl Progress {
+    /// Bars on standard error, if it is a terminal and the run is not quiet.
+    pub(crate) fn on_stderr(quiet: bool) -> Self {
+        let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let shown = io::stderr().is_terminal() && !dumb && !quiet;
+        let target =
+            if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Progress { bars: MultiProgress::with_draw_target(target), quiet, state: Arc::default() }
+    }
+
+    /// Takes the bars away: what follows is a report or an error.
+    pub(crate) fn clear(&self) {
+        for phase in std::mem::take(&mut self.state().open).into_values() {
+            self.take_away(&phase.bar);
+        }
+    }
+
+    /// The warnings so far, each one line.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.state().warnings.clone()
+    }
+
+    /// Runs `write` while the bars are away from the screen.
+    pub(crate) fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bars.suspend(write)
+    }
+
+    /// A run of many days has many bars, so none may stay known behind its end.
+    fn take_away(&self, bar: &ProgressBar) {
+        bar.finish_and_clear();
+        self.bars.remove(bar);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // What a panicking thread left is still good enough to draw.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bar(&self, phase: Phase, total: Option<u64>) -> ProgressBar {
+        let bar = match total {
+            Some(total) => ProgressBar::new(total),
+            None => ProgressBar::no_length(),
+        };
+        let (verb, units) = words(phase);
+        let bar = bar.with_style(style(phase, total.is_some()));
+        self.bars.add(bar.with_prefix(verb).with_message(units))
+    }
+}
+
+impl Observer for Progress {
+    fn begin(&self, phase: Phase, total: Option<u64>) {
+        tracing::debug!(?phase, total, "begin");
+        let mut state = self.state();
+        if let Some(open) = state.open.get_mut(&phase) {
+            open.begun += 1;
+            open.bar.inc_length(total.unwrap_or(0));
+        } else {
+            let bar = self.bar(phase, total);
+            state.open.insert(phase, OpenPhase { bar, begun: 1 });
+        }
+    }
+
+    fn advance(&self, phase: Phase, units: u64) {
+        if let Some(open) = self.state().open.get(&phase) {
+            open.bar.inc(units);
+        }
+    }
+
+    fn end(&self, phase: Phase) {
+        tracing::debug!(?phase, "end");
+        let mut state = self.state();
+        let Some(open) = state.open.get_mut(&phase) else { return };
+        open.begun -= 1;
+        if open.begun == 0 {
+            self.take_away(&open.bar);
+            state.open.remove(&phase);
+        }
+    }
+
+    fn warn(&self, text: &str) {
+        let text = message::clean(text);
+        if !self.quiet {
+            self.suspend(|| message::line(&format!("warning: {text}")));
+        }
+        let mut state = self.state();
+        if state.warnings.len() < KEPT_WARNINGS {
+            state.warnings.push(text);
+        }
+    }
+}
+
+/// Standard error with the bars out of the way, for the log.
+#[derive(Debug)]
+pub(crate) struct SuspendingStderr(pub(crate) Progress);
+
+impl Write for SuspendingStderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().lock().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
+}
+
+/// What a phase does, and to what.
+fn words(phase: Phase) -> (&'static str, &'static str) {
+    match phase {
+        Phase::Read => ("reading", "bytes"),
+        Phase::Count => ("counting", "rows"),
+        Phase::Merge => ("merging", "entries"),
+        Phase::Emit => ("emitting", "entries"),
+        Phase::Publish => ("publishing", "files"),
+    }
+}
+
+fn template(phase: Phase, total_known: bool) -> &'static str {
+    match (phase, total_known) {
+        (Phase::Read, true) => {
+            "{prefix:<10} [{bar:30}] {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left"
+        }
+        (Phase::Read, false) => "{prefix:<10} {binary_bytes}, {binary_bytes_per_sec}, {elapsed}",
+        (_, true) => "{prefix:<10} [{bar:30}] {human_pos}/{human_len} {msg}, {eta} left",
+        (_, false) => "{prefix:<10} {human_pos} {msg}, {elapsed}",
+    }
+}
+
+fn style(phase: Phase, total_known: bool) -> ProgressStyle {
+    // The test below shows that every template is sound; a plain bar is a fair second best.
+    ProgressStyle::with_template(template(phase, total_known))
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PHASES: [Phase; 5] =
+        [Phase::Read, Phase::Count, Phase::Merge, Phase::Emit, Phase::Publish];
+
+    #[test]
+    fn every_template_is_sound() {
+        for phase in PHASES {
+            for total_known in [true, false] {
+                let text = template(phase, total_known);
+                assert!(ProgressStyle::with_template(text).is_ok(), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_phase_that_began_twice_has_one_bar_until_both_end() {
+        let progress = Progress::on_stderr(true);
+        progress.begin(Phase::Read, Some(10));
+        progress.begin(Phase::Read, Some(5));
+        progress.advance(Phase::Read, 7);
+        progress.end(Phase::Read);
+        let told = |progress: &Progress| {
+            let state = progress.state();
+            state.open.get(&Phase::Read).map(|open| (open.bar.position(), open.bar.length()))
+        };
+        assert_eq!(told(&progress), Some((7, Some(15))));
+        progress.end(Phase::Read);
+        assert_eq!(told(&progress), None);
+        // An end or an advance without a begin is nothing.
+        progress.end(Phase::Read);
+        progress.advance(Phase::Read, 1);
+    }
+
+    #[test]
+    fn warnings_are_kept_on_one_line_each_and_not_without_end() {
+        let progress = Progress::on_stderr(true);
+        progress.warn("a\nb");
+        assert_eq!(progress.warnings(), ["a\\nb"]);
+        for _ in 0..2 * KEPT_WARNINGS {
+            progress.warn("again");
+        }
+        assert_eq!(progress.warnings().len(), KEPT_WARNINGS);
+    }
+}

@@ -1,0 +1,125 @@
+//! What a run tells on standard output: a report for people, or the same facts as one JSON line.
+//!
+//! A report is a struct of plain facts. Its fields, as serde writes them, are the JSON document, a
+//! stable interface: snake case, sizes in bytes, times in seconds, digests as hexadecimal strings.
+//! Its [`Display`](fmt::Display) is the text for people. Both are pinned in the tests of each file.
+
+mod backfill;
+mod days;
+mod emit;
+mod facts;
+mod reduce;
+mod table;
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Write};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use bytesize::ByteSize;
+use serde::Serialize;
+
+pub(crate) use backfill::Backfill;
+pub(crate) use days::{Inspect, List, Verify};
+pub(crate) use emit::Emit;
+pub(crate) use reduce::Reduce;
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// Text for people.
+    Human,
+    /// One JSON document on one line.
+    Json,
+}
+
+impl Output {
+    /// Prints a report on standard output.
+    ///
+    /// A reader that closed the pipe had enough: that is no error, and the run's own outcome stands.
+    pub(crate) fn print<R: Serialize + fmt::Display>(self, report: &R) -> anyhow::Result<()> {
+        let text = match self {
+            Output::Human => report.to_string(),
+            Output::Json => format!("{}\n", serde_json::to_string(report)?),
+        };
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result.context("cannot write to standard output"),
+        }
+    }
+}
+
+/// What a run cost, and what it warned of: the last fields of every report.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Run {
+    /// Wall clock since the start, to the millisecond.
+    seconds: f64,
+    /// The most resident memory so far, as the kernel counts it; none where it does not tell.
+    peak_memory_bytes: Option<u64>,
+    /// Each one line.
+    warnings: Vec<String>,
+}
+
+impl Run {
+    pub(crate) fn until_now(started: Instant, warnings: Vec<String>) -> Self {
+        let seconds = (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        Run { seconds, peak_memory_bytes: high_water_mark(&status), warnings }
+    }
+
+    /// `1.234 s, 201.5 MiB peak memory`, with the speed when `rows` were read in that time.
+    fn told(&self, rows: Option<u64>) -> String {
+        let mut text = format!("{:.3} s", self.seconds);
+        if let Some(rows) = rows.filter(|_| self.seconds > 0.0) {
+            #[expect(clippy::cast_precision_loss, reason = "a speed of three digits")]
+            let rate = rows as f64 / self.seconds;
+            text += &format!(", {rate:.0} rows/s");
+        }
+        if let Some(bytes) = self.peak_memory_bytes {
+            text += &format!(", {} peak memory", size(bytes));
+        }
+        text
+    }
+}
+
+/// `VmHWM` of a `/proc/PID/status`, in bytes.
+fn high_water_mark(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+/// `12.3 MiB`.
+fn size(bytes: u64) -> String {
+    ByteSize(bytes).display().iec().to_string()
+}
+
+/// `1 day`, `2 days`.
+fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_high_water_mark_is_read_in_bytes() {
+        assert_eq!(
+            high_water_mark("Name:\tagg\nVmHWM:\t   2048 kB\nVmRSS:\t 1 kB\n"),
+            Some(2 << 20)
+        );
+        assert_eq!(high_water_mark("Name:\tagg\n"), None);
+        assert!(Run::until_now(Instant::now(), Vec::new()).peak_memory_bytes > Some(0));
+    }
+
+    #[test]
+    fn a_run_is_told_with_its_speed_when_it_read_rows() {
+        let run = Run { seconds: 2.0, peak_memory_bytes: Some(3 << 20), warnings: Vec::new() };
+        assert_eq!(run.told(Some(3_000_000)), "2.000 s, 1500000 rows/s, 3.0 MiB peak memory");
+        assert_eq!(run.told(None), "2.000 s, 3.0 MiB peak memory");
+        assert_eq!(Run::default().told(Some(1)), "0.000 s");
+    }
+}

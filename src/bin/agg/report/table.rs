@@ -1,0 +1,119 @@
+//! Aligned text: tables with a header, and lists of `label  value`.
+
+use std::fmt;
+
+/// A column's side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Left,
+    Right,
+}
+
+/// Rows of cells, two spaces between columns, no space at the end of a line.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    sides: Vec<Side>,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+enum Row {
+    /// A cell for each column, or fewer.
+    Cells(Vec<String>),
+    /// Text across all columns.
+    Line(String),
+}
+
+impl Table {
+    /// A table with these headings.
+    pub(crate) fn with_header(columns: &[(&str, Side)]) -> Self {
+        let header = columns.iter().map(|(heading, _)| (*heading).to_owned()).collect();
+        let sides = columns.iter().map(|(_, side)| *side).collect();
+        Table { sides, rows: vec![Row::Cells(header)] }
+    }
+
+    /// A list of labels and values.
+    pub(crate) fn of_pairs() -> Self {
+        Table { sides: vec![Side::Left; 2], rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub(crate) fn row<I: IntoIterator<Item = String>>(&mut self, cells: I) {
+        self.rows.push(Row::Cells(cells.into_iter().collect()));
+    }
+
+    /// Adds a label and its value.
+    pub(crate) fn pair(&mut self, label: &str, value: impl fmt::Display) {
+        self.row([label.to_owned(), value.to_string()]);
+    }
+
+    /// Adds a line across all columns.
+    pub(crate) fn line(&mut self, text: impl Into<String>) {
+        self.rows.push(Row::Line(text.into()));
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let mut widths = vec![0; self.sides.len()];
+        for row in &self.rows {
+            if let Row::Cells(cells) = row {
+                for (width, cell) in widths.iter_mut().zip(cells) {
+                    *width = (*width).max(cell.chars().count());
+                }
+            }
+        }
+        widths
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let widths = self.widths();
+        for row in &self.rows {
+            let mut line = String::new();
+            match row {
+                Row::Line(text) => line.push_str(text),
+                Row::Cells(cells) => {
+                    for ((cell, &width), side) in cells.iter().zip(&widths).zip(&self.sides) {
+                        match side {
+                            Side::Left => line += &format!("{cell:<width$}  "),
+                            Side::Right => line += &format!("{cell:>width$}  "),
+                        }
+                    }
+                }
+            }
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_lines_end_without_spaces() {
+        let mut table =
+            Table::with_header(&[("DAY", Side::Left), ("ROWS", Side::Right), ("X", Side::Left)]);
+        table.row(["2021-12-01", "7", "é"].map(str::to_owned));
+        table.line("a line across all of them");
+        table.row(["2021-12-02", "12345", ""].map(str::to_owned));
+        assert_eq!(
+            table.to_string(),
+            "\
+DAY          ROWS  X
+2021-12-01      7  é
+a line across all of them
+2021-12-02  12345
+"
+        );
+    }
+
+    #[test]
+    fn values_start_in_one_column() {
+        let mut pairs = Table::of_pairs();
+        pairs.pair("day", "2021-12-01");
+        pairs.pair("accepted", 7);
+        assert_eq!(pairs.to_string(), "day       2021-12-01\naccepted  7\n");
+    }
+}

@@ -1,0 +1,117 @@
+//! What the command line means, in the library's types: nothing below this sees a typed text.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI32;
+use std::thread;
+use std::time::Instant;
+
+use agg::Day;
+use agg::budget::Budget;
+use agg::fs::OsFileSystem;
+use agg::job::{Context, EmitOptions, ReduceOptions};
+
+use crate::cli::{Common, Countries, Limits, Window};
+use crate::progress::Progress;
+use crate::report::{Output, Run};
+
+/// What every command works with.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// How the report is printed.
+    pub(crate) output: Output,
+    context: Context,
+    progress: Progress,
+    started: Instant,
+}
+
+impl Settings {
+    /// The settings of the flags that all commands share.
+    pub(crate) fn new(
+        common: &Common,
+        progress: Progress,
+        stop: Arc<AtomicI32>,
+    ) -> agg::Result<Self> {
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        let threads = common.threads.map_or_else(cores, usize::from);
+        let context = Context {
+            files: Arc::new(OsFileSystem),
+            budget: Budget::new(common.memory, threads)?,
+            store: common.store.clone(),
+            stop,
+            observer: Arc::new(progress.clone()),
+        };
+        let output = if common.json { Output::Json } else { Output::Human };
+        Ok(Settings { output, context, progress, started: Instant::now() })
+    }
+
+    /// Runs a job, takes the bars away, and tells what the run cost until then.
+    pub(crate) fn job<T>(
+        &self,
+        job: impl FnOnce(&Context) -> agg::Result<T>,
+    ) -> agg::Result<(T, Run)> {
+        let result = job(&self.context);
+        self.progress.clear();
+        Ok((result?, Run::until_now(self.started, self.progress.warnings())))
+    }
+}
+
+impl Limits {
+    /// The options of a reduction, without logs and day.
+    pub(crate) fn options(&self) -> ReduceOptions {
+        ReduceOptions {
+            any_country: self.countries == Countries::Any,
+            max_reject_ratio: self.max_reject_ratio,
+            min_rows: self.min_rows,
+            ..ReduceOptions::default()
+        }
+    }
+}
+
+impl Window {
+    /// The options of the emission of the window that ends on `day`.
+    pub(crate) fn options(&self, day: Day) -> EmitOptions {
+        EmitOptions {
+            days: self.days,
+            top: self.top,
+            allow_missing: self.allow_missing,
+            ..EmitOptions::new(day, self.out.clone())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn settings(line: &str) -> Settings {
+        let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
+        Settings::new(&cli.common, Progress::on_stderr(true), Arc::default()).unwrap()
+    }
+
+    #[test]
+    fn what_was_typed_reaches_the_context() {
+        let settings = settings("agg list --store S --memory 64MiB --threads 1 --json");
+        assert_eq!(settings.context.store, std::path::PathBuf::from("S"));
+        assert_eq!(settings.context.budget, Budget::new(64 << 20, 1).unwrap());
+        assert_eq!(settings.output, Output::Json);
+    }
+
+    #[test]
+    fn a_job_that_fails_leaves_its_error_and_one_that_ends_its_warnings() {
+        let settings = settings("agg list");
+        assert_eq!(settings.output, Output::Human);
+        let failed = settings.job(|_| Err::<(), _>(agg::Error::damaged("x"))).unwrap_err();
+        assert_eq!(failed.to_string(), "damaged: x");
+        let warned = settings.job(|context| {
+            context.observer.warn("one\nline");
+            Ok(7)
+        });
+        let (seven, run) = warned.unwrap();
+        let json = serde_json::to_string(&run).unwrap();
+        assert_eq!(seven, 7);
+        assert!(json.ends_with(r#""warnings":["one\\nline"]}"#), "{json}");
+    }
+}

@@ -1,0 +1,88 @@
+//! SIGINT and SIGTERM raise a flag that jobs ask for; a run that does not end soon is ended.
+//!
+//! Ending at once is always safe: whatever is published appears by a rename, and the temporaries
+//! that stay behind are swept by a later run.
+
+use std::io;
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use agg::{Error, ErrorKind};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::exit::Exit;
+use crate::message;
+
+/// How long a run may take to stop by itself. It asks for the flag far more often, but a read from
+/// an idle pipe can last for ever.
+const GRACE: Duration = Duration::from_secs(5);
+/// How often a second signal is looked for meanwhile.
+const STEP: Duration = Duration::from_millis(20);
+
+/// The flag, 0 until the first signal sets it to its number. A second signal ends the process.
+pub(crate) fn watch() -> io::Result<Arc<AtomicI32>> {
+    let stop = Arc::new(AtomicI32::new(0));
+    let flag = Arc::clone(&stop);
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let end_when_told = move || {
+        if let Some(signal) = wait(&mut signals, &flag, GRACE) {
+            message::line(&Error::from(ErrorKind::Interrupted(signal)).to_string());
+            process::exit(Exit::Signal(signal).code().into());
+        }
+    };
+    let thread = thread::Builder::new().name("signals".to_owned()).stack_size(128 << 10);
+    thread.spawn(end_when_told)?;
+    Ok(stop)
+}
+
+/// Raises the flag at the first signal; returns when the process has to be ended from here, by which
+/// signal. None when there are no more signals to wait for.
+fn wait(signals: &mut Signals, stop: &AtomicI32, grace: Duration) -> Option<i32> {
+    let first = signals.forever().next()?;
+    stop.store(first, Ordering::Relaxed);
+    let raised = Instant::now();
+    while raised.elapsed() < grace {
+        if let Some(second) = signals.pending().next() {
+            return Some(second);
+        }
+        thread::sleep(STEP);
+    }
+    Some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use signal_hook::consts::{SIGUSR1, SIGUSR2};
+    use signal_hook::low_level::raise;
+
+    use super::*;
+
+    /// Raises the first signal, and once the flag is up the second; returns the flag and the end.
+    fn raised(first: i32, second: Option<i32>, grace: Duration) -> (i32, Option<i32>) {
+        let stop = AtomicI32::new(0);
+        let mut signals = Signals::new([first].into_iter().chain(second)).unwrap();
+        let end = thread::scope(|scope| {
+            let waiting = scope.spawn(|| wait(&mut signals, &stop, grace));
+            raise(first).unwrap();
+            while stop.load(Ordering::Relaxed) == 0 {
+                thread::sleep(Duration::from_millis(1));
+            }
+            if let Some(second) = second {
+                raise(second).unwrap();
+            }
+            waiting.join().unwrap()
+        });
+        (stop.into_inner(), end)
+    }
+
+    #[test]
+    fn the_first_signal_raises_the_flag_and_the_second_or_the_end_of_grace_ends_the_process() {
+        let long = Duration::from_secs(60);
+        assert_eq!(raised(SIGUSR1, Some(SIGUSR2), long), (SIGUSR1, Some(SIGUSR2)));
+        assert_eq!(raised(SIGUSR1, None, Duration::ZERO), (SIGUSR1, Some(SIGUSR1)));
+    }
+}

@@ -1,0 +1,380 @@
+//! Logs to sorted runs: stages 1 to 3, and 4 for what does not fit the memory.
+//!
+//! All threads read, parse and scatter rows until the logs end or the arena is full. A full arena becomes a
+//! spilled partial, and reading goes on; what the arena holds at the end becomes the last run.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::{Context, Phase};
+use crate::budget::CountPlan;
+use crate::error::{Error, Result};
+use crate::fs::TemporaryFile;
+use crate::input::{Source, Window};
+use crate::model::{Country, Position, RejectCounts, RowBatch};
+use crate::partial::{self, Finished, Shape, Writer};
+use crate::row::{self, CountrySet, RejectLog, RejectReport};
+use crate::run::{
+    Arena, ChunkPool, DrainNeeds, Packing, Partition, Row, Scatter, Sorter, Splitters, Supply, Tags,
+};
+
+/// Pieces of the logs that the splitters are chosen from: 4 MiB, about 170,000 rows.
+const SAMPLE_PIECES: usize = 64;
+const SAMPLE_PIECE_BYTES: usize = 64 << 10;
+/// Rows of the sample that should fit the packing, in percent; more ranges are tried until they do.
+const PACKED_PERCENT: usize = 99;
+/// Ranges at most: beyond, chunks that are not full waste more than packing saves.
+const MOST_RANGES: usize = 4096;
+
+/// What the reading has come to when the logs have ended.
+pub(super) struct Tally {
+    /// Rows and rejects.
+    pub(super) rejects: RejectReport,
+    /// Spilled partials, not yet named; gone when dropped.
+    pub(super) spills: Vec<Box<dyn TemporaryFile>>,
+}
+
+/// What decides where a row goes.
+struct Table {
+    users: Splitters,
+    countries: Splitters,
+    packing: Packing,
+    tags: Tags,
+}
+
+/// Songs of up to 54 bits and the ten bits of a country number: nearly every row of the country side fits.
+const COUNTRY_SONG_BITS: u32 = 54;
+
+/// One thread's place in the logs, kept while the arena is emptied.
+#[derive(Default)]
+struct Reader {
+    window: Window,
+    /// Bytes of the window's rows that were parsed.
+    parsed: usize,
+    batch: RowBatch,
+    /// Rows of the batch that were scattered.
+    scattered: usize,
+    rejects: RejectLog,
+}
+
+/// What a tally works with.
+pub(super) struct Logs<'a> {
+    pub(super) context: &'a Context,
+    pub(super) pool: &'a rayon::ThreadPool,
+    pub(super) source: &'a Source,
+    pub(super) countries: &'a CountrySet,
+    pub(super) plan: CountPlan,
+    /// Makes a file for a spilled run.
+    pub(super) scratch: &'a (dyn Fn() -> Result<Box<dyn TemporaryFile>> + Sync),
+}
+
+impl Logs<'_> {
+    /// Reads the logs to their end. `check` sees the rejects before the last run is written; it then goes, with the
+    /// spills before it if there are any, to `last`: a partial if it is the only run, else one more spill.
+    pub(super) fn tally<T>(
+        &self,
+        check: impl FnOnce(&RejectReport) -> Result<()>,
+        last: impl FnOnce(Tally, &dyn Fn(Writer<Box<dyn TemporaryFile>>) -> Result<Runs>) -> Result<T>,
+    ) -> Result<T> {
+        let readers: Vec<Mutex<Reader>> =
+            (0..self.context.budget.threads).map(|_| Mutex::default()).collect();
+        let mut arena = Arena::new(self.plan.arena)?;
+        let needs = DrainNeeds {
+            chunks: arena.chunks(),
+            threads: self.context.budget.threads,
+            ranges: 1,
+            most_rows: self.plan.most_rows,
+        };
+        let table = self.sample(&readers, needs.most_ranges().min(MOST_RANGES))?;
+        let needs = DrainNeeds { ranges: table.countries.ranges(), ..needs };
+        let chunks = ChunkPool::new(&mut arena, needs.reserve());
+        let mut spills = Vec::new();
+        let total = self.source.total_disk_bytes();
+        let scatters = self.context.phase(Phase::Read, total, || {
+            loop {
+                let (scatters, ended) = self.fill(&readers, &table, &chunks)?;
+                if ended {
+                    return Ok(scatters);
+                }
+                let writer = Writer::new((self.scratch)()?)?;
+                let runs = self.drain(scatters, &table, &chunks, writer)?;
+                tracing::info!(rows = runs.rows, "spilled a run");
+                spills.push(runs.finish_spill()?);
+            }
+        })?;
+        let logs = readers
+            .into_iter()
+            .map(|reader| reader.into_inner().unwrap_or_else(PoisonError::into_inner).rejects);
+        let rejects = RejectReport::merge(logs.collect());
+        check(&rejects)?;
+        // Taken once, by whichever way `last` goes.
+        let scatters = Mutex::new(Some(scatters));
+        let write = |writer: Writer<Box<dyn TemporaryFile>>| {
+            let scatters = scatters.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let rows = rejects.rows_by_input.iter().sum::<u64>() - rejects.counts.total();
+            self.context.phase(Phase::Count, Some(rows), || {
+                self.drain(scatters.unwrap_or_default(), &table, &chunks, writer)
+            })
+        };
+        last(Tally { rejects: rejects.clone(), spills }, &write)
+    }
+
+    /// Chooses splitters and packing from rows all over the logs, or from the first rows where the logs can only be
+    /// read front to back.
+    fn sample(&self, readers: &[Mutex<Reader>], most_ranges: usize) -> Result<Table> {
+        let mut pieces = self.source.sample(SAMPLE_PIECES, SAMPLE_PIECE_BYTES)?;
+        if pieces.is_empty()
+            && let Some(reader) = readers.first()
+        {
+            let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            if reader.next_window(self)? {
+                pieces.push(reader.window.rows().to_vec());
+            }
+        }
+        let bytes: usize = pieces.iter().map(Vec::len).sum();
+        let rows = self.parse_sample(&pieces);
+        // Compressed logs hold about four times their size; a wrong guess costs a few ranges.
+        let expected = self.source.total_disk_bytes().map_or(u64::MAX, |total| total * 4);
+        let expected = expected.saturating_mul(rows.len() as u64) / (bytes.max(1) as u64);
+        Ok(self.table(&rows, expected, most_ranges))
+    }
+
+    fn parse_sample(&self, pieces: &[Vec<u8>]) -> Vec<Row> {
+        let mut rows = Vec::new();
+        let mut batch = RowBatch::new();
+        let mut ignored = RejectLog::new();
+        for piece in pieces {
+            let mut rest = piece.as_slice();
+            while !rest.is_empty() {
+                batch.clear();
+                let parsed = row::parse(rest, self.countries, &mut batch, &mut ignored);
+                rest = rest.get(parsed..).unwrap_or_default();
+                rows.extend(batch_rows(&batch, 0));
+            }
+        }
+        rows
+    }
+
+    /// `rows` have the country's number as tag here.
+    fn table(&self, rows: &[Row], expected: u64, most: usize) -> Table {
+        let tags = Tags::new(
+            (0..u64::from(Country::COUNT))
+                .filter_map(Country::from_number)
+                .filter(|country| self.countries.contains(*country)),
+        );
+        let songs = rows.iter().fold(0, |all, row| all | row.song);
+        let packing = Packing::new(64 - songs.leading_zeros(), tags.bits());
+        let capacity = (self.plan.arena / 8) as u64;
+        let wanted = expected.min(capacity) / (self.plan.most_rows as u64 / 4);
+        let mut ranges = usize::try_from(wanted).unwrap_or(most).clamp(1, most);
+        let mut positions: Vec<Position> =
+            rows.iter().map(|row| Position { key: row.key, song: row.song }).collect();
+        let users = loop {
+            let users = Splitters::from_sample(&mut positions, ranges);
+            let fits = |position: &&Position| {
+                let base = users.base(users.range_of(**position));
+                position.key - base <= packing.most_distance()
+            };
+            let fitting = positions.iter().filter(fits).count();
+            // A few ranges of a small log are not worth more.
+            let small = ranges < 64;
+            if small || fitting * 100 >= positions.len() * PACKED_PERCENT || 2 * ranges > most {
+                break users;
+            }
+            ranges *= 2;
+        };
+        let mut positions: Vec<Position> =
+            rows.iter().map(|row| Position { key: row.tag, song: row.song }).collect();
+        let countries = Splitters::from_sample(&mut positions, ranges);
+        tracing::debug!(ranges, sampled = rows.len(), ?packing, "splitters chosen");
+        Table { users, countries, packing, tags }
+    }
+
+    /// Reads, parses and scatters on all threads until the logs end (true) or the arena is full.
+    fn fill<'a>(
+        &self,
+        readers: &[Mutex<Reader>],
+        table: &Table,
+        chunks: &ChunkPool<'a>,
+    ) -> Result<(Vec<Scatter<'a>>, bool)> {
+        let failed = AtomicBool::new(false);
+        let outcomes = self.pool.broadcast(|thread| {
+            let Some(reader) = readers.get(thread.index()) else {
+                return Ok((Scatter::new(&table.users), true));
+            };
+            let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            let outcome = reader.fill(self, table, chunks, &failed);
+            outcome.inspect_err(|_| failed.store(true, Ordering::Relaxed))
+        });
+        let mut scatters = Vec::new();
+        let mut all_ended = true;
+        for outcome in outcomes {
+            let (scatter, ended) = outcome?;
+            scatters.push(scatter);
+            all_ended &= ended;
+        }
+        Ok((scatters, all_ended))
+    }
+
+    /// Sorts, counts and encodes what was scattered into both runs of `writer`.
+    fn drain<'a>(
+        &self,
+        scatters: Vec<Scatter<'a>>,
+        table: &Table,
+        chunks: &ChunkPool<'a>,
+        mut writer: Writer<Box<dyn TemporaryFile>>,
+    ) -> Result<Runs> {
+        let most = self.plan.most_rows;
+        let users = Partition::new(&table.users, table.packing, scatters);
+        let users = users.split_large(most, self.pool, chunks)?;
+        let packing = Packing::new(COUNTRY_SONG_BITS, 0);
+        let rescattered = Mutex::new(Vec::new());
+        let state = || Drainer::new(chunks, Some((&table.countries, &rescattered)));
+        let shape = Shape { pool: self.pool, pieces: users.len() };
+        partial::write_run(&mut writer, shape, state, |drainer, range| {
+            self.context.check_stop()?;
+            let Some(range) = users.take(range) else { return Ok(Default::default()) };
+            self.context.observer.advance(Phase::Count, range.rows() as u64);
+            let Drainer { sorter, supply, scatter, .. } = drainer;
+            sorter.count(range, users.packing(), supply, |row, supply| {
+                let key = table.tags.number(row.tag);
+                let row = Row { key, song: row.song, tag: 0 };
+                scatter
+                    .as_mut()
+                    .is_none_or(|scatter| scatter.put(row, &table.countries, packing, supply))
+            })
+        })?;
+        let rescattered = rescattered.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let countries = Partition::new(&table.countries, packing, rescattered);
+        let countries = countries.split_large(most, self.pool, chunks)?;
+        let shape = Shape { pool: self.pool, pieces: countries.len() };
+        partial::write_run(
+            &mut writer,
+            shape,
+            || Drainer::new(chunks, None),
+            |drainer, range| {
+                self.context.check_stop()?;
+                let Some(range) = countries.take(range) else { return Ok(Default::default()) };
+                drainer.sorter.count(range, countries.packing(), &mut drainer.supply, |_, _| true)
+            },
+        )?;
+        let rows = writer.ended_runs().first().map_or(0, |run| run.streams);
+        Ok(Runs { writer, rows })
+    }
+}
+
+/// A partial whose runs are written and whose footer is not.
+pub(super) struct Runs {
+    pub(super) writer: Writer<Box<dyn TemporaryFile>>,
+    /// Accepted rows in it.
+    pub(super) rows: u64,
+}
+
+impl Runs {
+    /// Makes it a spilled partial: its day and inputs mean nothing.
+    pub(super) fn finish_spill(self) -> Result<Box<dyn TemporaryFile>> {
+        let day = crate::Day::new(1970, 1, 1).ok_or_else(|| Error::damaged("no calendar"))?;
+        let Finished { sink, .. } =
+            self.writer.finish(day, self.rows, RejectCounts::default(), Vec::new())?;
+        Ok(sink)
+    }
+}
+
+/// What one thread keeps while ranges are drained. Its scatter, if it has one, goes to the shelf at the end.
+struct Drainer<'s, 'p, 'a> {
+    sorter: Sorter,
+    supply: Supply<'p, 'a>,
+    scatter: Option<Scatter<'a>>,
+    shelf: Option<&'s Mutex<Vec<Scatter<'a>>>>,
+}
+
+impl<'s, 'p, 'a> Drainer<'s, 'p, 'a> {
+    fn new(
+        chunks: &'p ChunkPool<'a>,
+        again: Option<(&Splitters, &'s Mutex<Vec<Scatter<'a>>>)>,
+    ) -> Self {
+        Drainer {
+            sorter: Sorter::default(),
+            supply: Supply::draining(chunks),
+            scatter: again.map(|(splitters, _)| Scatter::new(splitters)),
+            shelf: again.map(|(_, shelf)| shelf),
+        }
+    }
+}
+
+impl Drop for Drainer<'_, '_, '_> {
+    fn drop(&mut self) {
+        if let Some((scatter, shelf)) = self.scatter.take().zip(self.shelf) {
+            shelf.lock().unwrap_or_else(PoisonError::into_inner).push(scatter);
+        }
+    }
+}
+
+impl Reader {
+    /// The next window, from its first row; false when the logs have ended.
+    fn next_window(&mut self, logs: &Logs<'_>) -> Result<bool> {
+        logs.context.check_stop()?;
+        if !logs.source.next(&mut self.window)? {
+            self.window = Window::new();
+            self.parsed = 0;
+            return Ok(false);
+        }
+        let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        self.rejects.begin_window(number(self.window.input as u64), number(self.window.index));
+        self.parsed = 0;
+        logs.context.observer.advance(Phase::Read, self.window.disk_bytes);
+        Ok(true)
+    }
+
+    fn fill<'a>(
+        &mut self,
+        logs: &Logs<'_>,
+        table: &Table,
+        chunks: &ChunkPool<'a>,
+        failed: &AtomicBool,
+    ) -> Result<(Scatter<'a>, bool)> {
+        let mut supply = Supply::filling(chunks);
+        let mut scatter = Scatter::new(&table.users);
+        loop {
+            if !self.scatter(table, &mut scatter, &mut supply) {
+                return Ok((scatter, false));
+            }
+            let rest = self.window.rows().get(self.parsed..).unwrap_or_default();
+            if !rest.is_empty() {
+                self.parsed += row::parse(rest, logs.countries, &mut self.batch, &mut self.rejects);
+            } else if failed.load(Ordering::Relaxed) || !self.next_window(logs)? {
+                return Ok((scatter, true));
+            }
+        }
+    }
+
+    /// Scatters the batch and clears it; false, with the rest kept, when the arena is full.
+    fn scatter<'a>(
+        &mut self,
+        table: &Table,
+        scatter: &mut Scatter<'a>,
+        supply: &mut Supply<'_, 'a>,
+    ) -> bool {
+        for row in batch_rows(&self.batch, self.scattered) {
+            let row = Row { tag: table.tags.tag(low_16(row.tag)), ..row };
+            if !scatter.put(row, &table.users, table.packing, supply) {
+                return false;
+            }
+            self.scattered += 1;
+        }
+        self.batch.clear();
+        self.scattered = 0;
+        true
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a country number, below 676")]
+const fn low_16(number: u64) -> u16 {
+    number as u16
+}
+
+/// The rows of a batch from `from` on, with the country's number as tag.
+fn batch_rows(batch: &RowBatch, from: usize) -> impl Iterator<Item = Row> + '_ {
+    let columns = batch.users.iter().zip(&batch.songs).zip(&batch.countries);
+    columns.skip(from).map(|((&key, &song), &country)| Row { key, song, tag: u64::from(country) })
+}

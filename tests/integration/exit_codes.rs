@@ -1,0 +1,302 @@
+//! What the exit code says, and what the streams carry.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::symlink;
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::{DAY, Sandbox, drained, spawn};
+
+/// A sandbox with one stored day.
+fn reduced() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.reduced(DAY, "1|1|FR\n2|2|DE\n");
+    sandbox
+}
+
+#[test]
+fn wrong_usage_is_2_and_changes_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.write("day-20211201.log", "1|1|FR\n");
+    for arguments in [
+        "",
+        "no-such-command",
+        "reduce-day",
+        "reduce-day --no-such-option day-20211201.log",
+        "reduce-day --date 2021-02-30 day-20211201.log",
+        "reduce-day --date 20211201 day-20211201.log",
+        "reduce-day --date 1969-12-31 day-20211201.log",
+        "reduce-day --max-reject-ratio 1.5 day-20211201.log",
+        "reduce-day --max-reject-ratio=-0.1 day-20211201.log",
+        "reduce-day --max-reject-ratio NaN day-20211201.log",
+        "reduce-day --min-rows many day-20211201.log",
+        "reduce-day --min-rows=-1 day-20211201.log",
+        "reduce-day --memory 63MiB day-20211201.log",
+        "reduce-day --memory lots day-20211201.log",
+        "reduce-day --threads 0 day-20211201.log",
+        "reduce-day --countries some day-20211201.log",
+        "reduce-day --force --add day-20211201.log",
+        "emit-window",
+        "emit-window --date yesterday-ish",
+        "emit-window --date 2021-12-01 --days 0",
+        "emit-window --date 2021-12-01 --days 3661",
+        "emit-window --date 2021-12-01 --top 0",
+        "emit-window --date 2021-12-01 --top 10001",
+        "backfill",
+        "backfill --logs . --from 2021-12-02 --to 2021-12-01",
+    ] {
+        let run = sandbox.agg(arguments).exits(2);
+        assert!(run.stdout.is_empty() && !run.stderr.is_empty(), "{run:?}");
+    }
+    assert_eq!(sandbox.names(""), ["day-20211201.log"]);
+}
+
+#[test]
+fn help_and_version_are_results() {
+    let sandbox = Sandbox::new();
+    for arguments in
+        ["--help", "--version", "reduce-day --help", "emit-window --help", "backfill --help"]
+    {
+        let run = sandbox.agg(arguments).exits(0);
+        assert!(!run.stdout.is_empty() && run.stderr.is_empty(), "{run:?}");
+    }
+}
+
+#[test]
+fn a_store_that_is_not_there_is_66() {
+    let sandbox = Sandbox::new();
+    sandbox.agg("emit-window --date 2021-12-01").exits(66).in_one_line();
+    sandbox.agg("list --store gone").exits(66).tells(&["gone"]).in_one_line();
+    assert_eq!(sandbox.names(""), [""; 0]);
+}
+
+#[test]
+fn a_log_that_cannot_be_read_is_66() {
+    let sandbox = Sandbox::new();
+    for name in ["gone-20211201.log", "gone-20211201/part.log"] {
+        sandbox.agg(&format!("reduce-day {name}")).exits(66).tells(&[name]).in_one_line();
+    }
+    sandbox.write("file", "");
+    sandbox.agg("reduce-day file/day-20211201.log").exits(66);
+}
+
+#[test]
+fn a_store_or_an_output_folder_that_cannot_be_made_is_73() {
+    let sandbox = reduced();
+    sandbox.write("file", "in the way");
+    sandbox.write("day-20211202.log", "1|1|FR\n");
+    for store in ["file", "file/store"] {
+        sandbox
+            .agg(&format!("reduce-day --store {store} day-20211202.log"))
+            .exits(73)
+            .tells(&["file"])
+            .in_one_line();
+    }
+    for out in ["file", "file/out"] {
+        let emit = format!("emit-window --date {DAY} --days 1 --out {out}");
+        sandbox.agg(&emit).exits(73).tells(&["file"]).in_one_line();
+    }
+    assert_eq!(sandbox.text("file"), "in the way");
+}
+
+#[test]
+fn the_worst_of_a_backfills_days_is_its_exit_code() {
+    let sandbox = Sandbox::new();
+    sandbox.write("logs/20211201.log", "1|1|FR\n");
+    sandbox.agg("backfill --logs logs").exits(0);
+    symlink("gone", sandbox.path("logs/20211202.log")).unwrap();
+    sandbox.agg("backfill --logs logs").exits(66).tells(&["20211202.log"]);
+    sandbox.write("logs/20211203.log.gz", "no gzip");
+    sandbox.agg("backfill --logs logs").exits(65);
+    assert!(sandbox.has_partial(DAY));
+}
+
+#[test]
+fn a_damaged_partial_is_65_and_never_a_wrong_number() {
+    let sandbox = reduced();
+    let partial = format!("agg-store/partials/{DAY}.agg");
+    let whole = sandbox.read(&partial);
+    let expected = sandbox.tops_of_day(DAY);
+    let emit = format!("emit-window --date {DAY} --days 1 --force");
+    for length in [0, 1, whole.len() / 2, whole.len() - 1] {
+        sandbox.write(&partial, &whole[..length]);
+        sandbox.agg(&emit).exits(65).tells(&[&partial]).in_one_line();
+        sandbox.agg("verify").exits(65);
+    }
+    sandbox
+        .write(&partial, "a file of somebody else, long enough to be a partial of agg".repeat(20));
+    sandbox.agg(&emit).exits(65).tells(&[&partial]).in_one_line();
+    for at in (0..whole.len()).step_by(whole.len() / 16 + 1) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        sandbox.write(&partial, &damaged);
+        sandbox.agg("verify").exits(65);
+        let output = sandbox.command().args(emit.split_whitespace()).output().unwrap();
+        assert!(matches!(output.status.code(), Some(0 | 65)), "byte {at}: {output:?}");
+        assert_eq!(sandbox.tops(DAY), expected, "byte {at}");
+    }
+    sandbox.write(&partial, &whole);
+    sandbox.agg("verify").exits(0);
+}
+
+/// Locks every file that lies right in the folder: whichever of them the program uses, it is taken.
+fn lock_all_in(sandbox: &Sandbox, folder: &str) -> Vec<File> {
+    let entries = fs::read_dir(sandbox.path(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<File> =
+        entries.filter(|path| path.is_file()).map(|path| File::open(path).unwrap()).collect();
+    assert!(!files.is_empty(), "no lock file in {folder}");
+    for file in &files {
+        flock(file, FlockOperation::NonBlockingLockExclusive).unwrap();
+    }
+    files
+}
+
+#[test]
+fn a_store_that_somebody_writes_is_75_for_writers_and_open_to_readers() {
+    let sandbox = reduced();
+    sandbox.write("day-20211202.log", "1|1|FR\n");
+    let locks = lock_all_in(&sandbox, "agg-store");
+    sandbox.agg("reduce-day day-20211202.log").exits(75).tells(&["agg-store"]).in_one_line();
+    assert!(!sandbox.has_partial("2021-12-02"));
+    sandbox.agg("list").exits(0);
+    sandbox.agg("verify").exits(0);
+    sandbox.agg(&format!("emit-window --date {DAY} --days 1")).exits(0);
+    drop(locks);
+    sandbox.agg("reduce-day day-20211202.log").exits(0);
+}
+
+#[test]
+fn an_output_folder_that_somebody_writes_is_75() {
+    let sandbox = reduced();
+    let emit = format!("emit-window --date {DAY} --days 1");
+    sandbox.agg(&emit).exits(0);
+    let locks = lock_all_in(&sandbox, "agg-out");
+    sandbox.agg(&emit).exits(75).tells(&["agg-out"]).in_one_line();
+    sandbox.agg(&format!("{emit} --out elsewhere")).exits(0);
+    drop(locks);
+    sandbox.agg(&emit).exits(0);
+}
+
+#[test]
+fn a_full_disk_is_74_and_leaves_the_old_state() {
+    let sandbox = reduced();
+    let rows: String =
+        (0..60_000_u64).map(|n| format!("{}|{}|FR\n", n * 7919 % 60_013, n * 104_729)).collect();
+    sandbox.write("big-20211202.log", rows);
+    // A limit on the size of files stands in for the disk; with the signal ignored it is an error of write.
+    let limited = |arguments: &str| {
+        let script =
+            format!("trap '' XFSZ; ulimit -f 16; exec {} {arguments}", env!("CARGO_BIN_EXE_agg"));
+        sandbox.run(
+            std::process::Command::new("sh").args(["-c", &script]).current_dir(sandbox.path("")),
+        )
+    };
+    limited("reduce-day big-20211202.log").exits(74).in_one_line();
+    assert_eq!(sandbox.names("agg-store/partials"), ["2021-12-01.agg"]);
+    sandbox.agg("reduce-day big-20211202.log").exits(0);
+    sandbox.agg("emit-window --date 2021-12-02 --days 1 --top 3").exits(0);
+    let before = sandbox.read("agg-out/2021-12-02/top3_songs_per_user.txt");
+    limited("emit-window --date 2021-12-02 --days 1").exits(74).in_one_line();
+    assert_eq!(sandbox.read("agg-out/2021-12-02/top3_songs_per_user.txt"), before);
+    sandbox.agg("emit-window --date 2021-12-02 --days 1").exits(0);
+    assert_eq!(sandbox.names("agg-out"), ["2021-12-02", "latest"]);
+}
+
+/// Feeds rows to the child until it ends; returns once it has taken the first megabytes.
+fn feed(child: &mut Child) -> thread::JoinHandle<()> {
+    let mut stdin = child.stdin.take().unwrap();
+    let rows = "123456|7890123|FR\n".repeat(1000);
+    // Far more than a pipe holds: the program has set itself up and is reading.
+    for _ in 0..200 {
+        stdin.write_all(rows.as_bytes()).unwrap();
+    }
+    thread::spawn(move || while stdin.write_all(rows.as_bytes()).is_ok() {})
+}
+
+#[test]
+fn a_signal_ends_a_run_soon_and_nothing_is_published() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let sandbox = reduced();
+        let mut command = sandbox.command();
+        command.args(["reduce-day", "--date", "2021-12-02", "-"]).stdin(Stdio::piped());
+        let mut child = spawn(&mut command);
+        let feeder = feed(&mut child);
+        let sent = Instant::now();
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let status = child.wait().unwrap();
+        let stderr = drained(child.stderr.take().unwrap());
+        assert_eq!(status.code(), Some(code), "{status:?}\n{stderr}");
+        assert!(sent.elapsed() < Duration::from_secs(5), "{:?}", sent.elapsed());
+        feeder.join().unwrap();
+        assert_eq!(sandbox.names("agg-store/partials"), ["2021-12-01.agg"]);
+        sandbox.agg_reading(b"1|1|FR\n", "reduce-day --date 2021-12-02 -").exits(0);
+    }
+}
+
+#[test]
+fn a_reader_that_closes_the_pipe_is_no_failure() {
+    let sandbox = reduced();
+    for arguments in ["--help", "list", "list --json", "inspect 2021-12-01"] {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let mut command = sandbox.command();
+        command.args(arguments.split_whitespace()).stdout(writer).stderr(Stdio::piped());
+        let output = command.spawn().unwrap().wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*stderr), (Some(0), ""), "{arguments}");
+    }
+}
+
+#[test]
+fn options_may_come_from_the_environment() {
+    let sandbox = Sandbox::new();
+    sandbox.write("day-20211201.log", "1|1|FR\n");
+    let run = |arguments: &str| {
+        let mut command = sandbox.command();
+        command.envs([("AGG_STORE", "kept"), ("AGG_OUT", "given"), ("AGG_MEMORY", "64MiB")]);
+        sandbox.run(command.args(arguments.split_whitespace()))
+    };
+    run("reduce-day day-20211201.log").exits(0);
+    run("emit-window --date 2021-12-01 --days 1").exits(0);
+    assert_eq!(sandbox.names(""), ["day-20211201.log", "given", "kept"]);
+    run("emit-window --date 2021-12-01 --days 1 --out other").exits(0);
+    assert!(sandbox.exists("other/2021-12-01/manifest.json"));
+    let mut command = sandbox.command();
+    sandbox
+        .run(command.env("AGG_MEMORY", "1MiB").args(["reduce-day", "day-20211201.log"]))
+        .exits(2);
+}
+
+#[test]
+fn the_json_report_is_one_document_on_standard_output() {
+    let sandbox = Sandbox::new();
+    sandbox.write("logs/20211201.log", "1|1|FR\n");
+    for arguments in [
+        "reduce-day --json logs/20211201.log",
+        "reduce-day --json logs/20211201.log",
+        "emit-window --json --date 2021-12-01 --days 1",
+        "backfill --json --logs logs --emit --days 1",
+        "list --json",
+        "verify --json",
+    ] {
+        let run = sandbox.agg(arguments).exits(0);
+        let document: Result<serde_json::Value, _> = serde_json::from_str(&run.stdout);
+        assert!(
+            document.is_ok_and(|document| document.is_object() || document.is_array()),
+            "{run:?}"
+        );
+    }
+}
+
+#[test]
+fn a_quiet_run_that_succeeds_says_nothing_on_standard_error() {
+    let sandbox = Sandbox::new();
+    sandbox.write("20211201.log", "1|1|FR\ncorrupt");
+    let run = sandbox.agg("reduce-day --quiet --max-reject-ratio 1 20211201.log").exits(0);
+    assert_eq!(run.stderr, "");
+}

@@ -1,0 +1,316 @@
+//! Files, folders, standard input, compression: what a day's input may be, and what is never a short day.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use crate::harness::{DAY, Run, Sandbox, gz, zst};
+
+/// A log of `rows` rows that all have this number as song and user.
+fn log_of(number: u32, rows: usize) -> String {
+    format!("{number}|{number}|FR\n").repeat(rows)
+}
+
+/// Reduces `inputs` as the logs of [`DAY`].
+#[track_caller]
+fn reduce(sandbox: &Sandbox, inputs: &str) -> Run {
+    sandbox.agg(&format!("reduce-day --date {DAY} {inputs}"))
+}
+
+/// Expects that this content under this name is refused as damaged, and that no partial is left.
+#[track_caller]
+fn assert_damaged(name: &str, content: &[u8]) {
+    let sandbox = Sandbox::new();
+    sandbox.write(name, content);
+    sandbox.write("good.log", log_of(1, 3));
+    reduce(&sandbox, &format!("good.log {name}")).exits(65).tells(&[name]).in_one_line();
+    assert!(!sandbox.has_partial(DAY), "a day without its damaged log is a short day");
+}
+
+#[test]
+fn a_folder_gives_its_own_logs_in_byte_order_of_their_names() {
+    let sandbox = Sandbox::new();
+    let names =
+        ["B.log", "a.txt", "a10.log.gz", "a2.log.zst", "b.txt.gz", "c.txt.zst", "\u{e9}.log"];
+    for name in names {
+        let row = format!("{name}\n");
+        let log = match name.rsplit('.').next() {
+            Some("gz") => gz(row),
+            Some("zst") => zst(row),
+            _ => row.into_bytes(),
+        };
+        sandbox.write(format!("day/{name}"), log);
+    }
+    sandbox.agg(&format!("reduce-day --date {DAY} --max-reject-ratio 1 day")).exits(0);
+    let shown: Vec<String> = names
+        .map(|name| name.replace('\u{e9}', "\\xc3\\xa9"))
+        .map(|name| format!("{name}:1: field_count: {name}\n"))
+        .into();
+    assert_eq!(sandbox.rejects(DAY), shown.concat());
+}
+
+#[test]
+fn a_folder_is_not_searched_deeper_nor_for_hidden_or_other_files() {
+    let sandbox = Sandbox::new();
+    sandbox.write("day/part-1.log", log_of(1, 1));
+    let others = [
+        ".hidden.log",
+        "deeper/part-2.log",
+        "part.csv",
+        "part.log.bz2",
+        "part.gz",
+        "part.log.tmp",
+        "part.log.gz.tmp",
+        "log",
+        "_SUCCESS",
+        "part.LOG",
+        "part.log.gz.zst",
+        "part-log",
+        "part.log~",
+    ];
+    for name in others {
+        sandbox.write(format!("day/{name}"), log_of(9, 1));
+    }
+    fs::create_dir(sandbox.path("day/folder.log")).unwrap();
+    reduce(&sandbox, "day").exits(0);
+    assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:1\n");
+}
+
+#[test]
+fn files_and_folders_may_be_given_together() {
+    let sandbox = Sandbox::new();
+    sandbox.write("one/part.log", log_of(1, 1));
+    sandbox.write("two/part.log", log_of(2, 2));
+    sandbox.write("three", log_of(3, 3));
+    sandbox.write("four.gz", gz(log_of(4, 4)));
+    sandbox.write("five.zst", zst(log_of(5, 5)));
+    reduce(&sandbox, "one two/ three four.gz five.zst").exits(0);
+    let expected = (1..=5).map(|n| format!("{n}|{n}:{n}\n")).collect::<String>();
+    assert_eq!(sandbox.tops_of_day(DAY).1, expected);
+}
+
+#[test]
+fn a_link_to_a_log_is_read() {
+    let sandbox = Sandbox::new();
+    sandbox.write("kept/elsewhere", log_of(1, 1));
+    symlink("kept/elsewhere", sandbox.path("listen-20211201.log")).unwrap();
+    sandbox.agg("reduce-day listen-20211201.log").exits(0);
+    assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:1\n");
+}
+
+#[test]
+fn a_folder_without_a_log_is_missing_input() {
+    let sandbox = Sandbox::new();
+    sandbox.write("day/readme.md", "no log");
+    reduce(&sandbox, "day").exits(66).tells(&["day"]).in_one_line();
+    assert!(!sandbox.has_partial(DAY));
+}
+
+#[test]
+fn a_log_that_is_not_there_is_missing_input_and_the_others_are_not_reduced() {
+    let sandbox = Sandbox::new();
+    sandbox.write("good.log", log_of(1, 1));
+    reduce(&sandbox, "good.log gone.log").exits(66).tells(&["gone.log"]).in_one_line();
+    assert!(!sandbox.has_partial(DAY));
+}
+
+#[test]
+fn standard_input_is_a_log() {
+    let sandbox = Sandbox::new();
+    sandbox.agg_reading(log_of(1, 5).as_bytes(), &format!("reduce-day --date {DAY} -")).exits(0);
+    assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:5\n");
+}
+
+#[test]
+fn standard_input_may_be_one_of_several_inputs_and_longer_than_a_pipe() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.log", log_of(1, 1));
+    let long = log_of(7, 300_000);
+    sandbox.agg_reading(long.as_bytes(), &format!("reduce-day --date {DAY} a.log -")).exits(0);
+    assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:1\n7|7:300000\n");
+}
+
+#[test]
+fn standard_input_has_no_date_of_its_own() {
+    let sandbox = Sandbox::new();
+    sandbox.agg_reading(b"1|1|FR\n", "reduce-day -").exits(65).tells(&["--date"]).in_one_line();
+}
+
+#[test]
+fn every_member_of_a_gzip_log_is_read() {
+    let sandbox = Sandbox::new();
+    let members: Vec<Vec<u8>> = (1..=40).map(|n| gz(log_of(n, 1))).collect();
+    sandbox.write("many.log.gz", members.concat());
+    reduce(&sandbox, "many.log.gz").exits(0);
+    assert_eq!(sandbox.tops_of_day(DAY).1.lines().count(), 40);
+}
+
+#[test]
+fn every_frame_of_a_zstd_log_is_read() {
+    let sandbox = Sandbox::new();
+    let mut frames: Vec<Vec<u8>> = (1..=40).map(|n| zst(log_of(n, 1))).collect();
+    // A skippable frame, as the format allows anywhere: magic, length, content.
+    frames.insert(20, [&0x184D_2A50_u32.to_le_bytes()[..], &3_u32.to_le_bytes(), b"abc"].concat());
+    sandbox.write("many.log.zst", frames.concat());
+    reduce(&sandbox, "many.log.zst").exits(0);
+    assert_eq!(sandbox.tops_of_day(DAY).1.lines().count(), 40);
+}
+
+#[test]
+fn zero_padding_behind_a_compressed_log_is_ignored() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.log.gz", [gz(log_of(1, 1)), vec![0; 5000]].concat());
+    sandbox.write("b.log.zst", [zst(log_of(2, 1)), vec![0; 5000]].concat());
+    reduce(&sandbox, "a.log.gz b.log.zst").exits(0);
+    assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:1\n2|2:1\n");
+}
+
+#[test]
+fn trailing_bytes_that_are_not_zero_are_damage() {
+    for tail in [&b"1|1|FR\n"[..], b"\0\0\0x", b"\x1f", b"\x28"] {
+        assert_damaged("a.log.gz", &[&gz(log_of(1, 100)), tail].concat());
+        assert_damaged("a.log.zst", &[&zst(log_of(1, 100)), tail].concat());
+    }
+}
+
+#[test]
+fn a_member_behind_zero_padding_is_not_passed_over_in_silence() {
+    assert_damaged("a.log.gz", &[gz(log_of(1, 9)), vec![0; 600], gz(log_of(2, 9))].concat());
+}
+
+#[test]
+fn a_compressed_log_cut_anywhere_is_damage() {
+    let text: String = (0..400_u32).map(|n| format!("{}|{}|FR\n", n * 7919, n)).collect();
+    for (name, whole) in [("a.log.gz", gz(&text)), ("a.log.zst", zst(&text))] {
+        let all = whole.len();
+        for length in [1, 3, 8, 11, 20, all / 2, all - 9, all - 5, all - 1] {
+            assert_damaged(name, &whole[..length]);
+        }
+        // The second of two members, in its middle.
+        let two = [&whole[..], &whole[..]].concat();
+        assert_damaged(name, &two[..all + all / 2]);
+    }
+}
+
+#[test]
+fn a_compressed_log_of_no_bytes_is_damage_and_one_of_no_rows_is_none() {
+    assert_damaged("a.log.gz", b"");
+    assert_damaged("a.log.zst", b"");
+    let sandbox = Sandbox::new();
+    sandbox.write("a.log.gz", gz(""));
+    sandbox.write("b.log.zst", zst(""));
+    sandbox.write("c.log", "");
+    sandbox.write("d.log", log_of(1, 1));
+    reduce(&sandbox, "a.log.gz b.log.zst c.log d.log").exits(0);
+    assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:1\n");
+}
+
+#[test]
+fn a_changed_byte_in_a_compressed_log_is_damage() {
+    let text: String = (0..400_u32).map(|n| format!("{}|{}|FR\n", n * 7919, n)).collect();
+    for (name, whole) in [("a.log.gz", gz(&text)), ("a.log.zst", zst(&text))] {
+        // The magic number, the middle, the checksum.
+        for at in [1, whole.len() / 2, whole.len() - if name.ends_with("gz") { 6 } else { 2 }] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x10;
+            assert_damaged(name, &damaged);
+        }
+    }
+}
+
+#[test]
+fn a_plain_log_named_as_a_compressed_one_is_damage() {
+    assert_damaged("a.log.gz", log_of(1, 50).as_bytes());
+    assert_damaged("a.log.zst", log_of(1, 50).as_bytes());
+}
+
+/// A zstd frame of one raw block whose header asks for a window of 2 to the `log` bytes.
+fn frame_with_window(log: u8, content: &str) -> Vec<u8> {
+    let mut frame = 0xFD2F_B528_u32.to_le_bytes().to_vec();
+    // No checksum, no content size, no dictionary; then exponent and mantissa of the window.
+    frame.extend([0, (log - 10) << 3]);
+    let block = u32::try_from(content.len()).unwrap() << 3 | 1;
+    frame.extend(&block.to_le_bytes()[..3]);
+    frame.extend(content.as_bytes());
+    frame
+}
+
+#[test]
+fn a_zstd_window_may_have_8_mib_or_an_eighth_of_the_memory() {
+    let sandbox = Sandbox::new();
+    sandbox.write("23.log.zst", frame_with_window(23, &log_of(1, 3)));
+    sandbox.write("24.log.zst", frame_with_window(24, &log_of(1, 3)));
+    sandbox.write("26.log.zst", frame_with_window(26, &log_of(1, 3)));
+    sandbox.write("27.log.zst", frame_with_window(27, &log_of(1, 3)));
+    for (memory, log, code) in [
+        ("64MiB", "23.log.zst", 0),
+        ("64MiB", "24.log.zst", 65),
+        ("64MiB", "27.log.zst", 65),
+        ("512MiB", "26.log.zst", 0),
+        ("512MiB", "27.log.zst", 65),
+    ] {
+        let date = format!("2021-12-{}", &log[..2]);
+        let store = format!("{memory}-{code}");
+        let run = sandbox
+            .agg(&format!("reduce-day --date {date} --store {store} --memory {memory} {log}"));
+        run.exits(code);
+        assert_eq!(sandbox.exists(format!("{store}/partials/{date}.agg")), code == 0);
+    }
+}
+
+#[test]
+fn one_log_in_two_compressions_is_refused() {
+    for other in ["gz", "zst"] {
+        let sandbox = Sandbox::new();
+        sandbox.write("day/part.log", log_of(1, 1));
+        sandbox.write(
+            format!("day/part.log.{other}"),
+            if other == "gz" { gz(log_of(2, 1)) } else { zst(log_of(2, 1)) },
+        );
+        let both = format!("day/part.log day/part.log.{other}");
+        reduce(&sandbox, &both).exits(65).tells(&["part.log"]).in_one_line();
+        reduce(&sandbox, "day").exits(65).tells(&["part.log"]).in_one_line();
+        assert!(!sandbox.has_partial(DAY));
+    }
+    let sandbox = Sandbox::new();
+    sandbox.write("day/part.log.gz", gz(log_of(1, 1)));
+    sandbox.write("day/part.log.zst", zst(log_of(2, 1)));
+    reduce(&sandbox, "day").exits(65);
+}
+
+#[test]
+fn names_that_differ_in_more_than_the_compression_are_different_logs() {
+    let sandbox = Sandbox::new();
+    sandbox.write("day/part.log", log_of(1, 1));
+    sandbox.write("day/part.txt", log_of(2, 1));
+    sandbox.write("day/part.log.log.gz", gz(log_of(3, 1)));
+    sandbox.write("other/part.log.gz", gz(log_of(4, 1)));
+    reduce(&sandbox, "day other").exits(0);
+    assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:1\n2|2:1\n3|3:1\n4|4:1\n");
+}
+
+#[test]
+fn a_log_given_twice_is_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.write("day/part.log", log_of(1, 1));
+    symlink("part.log", sandbox.path("day/same.txt")).unwrap();
+    for inputs in
+        ["day/part.log day/part.log", "day/part.log ./day/part.log", "day day/part.log", "day"]
+    {
+        reduce(&sandbox, inputs).exits(65).in_one_line();
+        assert!(!sandbox.has_partial(DAY));
+    }
+}
+
+#[test]
+fn a_copy_of_a_log_in_the_same_run_is_refused_unless_it_has_no_rows() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.log", log_of(1, 9));
+    sandbox.write("copy.log", log_of(1, 9));
+    sandbox.write("copy.log.gz", gz(log_of(1, 9)));
+    sandbox.write("empty-1.log", "");
+    sandbox.write("empty-2.log", "");
+    reduce(&sandbox, "a.log copy.log").exits(65).in_one_line();
+    reduce(&sandbox, "a.log copy.log.gz").exits(65).in_one_line();
+    assert!(!sandbox.has_partial(DAY));
+    reduce(&sandbox, "a.log empty-1.log empty-2.log").exits(0);
+}

@@ -1,0 +1,232 @@
+//! `reduce-day`: once, again, with other logs, with too many corrupt rows.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
+
+use crate::harness::{DAY, Sandbox, gz};
+
+const PARTIAL: &str = "agg-store/partials/2021-12-01.agg";
+const GOOD: &str = "1|1|FR\n2|1|FR\n1|2|DE\n";
+
+/// A sandbox whose `day.log` was reduced.
+fn reduced() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("day.log", GOOD);
+    sandbox.agg(&format!("reduce-day --date {DAY} day.log")).exits(0);
+    sandbox
+}
+
+/// The partial as it lies on disk: which file it is, and its bytes.
+fn partial(sandbox: &Sandbox) -> (u64, Vec<u8>) {
+    (fs::metadata(sandbox.path(PARTIAL)).unwrap().ino(), sandbox.read(PARTIAL))
+}
+
+fn set_time(sandbox: &Sandbox, log: &str, seconds: u64) {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    fs::File::options().write(true).open(sandbox.path(log)).unwrap().set_modified(time).unwrap();
+}
+
+#[test]
+fn a_day_becomes_one_partial_and_one_rejects_file_and_nothing_is_left_over() {
+    let sandbox = reduced();
+    let both = ["agg-store/partials/2021-12-01.agg", "agg-store/rejects/2021-12-01.txt"];
+    assert_eq!(sandbox.files("agg-store"), both);
+    sandbox.write("other.log", "9|9|ES\n");
+    sandbox.agg(&format!("reduce-day --date {DAY} other.log")).exits(65);
+    sandbox.agg(&format!("reduce-day --date {DAY} --force other.log")).exits(0);
+    assert_eq!(sandbox.files("agg-store"), both);
+}
+
+#[test]
+fn the_rejects_file_is_written_without_a_corrupt_row_too() {
+    assert_eq!(reduced().rejects(DAY), "");
+}
+
+#[test]
+fn the_same_logs_again_are_nothing_to_do() {
+    let sandbox = reduced();
+    let before = partial(&sandbox);
+    sandbox.agg(&format!("reduce-day --date {DAY} day.log")).exits(0);
+    assert_eq!(partial(&sandbox), before);
+}
+
+#[test]
+fn the_same_content_with_another_time_is_nothing_to_do() {
+    let sandbox = reduced();
+    let before = partial(&sandbox);
+    set_time(&sandbox, "day.log", 1_000_000_000);
+    sandbox.agg(&format!("reduce-day --date {DAY} day.log")).exits(0);
+    assert_eq!(partial(&sandbox), before);
+}
+
+#[test]
+fn other_logs_for_the_day_are_refused_and_nothing_changes() {
+    let sandbox = reduced();
+    let before = partial(&sandbox);
+    sandbox.write("other.log", "9|9|ES\nnothing\n");
+    for logs in ["other.log", "day.log other.log"] {
+        let run = sandbox.agg(&format!("reduce-day --date {DAY} --max-reject-ratio 1 {logs}"));
+        run.exits(65).tells(&[DAY, "--force", "--add"]).in_one_line();
+    }
+    // The same name with other content of the same length and time.
+    sandbox.write("day.log", GOOD.replace("2|DE", "3|DE"));
+    sandbox.agg(&format!("reduce-day --date {DAY} day.log")).exits(65).tells(&["--force"]);
+    assert_eq!(partial(&sandbox), before);
+    assert_eq!(sandbox.rejects(DAY), "");
+}
+
+#[test]
+fn force_replaces_the_day_with_its_rejects() {
+    let sandbox = reduced();
+    sandbox.write("other.log", "9|9|ES\nnothing\n");
+    sandbox
+        .agg(&format!("reduce-day --date {DAY} --force --max-reject-ratio 1 other.log"))
+        .exits(0);
+    assert_eq!(sandbox.tops_of_day(DAY), ("ES|9:1\n".to_owned(), "9|9:1\n".to_owned()));
+    assert_eq!(sandbox.rejects(DAY), "other.log:2: field_count: nothing\n");
+    // And the replaced day knows its new logs.
+    sandbox.agg(&format!("reduce-day --date {DAY} --max-reject-ratio 1 other.log")).exits(0);
+    sandbox.agg(&format!("reduce-day --date {DAY} day.log")).exits(65);
+}
+
+#[test]
+fn force_on_a_new_day_just_reduces_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write("day.log", GOOD);
+    sandbox.agg(&format!("reduce-day --date {DAY} --force day.log")).exits(0);
+    assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:1,2:1\n2|1:1\n");
+}
+
+/// A log of so many corrupt and good rows.
+fn mixed(corrupt: usize, good: usize) -> String {
+    "corrupt\n".repeat(corrupt) + &"1|1|FR\n".repeat(good)
+}
+
+#[test]
+fn one_row_in_ten_may_be_corrupt_and_not_one_more() {
+    let sandbox = Sandbox::new();
+    sandbox.write("limit-20211201.log", mixed(10, 90));
+    sandbox.write("above-20211202.log", mixed(10, 89));
+    sandbox.agg("reduce-day limit-20211201.log").exits(0);
+    let run = sandbox.agg("reduce-day above-20211202.log");
+    run.exits(65).tells(&["--max-reject-ratio", "rejects/2021-12-02.txt"]).in_one_line();
+    assert_eq!(sandbox.names("agg-store/partials"), ["2021-12-01.agg"]);
+    // What is wrong with the log can be read all the same.
+    let lines: String =
+        (1..=10).map(|line| format!("above-20211202.log:{line}: field_count: corrupt\n")).collect();
+    assert_eq!(sandbox.rejects("2021-12-02"), lines);
+}
+
+#[test]
+fn the_limit_of_corrupt_rows_can_be_set_and_only_more_than_that_is_refused() {
+    for (ratio, corrupt, good, code) in [
+        ("0", 0, 5, 0),
+        ("0", 1, 99_999, 65),
+        ("0.5", 5, 5, 0),
+        ("0.5", 6, 5, 65),
+        ("0.001", 1, 999, 0),
+        ("0.001", 1, 998, 65),
+        ("1", 9, 0, 0),
+        ("0.3", 3, 7, 0),
+        ("0.7", 7, 3, 0),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.write("day.log", mixed(corrupt, good));
+        sandbox
+            .agg(&format!("reduce-day --date {DAY} --max-reject-ratio {ratio} day.log"))
+            .exits(code);
+        assert_eq!(sandbox.has_partial(DAY), code == 0, "{ratio} {corrupt} {good}");
+    }
+}
+
+#[test]
+fn a_refused_replacement_keeps_the_partial() {
+    let sandbox = reduced();
+    let before = partial(&sandbox);
+    sandbox.write("bad.log", mixed(1, 1));
+    sandbox.agg(&format!("reduce-day --date {DAY} --force bad.log")).exits(65);
+    assert_eq!(partial(&sandbox), before);
+    assert_eq!(sandbox.rejects(DAY), "bad.log:1: field_count: corrupt\n");
+}
+
+#[test]
+fn fewer_good_rows_than_asked_for_are_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.write("day.log", mixed(1, 20));
+    let reduce =
+        |least: u32| sandbox.agg(&format!("reduce-day --date {DAY} --min-rows {least} day.log"));
+    // 21 rows, but only 20 good ones.
+    reduce(21).exits(65).tells(&["--min-rows", "20"]).in_one_line();
+    assert!(!sandbox.has_partial(DAY));
+    reduce(20).exits(0);
+    assert!(sandbox.has_partial(DAY));
+}
+
+#[test]
+fn an_empty_day_is_a_day_unless_rows_are_asked_for() {
+    let sandbox = Sandbox::new();
+    sandbox.write("day.log", "");
+    sandbox.agg(&format!("reduce-day --date {DAY} --min-rows 1 day.log")).exits(65);
+    assert!(!sandbox.has_partial(DAY));
+    sandbox.agg(&format!("reduce-day --date {DAY} day.log")).exits(0);
+    assert!(sandbox.has_partial(DAY));
+}
+
+#[test]
+fn a_last_row_without_its_end_counts_and_is_a_warning() {
+    let sandbox = Sandbox::new();
+    sandbox.write("whole.log", "1|1|FR\n");
+    sandbox.write("cut.log", "1|1|FR");
+    let whole = sandbox.agg("reduce-day --date 2021-12-01 whole.log").exits(0);
+    let cut = sandbox.agg("reduce-day --date 2021-12-02 cut.log").exits(0);
+    assert!(cut.stderr.lines().count() > whole.stderr.lines().count(), "no warning: {cut:?}");
+    assert_eq!(sandbox.tops_of_day("2021-12-02").1, "1|1:1\n");
+    sandbox.agg("reduce-day --quiet --date 2021-12-03 cut.log").exits(0);
+}
+
+#[test]
+fn the_same_inputs_give_the_same_file_whatever_the_threads_and_the_memory() {
+    let sandbox = Sandbox::new();
+    let rows = |from: u64| -> String {
+        (from..from + 30_000)
+            .map(|n| format!("{}|{}|FR\n", n * n % 5003, n * 7919 % 30_011))
+            .collect()
+    };
+    sandbox.write("day/a.log", rows(0));
+    sandbox.write("day/b.log.gz", gz(rows(30_000)));
+    for (store, options) in
+        [("one", "--threads 1"), ("two", "--threads 4"), ("three", "--threads 3 --memory 64MiB")]
+    {
+        sandbox.agg(&format!("reduce-day --date {DAY} --store {store} {options} day")).exits(0);
+    }
+    let file = |store: &str| sandbox.read(format!("{store}/partials/{DAY}.agg"));
+    assert!(file("one") == file("two") && file("one") == file("three"));
+}
+
+#[test]
+fn the_order_of_rows_and_their_division_into_logs_does_not_show_in_the_tops() {
+    let rows: Vec<String> =
+        (0..5000_u64).map(|n| format!("{}|{}|FR\n", n * n % 97, n * 31 % 13)).collect();
+    let sandbox = Sandbox::new();
+    sandbox.write("whole-20211201.log", rows.concat());
+    let backwards: Vec<String> = rows.iter().rev().cloned().collect();
+    for (n, piece) in backwards.chunks(700).enumerate() {
+        sandbox.write(format!("pieces-2021-12-02/{n}.log"), piece.concat());
+    }
+    sandbox.agg("reduce-day whole-20211201.log").exits(0);
+    sandbox.agg("reduce-day pieces-2021-12-02").exits(0);
+    assert_eq!(sandbox.tops_of_day("2021-12-01"), sandbox.tops_of_day("2021-12-02"));
+}
+
+#[test]
+fn a_store_may_be_anywhere_and_has_its_own_days() {
+    let sandbox = reduced();
+    sandbox.write("other.log", "9|9|ES\n");
+    sandbox.agg(&format!("reduce-day --store deep/er/store --date {DAY} other.log")).exits(0);
+    sandbox
+        .agg(&format!("emit-window --store deep/er/store --out o/u/t --date {DAY} --days 1"))
+        .exits(0);
+    assert_eq!(sandbox.text(format!("o/u/t/{DAY}/top50_songs_per_user.txt")), "9|9:1\n");
+    assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:1,2:1\n2|1:1\n");
+}

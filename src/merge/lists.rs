@@ -13,6 +13,26 @@ pub(super) struct List<'a> {
     pub(super) counts: &'a [u64],
 }
 
+impl List<'_> {
+    /// Appends the songs with a count of at least `least`.
+    pub(super) fn add_songs_from(&self, least: u64, songs: &mut Vec<u64>) {
+        // Nearly all groups have none: looking a group over takes no branch a song.
+        let groups = self.songs.chunks(16).zip(self.counts.chunks(16));
+        for (group_songs, group_counts) in groups {
+            if group_counts.iter().fold(false, |any, count| any | (*count >= least)) {
+                let pairs = group_songs.iter().zip(group_counts);
+                songs.extend(pairs.filter(|(_, count)| **count >= least).map(|(song, _)| *song));
+            }
+        }
+    }
+
+    /// The count of a song; 0 if it is not in the list.
+    pub(super) fn count_of(&self, song: u64) -> u64 {
+        let at = self.songs.binary_search(&song).ok();
+        at.and_then(|at| self.counts.get(at)).copied().unwrap_or(0)
+    }
+}
+
 /// Several lists side by side, and where each ends.
 #[derive(Debug, Default)]
 pub(super) struct Lists {

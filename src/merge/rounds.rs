@@ -12,7 +12,7 @@
 use super::Stream;
 use super::lists::{List, Lists, Overflow, merge_two};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Batch, Kind, Position};
+use crate::model::{Batch, Kind, MAX_ID, Position};
 
 /// The merge of sorted streams; itself a [`Stream`].
 ///
@@ -25,6 +25,11 @@ pub struct Merge<S> {
     heads: Vec<Head<S>>,
     lists: Lists,
     other: Lists,
+    /// Sums below the count need not be handed out under this key.
+    floor: Option<(u64, u64)>,
+    candidates: Vec<u64>,
+    /// Entries taken from the inputs so far.
+    read: u64,
     failed: bool,
 }
 
@@ -36,6 +41,8 @@ struct Head<S> {
     taken: usize,
     /// The end of this round's entries.
     end: usize,
+    /// The end of the entries of the key that is being merged.
+    end_of_key: usize,
 }
 
 impl<S: Stream> Head<S> {
@@ -101,9 +108,33 @@ pub(crate) fn run_length(keys: &[u64], key: u64) -> usize {
 impl<S: Stream> Merge<S> {
     /// The merge of these streams, whose keys are of one kind.
     pub fn new(kind: Kind, streams: Vec<S>) -> Self {
-        let head = |stream| Head { stream, batch: Batch::default(), taken: 0, end: 0 };
+        let head =
+            |stream| Head { stream, batch: Batch::default(), taken: 0, end: 0, end_of_key: 0 };
         let heads = streams.into_iter().map(head).collect();
-        Merge { kind, heads, lists: Lists::default(), other: Lists::default(), failed: false }
+        Merge {
+            kind,
+            heads,
+            lists: Lists::default(),
+            other: Lists::default(),
+            floor: None,
+            candidates: Vec::new(),
+            read: 0,
+            failed: false,
+        }
+    }
+
+    /// From now on, songs of `key` whose sum is below `count` may be left out.
+    ///
+    /// Whoever wants the best 50 of a country knows after its first block what the 50th has at least. A song can
+    /// reach that sum only if one of its counts is a fair share of it; nearly no song's is, so that most of a
+    /// country's lists are only looked over, not merged.
+    pub fn set_floor(&mut self, key: u64, count: u64) {
+        self.floor = Some((key, count));
+    }
+
+    /// Entries taken from the inputs so far.
+    pub fn entries_read(&self) -> u64 {
+        self.read
     }
 
     fn round(&mut self, out: &mut Batch) -> Result<bool> {
@@ -119,11 +150,15 @@ impl<S: Stream> Merge<S> {
         if let [head] = self.heads.as_mut_slice() {
             // Nothing to merge with: the rest of the batch as it is.
             out.extend_from(&head.batch, head.taken..head.batch.len());
+            self.read += out.len() as u64;
             head.taken = head.batch.len();
             return Ok(true);
         }
         let Some(bound) = self.heads.iter().filter_map(Head::last).min() else { return Ok(false) };
-        self.heads.iter_mut().for_each(|head| head.set_end(bound));
+        for head in &mut self.heads {
+            head.set_end(bound);
+            self.read += (head.end - head.taken) as u64;
+        }
         while let Some(key) = self.heads.iter().filter_map(Head::key).min() {
             self.merge_key(key, out).map_err(|Overflow { song }| {
                 Error::from(ErrorKind::SumOverflow { key: self.kind.describe(key), song })
@@ -135,6 +170,9 @@ impl<S: Stream> Merge<S> {
 
     /// Appends the songs that this round has for `key`, and their counts.
     fn merge_key(&mut self, key: u64, out: &mut Batch) -> Result<(), Overflow> {
+        if let Some((_, floor)) = self.floor.filter(|(open, _)| *open == key) {
+            return self.merge_above(key, floor, out);
+        }
         let mut with_key = self.heads.iter_mut().filter(|head| head.key() == Some(key));
         let Some(one) = with_key.next() else { return Ok(()) };
         let one_end = one.end_of(key);
@@ -164,6 +202,38 @@ impl<S: Stream> Merge<S> {
     }
 }
 
+impl<S: Stream> Merge<S> {
+    /// As `merge_key`, for songs whose sum may reach `floor` alone: one of their counts is at least the floor
+    /// divided by the number of lists.
+    fn merge_above(&mut self, key: u64, floor: u64, out: &mut Batch) -> Result<(), Overflow> {
+        let least = floor.div_ceil(self.heads.len().max(1) as u64);
+        self.candidates.clear();
+        for head in self.heads.iter_mut().filter(|head| head.key() == Some(key)) {
+            let end = head.end_of(key);
+            head.list(end).add_songs_from(least, &mut self.candidates);
+            head.end_of_key = end;
+        }
+        self.candidates.sort_unstable();
+        self.candidates.dedup();
+        for &song in &self.candidates {
+            let mut sum = 0;
+            for head in self.heads.iter().filter(|head| head.key() == Some(key)) {
+                // Two numbers below 2^63 do not wrap; the limit is checked after each.
+                sum += head.list(head.end_of_key).count_of(song);
+                if sum > MAX_ID {
+                    return Err(Overflow { song });
+                }
+            }
+            out.songs.push(song);
+            out.counts.push(sum);
+        }
+        for head in self.heads.iter_mut().filter(|head| head.key() == Some(key)) {
+            head.taken = head.end_of_key;
+        }
+        Ok(())
+    }
+}
+
 impl<S: Stream> Stream for Merge<S> {
     fn next(&mut self, batch: &mut Batch) -> Result<bool> {
         if self.failed {
@@ -180,7 +250,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Entry, MAX_ID};
+    use crate::model::Entry;
     use crate::testing::{Naive, batch_of};
 
     /// Hands out a batch in parts of `part` entries, an empty one first.
@@ -240,6 +310,27 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn above_a_floor_the_sums_are_those_of_the_whole_merge(
+            inputs in prop::collection::vec(
+                prop::collection::btree_map((Just(3u64), 0u64..40), 1u64..20, 0..40), 0..5),
+            part in 1usize..9, floor in 1u64..50,
+        ) {
+            let whole = merge(&inputs, part).unwrap();
+            let parts = |naive| Parts { whole: batch_of(naive), part, at: None };
+            let mut merge = Merge::new(Kind::User, inputs.iter().map(parts).collect());
+            merge.set_floor(3, floor);
+            let (mut batch, mut found) = (Batch::default(), Vec::new());
+            while merge.next(&mut batch).unwrap() {
+                found.extend(batch.iter());
+            }
+            prop_assert!(found.iter().all(|entry| whole.contains(entry)));
+            let missed = whole.iter().filter(|entry| !found.contains(entry));
+            prop_assert!(missed.into_iter().all(|entry| entry.count < floor));
+            let entries: usize = inputs.iter().map(Naive::len).sum();
+            prop_assert_eq!(merge.entries_read(), entries as u64);
+        }
+
         #[test]
         fn a_merge_is_the_sum_of_its_inputs_wherever_batches_end(
             inputs in prop::collection::vec(

@@ -68,6 +68,8 @@ pub enum Phase {
     Emit,
     /// Files are made durable and get their names; units are files.
     Publish,
+    /// Logs are made up; units are rows.
+    Generate,
 }
 
 /// Is told what a run does. Called from any thread, a few thousand times a run.

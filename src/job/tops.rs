@@ -8,7 +8,7 @@ use std::io::Write;
 use super::join::merge_piece;
 use super::{Context, Phase};
 use crate::error::{Error, Result};
-use crate::merge::Stream;
+use crate::merge::{Stream, run_length};
 use crate::model::{Batch, Kind, Ranked};
 use crate::ordered;
 use crate::output::Format;
@@ -92,8 +92,7 @@ impl<'t, 'a> Chooser<'t, 'a> {
             context.check_stop()?;
             let mut start = 0;
             while let Some(&key) = batch.keys.get(start) {
-                let length =
-                    batch.keys.get(start..).unwrap_or_default().partition_point(|k| *k == key);
+                let length = run_length(batch.keys.get(start..).unwrap_or_default(), key);
                 if open.is_some_and(|open| open != key) {
                     self.end_key(open, piece, false, &mut part);
                 }

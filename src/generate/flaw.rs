@@ -55,9 +55,9 @@ impl Flaw {
 
     /// Any kind.
     pub(super) fn draw(random: &mut Random) -> Self {
-        let common = Self::COMMON.get(random.below(Self::COMMON.len() as u64) as usize);
+        let common = random.pick(&Self::COMMON);
         let rare = random.below(TOO_LONG) == 0;
-        common.copied().filter(|_| !rare).unwrap_or(Flaw::TooLong)
+        if rare { Flaw::TooLong } else { common.unwrap_or(Flaw::Blank) }
     }
 
     /// Appends what is left of `row`, or of it and the `next` one, without an end of line.
@@ -87,8 +87,8 @@ impl Flaw {
                 out.extend_from_slice(&country);
             }
             Flaw::UnknownCode => {
-                let code = UNKNOWN.get(random.below(UNKNOWN.len() as u64) as usize);
-                Row { country: code.copied().unwrap_or(*b"VJ"), ..*row }.write(out);
+                let country = random.pick(&UNKNOWN).unwrap_or(*b"VJ");
+                Row { country, ..*row }.write(out);
             }
             // A letter of Latin-1, or what a UTF-16 writer left.
             Flaw::NotUtf8 => {

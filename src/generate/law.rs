@@ -119,8 +119,8 @@ mod tests {
         for (exponent, s, q) in [(Exponent::Songs, 0.85, 6.0), (Exponent::Users, 0.75, 50.0)] {
             let law = Law::new(exponent, q, 100_000);
             let shares = shares(s, q, 100_000);
-            for rank in [0, 1, 2, 49, 999, 99_998] {
-                let drawn = below(&law, rank + 1) - below(&law, rank);
+            for rank in [0_u32, 1, 2, 49, 999, 99_998] {
+                let drawn = below(&law, u64::from(rank) + 1) - below(&law, rank.into());
                 let expected = shares[rank as usize];
                 assert!((drawn / expected - 1.0).abs() < 0.0015, "{rank}: {drawn} {expected}");
             }

@@ -16,7 +16,7 @@
 //! [`Shape`] has the cases that are hard on a reader instead.
 //!
 //! Everything is a function of the seed and of numbers (of the day, the row, the user, the song): there
-//! are no tables, so memory is a few chunks of text per thread (about 2 MB each) for any number of users
+//! are no tables, so memory is a few chunks of text per thread (under 2 MB each) for any number of users
 //! and songs. A chunk of 65,536 rows is made by one thread from its number and written in its turn,
 //! so the bytes do not depend on the threads; nor do they on the C library, see `law`.
 //!

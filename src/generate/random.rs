@@ -27,7 +27,6 @@ pub(super) fn unit(bits: u64) -> f64 {
 }
 
 /// `bits` scaled to 0 … `count` - 1 without a division; 0 when `count` is 0.
-#[expect(clippy::cast_possible_truncation, reason = "the high half of a product of 128 bits")]
 pub(super) fn scale(bits: u64, count: u64) -> u64 {
     ((u128::from(bits) * u128::from(count)) >> 64) as u64
 }
@@ -52,6 +51,12 @@ impl Random {
 
     pub(super) fn below(&mut self, count: u64) -> u64 {
         scale(self.bits(), count)
+    }
+
+    /// One of `from`; none if it is empty.
+    pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
+        let index = usize::try_from(self.below(from.len() as u64)).ok()?;
+        from.get(index).copied()
     }
 }
 

@@ -74,7 +74,7 @@ impl World {
     /// The numbers of a chunk's rows among the day's.
     fn numbers(&self, chunk: u64) -> std::ops::Range<u64> {
         let start = chunk * CHUNK_ROWS;
-        start..self.rows.min(start + CHUNK_ROWS)
+        start..self.rows.min(start.saturating_add(CHUNK_ROWS))
     }
 
     /// How many rows a chunk has: the last one may have fewer.

@@ -13,7 +13,7 @@ use crate::ordered;
 use crate::store::TEMPORARY_PREFIX;
 
 /// Room for a chunk's text: a row of usual ids has 24 bytes or so.
-const CHUNK_BYTES: usize = 26 * CHUNK_ROWS as usize;
+const CHUNK_BYTES: usize = 26 << CHUNK_ROWS.ilog2();
 
 /// One log that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,15 +58,14 @@ pub fn generate(context: &Context, options: &Options) -> Result<GenerateReport> 
     if !options.force {
         logs.iter().try_for_each(|(_, path)| refuse_existing(files, path))?;
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(context.budget.threads.max(1)).build();
-    let pool = pool.map_err(|error| Error::io("start threads", io::Error::other(error)))?;
+    let pool = context.pool()?;
     let world = World::new(options);
     let total = options.rows.saturating_mul(days.len() as u64);
-    context.observer.begin(Phase::Generate, Some(total));
-    let logs = logs.into_iter().map(|(day, path)| write_log(context, &pool, &world, day, path));
-    let logs = logs.collect::<Result<_>>();
-    context.observer.end(Phase::Generate);
-    Ok(GenerateReport { logs: logs?, rows: options.rows })
+    let logs = context.phase(Phase::Generate, Some(total), || {
+        let logs = logs.into_iter();
+        logs.map(|(day, path)| write_log(context, &pool, &world, day, path)).collect()
+    })?;
+    Ok(GenerateReport { logs, rows: options.rows })
 }
 
 fn log_name(day: Day) -> String {

@@ -25,7 +25,7 @@ pub struct Context {
 
 impl Context {
     /// The threads of a run.
-    pub(super) fn pool(&self) -> Result<rayon::ThreadPool> {
+    pub(crate) fn pool(&self) -> Result<rayon::ThreadPool> {
         rayon::ThreadPoolBuilder::new()
             .num_threads(self.budget.threads)
             .thread_name(|at| format!("agg-{at}"))
@@ -34,7 +34,7 @@ impl Context {
     }
 
     /// Tells the observer of a phase around `work`; it ends whatever comes of it.
-    pub(super) fn phase<T>(
+    pub(crate) fn phase<T>(
         &self,
         phase: Phase,
         total: Option<u64>,

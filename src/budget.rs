@@ -21,6 +21,10 @@ const MERGE_INPUT: u64 = 208 << 10;
 const MERGED_ENTRY: u64 = 64;
 /// A merged entry as text: at most about 40 bytes, in pieces that wait, four a thread.
 const EMITTED_ENTRY: u64 = 160;
+/// Rows of a range below which splitting it again is not worth the chunks.
+const LEAST_ROWS: u64 = 2 << 10;
+/// A thread's share of the smallest arena.
+const LEAST_ARENA: u64 = 128 << 10;
 /// Entries of a decoded block.
 const BLOCK: u64 = crate::codec::block::MAX_ENTRIES as u64;
 
@@ -78,13 +82,16 @@ impl Budget {
     #[must_use]
     pub fn count(&self, zstd: bool) -> CountPlan {
         // 16 Ki rows at 64 MiB, 128 Ki at 512 MiB, 256 Ki from 1 GiB on.
-        let most_rows = (self.memory / (4 << 10)).clamp(16, 256 << 10);
+        let most_rows = (self.memory / (4 << 10)).clamp(LEAST_ROWS, 256 << 10);
         // With many threads, all their sorting together takes an eighth.
-        let most_rows = most_rows.min(self.memory / 8 / self.threads() / SORTED_ROW).max(16);
+        let most_rows =
+            most_rows.min(self.memory / 8 / self.threads() / SORTED_ROW).max(LEAST_ROWS);
         let windows = if zstd { (self.memory / 8).max(8 * MIB) } else { 0 };
         let others = FIXED + windows + self.threads() * (READER + most_rows * SORTED_ROW);
-        // Half at least: budgets below the least are for tests, which want tiny arenas that work.
+        // Half at least, and a few chunks a thread: budgets below the least are for tests, which want tiny arenas
+        // that work.
         let arena = self.memory.saturating_sub(others.min(self.memory / 2));
+        let arena = arena.max(self.threads() * LEAST_ARENA);
         // A twentieth for what the arena's chunks need outside of it.
         CountPlan { arena: to_usize(arena / 20 * 19), most_rows: to_usize(most_rows) }
     }

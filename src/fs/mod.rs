@@ -113,6 +113,15 @@ pub trait TemporaryFile: WriteFile {
     fn path(&self) -> &Path;
     /// Gives it its name in one step, replacing what was there; it stays from then on.
     fn persist(self: Box<Self>, path: &Path) -> io::Result<()>;
+    /// Closes it; it still vanishes when what is returned is dropped. A run may leave thousands of spilled files, more
+    /// than a process may have open.
+    fn close(self: Box<Self>) -> io::Result<Box<dyn TemporaryName>>;
+}
+
+/// A closed temporary file, which vanishes when this is dropped.
+pub trait TemporaryName: Debug + Send + Sync {
+    /// Where it is until then.
+    fn path(&self) -> &Path;
 }
 
 /// Held for as long as it lives.

@@ -13,9 +13,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags};
 use rustix::io::Errno;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
-use super::{FileStat, FileSystem, FileType, Lock, ReadFile, TemporaryFile, WriteFile};
+use super::{
+    FileStat, FileSystem, FileType, Lock, ReadFile, TemporaryFile, TemporaryName, WriteFile,
+};
 
 /// The mode that is asked for; the umask takes its bits away, as for any file a shell creates.
 const FILE_MODE: u32 = 0o666;
@@ -219,6 +221,20 @@ impl TemporaryFile for OsTemporaryFile {
     fn persist(self: Box<Self>, path: &Path) -> io::Result<()> {
         self.0.persist(path).map(drop).map_err(|failure| failure.error)
     }
+
+    fn close(self: Box<Self>) -> io::Result<Box<dyn TemporaryName>> {
+        Ok(Box::new(OsTemporaryName(self.0.into_temp_path())))
+    }
+}
+
+/// A closed file that is removed when dropped.
+#[derive(Debug)]
+struct OsTemporaryName(TempPath);
+
+impl TemporaryName for OsTemporaryName {
+    fn path(&self) -> &Path {
+        &self.0
+    }
 }
 
 /// An open file with `flock`: the kernel lets go when the last descriptor closes, by a kill too.
@@ -237,6 +253,17 @@ mod tests {
     fn names(folder: &Path) -> Vec<(String, FileType)> {
         let entries = OsFileSystem.list(folder).unwrap();
         entries.into_iter().map(|(name, kind)| (name.into_string().unwrap(), kind)).collect()
+    }
+
+    #[test]
+    fn a_closed_temporary_file_can_be_read_until_its_name_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = OsFileSystem.create_temporary(folder.path(), "tmp-").unwrap();
+        file.write_all(b"spilled").unwrap();
+        let name = file.close().unwrap();
+        assert_eq!(fs::read(name.path()).unwrap(), b"spilled");
+        drop(name);
+        assert_eq!(names(folder.path()), []);
     }
 
     #[test]

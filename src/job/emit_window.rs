@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use super::inspect::open_day;
-use super::join::Inputs;
+use super::join::{Input, open_merged};
 use super::tops::Tops;
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
@@ -88,27 +88,23 @@ pub struct EmitReport {
 /// [`ErrorKind::KnewMoreDays`], [`ErrorKind::SumOverflow`], a damaged partial, [`ErrorKind::Locked`], failures to write. What
 /// was published before is then untouched.
 pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
-    let (partials, missing) = open_window(context, options)?;
+    let (window, missing) = look_at_window(context, options)?;
     let output = Output::new(&options.out);
     let mut lock = OutputLock::take(context.files.as_ref(), &output)?;
-    check_published(context, options, &output, &partials)?;
-    let (rejects, totals) = totals_of(&partials)?;
-    let entries: Vec<PartialEntry> = partials.iter().map(partial_entry).collect();
-    let read =
-        partials.iter().flat_map(|partial| partial.metadata().runs).map(|run| run.pairs).sum();
+    check_published(context, options, &output, &window.days)?;
 
     let pool = context.pool()?;
-    let plan = context.budget.emit(partials.len());
+    let plan = context.budget.emit(window.inputs.len());
     let scratch = || lock.scratch_file(context.files.as_ref());
     let built = lock.build_folder(context.files.as_ref())?;
-    let files = context.phase(Phase::Emit, Some(read), || {
-        let inputs = Inputs::stored(partials).narrow(context, &pool, plan, &scratch)?;
+    let files = context.phase(Phase::Emit, Some(window.entries), || {
+        let opened = open_merged(context, &pool, plan, window.inputs, &scratch)?;
         // The small file first: a full disk or a damaged block is met sooner.
         let kinds = [Kind::Country, Kind::User];
         let tops = kinds.map(|kind| Tops {
             context,
             pool: &pool,
-            partials: &inputs.partials,
+            partials: &opened.partials,
             kind,
             top: options.top,
             format: &Text,
@@ -124,10 +120,10 @@ pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitRepor
             days: options.days,
         },
         top: options.top,
-        partials: entries,
+        partials: window.days,
         missing: missing.clone(),
         files: files.iter().map(|(name, file)| file_entry(name, file)).collect(),
-        totals,
+        totals: Totals::new(window.rows, window.rejects),
     };
     write_manifest(&built, &manifest)?;
     let folder = output.day_folder(options.day);
@@ -140,28 +136,53 @@ pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitRepor
         day: options.day,
         missing,
         files: files.into_iter().map(published).collect(),
-        rows: manifest.totals.rows,
-        rejects,
-        entries: read,
+        rows: window.rows,
+        rejects: window.rejects,
+        entries: window.entries,
         folder,
     })
 }
 
-/// The partials of the window's days, oldest first, and the days without one.
-fn open_window(context: &Context, options: &EmitOptions) -> Result<(Vec<Partial>, Vec<Day>)> {
+/// What is known of a window's partials before their runs are read.
+#[derive(Default)]
+struct StoredWindow {
+    /// Oldest first; not open, since there may be more than a process may have open.
+    inputs: Vec<Input>,
+    days: Vec<PartialEntry>,
+    rows: u64,
+    rejects: RejectCounts,
+    /// Entries of both runs.
+    entries: u64,
+}
+
+impl StoredWindow {
+    fn add(&mut self, partial: &Partial) -> Result<()> {
+        let metadata = partial.metadata();
+        let exceed = || Error::damaged("the rows exceed 2^64-1").at(partial.path());
+        self.rows = self.rows.checked_add(metadata.rows).ok_or_else(exceed)?;
+        self.rejects.add(&metadata.rejects);
+        self.entries += metadata.runs.iter().map(|run| run.pairs).sum::<u64>();
+        self.days.push(partial_entry(partial));
+        self.inputs.push(Input::stored(partial));
+        Ok(())
+    }
+}
+
+/// Looks at the partials of the window's days; also tells the days without one.
+fn look_at_window(context: &Context, options: &EmitOptions) -> Result<(StoredWindow, Vec<Day>)> {
     let store = Store::new(&context.store);
-    let mut partials = Vec::new();
+    let mut window = StoredWindow::default();
     let mut missing = Vec::new();
     for day in options.day.window(options.days) {
         match open_day(context, &store, day)? {
-            Some(partial) => partials.push(partial),
+            Some(partial) => window.add(&partial)?,
             None => missing.push(day),
         }
     }
-    if partials.is_empty() || !(missing.is_empty() || options.allow_missing) {
+    if window.inputs.is_empty() || !(missing.is_empty() || options.allow_missing) {
         return Err(Error::from(ErrorKind::MissingDays(missing)).at(&context.store));
     }
-    Ok((partials, missing))
+    Ok((window, missing))
 }
 
 /// Refuses to replace an emission of the same window and K that knew a day which is missing now.
@@ -169,7 +190,7 @@ fn check_published(
     context: &Context,
     options: &EmitOptions,
     output: &Output,
-    partials: &[Partial],
+    days: &[PartialEntry],
 ) -> Result<()> {
     if options.force {
         return Ok(());
@@ -180,7 +201,7 @@ fn check_published(
         return Ok(());
     }
     let known = published.partials.iter().map(|entry| entry.day);
-    let lacks = |day: &Day| !partials.iter().any(|partial| partial.metadata().day == *day);
+    let lacks = |day: &Day| !days.iter().any(|entry| entry.day == *day);
     let more: Vec<Day> = known.filter(lacks).collect();
     if more.is_empty() { Ok(()) } else { Err(Error::from(ErrorKind::KnewMoreDays(more)).at(path)) }
 }
@@ -223,18 +244,6 @@ fn file_entry(name: &str, file: &EmittedFile) -> FileEntry {
         bytes: file.bytes,
         xxh3_64: format!("{:016x}", file.xxh3_64),
     }
-}
-
-/// Rows and rejects of all partials.
-fn totals_of(partials: &[Partial]) -> Result<(RejectCounts, Totals)> {
-    let mut rejects = RejectCounts::default();
-    let mut rows = 0u64;
-    for partial in partials {
-        rejects.add(&partial.metadata().rejects);
-        let sum = rows.checked_add(partial.metadata().rows);
-        rows = sum.ok_or_else(|| Error::damaged("the rows exceed 2^64-1").at(partial.path()))?;
-    }
-    Ok((rejects, Totals::new(rows, rejects)))
 }
 
 /// Writes and syncs one file of tops; its path is still its name alone.

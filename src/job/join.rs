@@ -1,12 +1,12 @@
 //! Partials to one partial, by the same merge that joins the days of a window.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::{Context, Phase};
 use crate::budget::MergePlan;
-use crate::error::Result;
-use crate::fs::TemporaryFile;
+use crate::error::{Error, Result};
+use crate::fs::{TemporaryFile, TemporaryName};
 use crate::merge::{Merge, Stream};
 use crate::model::{Batch, Day, Kind, RejectCounts};
 use crate::partial::{self, Partial, Piece, Shape, Writer};
@@ -14,54 +14,71 @@ use crate::partial::{self, Partial, Piece, Shape, Writer};
 /// Makes a file that is gone when dropped.
 pub(super) type Scratch<'a> = &'a (dyn Fn() -> Result<Box<dyn TemporaryFile>> + Sync);
 
-/// Partials to be read, and the unnamed files that some of them are in.
-pub(super) struct Inputs {
-    pub(super) partials: Vec<Partial>,
-    /// Kept so that the files are there for as long as they are read.
-    scratch: Vec<Box<dyn TemporaryFile>>,
+/// A partial that is not open: there may be more of them than a process may have open.
+pub(super) struct Input {
+    path: PathBuf,
+    /// Its digest when it was looked at first.
+    digest: Option<u128>,
+    /// What keeps an unnamed file there.
+    _scratch: Option<Box<dyn TemporaryName>>,
 }
 
-impl Inputs {
-    /// Partials that have names.
-    pub(super) fn stored(partials: Vec<Partial>) -> Self {
-        Inputs { partials, scratch: Vec::new() }
+impl Input {
+    /// A partial of the store, as it is now.
+    pub(super) fn stored(partial: &Partial) -> Self {
+        let path = partial.path().to_owned();
+        Input { path, digest: Some(partial.digest()), _scratch: None }
     }
 
-    /// Partials in unnamed files.
-    pub(super) fn scratch(context: &Context, scratch: Vec<Box<dyn TemporaryFile>>) -> Result<Self> {
-        let open = |path: &Path| {
-            let opened = context.files.open(path);
-            let opened = opened.map_err(|error| crate::Error::io("open", error).at(path))?;
-            Partial::open(opened, path)
-        };
-        Ok(Inputs {
-            partials: scratch.iter().map(|file| open(file.path())).collect::<Result<_>>()?,
-            scratch,
-        })
+    /// A partial that was just written to an unnamed file.
+    pub(super) fn spilled(file: Box<dyn TemporaryFile>) -> Result<Self> {
+        let path = file.path().to_owned();
+        let scratch = file.close().map_err(|error| Error::io("close", error).at(&path))?;
+        Ok(Input { path, digest: None, _scratch: Some(scratch) })
     }
 
-    /// Merges groups of partials until at most `plan.fan_in` are left, so that a window of ten years or a day of ten
-    /// billion rows takes no more memory than a small one, only more passes.
-    pub(super) fn narrow(
-        mut self,
-        context: &Context,
-        pool: &rayon::ThreadPool,
-        plan: MergePlan,
-        scratch: Scratch<'_>,
-    ) -> Result<Inputs> {
-        while self.partials.len() > plan.fan_in {
-            tracing::info!(inputs = self.partials.len(), plan.fan_in, "merging in several passes");
-            let mut merged = Vec::new();
-            let mut rest = self.partials.into_iter().peekable();
-            while rest.peek().is_some() {
-                let group: Vec<Partial> = rest.by_ref().take(plan.fan_in).collect();
-                merged.push(join_to_scratch(context, pool, plan, &group, scratch)?);
-            }
-            drop(self.scratch);
-            self = Inputs::scratch(context, merged)?;
+    fn open(&self, context: &Context) -> Result<Partial> {
+        let opened = context.files.open(&self.path);
+        let opened = opened.map_err(|error| Error::io("open", error).at(&self.path))?;
+        let partial = Partial::open(opened, &self.path)?;
+        if self.digest.is_some_and(|digest| digest != partial.digest()) {
+            let what = "it was replaced while the window was read: run again";
+            return Err(Error::damaged(what).at(&self.path));
         }
-        Ok(self)
+        Ok(partial)
     }
+}
+
+/// Few enough partials to be read at once, open.
+pub(super) struct Opened {
+    pub(super) partials: Vec<Partial>,
+    /// Keeps unnamed files there for as long as they are read.
+    _inputs: Vec<Input>,
+}
+
+/// Opens the inputs, after merging groups of them until at most `plan.fan_in` are left: a window of ten years or
+/// a day of ten billion rows takes no more memory and no more open files than a small one, only more passes.
+pub(super) fn open_merged(
+    context: &Context,
+    pool: &rayon::ThreadPool,
+    plan: MergePlan,
+    mut inputs: Vec<Input>,
+    scratch: Scratch<'_>,
+) -> Result<Opened> {
+    while inputs.len() > plan.fan_in {
+        tracing::info!(inputs = inputs.len(), plan.fan_in, "merging in several passes");
+        let mut merged = Vec::new();
+        let mut rest = inputs.into_iter().peekable();
+        while rest.peek().is_some() {
+            let group: Vec<Input> = rest.by_ref().take(plan.fan_in).collect();
+            let partials =
+                group.iter().map(|input| input.open(context)).collect::<Result<Vec<_>>>()?;
+            merged.push(Input::spilled(join_to_scratch(context, pool, plan, &partials, scratch)?)?);
+        }
+        inputs = merged;
+    }
+    let partials = inputs.iter().map(|input| input.open(context)).collect::<Result<_>>()?;
+    Ok(Opened { partials, _inputs: inputs })
 }
 
 fn join_to_scratch(
@@ -75,7 +92,7 @@ fn join_to_scratch(
     join(context, pool, plan, partials, &mut writer)?;
     let rows = writer.ended_runs().first().map_or(0, |run| run.streams);
     let day = partials.first().map(|partial| partial.metadata().day);
-    let day = day.or(Day::new(1970, 1, 1)).ok_or_else(|| crate::Error::damaged("no calendar"))?;
+    let day = day.or(Day::new(1970, 1, 1)).ok_or_else(|| Error::damaged("no calendar"))?;
     Ok(writer.finish(day, rows, RejectCounts::default(), Vec::new())?.sink)
 }
 

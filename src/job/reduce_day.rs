@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::join::{Inputs, join};
+use super::join::{join, open_merged};
 use super::tally::{Logs, Tally};
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
@@ -244,10 +244,9 @@ fn count(
         // The arena is given back by now: merging has the memory for itself.
         None => context.phase(Phase::Merge, None, || {
             let plan = context.budget.join();
-            let inputs =
-                Inputs::scratch(context, spills)?.narrow(context, &pool, plan, &scratch)?;
+            let opened = open_merged(context, &pool, plan, spills, &scratch)?;
             let mut writer = Writer::new(lock.temporary_partial(files)?)?;
-            join(context, &pool, plan, &inputs.partials, &mut writer)?;
+            join(context, &pool, plan, &opened.partials, &mut writer)?;
             Ok(writer)
         })?,
     };

@@ -6,9 +6,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::join::Input;
 use super::{Context, Phase};
 use crate::budget::CountPlan;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fs::TemporaryFile;
 use crate::input::{Source, Window};
 use crate::model::{Country, Position, RejectCounts, RowBatch};
@@ -30,8 +31,8 @@ const MOST_RANGES: usize = 4096;
 pub(super) struct Tally {
     /// Rows and rejects.
     pub(super) rejects: RejectReport,
-    /// Spilled partials, not yet named; gone when dropped.
-    pub(super) spills: Vec<Box<dyn TemporaryFile>>,
+    /// Spilled partials.
+    pub(super) spills: Vec<Input>,
 }
 
 /// What decides where a row goes.
@@ -98,6 +99,10 @@ impl Logs<'_> {
                 }
                 let writer = Writer::new((self.scratch)()?)?;
                 let runs = self.drain(scatters, &table, &chunks, writer)?;
+                if runs.rows == 0 {
+                    // No budget that `Budget::new` allows is so small that nothing fits.
+                    return Err(Error::from(ErrorKind::Usage("--memory is too small".to_owned())));
+                }
                 tracing::info!(rows = runs.rows, "spilled a run");
                 spills.push(runs.finish_spill()?);
             }
@@ -272,11 +277,11 @@ pub(super) struct Runs {
 
 impl Runs {
     /// Makes it a spilled partial: its day and inputs mean nothing.
-    pub(super) fn finish_spill(self) -> Result<Box<dyn TemporaryFile>> {
+    pub(super) fn finish_spill(self) -> Result<Input> {
         let day = crate::Day::new(1970, 1, 1).ok_or_else(|| Error::damaged("no calendar"))?;
         let Finished { sink, .. } =
             self.writer.finish(day, self.rows, RejectCounts::default(), Vec::new())?;
-        Ok(sink)
+        Input::spilled(sink)
     }
 }
 

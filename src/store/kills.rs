@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::{Output, OutputLock, Store, StoreLock, publish_day, publish_emission};
 use crate::error::Result;
 use crate::fs::{
-    FileStat, FileSystem, FileType, Lock, OsFileSystem, ReadFile, TemporaryFile, WriteFile,
+    FileStat, FileSystem, FileType, Lock, OsFileSystem, ReadFile, TemporaryFile, TemporaryName,
+    WriteFile,
 };
 use crate::model::Day;
 
@@ -136,6 +137,9 @@ impl TemporaryFile for MortalFile {
     fn persist(mut self: Box<Self>, path: &Path) -> io::Result<()> {
         self.world.step()?;
         self.file.take().unwrap().persist(path)
+    }
+    fn close(mut self: Box<Self>) -> io::Result<Box<dyn TemporaryName>> {
+        self.file.take().unwrap().close()
     }
 }
 

@@ -4,7 +4,13 @@
 
 /// Runs the program in a fresh folder and tells everything when an expectation fails.
 mod harness;
+/// Calls the jobs as a library, with tiny budgets.
+mod library;
 
+/// Pieces equal the whole; order, files, threads and memory never show.
+mod algebra;
+/// Changed and cut partials.
+mod damage;
 /// Names of logs and folders to days; which of them a backfill takes.
 mod days;
 /// What the exit code says, what the streams carry.

@@ -91,6 +91,7 @@ pub mod topk;
 pub mod budget;
 mod error;
 pub mod fs;
+pub mod generate;
 pub mod job;
 pub mod store;
 

@@ -44,6 +44,13 @@ impl Day {
         (self.0.year(), self.0.month(), self.0.day())
     }
 
+    /// Days since 1970-01-01.
+    #[must_use]
+    pub fn since_1970(self) -> u64 {
+        let since = self.0.duration_since(jiff::civil::date(1970, 1, 1));
+        since.as_hours().unsigned_abs() / 24
+    }
+
     /// The day `days` later (or earlier, when negative), unless that leaves 1970 to 2199.
     #[must_use]
     pub fn plus_days(self, days: i64) -> Option<Self> {
@@ -463,6 +470,13 @@ mod tests {
         let day: Day = "1970-01-02".parse().unwrap();
         let days: Vec<_> = day.window(7).iter().map(Day::to_string).collect();
         assert_eq!(days, ["1970-01-01", "1970-01-02"]);
+    }
+
+    #[test]
+    fn days_are_numbered_from_1970() {
+        let number = |day: &str| day.parse::<Day>().unwrap().since_1970();
+        assert_eq!([number("1970-01-01"), number("1970-01-02")], [0, 1]);
+        assert_eq!([number("2021-12-01"), number("2199-12-31")], [18_962, 84_005]);
     }
 
     #[test]

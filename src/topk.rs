@@ -40,6 +40,12 @@ impl TopK {
         self.slots.is_empty()
     }
 
+    /// The count that a further song needs at least; `None` while any would do.
+    #[must_use]
+    pub fn floor(&self) -> Option<u64> {
+        (self.threshold < u128::MAX).then(|| unrank(self.threshold).count)
+    }
+
     /// Forgets all songs, keeps the memory.
     pub fn clear(&mut self) {
         self.slots.clear();

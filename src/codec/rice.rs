@@ -4,7 +4,7 @@
 //! parts stand in unary (so many zeros, then a one) in a bit string of their own, so that both are
 //! decoded in straight loops without a branch a value. A high part of [`ESCAPE`] or more is written as
 //! `ESCAPE` zeros and a one, its low bits as zeros, and what the value exceeds `ESCAPE << k` by as a
-//! [`varint`](super::varint) in a third string. `k` is chosen to make the column short.
+//! [`varint`] in a third string. `k` is chosen to make the column short.
 //!
 //! For gaps between random sorted numbers (geometric, the songs of a user or a country) this lies
 //! within 0.1 bit of the best code with a whole `k` and about 0.03 to 0.1 bit above the entropy (Golomb 1966,

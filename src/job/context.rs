@@ -25,7 +25,7 @@ pub struct Context {
 
 impl Context {
     /// The threads of a run.
-    pub(super) fn pool(&self) -> Result<rayon::ThreadPool> {
+    pub(crate) fn pool(&self) -> Result<rayon::ThreadPool> {
         rayon::ThreadPoolBuilder::new()
             .num_threads(self.budget.threads)
             .thread_name(|at| format!("agg-{at}"))
@@ -34,7 +34,7 @@ impl Context {
     }
 
     /// Tells the observer of a phase around `work`; it ends whatever comes of it.
-    pub(super) fn phase<T>(
+    pub(crate) fn phase<T>(
         &self,
         phase: Phase,
         total: Option<u64>,
@@ -68,6 +68,8 @@ pub enum Phase {
     Emit,
     /// Files are made durable and get their names; units are files.
     Publish,
+    /// Logs are made up; units are rows.
+    Generate,
 }
 
 /// Is told what a run does. Called from any thread, a few thousand times a run.

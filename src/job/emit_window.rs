@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use super::inspect::open_day;
 use super::join::Inputs;
@@ -112,6 +113,7 @@ pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitRepor
             top: options.top,
             format: &Text,
             piece_entries: plan.piece_entries,
+            buffers: Mutex::default(),
         });
         tops.iter().map(|tops| write_file(&built, tops)).collect::<Result<Vec<_>>>()
     })?;

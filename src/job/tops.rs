@@ -4,11 +4,12 @@
 //! key with its neighbours; of those it hands on the best K, which are joined in order.
 
 use std::io::Write;
+use std::sync::{Mutex, PoisonError};
 
 use super::join::merge_piece;
 use super::{Context, Phase};
 use crate::error::{Error, Result};
-use crate::merge::Stream;
+use crate::merge::{Stream, run_length};
 use crate::model::{Batch, Kind, Ranked};
 use crate::ordered;
 use crate::output::Format;
@@ -24,6 +25,8 @@ pub(super) struct Tops<'a> {
     pub(super) top: u32,
     pub(super) format: &'a dyn Format,
     pub(super) piece_entries: u64,
+    /// Buffers that were written out, for the next pieces: fresh memory costs more than what is put into it.
+    pub(super) buffers: Mutex<Vec<Vec<u8>>>,
 }
 
 /// A key whose songs may go on in the next piece, and its best songs so far.
@@ -65,6 +68,15 @@ impl Tops<'_> {
         Ok(join.keys)
     }
 
+    fn take_buffer(&self) -> Vec<u8> {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn give_buffer(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+    }
+
     fn top(&self) -> usize {
         usize::try_from(self.top).unwrap_or(usize::MAX)
     }
@@ -84,16 +96,16 @@ impl<'t, 'a> Chooser<'t, 'a> {
 
     fn choose(&mut self, piece: &Piece) -> Result<Part> {
         let Tops { context, partials, kind, .. } = *self.tops;
-        let mut part = Part::default();
+        let mut part = Part { lines: self.tops.take_buffer(), ..Part::default() };
         let mut merge = merge_piece(partials, kind, piece);
         let mut batch = Batch::default();
         let mut open: Option<u64> = None;
+        let mut told = 0;
         while merge.next(&mut batch)? {
             context.check_stop()?;
             let mut start = 0;
             while let Some(&key) = batch.keys.get(start) {
-                let length =
-                    batch.keys.get(start..).unwrap_or_default().partition_point(|k| *k == key);
+                let length = run_length(batch.keys.get(start..).unwrap_or_default(), key);
                 if open.is_some_and(|open| open != key) {
                     self.end_key(open, piece, false, &mut part);
                 }
@@ -105,7 +117,11 @@ impl<'t, 'a> Chooser<'t, 'a> {
                 );
                 start += length;
             }
-            context.observer.advance(Phase::Emit, batch.len() as u64);
+            if let Some((key, floor)) = open.zip(self.top.floor()) {
+                merge.set_floor(key, floor);
+            }
+            context.observer.advance(Phase::Emit, merge.entries_read() - told);
+            told = merge.entries_read();
         }
         self.end_key(open, piece, true, &mut part);
         Ok(part)
@@ -148,6 +164,7 @@ impl Join<'_, '_> {
             write(out, &part.lines)?;
             self.keys += part.keys;
         }
+        self.tops.give_buffer(part.lines);
         match part.tail {
             Some(tail) => self.open_key(tail, out),
             None => Ok(()),

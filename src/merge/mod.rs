@@ -3,12 +3,14 @@
 //! It knows neither runs nor partials: a [`Stream`] hands out sorted batches, and a [`Merge`] of streams is
 //! a stream again, in which each (key, song) stands once with the sum of its counts.
 
+mod lists;
 mod rounds;
 
 use crate::error::Result;
 use crate::model::Batch;
 
 pub use rounds::Merge;
+pub(crate) use rounds::run_length;
 
 /// Entries in order, a batch at a time.
 pub trait Stream {

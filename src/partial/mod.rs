@@ -3,7 +3,7 @@
 //! A **partial** holds the user run and the country run of a day, each a sequence of
 //! [blocks](crate::codec::block) sorted by key, then song, with a two-level index that finds any position without
 //! reading the rest, and a footer with the day's metadata. `docs/format.md` has it byte by byte;
-//! [`layout`] holds every constant of it. Spilled runs are files of the same format.
+//! `layout` holds every constant of it. Spilled runs are files of the same format.
 //!
 //! The bytes of both runs depend on the entries alone: blocks are cut every
 //! [`MAX_ENTRIES`](crate::codec::block::MAX_ENTRIES) entries, whatever pieces the entries came in.

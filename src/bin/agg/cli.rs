@@ -52,6 +52,7 @@ pub(crate) enum Command {
     List(cmd::list::Arguments),
     Inspect(cmd::inspect::Arguments),
     Verify(cmd::verify::Arguments),
+    Generate(cmd::generate::Arguments),
 }
 
 /// Taken by every command, before or after its name.
@@ -141,7 +142,8 @@ fn memory(typed: &str) -> Result<u64, String> {
     }
 }
 
-fn ratio(typed: &str) -> Result<f64, String> {
+/// A number from 0 to 1.
+pub(crate) fn ratio(typed: &str) -> Result<f64, String> {
     let ratio = typed.parse::<f64>().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
     ratio.ok_or_else(|| "not a ratio: write a number from 0 to 1".to_owned())
 }

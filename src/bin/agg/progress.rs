@@ -152,6 +152,7 @@ fn words(phase: Phase) -> (&'static str, &'static str) {
         Phase::Merge => ("merging", "entries"),
         Phase::Emit => ("emitting", "entries"),
         Phase::Publish => ("publishing", "files"),
+        Phase::Generate => ("generating", "rows"),
     }
 }
 
@@ -177,8 +178,8 @@ fn style(phase: Phase, total_known: bool) -> ProgressStyle {
 mod tests {
     use super::*;
 
-    const PHASES: [Phase; 5] =
-        [Phase::Read, Phase::Count, Phase::Merge, Phase::Emit, Phase::Publish];
+    const PHASES: [Phase; 6] =
+        [Phase::Read, Phase::Count, Phase::Merge, Phase::Emit, Phase::Publish, Phase::Generate];
 
     #[test]
     fn every_template_is_sound() {

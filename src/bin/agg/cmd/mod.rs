@@ -2,6 +2,7 @@
 
 pub(crate) mod backfill;
 pub(crate) mod emit_window;
+pub(crate) mod generate;
 pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod reduce_day;
@@ -20,6 +21,7 @@ pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<Exit
         Command::List(arguments) => list::run(arguments, settings),
         Command::Inspect(arguments) => inspect::run(arguments, settings),
         Command::Verify(arguments) => verify::run(arguments, settings),
+        Command::Generate(arguments) => generate::run(arguments, settings),
     }
 }
 

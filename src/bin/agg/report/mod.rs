@@ -8,6 +8,7 @@ mod backfill;
 mod days;
 mod emit;
 mod facts;
+mod generate;
 mod reduce;
 mod table;
 
@@ -23,6 +24,7 @@ use serde::Serialize;
 pub(crate) use backfill::Backfill;
 pub(crate) use days::{Inspect, List, Verify};
 pub(crate) use emit::Emit;
+pub(crate) use generate::Generate;
 pub(crate) use reduce::Reduce;
 
 /// How a report is printed.

@@ -1,0 +1,139 @@
+//! `agg generate`: logs of a made-up service, to try everything else on.
+
+use std::path::PathBuf;
+
+use agg::Day;
+use agg::generate::{self, Options, Shape};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::cli;
+use crate::exit::Exit;
+use crate::report::Generate;
+use crate::settings::Settings;
+
+const EXAMPLES: &str = "\
+Examples:
+  agg generate logs                               a week of a million rows a day
+  agg generate logs --rows 30000000 --days 1      a day of a large service
+  agg generate hard --shape distinct              no pair of user and song twice
+  agg backfill --logs logs --emit                 and what comes of it
+
+The same flags give the same bytes on any machine.";
+
+/// Write made-up logs, shaped like real ones, to try things on
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Folder for the logs, one listen-YYYYMMDD.log a day
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+
+    /// Rows of each log, corrupt ones among them
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    rows: u64,
+
+    /// Logs, one a day
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    days: u32,
+
+    /// The first log's day (YYYY-MM-DD)
+    #[arg(long, value_name = "DAY", default_value = "2021-12-01")]
+    from: Day,
+
+    /// Users in all; about a quarter of them listens on one day
+    #[arg(long, value_name = "N", default_value_t = 10_000_000)]
+    users: u64,
+
+    /// Songs in all
+    #[arg(long, value_name = "N", default_value_t = 6_500_000)]
+    songs: u64,
+
+    /// Part of the rows that is corrupt, 0 to 1
+    #[arg(long, value_name = "RATIO", default_value = "0.0005", value_parser = cli::ratio)]
+    corrupt: f64,
+
+    /// Another seed is another world of users and songs
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// As in real logs, or in a way that is hard on a reader
+    #[arg(long, default_value = Shape::Normal.name(), value_parser = shape())]
+    shape: Shape,
+
+    /// Replace logs that are there
+    #[arg(long)]
+    force: bool,
+}
+
+fn shape() -> impl TypedValueParser<Value = Shape> {
+    PossibleValuesParser::new(Shape::ALL.map(Shape::name)).try_map(|name| name.parse::<Shape>())
+}
+
+impl Arguments {
+    fn options(&self) -> Options {
+        Options {
+            rows: self.rows,
+            days: self.days,
+            users: self.users,
+            songs: self.songs,
+            corrupt: self.corrupt,
+            seed: self.seed,
+            first_day: self.from,
+            shape: self.shape,
+            folder: self.folder.clone(),
+            force: self.force,
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
+    let options = arguments.options();
+    let (report, run) = settings.job(|context| generate::generate(context, &options))?;
+    settings.output.print(&Generate::new(&report, &options, run))?;
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{arguments, typed};
+    use super::*;
+
+    fn usual() -> Options {
+        Options::new("2021-12-01".parse().unwrap(), PathBuf::from("logs"))
+    }
+
+    #[test]
+    fn the_usual_logs_are_the_librarys() {
+        assert_eq!(arguments!(Generate, "generate logs").options(), usual());
+        assert!(typed("generate").unwrap_err().contains("<DIR>"));
+    }
+
+    #[test]
+    fn each_flag_reaches_its_option() {
+        let line = "generate logs --rows 9 --days 2 --from 2022-01-01 --users 3 --songs 4 \
+                    --corrupt 0.5 --seed 8 --shape wide-ids --force";
+        let expected = Options {
+            rows: 9,
+            days: 2,
+            users: 3,
+            songs: 4,
+            corrupt: 0.5,
+            seed: 8,
+            first_day: "2022-01-01".parse().unwrap(),
+            shape: Shape::WideIds,
+            force: true,
+            ..usual()
+        };
+        assert_eq!(arguments!(Generate, line).options(), expected);
+    }
+
+    #[test]
+    fn a_shape_that_is_none_is_answered_with_those_there_are() {
+        let refusal = typed("generate logs --shape round").unwrap_err();
+        assert!(refusal.contains("'round'") && refusal.contains("normal, one-user"), "{refusal}");
+        assert!(typed("generate logs --days 0").is_err());
+        assert!(typed("generate logs --corrupt NaN").is_err());
+    }
+}

@@ -1,0 +1,44 @@
+//! Logs of a made-up service, as large as asked and shaped like real ones: for tests, benches and trials.
+//!
+//! [`generate`] writes one plain log a day, `listen-YYYYMMDD.log`, with the given number of lines
+//! `song|user|country`. What is true of real logs is true of these:
+//!
+//! - Songs follow the law of Zipf and Mandelbrot in each country: rank r has the weight (r + 6)^-0.85. A
+//!   country is offered half of the catalogue; with the usual 6,500,000 songs its top song has
+//!   0.35 % of its streams and rank 50 has 0.06 %.
+//! - Rankings differ between countries, share their hits, and drift slowly.
+//! - Users keep their id, country, activity (a few listen all day, most a little) and favourites, to
+//!   which 30 % of their streams go; nobody listens every day.
+//! - All 249 countries occur, the first with 16 % of the users, the last with a handful of streams.
+//! - Ids are sparse, and one in 32 exceeds 32 bits.
+//! - Some rows are corrupt, in each of the ways seen in real logs.
+//!
+//! [`Shape`] has the cases that are hard on a reader instead.
+//!
+//! Everything is a function of the seed and of numbers (of the day, the row, the user, the song): there
+//! are no tables, so memory is a few chunks of text per thread (under 2 MB each) for any number of users
+//! and songs. A chunk of 65,536 rows is made by one thread from its number and written in its turn,
+//! so the bytes do not depend on the threads; nor do they on the C library, see `law`.
+//!
+//! # Limits
+//! A song's rank among its country's streams is exact for what is not a favourite; favourites keep the rank
+//! that a song had when it was chosen, up to two months before, which blurs ranks that are close.
+
+mod countries;
+mod flaw;
+mod ids;
+mod law;
+mod options;
+mod permutation;
+mod random;
+mod row;
+mod songs;
+mod users;
+mod world;
+mod write;
+
+pub use options::{NoShape, Options, Shape};
+pub use write::{GenerateReport, GeneratedLog, generate, write_day};
+
+#[cfg(test)]
+mod tests;

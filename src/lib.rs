@@ -72,6 +72,7 @@
 //! | [`job`] | the stages joined: reduce a day, emit a window, back-fill, list, inspect, verify |
 //! | [`store`] | where files live and how they get there: names, locks, publishing, sweeping |
 //! | [`fs`] | the one door to the operating system's files |
+//! | [`generate`] | made-up logs, shaped like real ones, to try everything on |
 //! | [`budget`] | who may hold how many bytes |
 //! | [`Error`] | the one error: what, where, what to do |
 //!

@@ -1,4 +1,82 @@
 //! Exact daily counts and weekly top songs from huge listening logs, in bounded memory.
+//!
+//! A log's row is one stream, `sng_id|user_id|country`. A day's logs are reduced once to a **partial**, a sorted file
+//! with the exact counts of (user, song) and (country, song). A **window** merges the partials of some days
+//! and keeps the best songs of each country and each user.
+//!
+//! ```text
+//!            reduce_day: one day, all threads                        emit_window: N days
+//!
+//!  logs      input     row       run                    partial      merge      topk      output
+//! .log  -> windows -> rows -> ranges of the -> sorted -> blocks  -> one     -> best K -> topK_….txt
+//! .gz      of whole   and     key space,       entries   in one     sorted     of each   manifest.json
+//! .zst     rows       rejects sorted in cache            file a day stream     key
+//!  -                             |                         ^          ^
+//!                                | arena full              |          | the other days' partials
+//!                                v                         |
+//!                              spilled partials -> merge --+
+//! ```
+//!
+//! Rows never meet a hash table, and no part of the work grows with the log but the files: what exceeds the memory
+//! becomes a partial of its own, and one merge joins spilled partials, pieces of a day, and days.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use agg::budget::Budget;
+//! use agg::fs::OsFileSystem;
+//! use agg::job::{Context, EmitOptions, ReduceOptions, Silent, emit_window, reduce_day};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let log = folder.path().join("listen-20211201.log");
+//! std::fs::write(&log, "9|7|FR\n5|7|FR\n9|8|FR\n9,8,FR\n4|8|BR\n")?;
+//!
+//! let context = Context {
+//!     files: Arc::new(OsFileSystem),
+//!     budget: Budget::new(64 << 20, 2)?,
+//!     store: folder.path().join("store"),
+//!     stop: Arc::default(),
+//!     observer: Arc::new(Silent),
+//! };
+//! let options = ReduceOptions { logs: vec![log], max_reject_ratio: 0.2, ..Default::default() };
+//! let reduced = reduce_day(&context, &options)?;
+//! assert_eq!((reduced.rows, reduced.rejects.total(), reduced.users.pairs), (5, 1, 4));
+//!
+//! let week = EmitOptions::new(reduced.day, folder.path().join("out"));
+//! let emitted = emit_window(&context, &EmitOptions { allow_missing: true, ..week })?;
+//! let text = |name| std::fs::read_to_string(emitted.folder.join(name));
+//! assert_eq!(text("top50_songs_per_country.txt")?, "BR|4:1\nFR|9:2,5:1\n");
+//! assert_eq!(text("top50_songs_per_user.txt")?, "7|5:1,9:1\n8|4:1,9:1\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Modules
+//!
+//! In the order of the data's way. The numbered stages never import one another; they share the vocabulary and the
+//! tools, and [`job`] alone joins them.
+//!
+//! | | |
+//! | --- | --- |
+//! | [`model`] | the vocabulary: days, countries, rows, entries, and *the* order |
+//! | [`input`] | 1: logs to windows of whole rows; files, compression, days in names, digests |
+//! | [`row`] | 2: rows to batches of numbers, and an account of those that are none |
+//! | [`run`] | 3: rows to sorted, counted entries, by partitioning and sorting in an arena |
+//! | [`partial`] | 4: a day's two sorted runs to one immutable file, and back |
+//! | [`topk`] | 5: merged entries to the best songs of each key |
+//! | [`output`] | 6: tops to files, and the manifest beside them |
+//! | [`codec`] | tool: sorted entries to checked bytes and back |
+//! | [`merge`] | tool: sorted streams to one, equal entries added |
+//! | [`ordered`] | tool: pieces made on all threads, delivered in order |
+//! | [`job`] | the stages joined: reduce a day, emit a window, back-fill, list, inspect, verify |
+//! | [`store`] | where files live and how they get there: names, locks, publishing, sweeping |
+//! | [`fs`] | the one door to the operating system's files |
+//! | [`generate`] | made-up logs, shaped like real ones, to try everything on |
+//! | [`budget`] | who may hold how many bytes |
+//! | [`Error`] | the one error: what, where, what to do |
+//!
+//! `docs/design.md` has the reason of each decision, `docs/format.md` the files byte by byte.
 
 pub mod codec;
 pub mod input;

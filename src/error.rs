@@ -126,9 +126,7 @@ pub enum ErrorKind {
         limit: u64,
     },
     /// The day has a partial of other inputs.
-    #[error(
-        "{0} is reduced already, from other logs: --force replaces the day, --add folds further logs in"
-    )]
+    #[error("{0} is reduced already, from other logs: --force replaces the day")]
     DayExists(Day),
     /// A file of ours whose bytes are wrong.
     #[error("damaged: {0}")]
@@ -179,7 +177,9 @@ pub enum ErrorKind {
         source: io::Error,
     },
     /// A signal asked the run to stop.
-    #[error("stopped by signal {0}; nothing was changed")]
+    #[error(
+        "stopped by signal {0}: what was published before is whole, the rest is as it was; run again"
+    )]
     Interrupted(i32),
 }
 

@@ -72,7 +72,11 @@ pub(super) fn open_day(context: &Context, store: &Store, day: Day) -> Result<Opt
 /// As [`open_day`], for a day that must be there.
 fn open_stored(context: &Context, day: Day) -> Result<Partial> {
     let store = Store::new(&context.store);
-    let missing = || Error::from(ErrorKind::MissingDays(vec![day])).at(&context.store);
+    let hint =
+        format!("'agg list' tells which days are stored, 'agg reduce-day' makes that of {day}");
+    let missing = || {
+        Error::from(ErrorKind::Missing { what: "the partial", hint }).at(store.partial_path(day))
+    };
     open_day(context, &store, day)?.ok_or_else(missing)
 }
 

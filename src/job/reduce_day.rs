@@ -130,7 +130,8 @@ pub(super) fn reduce_inputs(
         check_unchanged(context, partial.metadata(), source)?;
         return Ok(report(&store, partial.metadata(), partial.bytes(), ReduceOutcome::Unchanged));
     }
-    let (finished, spilled_runs) = count(context, options, day, inputs, source, &lock)?;
+    let (finished, spilled_runs) = count(context, options, day, inputs, source, &lock)
+        .map_err(|error| name_target(error, &store, day))?;
     let outcome = if replaces { ReduceOutcome::Replaced } else { ReduceOutcome::Reduced };
     let Finished { sink, bytes, metadata, .. } = finished.partial;
     context.phase(Phase::Publish, Some(2), || {
@@ -203,6 +204,14 @@ fn check_unchanged(context: &Context, metadata: &Metadata, source: Source) -> Re
 struct Counting {
     partial: Finished<Box<dyn TemporaryFile>>,
     rejects: Box<dyn TemporaryFile>,
+}
+
+/// A writer knows no path: what fails to be written is the partial.
+fn name_target(error: Error, store: &Store, day: Day) -> Error {
+    match error.kind() {
+        ErrorKind::Io { action: "write", .. } => error.at(store.partial_path(day)),
+        _ => error,
+    }
 }
 
 /// Reads the logs and writes both files under temporary names.

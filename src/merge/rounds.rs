@@ -14,6 +14,9 @@ use super::lists::{List, Lists, Overflow, merge_two};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Batch, Kind, MAX_ID, Position};
 
+/// One song in so many may be a candidate for looking candidates up, each in every list, to be worth it.
+const MOST_CANDIDATES: usize = 16;
+
 /// The merge of sorted streams; itself a [`Stream`].
 ///
 /// Memory: a batch (98 KB) an input, and 32 bytes for each entry of the largest key of a round (rarely more
@@ -170,8 +173,10 @@ impl<S: Stream> Merge<S> {
 
     /// Appends the songs that this round has for `key`, and their counts.
     fn merge_key(&mut self, key: u64, out: &mut Batch) -> Result<(), Overflow> {
-        if let Some((_, floor)) = self.floor.filter(|(open, _)| *open == key) {
-            return self.merge_above(key, floor, out);
+        if let Some((_, floor)) = self.floor.filter(|(open, _)| *open == key)
+            && self.find_candidates(key, floor)
+        {
+            return self.sum_candidates(key, out);
         }
         let mut with_key = self.heads.iter_mut().filter(|head| head.key() == Some(key));
         let Some(one) = with_key.next() else { return Ok(()) };
@@ -203,18 +208,28 @@ impl<S: Stream> Merge<S> {
 }
 
 impl<S: Stream> Merge<S> {
-    /// As `merge_key`, for songs whose sum may reach `floor` alone: one of their counts is at least the floor
-    /// divided by the number of lists.
-    fn merge_above(&mut self, key: u64, floor: u64, out: &mut Batch) -> Result<(), Overflow> {
+    /// Finds the songs of `key` whose sum may reach `floor`: one of their counts is at least the floor divided by
+    /// the number of lists. False when they are so many that merging all is cheaper.
+    fn find_candidates(&mut self, key: u64, floor: u64) -> bool {
         let least = floor.div_ceil(self.heads.len().max(1) as u64);
         self.candidates.clear();
+        let mut songs = 0;
         for head in self.heads.iter_mut().filter(|head| head.key() == Some(key)) {
-            let end = head.end_of(key);
-            head.list(end).add_songs_from(least, &mut self.candidates);
-            head.end_of_key = end;
+            head.end_of_key = head.end_of(key);
+            let list = head.list(head.end_of_key);
+            songs += list.songs.len();
+            list.add_songs_from(least, &mut self.candidates);
+            if self.candidates.len() * MOST_CANDIDATES > songs {
+                return false;
+            }
         }
         self.candidates.sort_unstable();
         self.candidates.dedup();
+        true
+    }
+
+    /// Appends the sums of the candidates, and passes over all other songs of `key`.
+    fn sum_candidates(&mut self, key: u64, out: &mut Batch) -> Result<(), Overflow> {
         for &song in &self.candidates {
             let mut sum = 0;
             for head in self.heads.iter().filter(|head| head.key() == Some(key)) {

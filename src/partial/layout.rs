@@ -1,6 +1,6 @@
 //! Every constant of the format, each offset built on the one before, and the fixed parts' encoding.
 //!
-//! `docs/format.md` states the same in prose; the test in `writer.rs` that spells out a small partial
+//! `docs/format.md` states the same in prose; the test in `tests.rs` that spells out a small partial
 //! byte by byte pins both.
 
 use crate::codec::block;
@@ -36,8 +36,8 @@ pub(super) const MAX_METADATA_BYTES: u64 = 32 << 20;
 
 /// A section in the trailer: offset, length, checksum.
 pub(super) const SECTION_BYTES: usize = 8 + 8 + 8;
-/// Trailer: user root, country root, metadata, checksum of the header, zero (u64), checksum of the
-/// trailer so far, end magic.
+/// Trailer: user root, country root, metadata, checksum of the header, checksum of the trailer so
+/// far, end magic.
 pub(super) const TRAILER_HEADER: usize = 3 * SECTION_BYTES;
 pub(super) const TRAILER_CHECKSUM: usize = TRAILER_HEADER + 8;
 pub(super) const TRAILER_MAGIC: usize = TRAILER_CHECKSUM + 8;

@@ -8,7 +8,7 @@ use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use serde::{Deserialize, Serialize};
 
 use super::layout::MAX_METADATA_BYTES;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Day, InputFacts, RejectCounts};
 
 /// Size of one run, and the sum of its counts.
@@ -70,8 +70,17 @@ impl Metadata {
             runs: self.runs,
             inputs: self.inputs.clone(),
         };
-        bincode::serde::encode_to_vec(encoded, configuration())
-            .map_err(|error| Error::damaged(format!("the metadata cannot be encoded: {error}")))
+        let bytes = bincode::serde::encode_to_vec(encoded, configuration())
+            .map_err(|error| Error::damaged(format!("the metadata cannot be encoded: {error}")))?;
+        // The limit of the configuration holds for decoding alone.
+        if bytes.len() > LIMIT {
+            let inputs = self.inputs.len();
+            let text = format!(
+                "{inputs} logs with long names: their account exceeds 32 MiB; join some of them"
+            );
+            return Err(ErrorKind::Usage(text).into());
+        }
+        Ok(bytes)
     }
 
     /// Decodes bytes whose checksum was verified, and checks that the numbers agree with each other.
@@ -148,6 +157,13 @@ mod tests {
         let inputs = 4 + 15 * 8;
         bytes[inputs..inputs + 8].copy_from_slice(&(u64::MAX / 2).to_le_bytes());
         assert!(Metadata::decode(&bytes).is_err());
+    }
+
+    #[test]
+    fn an_account_of_more_logs_than_can_be_read_back_is_refused() {
+        let mut metadata = metadata();
+        metadata.inputs[0].name = vec![b'x'; LIMIT];
+        assert!(metadata.encode().unwrap_err().to_string().starts_with("1 logs with long names"));
     }
 
     #[test]

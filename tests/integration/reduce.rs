@@ -67,7 +67,7 @@ fn other_logs_for_the_day_are_refused_and_nothing_changes() {
     sandbox.write("other.log", "9|9|ES\nnothing\n");
     for logs in ["other.log", "day.log other.log"] {
         let run = sandbox.agg(&format!("reduce-day --date {DAY} --max-reject-ratio 1 {logs}"));
-        run.exits(65).tells(&[DAY, "--force", "--add"]).in_one_line();
+        run.exits(65).tells(&[DAY, "--force"]).in_one_line();
     }
     // The same name with other content of the same length and time.
     sandbox.write("day.log", GOOD.replace("2|DE", "3|DE"));

@@ -2,9 +2,10 @@
 //!
 //! A bench covers one stage. Before it measures, it compares the stage's whole answer with that of the obvious
 //! program; while it measures, it asserts a [`Fingerprint`] of the answer each time, which costs under a nanosecond a
-//! row. So a fast wrong answer fails, and `cargo test --benches` runs everything once as a test.
+//! row. So a fast wrong answer fails, and `cargo test --benches` runs everything once as a test. `cargo bench --bench merge`
+//! runs one bench, `cargo bench` all of them.
 //!
-//! Days are small, so that a bench takes a second or two, but have the proportions of days of 30 million rows:
+//! Days are small, so that a figure takes a second or two, but have the proportions of days of 30 million rows:
 //! twelve rows a user, and lists of songs whose counts follow the same law. What hangs on sheer size (tables that leave
 //! the cache, disks) shows in `scripts/bench` alone. All benches use one thread.
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::join::{join, open_merged};
-use super::tally::{Logs, Tally};
+use super::tally::{self, Logs, Tally};
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, TemporaryFile};
@@ -226,6 +226,7 @@ fn count(
     let files = context.files.as_ref();
     let pool = context.pool()?;
     let countries = if options.any_country { CountrySet::any() } else { CountrySet::iso() };
+    let partial = || lock.temporary_partial(files);
     let scratch = || lock.scratch_file(files);
     let zstd = inputs.iter().any(|input| input.name().ends_with(b".zst"));
     let logs = Logs {
@@ -234,29 +235,21 @@ fn count(
         source: &source,
         countries: &countries,
         plan: context.budget.count(zstd),
+        partial: &partial,
         scratch: &scratch,
     };
     let names: Vec<Vec<u8>> = inputs.iter().map(|input| input.name().to_vec()).collect();
     let check = |report: &RejectReport| check_limits(files, options, day, lock, report, &names);
-    let (tally, writer) = logs.tally(check, |mut tally, write_last| {
-        if tally.spills.is_empty() {
-            let runs = write_last(Writer::new(lock.temporary_partial(files)?)?)?;
-            return Ok((tally, Some(runs.writer)));
-        }
-        tally.spills.push(write_last(Writer::new(scratch()?)?)?.finish_spill()?);
-        Ok((tally, None))
-    })?;
-    let Tally { rejects: report, spills } = tally;
-    let spilled_runs = spills.len();
-    let writer = match writer {
-        Some(writer) => writer,
+    let Tally { rejects: report, runs } = logs.tally(check)?;
+    let (writer, spilled_runs) = match runs {
+        tally::Counted::Whole(writer) => (writer, 0),
         // The arena is given back by now: merging has the memory for itself.
-        None => context.phase(Phase::Merge, None, || {
-            let plan = context.budget.join();
+        tally::Counted::Spilled(spills) => context.phase(Phase::Merge, None, || {
+            let (plan, spilled_runs) = (context.budget.join(), spills.len());
             let opened = open_merged(context, &pool, plan, spills, &scratch)?;
-            let mut writer = Writer::new(lock.temporary_partial(files)?)?;
+            let mut writer = Writer::new(partial()?)?;
             join(context, &pool, plan, &opened.partials, &mut writer)?;
-            Ok(writer)
+            Ok((writer, spilled_runs))
         })?,
     };
     let rows: Vec<u64> = (0..inputs.len()).map(|input| report.rows(input)).collect();

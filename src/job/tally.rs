@@ -31,8 +31,15 @@ const MOST_RANGES: usize = 4096;
 pub(super) struct Tally {
     /// Rows and rejects.
     pub(super) rejects: RejectReport,
-    /// Spilled partials.
-    pub(super) spills: Vec<Input>,
+    pub(super) runs: Counted,
+}
+
+/// Where the counted runs are.
+pub(super) enum Counted {
+    /// All rows fitted the memory: in the file for the partial, which lacks its footer alone.
+    Whole(Writer<Box<dyn TemporaryFile>>),
+    /// In several spilled partials, to be merged.
+    Spilled(Vec<Input>),
 }
 
 /// What decides where a row goes.
@@ -65,18 +72,15 @@ pub(super) struct Logs<'a> {
     pub(super) source: &'a Source,
     pub(super) countries: &'a CountrySet,
     pub(super) plan: CountPlan,
+    /// Makes the file for the partial.
+    pub(super) partial: &'a (dyn Fn() -> Result<Box<dyn TemporaryFile>> + Sync),
     /// Makes a file for a spilled run.
     pub(super) scratch: &'a (dyn Fn() -> Result<Box<dyn TemporaryFile>> + Sync),
 }
 
 impl Logs<'_> {
-    /// Reads the logs to their end. `check` sees the rejects before the last run is written; it then goes, with the
-    /// spills before it if there are any, to `last`: a partial if it is the only run, else one more spill.
-    pub(super) fn tally<T>(
-        &self,
-        check: impl FnOnce(&RejectReport) -> Result<()>,
-        last: impl FnOnce(Tally, &dyn Fn(Writer<Box<dyn TemporaryFile>>) -> Result<Runs>) -> Result<T>,
-    ) -> Result<T> {
+    /// Reads the logs to their end and counts them. `check` sees the rejects before the last run is written.
+    pub(super) fn tally(&self, check: impl FnOnce(&RejectReport) -> Result<()>) -> Result<Tally> {
         let readers: Vec<Mutex<Reader>> =
             (0..self.context.budget.threads).map(|_| Mutex::default()).collect();
         let mut arena = Arena::new(self.plan.arena)?;
@@ -89,39 +93,46 @@ impl Logs<'_> {
         let table = self.sample(&readers, needs.most_ranges().min(MOST_RANGES))?;
         let needs = DrainNeeds { ranges: table.countries.ranges(), ..needs };
         let chunks = ChunkPool::new(&mut arena, needs.reserve());
-        let mut spills = Vec::new();
         let total = self.source.total_disk_bytes();
-        let scatters = self.context.phase(Phase::Read, total, || {
-            loop {
-                let (scatters, ended) = self.fill(&readers, &table, &chunks)?;
-                if ended {
-                    return Ok(scatters);
-                }
-                let writer = Writer::new((self.scratch)()?)?;
-                let runs = self.drain(scatters, &table, &chunks, writer)?;
-                if runs.rows == 0 {
-                    // No budget that `Budget::new` allows is so small that nothing fits.
-                    return Err(Error::from(ErrorKind::Usage("--memory is too small".to_owned())));
-                }
-                tracing::info!(rows = runs.rows, "spilled a run");
-                spills.push(runs.finish_spill()?);
-            }
-        })?;
-        let logs = readers
-            .into_iter()
-            .map(|reader| reader.into_inner().unwrap_or_else(PoisonError::into_inner).rejects);
-        let rejects = RejectReport::merge(logs.collect());
+        let (mut spills, scatters) =
+            self.context.phase(Phase::Read, total, || self.read_all(&readers, &table, &chunks))?;
+        let rejects = merge_rejects(readers);
         check(&rejects)?;
-        // Taken once, by whichever way `last` goes.
-        let scatters = Mutex::new(Some(scatters));
-        let write = |writer: Writer<Box<dyn TemporaryFile>>| {
-            let scatters = scatters.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let rows = rejects.rows_by_input.iter().sum::<u64>() - rejects.counts.total();
-            self.context.phase(Phase::Count, Some(rows), || {
-                self.drain(scatters.unwrap_or_default(), &table, &chunks, writer)
-            })
-        };
-        last(Tally { rejects: rejects.clone(), spills }, &write)
+        let rows = rejects.rows_by_input.iter().sum::<u64>() - rejects.counts.total();
+        let runs = self.context.phase(Phase::Count, Some(rows), || {
+            let file = if spills.is_empty() { (self.partial)()? } else { (self.scratch)()? };
+            let runs = self.drain(scatters, &table, &chunks, Writer::new(file)?)?;
+            if spills.is_empty() {
+                return Ok(Counted::Whole(runs.writer));
+            }
+            spills.push(runs.finish_spill()?);
+            Ok(Counted::Spilled(spills))
+        })?;
+        Ok(Tally { rejects, runs })
+    }
+
+    /// Reads to the end; what does not fit the arena is spilled, the rest stays in it.
+    fn read_all<'a>(
+        &self,
+        readers: &[Mutex<Reader>],
+        table: &Table,
+        chunks: &ChunkPool<'a>,
+    ) -> Result<(Vec<Input>, Vec<Scatter<'a>>)> {
+        let mut spills = Vec::new();
+        loop {
+            let (scatters, ended) = self.fill(readers, table, chunks)?;
+            if ended {
+                return Ok((spills, scatters));
+            }
+            let writer = Writer::new((self.scratch)()?)?;
+            let runs = self.drain(scatters, table, chunks, writer)?;
+            if runs.rows == 0 {
+                // No budget that `Budget::new` allows is so small that nothing fits.
+                return Err(Error::from(ErrorKind::Usage("--memory is too small".to_owned())));
+            }
+            tracing::info!(rows = runs.rows, "spilled a run");
+            spills.push(runs.finish_spill()?);
+        }
     }
 
     /// Chooses splitters and packing from rows all over the logs, or from the first rows where the logs can only be
@@ -268,16 +279,23 @@ impl Logs<'_> {
     }
 }
 
+fn merge_rejects(readers: Vec<Mutex<Reader>>) -> RejectReport {
+    let logs = readers
+        .into_iter()
+        .map(|reader| reader.into_inner().unwrap_or_else(PoisonError::into_inner).rejects);
+    RejectReport::merge(logs.collect())
+}
+
 /// A partial whose runs are written and whose footer is not.
-pub(super) struct Runs {
-    pub(super) writer: Writer<Box<dyn TemporaryFile>>,
+struct Runs {
+    writer: Writer<Box<dyn TemporaryFile>>,
     /// Accepted rows in it.
-    pub(super) rows: u64,
+    rows: u64,
 }
 
 impl Runs {
     /// Makes it a spilled partial: its day and inputs mean nothing.
-    pub(super) fn finish_spill(self) -> Result<Input> {
+    fn finish_spill(self) -> Result<Input> {
         let day = crate::Day::new(1970, 1, 1).ok_or_else(|| Error::damaged("no calendar"))?;
         let Finished { sink, .. } =
             self.writer.finish(day, self.rows, RejectCounts::default(), Vec::new())?;

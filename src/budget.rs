@@ -15,14 +15,15 @@ const LEAST_THREAD_SHARE: u64 = 24 * MIB;
 const READER: u64 = 2 * MIB;
 /// A row in the range that a thread sorts: 16 bytes to sort, 24 as an entry, and encoded pieces that wait.
 const SORTED_ROW: u64 = 64;
-/// One input of a merge: a decoded block, an encoded one, an index page, the decoder.
-const MERGE_INPUT: u64 = 208 << 10;
+/// One input of a merge: a decoded block, an encoded one, an index page, the decoder, and its share of what a round
+/// gathers and hands out.
+const MERGE_INPUT: u64 = 440 << 10;
 /// A merged entry: 24 bytes where it is made, where it is encoded, and encoded pieces that wait.
 const MERGED_ENTRY: u64 = 64;
-/// A merged entry as text: at most about 40 bytes, in pieces that wait, four a thread.
-const EMITTED_ENTRY: u64 = 160;
+/// A merged entry as text: at most about 42 bytes, in buffers that may be twice as long, four a thread.
+const EMITTED_ENTRY: u64 = 336;
 /// Rows of a range below which splitting it again is not worth the chunks.
-const LEAST_ROWS: u64 = 2 << 10;
+const LEAST_ROWS: u64 = 8 << 10;
 /// A thread's share of the smallest arena.
 const LEAST_ARENA: u64 = 128 << 10;
 /// Entries of a decoded block.
@@ -86,11 +87,12 @@ impl Budget {
         // With many threads, all their sorting together takes an eighth.
         let most_rows =
             most_rows.min(self.memory / 8 / self.threads() / SORTED_ROW).max(LEAST_ROWS);
-        let windows = if zstd { (self.memory / 8).max(8 * MIB) } else { 0 };
+        // Twice the share of all windows: a stream may have a larger one behind its first frame.
+        let windows = if zstd { (self.memory / 4).max(16 * MIB) } else { 0 };
         let others = FIXED + windows + self.threads() * (READER + most_rows * SORTED_ROW);
-        // Half at least, and a few chunks a thread: budgets below the least are for tests, which want tiny arenas
+        // Three eighths at least, and a few chunks a thread: budgets below the least are for tests, which want tiny arenas
         // that work.
-        let arena = self.memory.saturating_sub(others.min(self.memory / 2));
+        let arena = self.memory.saturating_sub(others.min(self.memory / 8 * 5));
         let arena = arena.max(self.threads() * LEAST_ARENA);
         // A twentieth for what the arena's chunks need outside of it.
         CountPlan { arena: to_usize(arena / 20 * 19), most_rows: to_usize(most_rows) }
@@ -144,7 +146,7 @@ mod tests {
                 };
                 for zstd in [false, true] {
                     let plan = budget.count(zstd);
-                    let windows = if zstd { memory / 8 } else { 0 };
+                    let windows = if zstd { memory / 4 } else { 0 };
                     assert!(
                         FIXED + sorted(plan) + windows + plan.arena as u64 <= memory,
                         "{plan:?}"

@@ -176,6 +176,9 @@ pub enum ErrorKind {
         /// What the system said.
         source: io::Error,
     },
+    /// A broken promise inside the program: never the data's doing, nor the operator's.
+    #[error("a fault of agg: {0}; nothing was published, please report it")]
+    Fault(&'static str),
     /// A signal asked the run to stop.
     #[error(
         "stopped by signal {0}: what was published before is whole, the rest is as it was; run again"
@@ -249,7 +252,7 @@ impl Error {
             | ErrorKind::NoLogs
             | ErrorKind::MissingDays(_) => ErrorClass::NoInput,
             ErrorKind::CannotCreate(_) => ErrorClass::CannotCreate,
-            ErrorKind::Io { .. } => ErrorClass::Io,
+            ErrorKind::Io { .. } | ErrorKind::Fault(_) => ErrorClass::Io,
             ErrorKind::Locked => ErrorClass::Locked,
             ErrorKind::Interrupted(signal) => ErrorClass::Interrupted(*signal),
             _ => ErrorClass::Data,

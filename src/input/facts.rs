@@ -20,7 +20,7 @@ pub struct InputStat {
 }
 
 /// What is known once all is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Finished {
     /// Each input, in the order given.
     pub facts: Vec<InputFacts>,

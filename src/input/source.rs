@@ -211,7 +211,7 @@ impl Source {
     ///
     /// # Panics
     /// If `rows` has not one number for each input.
-    pub fn finish(self, rows: &[u64]) -> Result<Finished> {
+    pub fn finish(&self, rows: &[u64]) -> Result<Finished> {
         assert_eq!(rows.len(), self.inputs.len(), "one number of rows for each input");
         let mut finished = Finished { facts: Vec::new(), unterminated: Vec::new() };
         for (at, (input, rows)) in self.inputs.iter().zip(rows).enumerate() {

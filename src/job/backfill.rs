@@ -1,11 +1,11 @@
 //! `backfill`: a folder of historical logs to partials, and their windows.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Context;
 use super::emit_window::{EmitOptions, EmitReport, emit_window};
 use super::reduce_day::{ReduceOptions, ReduceReport, reduce_inputs};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::input::{self, DatedDay, DatedLogs};
 use crate::model::Day;
 use crate::store::Store;
@@ -79,11 +79,9 @@ pub fn backfill(context: &Context, options: &BackfillOptions) -> Result<Backfill
 
 /// A signal or a lock held elsewhere ends the whole run: every further day would meet it too.
 fn stop_on<T>(outcome: &Result<T>) -> Result<()> {
-    match outcome.as_ref().map_err(Error::kind) {
-        Err(ErrorKind::Interrupted(signal)) => Err(ErrorKind::Interrupted(*signal).into()),
-        Err(ErrorKind::Locked) => {
-            let path = outcome.as_ref().err().and_then(Error::path).map(Path::to_owned);
-            Err(Error::from(ErrorKind::Locked).at(path.unwrap_or_default()))
+    match outcome {
+        Err(error) if matches!(error.kind(), ErrorKind::Interrupted(_) | ErrorKind::Locked) => {
+            Err(error.clone())
         }
         _ => Ok(()),
     }
@@ -115,9 +113,8 @@ fn emit_all(
         let window = dated.day.window(emit.days);
         let lacking: Vec<Day> =
             window.into_iter().filter(|day| stored.binary_search(day).is_err()).collect();
-        // A window whose own day failed would be published as if that day had no new log.
-        let failed = dated.reduced.as_ref().is_some_and(Result::is_err);
-        if failed || !(lacking.is_empty() || emit.allow_missing) {
+        // Stored days count, also one whose new logs were refused: what is stored of it is its last good state.
+        if !(lacking.is_empty() || emit.allow_missing) {
             dated.lacking = lacking;
             continue;
         }

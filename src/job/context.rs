@@ -72,7 +72,7 @@ pub enum Phase {
     Generate,
 }
 
-/// Is told what a run does. Called from any thread, a few thousand times a run.
+/// Is told what a run does. Called from any thread, once a window of the log and once a round of a merge.
 pub trait Observer: std::fmt::Debug + Send + Sync {
     /// A phase begins, of `total` units if that is known.
     fn begin(&self, phase: Phase, total: Option<u64>);

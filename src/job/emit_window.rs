@@ -8,7 +8,7 @@ use super::inspect::open_day;
 use super::join::{Input, open_merged};
 use super::tops::Tops;
 use super::{Context, Phase};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorClass, ErrorKind, Result};
 use crate::fs::WriteFile;
 use crate::model::{Day, Kind, RejectCounts};
 use crate::output::{FileEntry, Manifest, PartialEntry, Text, Totals, Window};
@@ -251,7 +251,10 @@ fn write_file(built: &BuildFolder<'_>, tops: &Tops<'_>) -> Result<(String, Emitt
     let name = tops.format.file_name(tops.kind, tops.top);
     let path = built.path().join(&name);
     let mut out = HashingWriter::new(built.create_file(&name)?);
-    let keys = tops.write(&mut out).map_err(|error| error.at(&path))?;
+    let keys = tops.write(&mut out).map_err(|error| match error.class() {
+        ErrorClass::Io => error.at(&path),
+        _ => error,
+    })?;
     let finished = out.finish().and_then(|(mut file, written)| file.sync().map(|()| written));
     let Written { bytes, xxh3_64 } =
         finished.map_err(|error| Error::io("write", error).at(&path))?;

@@ -20,7 +20,7 @@ pub struct DayFacts {
     pub bytes: u64,
     /// Format version.
     pub version: u16,
-    /// Digest of the whole partial.
+    /// Digest of header, roots, metadata and trailer, which vouch for all other bytes.
     pub digest: u128,
     /// All rows.
     pub rows: u64,
@@ -44,7 +44,7 @@ impl From<&Partial> for DayFacts {
             day: metadata.day,
             path: partial.path().to_owned(),
             bytes: partial.bytes(),
-            version: partial::VERSION,
+            version: partial.version(),
             digest: partial.digest(),
             rows: metadata.rows,
             rejects: metadata.rejects,

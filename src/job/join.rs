@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{Context, Phase};
 use crate::budget::MergePlan;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{TemporaryFile, TemporaryName};
 use crate::merge::{Merge, Stream};
 use crate::model::{Batch, Day, Kind, RejectCounts};
@@ -92,7 +92,9 @@ fn join_to_scratch(
     join(context, pool, plan, partials, &mut writer)?;
     let rows = writer.ended_runs().first().map_or(0, |run| run.streams);
     let day = partials.first().map(|partial| partial.metadata().day);
-    let day = day.or(Day::new(1970, 1, 1)).ok_or_else(|| Error::damaged("no calendar"))?;
+    let day = day
+        .or(Day::new(1970, 1, 1))
+        .ok_or_else(|| Error::from(ErrorKind::Fault("there is no 1970-01-01")))?;
     Ok(writer.finish(day, rows, RejectCounts::default(), Vec::new())?.sink)
 }
 

@@ -239,7 +239,15 @@ fn count(
         scratch: &scratch,
     };
     let names: Vec<Vec<u8>> = inputs.iter().map(|input| input.name().to_vec()).collect();
-    let check = |report: &RejectReport| check_limits(files, options, day, lock, report, &names);
+    // Asked as soon as all is read, before minutes of merging.
+    let mut read = None;
+    let check = |report: &RejectReport| {
+        let rows: Vec<u64> = (0..inputs.len()).map(|input| report.rows(input)).collect();
+        let finished = source.finish(&rows)?;
+        refuse_copies(inputs, &finished.facts)?;
+        read = Some(finished);
+        check_limits(files, options, day, lock, report, &names)
+    };
     let Tally { rejects: report, runs } = logs.tally(check)?;
     let (writer, spilled_runs) = match runs {
         tally::Counted::Whole(writer) => (writer, 0),
@@ -252,14 +260,13 @@ fn count(
             Ok((writer, spilled_runs))
         })?,
     };
-    let rows: Vec<u64> = (0..inputs.len()).map(|input| report.rows(input)).collect();
-    let facts = source.finish(&rows)?;
-    for input in facts.unterminated.iter().filter_map(|at| facts.facts.get(*at)) {
+    let finished = read.unwrap_or_default();
+    for input in finished.unterminated.iter().filter_map(|at| finished.facts.get(*at)) {
         let name = String::from_utf8_lossy(&input.name);
         context.observer.warn(&format!("{name:?}: the last line has no end: is the log complete?"));
     }
-    refuse_copies(inputs, &facts.facts)?;
-    let partial = writer.finish(day, rows.iter().sum(), report.counts, facts.facts)?;
+    let rows = report.rows_by_input.iter().sum();
+    let partial = writer.finish(day, rows, report.counts, finished.facts)?;
     let rejects = write_rejects(files, lock, &report, &names)?;
     Ok((Counting { partial, rejects }, spilled_runs))
 }
@@ -288,7 +295,8 @@ fn check_limits(
     let rows: u64 = report.rows_by_input.iter().sum();
     let rejected = report.counts.total();
     #[expect(clippy::cast_precision_loss, reason = "a ratio to be compared with a typed limit")]
-    let too_many = rejected as f64 > options.max_reject_ratio * rows as f64;
+    // No rows make no ratio, which is above nothing.
+    let too_many = rejected as f64 / rows as f64 > options.max_reject_ratio;
     if too_many {
         store::publish_rejects_only(files, lock, day, write_rejects(files, lock, report, names)?)?;
         let rejects = lock.store().rejects_path(day).display().to_string();

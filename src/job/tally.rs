@@ -179,7 +179,9 @@ impl Logs<'_> {
                 .filter(|country| self.countries.contains(*country)),
         );
         let songs = rows.iter().fold(0, |all, row| all | row.song);
-        let packing = Packing::new(64 - songs.leading_zeros(), tags.bits());
+        // Never more than the country side has room for: draining relies on rows that do not grow.
+        let song_bits = (64 - songs.leading_zeros()).min(COUNTRY_SONG_BITS);
+        let packing = Packing::new(song_bits, tags.bits());
         let capacity = (self.plan.arena / 8) as u64;
         let wanted = expected.min(capacity) / (self.plan.most_rows as u64 / 4);
         let mut ranges = usize::try_from(wanted).unwrap_or(most).clamp(1, most);
@@ -296,7 +298,8 @@ struct Runs {
 impl Runs {
     /// Makes it a spilled partial: its day and inputs mean nothing.
     fn finish_spill(self) -> Result<Input> {
-        let day = crate::Day::new(1970, 1, 1).ok_or_else(|| Error::damaged("no calendar"))?;
+        let day = crate::Day::new(1970, 1, 1)
+            .ok_or_else(|| Error::from(ErrorKind::Fault("there is no 1970-01-01")))?;
         let Finished { sink, .. } =
             self.writer.finish(day, self.rows, RejectCounts::default(), Vec::new())?;
         Input::spilled(sink)

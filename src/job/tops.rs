@@ -16,6 +16,9 @@ use crate::output::Format;
 use crate::partial::{self, Partial, Piece};
 use crate::topk::TopK;
 
+/// Bytes an entry of a piece that a buffer may have to be kept.
+const MOST_KEPT_BYTES: u64 = 42;
+
 /// What to write, and how.
 pub(super) struct Tops<'a> {
     pub(super) context: &'a Context,
@@ -73,6 +76,10 @@ impl Tops<'_> {
     }
 
     fn give_buffer(&self, mut buffer: Vec<u8>) {
+        // One that a piece of long ids has blown up goes back to the system.
+        if buffer.capacity() as u64 > self.piece_entries * MOST_KEPT_BYTES {
+            return;
+        }
         buffer.clear();
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
     }
@@ -159,7 +166,7 @@ impl Join<'_, '_> {
         if let Some(head) = part.head {
             self.open_key(head, out)?;
         }
-        if !part.lines.is_empty() {
+        if part.keys > 0 {
             self.close(out)?;
             write(out, &part.lines)?;
             self.keys += part.keys;

@@ -14,6 +14,9 @@ use super::lists::{List, Lists, Overflow, merge_two};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Batch, Kind, MAX_ID, Position};
 
+/// Beyond every key, since keys are below 2^63.
+const NO_KEY: u64 = u64::MAX;
+
 /// One song in so many may be a candidate for looking candidates up, each in every list, to be worth it.
 const MOST_CANDIDATES: usize = 16;
 
@@ -26,6 +29,10 @@ pub struct Merge<S> {
     /// What the keys are, for messages.
     kind: Kind,
     heads: Vec<Head<S>>,
+    /// The key that each head has next, side by side: the smallest is found without touching the heads.
+    next_keys: Vec<u64>,
+    /// Heads that have the key that is being merged.
+    holders: Vec<usize>,
     lists: Lists,
     other: Lists,
     /// Sums below the count need not be handed out under this key.
@@ -67,6 +74,11 @@ impl<S: Stream> Head<S> {
         self.batch.songs.get(at).map(|&song| Position { key, song })
     }
 
+    /// The next key of this round, or one that no entry has.
+    fn key_or_none(&self) -> u64 {
+        self.key().unwrap_or(NO_KEY)
+    }
+
     /// Ends this round's entries at `bound`.
     fn set_end(&mut self, bound: Position) {
         let keys = self.batch.keys.get(self.taken..).unwrap_or_default();
@@ -88,10 +100,12 @@ impl<S: Stream> Head<S> {
         self.taken + run_length(keys, key)
     }
 
-    fn list(&self, end: usize) -> List<'_> {
+    /// What it has of the key that is being merged.
+    fn list(&self) -> List<'_> {
+        let range = self.taken..self.end_of_key;
         List {
-            songs: self.batch.songs.get(self.taken..end).unwrap_or_default(),
-            counts: self.batch.counts.get(self.taken..end).unwrap_or_default(),
+            songs: self.batch.songs.get(range.clone()).unwrap_or_default(),
+            counts: self.batch.counts.get(range).unwrap_or_default(),
         }
     }
 }
@@ -117,6 +131,8 @@ impl<S: Stream> Merge<S> {
         Merge {
             kind,
             heads,
+            next_keys: Vec::new(),
+            holders: Vec::new(),
             lists: Lists::default(),
             other: Lists::default(),
             floor: None,
@@ -162,7 +178,10 @@ impl<S: Stream> Merge<S> {
             head.set_end(bound);
             self.read += (head.end - head.taken) as u64;
         }
-        while let Some(key) = self.heads.iter().filter_map(Head::key).min() {
+        self.next_keys.clear();
+        self.next_keys.extend(self.heads.iter().map(Head::key_or_none));
+        while let Some(key) = self.next_keys.iter().copied().min().filter(|key| *key != NO_KEY) {
+            self.find_holders(key);
             self.merge_key(key, out).map_err(|Overflow { song }| {
                 Error::from(ErrorKind::SumOverflow { key: self.kind.describe(key), song })
             })?;
@@ -174,49 +193,74 @@ impl<S: Stream> Merge<S> {
     /// Appends the songs that this round has for `key`, and their counts.
     fn merge_key(&mut self, key: u64, out: &mut Batch) -> Result<(), Overflow> {
         if let Some((_, floor)) = self.floor.filter(|(open, _)| *open == key)
-            && self.find_candidates(key, floor)
+            && self.find_candidates(floor)
         {
-            return self.sum_candidates(key, out);
-        }
-        let mut with_key = self.heads.iter_mut().filter(|head| head.key() == Some(key));
-        let Some(one) = with_key.next() else { return Ok(()) };
-        let one_end = one.end_of(key);
-        let Some(two) = with_key.next() else {
-            let list = one.list(one_end);
-            out.songs.extend_from_slice(list.songs);
-            out.counts.extend_from_slice(list.counts);
-            one.taken = one_end;
+            self.sum_candidates(out)?;
+            self.pass_key();
             return Ok(());
-        };
-        let two_end = two.end_of(key);
-        let Some(three) = with_key.next() else {
-            merge_two(one.list(one_end), two.list(two_end), &mut out.songs, &mut out.counts)?;
-            one.taken = one_end;
-            two.taken = two_end;
-            return Ok(());
-        };
-        self.lists.clear();
-        let first = [one, two, three].into_iter();
-        for head in first.chain(with_key) {
-            let end = head.end_of(key);
-            self.lists.push(head.list(end));
-            head.taken = end;
         }
-        let [one, two] = self.lists.merge(&mut self.other)?;
-        merge_two(one, two, &mut out.songs, &mut out.counts)
+        match *self.holders.as_slice() {
+            [one] => {
+                if let Some(head) = self.heads.get(one) {
+                    out.songs.extend_from_slice(head.list().songs);
+                    out.counts.extend_from_slice(head.list().counts);
+                }
+            }
+            [one, two] => {
+                if let (Some(one), Some(two)) = (self.heads.get(one), self.heads.get(two)) {
+                    merge_two(one.list(), two.list(), &mut out.songs, &mut out.counts)?;
+                }
+            }
+            _ => {
+                self.lists.clear();
+                for head in holders(&self.heads, &self.holders) {
+                    self.lists.push(head.list());
+                }
+                let [one, two] = self.lists.merge(&mut self.other)?;
+                merge_two(one, two, &mut out.songs, &mut out.counts)?;
+            }
+        }
+        self.pass_key();
+        Ok(())
     }
+
+    /// Finds the inputs that have `key` next, and where their entries of it end.
+    fn find_holders(&mut self, key: u64) {
+        self.holders.clear();
+        let keys = self.next_keys.iter().enumerate().filter(|(_, next)| **next == key);
+        self.holders.extend(keys.map(|(at, _)| at));
+        for at in &self.holders {
+            if let Some(head) = self.heads.get_mut(*at) {
+                head.end_of_key = head.end_of(key);
+            }
+        }
+    }
+
+    /// Passes over the entries of the key that was merged.
+    fn pass_key(&mut self) {
+        for at in &self.holders {
+            if let Some((head, next)) = self.heads.get_mut(*at).zip(self.next_keys.get_mut(*at)) {
+                head.taken = head.end_of_key;
+                *next = head.key_or_none();
+            }
+        }
+    }
+}
+
+/// The heads at these indexes.
+fn holders<'h, S>(heads: &'h [Head<S>], at: &'h [usize]) -> impl Iterator<Item = &'h Head<S>> {
+    at.iter().filter_map(|at| heads.get(*at))
 }
 
 impl<S: Stream> Merge<S> {
     /// Finds the songs of `key` whose sum may reach `floor`: one of their counts is at least the floor divided by
     /// the number of lists. False when they are so many that merging all is cheaper.
-    fn find_candidates(&mut self, key: u64, floor: u64) -> bool {
-        let least = floor.div_ceil(self.heads.len().max(1) as u64);
+    fn find_candidates(&mut self, floor: u64) -> bool {
+        let least = floor.div_ceil(self.holders.len().max(1) as u64);
         self.candidates.clear();
         let mut songs = 0;
-        for head in self.heads.iter_mut().filter(|head| head.key() == Some(key)) {
-            head.end_of_key = head.end_of(key);
-            let list = head.list(head.end_of_key);
+        for head in holders(&self.heads, &self.holders) {
+            let list = head.list();
             songs += list.songs.len();
             list.add_songs_from(least, &mut self.candidates);
             if self.candidates.len() * MOST_CANDIDATES > songs {
@@ -228,22 +272,19 @@ impl<S: Stream> Merge<S> {
         true
     }
 
-    /// Appends the sums of the candidates, and passes over all other songs of `key`.
-    fn sum_candidates(&mut self, key: u64, out: &mut Batch) -> Result<(), Overflow> {
+    /// Appends the sums of the candidates; all other songs of the key are left out.
+    fn sum_candidates(&self, out: &mut Batch) -> Result<(), Overflow> {
         for &song in &self.candidates {
             let mut sum = 0;
-            for head in self.heads.iter().filter(|head| head.key() == Some(key)) {
+            for head in holders(&self.heads, &self.holders) {
                 // Two numbers below 2^63 do not wrap; the limit is checked after each.
-                sum += head.list(head.end_of_key).count_of(song);
+                sum += head.list().count_of(song);
                 if sum > MAX_ID {
                     return Err(Overflow { song });
                 }
             }
             out.songs.push(song);
             out.counts.push(sum);
-        }
-        for head in self.heads.iter_mut().filter(|head| head.key() == Some(key)) {
-            head.taken = head.end_of_key;
         }
         Ok(())
     }
@@ -252,7 +293,7 @@ impl<S: Stream> Merge<S> {
 impl<S: Stream> Stream for Merge<S> {
     fn next(&mut self, batch: &mut Batch) -> Result<bool> {
         if self.failed {
-            return Err(Error::damaged("merging went on after an error"));
+            return Err(ErrorKind::Fault("merging went on after an error").into());
         }
         let outcome = self.round(batch);
         self.failed = outcome.is_err();

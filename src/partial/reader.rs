@@ -113,6 +113,18 @@ impl Partial {
         self.digest
     }
 
+    /// Format version of the file.
+    #[must_use]
+    pub fn version(&self) -> u16 {
+        // Every file that opens is of the one version there is; a second one keeps its own here.
+        layout::VERSION
+    }
+
+    /// Blocks of a run.
+    pub(super) fn blocks_of(&self, kind: Kind) -> u64 {
+        self.pages(kind).iter().map(|page| u64::from(page.blocks)).sum()
+    }
+
     /// Where the file is, for messages.
     #[must_use]
     pub fn path(&self) -> &Path {

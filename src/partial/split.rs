@@ -10,20 +10,17 @@ use crate::error::Result;
 use crate::model::{Kind, Position};
 
 /// Block positions that are looked at, at most; beyond, only every so-many-th is (24 bytes each).
-const MOST_SAMPLES: u64 = 1 << 16;
+const MOST_SAMPLES: u64 = 1 << 17;
 
 /// A stretch of the key space.
 pub type Piece = Range<Position>;
 
-/// Pieces that together are everything, each of about `entries` entries of all partials together.
+/// Pieces that together are everything, each of about `entries` entries of all partials together (more where the
+/// partials have over half a billion entries: then a piece has as many as lie between two samples).
 ///
 /// A piece starts at the first song of a key, unless that key alone exceeds a piece.
 pub fn split(partials: &[Partial], kind: Kind, entries: u64) -> Result<Vec<Piece>> {
-    let blocks: u64 = partials
-        .iter()
-        .flat_map(|partial| partial.metadata().runs.iter())
-        .map(|run| run.blocks)
-        .sum();
+    let blocks: u64 = partials.iter().map(|partial| partial.blocks_of(kind)).sum();
     let stride = usize::try_from(blocks.div_ceil(MOST_SAMPLES)).unwrap_or(usize::MAX).max(1);
     let mut samples: Vec<(Position, u64)> = Vec::new();
     for partial in partials {

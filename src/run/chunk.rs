@@ -68,13 +68,15 @@ pub struct DrainNeeds {
 }
 
 impl DrainNeeds {
-    /// Chunks to keep in reserve. Each thread holds one chunk open for each range and each form of row, and a
-    /// handful; each range that splitting makes has one open chunk of each form, and splitting makes at most two
-    /// ranges for every `most_rows` rows, in both partitions.
+    /// Chunks to keep in reserve, provided that no row has more words in the second partition than in the first.
+    ///
+    /// Each thread holds one chunk open for each range and each form of row, and a handful. Splitting cuts a
+    /// range into up to three times as many parts as it has `most_rows` (quantiles of a sample, a heavy
+    /// position on its own), each with one open chunk of each form, in either partition.
     #[must_use]
     pub const fn reserve(&self) -> usize {
         let rescattered = self.threads * (2 * self.ranges + 2 * grab(self.chunks));
-        let split = 2 * (self.chunks * CHUNK_WORDS).div_ceil(self.most_rows);
+        let split = 6 * (self.chunks * CHUNK_WORDS).div_ceil(self.most_rows);
         rescattered + 2 * split + 2
     }
 

@@ -7,7 +7,7 @@ use super::chunk::{ChunkPool, Supply};
 use super::packing::Packing;
 use super::scatter::{Filled, Scatter, WIDE_WORDS};
 use super::splitters::Splitters;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::Position;
 
 /// Rows of a sample that decides how a range is split again.
@@ -200,5 +200,5 @@ fn split<'a>(
 /// Cannot happen while the pool's reserve is as large as the plan says: rows need no more chunks than
 /// they gave back, but for one that is not full a range.
 pub(super) fn arena_is_full() -> Error {
-    Error::damaged("the row arena is full: raise --memory, and report this as a fault of agg")
+    ErrorKind::Fault("the row arena ran dry while it was drained").into()
 }

@@ -42,6 +42,8 @@ impl Dice {
             "hot user" if song < 1000 => (song, 77, country),
             "wide" => ((1 << 62) + song * (1 << 50), (1 << 63) - 1 - user, country),
             "mixed" if song % 7 == 0 => ((1 << 63) - 1 - song, (1 << 60) + user, country),
+            // Songs of 55 bits: a row of one user must not take fewer words than the same row of its country.
+            "packing limit" => ((1 << 54) + song * (1 << 20), 77, country),
             "one country" => (song, user, "FR"),
             "distinct" => (self.below(1 << 31), self.below(1 << 31), country),
             _ => (song, user, country),
@@ -49,7 +51,7 @@ impl Dice {
     }
 }
 
-const SHAPES: [&str; 9] = [
+const SHAPES: [&str; 10] = [
     "plain",
     "one user",
     "one pair",
@@ -59,6 +61,7 @@ const SHAPES: [&str; 9] = [
     "mixed",
     "one country",
     "distinct",
+    "packing limit",
 ];
 
 fn rows(shape: &str, count: usize, seed: u64) -> Vec<Row> {

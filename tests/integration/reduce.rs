@@ -230,3 +230,14 @@ fn a_store_may_be_anywhere_and_has_its_own_days() {
     assert_eq!(sandbox.text(format!("o/u/t/{DAY}/top50_songs_per_user.txt")), "9|9:1\n");
     assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:1,2:1\n2|1:1\n");
 }
+
+#[test]
+fn a_ratio_exactly_at_the_limit_is_within_it_also_where_no_binary_fraction_is_the_limit() {
+    let sandbox = Sandbox::new();
+    let rows: String = (0..100)
+        .map(|at| if at < 29 { "no row\n".into() } else { format!("{at}|1|FR\n") })
+        .collect();
+    sandbox.write("day-20211201.log", rows);
+    sandbox.agg("reduce-day --max-reject-ratio 0.28 day-20211201.log").exits(65);
+    sandbox.agg("reduce-day --max-reject-ratio 0.29 day-20211201.log").exits(0);
+}

@@ -186,8 +186,14 @@ pub enum ErrorKind {
     Interrupted(i32),
 }
 
+/// The days, ascending; three in a row or more as `first to last`, so that a window of years is one line.
 fn join_days(days: &[Day]) -> String {
-    days.iter().map(Day::to_string).collect::<Vec<_>>().join(", ")
+    let next = |day: &Day, other: &Day| day.plus_days(1) == Some(*other);
+    let stretch = |days: &[Day]| match days {
+        [first, _, .., last] => format!("{first} to {last}"),
+        days => days.iter().map(Day::to_string).collect::<Vec<_>>().join(", "),
+    };
+    days.chunk_by(next).map(stretch).collect::<Vec<_>>().join(", ")
 }
 
 impl Error {
@@ -299,5 +305,15 @@ mod tests {
         let error = Error::damaged("checksum").at_offset(7).at("a\nb").at_offset(9).at("other");
         assert_eq!(error.to_string(), "\"a\\nb\" at offset 7: damaged: checksum");
         assert_eq!(error.class(), ErrorClass::Data);
+    }
+
+    #[test]
+    fn days_in_a_row_are_told_by_the_first_and_the_last() {
+        let day = |text: &&str| text.parse().unwrap();
+        let told = |texts: &[&str]| join_days(&texts.iter().map(day).collect::<Vec<Day>>());
+        assert_eq!(told(&["2021-12-31"]), "2021-12-31");
+        assert_eq!(told(&["2021-12-31", "2022-01-01"]), "2021-12-31, 2022-01-01");
+        let days = ["2021-11-30", "2021-12-30", "2021-12-31", "2022-01-01", "2022-01-03"];
+        assert_eq!(told(&days), "2021-11-30, 2021-12-30 to 2022-01-01, 2022-01-03");
     }
 }

@@ -43,7 +43,7 @@ pub struct FileStat {
 
 /// The file work that the library needs. Paths are taken as they are; errors are the system's.
 pub trait FileSystem: Debug + Send + Sync {
-    /// Opens a file to read by position.
+    /// Opens a file to read by position; an error for all but a regular file. Never waits for a pipe.
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadFile>>;
     /// Standard input, read front to back.
     fn stdin(&self) -> io::Result<Box<dyn io::Read + Send>>;

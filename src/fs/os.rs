@@ -28,7 +28,17 @@ pub struct OsFileSystem;
 
 impl FileSystem for OsFileSystem {
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadFile>> {
-        Ok(Box::new(OsFile(File::open(path)?)))
+        // Without O_NONBLOCK, to open a pipe would wait for its writer, perhaps for ever.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?);
+        let kind = file.metadata()?.file_type();
+        match file_type(kind) {
+            FileType::File => Ok(Box::new(OsFile(file))),
+            FileType::Folder => Err(io::ErrorKind::IsADirectory.into()),
+            FileType::Link | FileType::Other => {
+                Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
+            }
+        }
     }
 
     fn stdin(&self) -> io::Result<Box<dyn Read + Send>> {
@@ -372,6 +382,19 @@ mod tests {
             ("é", FileType::File),
         ];
         assert_eq!(names(folder.path()), expected.map(|(name, kind)| (name.to_owned(), kind)));
+    }
+
+    #[test]
+    fn a_folder_or_a_pipe_is_not_opened_and_nobody_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let kind = OsFileSystem.open(folder.path()).unwrap_err().kind();
+        assert_eq!(kind, io::ErrorKind::IsADirectory);
+        let pipe = folder.path().join("pipe");
+        let mode = rustix::fs::Mode::from_raw_mode(FILE_MODE);
+        rustix::fs::mknodat(CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let error = OsFileSystem.open(&pipe).unwrap_err();
+        assert_eq!(error.to_string(), "it is no regular file");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::decompress::Spare;
 use super::facts::{Finished, InputStat};
 use super::lock;
 use super::paths::{InputPath, compression_of, stat_input, unreadable};
@@ -52,6 +53,8 @@ pub struct Source {
     /// Which inputs are streams.
     streams: Vec<usize>,
     desk: Mutex<Desk>,
+    /// What the last zstd stream that ended leaves to the next one that is started.
+    spare: Spare,
     /// Spreads the threads that must wait over the streams.
     waits: AtomicUsize,
 }
@@ -129,6 +132,7 @@ impl Source {
             next_plain: AtomicU64::new(0),
             streams,
             desk: Mutex::default(),
+            spare: Spare::default(),
             waits: AtomicUsize::new(0),
         })
     }
@@ -293,7 +297,8 @@ impl Source {
         if taken > self.window_limit && !desk.open.is_empty() {
             return Ok(None);
         }
-        let state = stream.open(&*self.files, path, self.window_limit).map_err(blame)?;
+        let state =
+            stream.open(&*self.files, path, self.window_limit, &self.spare).map_err(blame)?;
         desk.next += 1;
         desk.next_memory = None;
         desk.open.push((at, memory));

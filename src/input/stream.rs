@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use memchr::{memchr, memrchr};
 
-use super::decompress::{Compressed, Decoder};
+use super::decompress::{Compressed, Decoder, Spare};
 use super::digest::{PieceDigests, digest_of_piece};
 use super::lock;
 use super::paths::{Compression, stat_input};
@@ -103,12 +103,13 @@ impl Stream {
         files: &dyn FileSystem,
         path: &Path,
         window_limit: u64,
+        spare: &Spare,
     ) -> Result<State> {
         let decoder = match self.origin {
             Origin::StandardInput => Decoder::plain(files.stdin().map_err(ErrorKind::Unreadable)?),
             Origin::File(stat, compression) => {
                 let file = Compressed::new(open_known(files, path, &stat)?);
-                Decoder::open(compression, file, window_limit)?
+                Decoder::open(compression, file, window_limit, spare)?
             }
         };
         Ok(State::Reading(Box::new(Reading::new(decoder))))

@@ -85,12 +85,14 @@ pub struct EmitReport {
 ///
 /// # Errors
 /// [`ErrorKind::MissingDays`] unless missing days are allowed (and always when all are missing),
-/// [`ErrorKind::KnewMoreDays`], [`ErrorKind::SumOverflow`], a damaged partial, [`ErrorKind::Locked`], failures to write. What
+/// [`ErrorKind::KnewMoreDays`], [`ErrorKind::CannotCreate`] where a folder of that date is no emission,
+/// [`ErrorKind::SumOverflow`], a damaged partial, [`ErrorKind::Locked`], failures to write. What
 /// was published before is then untouched.
 pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
     let (window, missing) = look_at_window(context, options)?;
     let output = Output::new(&options.out);
     let mut lock = OutputLock::take(context.files.as_ref(), &output)?;
+    store::check_replaceable(context.files.as_ref(), &lock, options.day, MANIFEST)?;
     check_published(context, options, &output, &window.days)?;
 
     let pool = context.pool()?;

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::inspect::open_day;
 use super::join::{join, open_merged};
 use super::tally::{self, Logs, Tally};
 use super::{Context, Phase};
@@ -12,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, TemporaryFile};
 use crate::input::{self, InputPath, InputStat, Source};
 use crate::model::{Day, InputFacts, RejectCounts};
-use crate::partial::{Finished, Metadata, Partial, Writer};
+use crate::partial::{Finished, Metadata, Writer};
 use crate::row::{CountrySet, RejectReport};
 use crate::store::{self, Store, StoreLock};
 
@@ -123,15 +124,19 @@ pub(super) fn reduce_inputs(
     let open = || Source::open(Arc::clone(&context.files), inputs, context.budget.memory);
     let source = open()?;
     let lock = StoreLock::take(files, &store)?;
-    let existing = store.open_partial(files, day)?;
-    let replaces = existing.is_some();
-    if let Some(file) = existing.filter(|_| !options.force) {
-        let partial = Partial::open(file, &store.partial_path(day))?;
+    let replaces = store.open_partial(files, day)?.is_some();
+    if !options.force
+        && let Some(partial) = open_day(context, &store, day)?
+    {
         check_unchanged(context, partial.metadata(), source)?;
         return Ok(report(&store, partial.metadata(), partial.bytes(), ReduceOutcome::Unchanged));
     }
-    let (finished, spilled_runs) = count(context, options, day, inputs, source, &lock)
-        .map_err(|error| name_target(error, &store, day))?;
+    let counted = count(context, options, day, inputs, source, &lock);
+    // What is written meanwhile has temporary names; what helps is to know which disk is full.
+    let (finished, spilled_runs) = counted.map_err(|error| match error.kind() {
+        ErrorKind::Io { action: "write", .. } => error.at(&context.store),
+        _ => error,
+    })?;
     let outcome = if replaces { ReduceOutcome::Replaced } else { ReduceOutcome::Reduced };
     let Finished { sink, bytes, metadata, .. } = finished.partial;
     context.phase(Phase::Publish, Some(2), || {
@@ -204,14 +209,6 @@ fn check_unchanged(context: &Context, metadata: &Metadata, source: Source) -> Re
 struct Counting {
     partial: Finished<Box<dyn TemporaryFile>>,
     rejects: Box<dyn TemporaryFile>,
-}
-
-/// A writer knows no path: what fails to be written is the partial.
-fn name_target(error: Error, store: &Store, day: Day) -> Error {
-    match error.kind() {
-        ErrorKind::Io { action: "write", .. } => error.at(store.partial_path(day)),
-        _ => error,
-    }
 }
 
 /// Reads the logs and writes both files under temporary names.

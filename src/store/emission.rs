@@ -103,6 +103,30 @@ pub fn publish_emission(lock: &mut OutputLock, day: Day, mut built: BuildFolder<
     Ok(())
 }
 
+/// Refuses to replace what is no emission: a folder without the file `mark`, which every emission has.
+///
+/// Publishing removes what had the date's name, and that may be somebody's dated folder of logs. An
+/// empty folder may be replaced, and a link, whose target stays.
+///
+/// # Errors
+/// [`ErrorKind::CannotCreate`](crate::ErrorKind::CannotCreate), or that the folder cannot be listed.
+pub fn check_replaceable(
+    files: &dyn FileSystem,
+    lock: &OutputLock,
+    day: Day,
+    mark: &str,
+) -> Result<()> {
+    let target = lock.output().day_folder(day);
+    if emission_there(files, &target)? != Some(FileType::Folder) {
+        return Ok(());
+    }
+    let entries = files.list(&target).map_err(|error| Error::io("list", error).at(&target))?;
+    if entries.is_empty() || entries.iter().any(|(name, _)| name == mark) {
+        return Ok(());
+    }
+    Err(in_the_way(&format!("a folder without {mark}, so no emission")).at(target))
+}
+
 /// What an emission of the date is now: a folder, or a link that an operator left for a moved one.
 fn emission_there(files: &dyn FileSystem, target: &Path) -> Result<Option<FileType>> {
     if files.read_link(target).is_ok() {

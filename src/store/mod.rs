@@ -32,7 +32,7 @@ mod publish;
 mod sweep;
 mod writer;
 
-pub use emission::{BuildFolder, publish_emission};
+pub use emission::{BuildFolder, check_replaceable, publish_emission};
 pub use lock::{OutputLock, StoreLock};
 pub use paths::{Output, Store, TEMPORARY_PREFIX};
 pub use publish::{publish_day, publish_rejects_only};

@@ -172,9 +172,10 @@ fn days_of(entries: &[(OsString, FileType)], wanted: FileType, suffix: &str) -> 
 
 fn reading_error(action: &'static str, source: io::Error) -> Error {
     match source.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => {
-            ErrorKind::Unreadable(source).into()
-        }
+        io::ErrorKind::PermissionDenied
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::IsADirectory
+        | io::ErrorKind::InvalidInput => ErrorKind::Unreadable(source).into(),
         _ => Error::io(action, source),
     }
 }

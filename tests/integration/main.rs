@@ -17,6 +17,8 @@ mod days;
 mod exit_codes;
 /// Files, folders, standard input, compression.
 mod files;
+/// What lies in the way, limits of the system, streams that fail.
+mod hostile;
 /// Random small logs against the obvious program.
 mod property;
 /// `reduce-day`: once, again, with other logs, with too many corrupt rows.

@@ -90,10 +90,8 @@ impl From<ErrorClass> for Exit {
 
 /// Tells an error in one line on standard error and gives the process its code.
 pub(crate) fn end(outcome: anyhow::Result<Exit>) -> ExitCode {
-    let exit = outcome.unwrap_or_else(|error| {
-        message::failure(&error);
-        Exit::of(&error)
-    });
+    let exit = outcome
+        .unwrap_or_else(|error| message::failure(&error).map_or(Exit::Io, |()| Exit::of(&error)));
     exit.code().into()
 }
 

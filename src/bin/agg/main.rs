@@ -7,6 +7,7 @@
 mod cli;
 mod cmd;
 mod exit;
+mod limits;
 mod logging;
 mod message;
 mod progress;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<Exit> {
     let progress = Progress::on_stderr(cli.common.quiet);
     logging::start(&cli.common, &progress);
+    limits::relax()?;
     let stop = signals::watch()?;
     let settings = Settings::new(&cli.common, progress, stop)?;
     cmd::run(&cli.command, &settings)

@@ -8,19 +8,26 @@ use std::path::Path;
 
 use agg::{Day, ErrorKind};
 
-/// Tells what ended the run.
-pub(crate) fn failure(error: &anyhow::Error) {
+/// Tells what ended the run. The only error is that of a help page that cannot be written, which has
+/// then been told; a reader that closed the pipe had enough.
+pub(crate) fn failure(error: &anyhow::Error) -> io::Result<()> {
     let text = match (error.downcast_ref::<clap::Error>(), error.downcast_ref::<agg::Error>()) {
         (Some(clap), _) if is_help(clap) => {
-            // A help page that cannot be written has nobody to be told.
-            let _ = clap.print();
-            return;
+            let printed = clap.print().and_then(|()| io::stdout().flush());
+            return match printed {
+                Err(error) if !clap.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
+                    line(&format!("cannot write to standard output: {error}"));
+                    Err(error)
+                }
+                _ => Ok(()),
+            };
         }
         (Some(clap), _) => usage(clap),
         (_, Some(error)) => described(error),
         _ => format!("{error:#}"),
     };
     line(&text);
+    Ok(())
 }
 
 /// Writes `agg: text` as one line. There is nobody to tell when standard error itself fails.

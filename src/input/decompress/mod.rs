@@ -12,6 +12,7 @@ use std::io::{self, Read};
 
 pub(super) use compressed::Compressed;
 use gzip::Gzip;
+pub(super) use zstandard::Spare;
 use zstandard::Zstandard;
 
 use super::paths::Compression;
@@ -38,15 +39,17 @@ impl Decoder {
         Decoder::Plain { reader, taken: 0 }
     }
 
-    /// A decoder at the start of a compressed file; zstd windows over `window_limit` are refused.
+    /// A decoder at the start of a compressed file; zstd windows over `window_limit` are refused, and
+    /// the memory of a decoder that has ended is taken from `spare`.
     pub(super) fn open(
         compression: Compression,
         file: Compressed,
         window_limit: u64,
+        spare: &Spare,
     ) -> Result<Self> {
         match compression {
             Compression::Gzip => Gzip::open(file).map(|gzip| Decoder::Gzip(Box::new(gzip))),
-            Compression::Zstd => Zstandard::open(file, window_limit).map(Decoder::Zstd),
+            Compression::Zstd => Zstandard::open(file, window_limit, spare).map(Decoder::Zstd),
         }
     }
 
@@ -148,7 +151,7 @@ mod tests {
         room: usize,
         limit: u64,
     ) -> Result<(Vec<u8>, u64)> {
-        let mut decoder = Decoder::open(compression, file, limit)?;
+        let mut decoder = Decoder::open(compression, file, limit, &Spare::default())?;
         let (mut out, mut buffer) = (Vec::new(), vec![0; room]);
         loop {
             match decoder.read(&mut buffer)? {
@@ -311,6 +314,32 @@ mod tests {
         let later = [zstd(TEXT), skippable(b"x"), frame(window(13, 1))].concat();
         let error = decode(&later, 8 << 20).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::ZstdWindow { needed: 9_437_184, .. }));
+    }
+
+    #[test]
+    fn a_spare_decoder_serves_the_next_file_even_from_the_middle_of_a_frame() {
+        let whole = zstd(b"1|2|FR\n3|4|DE\n");
+        let spare = Spare::default();
+        let mut buffer = [0; 64];
+        for bytes in [&whole[..whole.len() - 6], &whole, &whole] {
+            let file = compressed(bytes, usize::MAX);
+            let mut decoder = Decoder::open(Compression::Zstd, file, LIMIT, &spare).unwrap();
+            assert!(spare.lock().unwrap().is_none());
+            let mut out = Vec::new();
+            let end = loop {
+                match decoder.read(&mut buffer) {
+                    Ok(0) => break Ok(()),
+                    Ok(read) => out.extend_from_slice(&buffer[..read]),
+                    Err(error) => break Err(error),
+                }
+            };
+            assert_eq!(end.is_ok(), bytes.len() == whole.len());
+            if end.is_ok() {
+                assert_eq!(out, b"1|2|FR\n3|4|DE\n");
+            }
+            drop(decoder);
+            assert!(spare.lock().unwrap().is_some());
+        }
     }
 
     #[test]

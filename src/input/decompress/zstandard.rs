@@ -5,6 +5,7 @@
 //! its formats.
 
 use std::io::BufRead;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ::zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
@@ -18,9 +19,17 @@ const LONGEST_HEADER: usize = 18;
 /// Frames to be skipped that are looked past for the first window.
 const LOOK_AHEAD: usize = 64;
 
+/// A decoder that one file has done with, for the next: its window stays where it is.
+///
+/// Were each file to allocate its own, threads that take turns at the files would leave several: what
+/// an allocator is given back by one thread it keeps, to some tens of megabytes, for that thread.
+pub(in crate::input) type Spare = Arc<Mutex<Option<Decoder<'static>>>>;
+
 /// A zstd file being decoded. Takes the window that its frames ask for, and some 500 KiB.
 pub(in crate::input) struct Zstandard {
-    decoder: Decoder<'static>,
+    /// There until it goes to `spare`.
+    decoder: Option<Decoder<'static>>,
+    spare: Spare,
     file: Compressed,
     /// Bytes that a frame's window may have.
     limit: u64,
@@ -41,15 +50,18 @@ enum State {
 
 impl Zstandard {
     /// At the start of the first frame.
-    pub(super) fn open(file: Compressed, limit: u64) -> Result<Self> {
+    pub(super) fn open(file: Compressed, limit: u64, spare: &Spare) -> Result<Self> {
+        let spared = spare.lock().unwrap_or_else(PoisonError::into_inner).take();
         let create = || {
-            let mut decoder = Decoder::new()?;
+            let mut decoder = spared.map_or_else(Decoder::new, Ok)?;
+            decoder.reinit()?;
             // A second guard; the exact limit is checked at each frame.
             decoder.set_parameter(DParameter::WindowLogMax(log_of_limit(limit)))?;
             Ok(decoder)
         };
         let decoder = create().map_err(|error| Error::io("decompress", error))?;
-        Ok(Zstandard { decoder, file, limit, state: State::Start })
+        let (decoder, spare) = (Some(decoder), Arc::clone(spare));
+        Ok(Zstandard { decoder, spare, file, limit, state: State::Start })
     }
 
     /// The next bytes; 0 only at a proper end.
@@ -75,7 +87,7 @@ impl Zstandard {
 
     /// Feeds the decoder once; returns how much it gave, perhaps nothing.
     fn step(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let Zstandard { decoder, file, .. } = self;
+        let Zstandard { decoder: Some(decoder), file, .. } = self else { return Ok(0) };
         let input = match file.fill_buf() {
             Ok(input) => input,
             Err(error) => return Err(decoder_error(FORMAT, file, &error)),
@@ -121,6 +133,13 @@ impl Zstandard {
         }
         self.state = State::Frame;
         Ok(())
+    }
+}
+
+impl Drop for Zstandard {
+    fn drop(&mut self) {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        *spare = self.decoder.take();
     }
 }
 

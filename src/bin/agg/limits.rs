@@ -1,0 +1,21 @@
+//! Limits that the system puts on a process, as far as a run should not fail by them needlessly.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use signal_hook::consts::SIGXFSZ;
+
+/// Raises the number of open files to what the system grants, and turns the end by a file's size
+/// limit into an error of the write.
+///
+/// A window opens a partial a day, up to 3,660; the usual soft limit of 1,024 is for programs that
+/// still use `select`. `SIGXFSZ` would end the process without a word and with its temporaries left.
+pub(crate) fn relax() -> io::Result<()> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Refused nowhere that is known; if it is, the run goes on with what it has.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    // The flag is never asked for: that somebody handles the signal makes the write fail with EFBIG.
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map(drop)
+}

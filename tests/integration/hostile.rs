@@ -1,0 +1,126 @@
+//! What lies in the way, limits of the system, streams that fail: an error that names the place, and no harm.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use crate::harness::{DAY, Sandbox};
+
+const EMIT: &str = "emit-window --date 2021-12-01 --days 1";
+
+/// A sandbox with one stored day.
+fn reduced() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.reduced(DAY, "1|1|FR\n2|2|DE\n");
+    sandbox
+}
+
+fn pipe(path: &Path) {
+    mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+}
+
+/// The program under a limit that the shell's `ulimit` sets.
+fn limited(sandbox: &Sandbox, limit: &str, arguments: &str) -> crate::harness::Run {
+    let mut shell = std::process::Command::new("sh");
+    let program = env!("CARGO_BIN_EXE_agg");
+    shell
+        .current_dir(sandbox.path(""))
+        .args(["-c", &format!("ulimit {limit}; exec {program} {arguments}")]);
+    sandbox.run(&mut shell)
+}
+
+#[test]
+fn a_dated_folder_of_logs_is_never_replaced_by_an_emission() {
+    let sandbox = Sandbox::new();
+    sandbox.write("logs/2021-12-01/part.log", "1|1|FR\n");
+    let backfill = "backfill --logs logs --emit --days 1 --out logs";
+    sandbox.agg(backfill).exits(73).tells(&["logs/2021-12-01", "manifest.json", "move it away"]);
+    sandbox.agg(&format!("{EMIT} --out logs --force")).exits(73).in_one_line();
+    assert_eq!(sandbox.text("logs/2021-12-01/part.log"), "1|1|FR\n");
+    assert_eq!(sandbox.files("logs/2021-12-01"), ["logs/2021-12-01/part.log"]);
+
+    fs::create_dir_all(sandbox.path("out/2021-12-01")).unwrap();
+    sandbox.agg(&format!("{EMIT} --out out")).exits(0);
+    sandbox.agg(&format!("{EMIT} --out out")).exits(0);
+}
+
+#[test]
+fn a_file_with_the_name_of_an_emission_is_73() {
+    let sandbox = reduced();
+    sandbox.write("agg-out/2021-12-01", "in the way");
+    sandbox.agg(EMIT).exits(73).tells(&["agg-out/2021-12-01", "move it away"]).in_one_line();
+    assert_eq!(sandbox.text("agg-out/2021-12-01"), "in the way");
+}
+
+#[test]
+fn a_pipe_under_the_name_of_a_partial_or_a_manifest_is_an_error_and_not_waited_for() {
+    let sandbox = reduced();
+    sandbox.agg(EMIT).exits(0);
+    let manifest = sandbox.path("agg-out/2021-12-01/manifest.json");
+    fs::remove_file(&manifest).unwrap();
+    pipe(&manifest);
+    sandbox.agg(EMIT).exits(66).tells(&["manifest.json", "no regular file"]).in_one_line();
+
+    let partial = sandbox.path("agg-store/partials/2021-12-01.agg");
+    fs::remove_file(&partial).unwrap();
+    pipe(&partial);
+    let reduce = "reduce-day logs/2021-12-01.log";
+    for command in [EMIT, "inspect 2021-12-01", reduce, "reduce-day --force logs/2021-12-01.log"] {
+        sandbox.agg(command).exits(66).tells(&["2021-12-01.agg", "no regular file"]).in_one_line();
+    }
+    fs::remove_file(&partial).unwrap();
+    fs::create_dir(&partial).unwrap();
+    sandbox.agg(reduce).exits(66).tells(&["2021-12-01.agg"]).in_one_line();
+}
+
+#[test]
+fn another_days_partial_under_a_days_name_is_damage_and_not_that_other_day() {
+    let sandbox = reduced();
+    let partials = sandbox.path("agg-store/partials");
+    fs::rename(partials.join("2021-12-01.agg"), partials.join("2021-12-02.agg")).unwrap();
+    sandbox.write("logs/2021-12-02.log", "1|1|FR\n2|2|DE\n");
+    sandbox
+        .agg("reduce-day logs/2021-12-02.log")
+        .exits(65)
+        .tells(&["2021-12-02.agg", "this is the partial of 2021-12-01"])
+        .in_one_line();
+    sandbox.agg("reduce-day --force logs/2021-12-02.log").exits(0);
+    sandbox.agg("verify").exits(0);
+}
+
+#[test]
+fn a_window_may_have_more_days_than_the_soft_limit_of_open_files() {
+    let sandbox = Sandbox::new();
+    for day in 1..=30 {
+        sandbox.write(format!("logs/202111{day:02}.log"), "1|1|FR\n");
+    }
+    sandbox.agg("backfill --logs logs").exits(0);
+    limited(&sandbox, "-S -n 20", "emit-window --date 2021-11-30 --days 30").exits(0);
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_74_and_leaves_no_temporary() {
+    let sandbox = Sandbox::new();
+    let log: String = (0..200_000).map(|row| format!("{row}|{row}|FR\n")).collect();
+    sandbox.write("day-20211201.log", log);
+    limited(&sandbox, "-f 1", "reduce-day day-20211201.log")
+        .exits(74)
+        .tells(&["agg-store", "cannot write"])
+        .in_one_line();
+    for folder in ["partials", "rejects", "tmp"] {
+        let mut left = fs::read_dir(sandbox.path("agg-store").join(folder)).unwrap();
+        assert!(left.next().is_none(), "{folder}");
+    }
+}
+
+#[test]
+fn a_help_page_that_cannot_be_written_is_74() {
+    let sandbox = Sandbox::new();
+    for arguments in ["--help", "--version", "reduce-day --help"] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut command = sandbox.command();
+        let run = command.args(arguments.split(' ')).stdout(full).status().unwrap();
+        assert_eq!(run.code(), Some(74), "{arguments}");
+    }
+}

@@ -217,12 +217,13 @@ fn read_manifest(context: &Context, path: &std::path::Path) -> Result<Option<Man
     let damaged = |why: String| {
         Error::damaged(format!("{why}; to replace the emission all the same, use --force")).at(path)
     };
-    let size = file.stat().map_err(unreadable)?.size;
+    let failed = |error| Error::io("read", error).at(path);
+    let size = file.stat().map_err(failed)?.size;
     if size > MOST_MANIFEST_BYTES {
         return Err(damaged(format!("a manifest of {size} bytes is none")));
     }
     let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
-    let read = file.read_full_at(&mut bytes, 0).map_err(unreadable)?;
+    let read = file.read_full_at(&mut bytes, 0).map_err(failed)?;
     bytes.truncate(read);
     Manifest::decode(&bytes).map(Some).map_err(|error| damaged(error.to_string()))
 }
@@ -251,7 +252,11 @@ fn write_file(built: &BuildFolder<'_>, tops: &Tops<'_>) -> Result<(String, Emitt
     let name = tops.format.file_name(tops.kind, tops.top);
     let path = built.path().join(&name);
     let mut out = HashingWriter::new(built.create_file(&name)?);
-    let keys = tops.write(&mut out).map_err(|error| error.at(&path))?;
+    let keys = tops.write(&mut out).map_err(|error| match error.kind() {
+        // All others are no fault of this file.
+        ErrorKind::Io { .. } => error.at(&path),
+        _ => error,
+    })?;
     let finished = out.finish().and_then(|(mut file, written)| file.sync().map(|()| written));
     let Written { bytes, xxh3_64 } =
         finished.map_err(|error| Error::io("write", error).at(&path))?;

@@ -5,14 +5,14 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::join::{join, open_merged};
+use super::join::{join, open_merged, temporary_writer};
 use super::tally::{self, Logs, Tally};
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, TemporaryFile};
 use crate::input::{self, InputPath, InputStat, Source};
 use crate::model::{Day, InputFacts, RejectCounts};
-use crate::partial::{Finished, Metadata, Partial, Writer};
+use crate::partial::{Finished, Metadata, Partial};
 use crate::row::{CountrySet, RejectReport};
 use crate::store::{self, Store, StoreLock};
 
@@ -130,8 +130,7 @@ pub(super) fn reduce_inputs(
         check_unchanged(context, partial.metadata(), source)?;
         return Ok(report(&store, partial.metadata(), partial.bytes(), ReduceOutcome::Unchanged));
     }
-    let (finished, spilled_runs) = count(context, options, day, inputs, source, &lock)
-        .map_err(|error| name_target(error, &store, day))?;
+    let (finished, spilled_runs) = count(context, options, day, inputs, source, &lock)?;
     let outcome = if replaces { ReduceOutcome::Replaced } else { ReduceOutcome::Reduced };
     let Finished { sink, bytes, metadata, .. } = finished.partial;
     context.phase(Phase::Publish, Some(2), || {
@@ -206,14 +205,6 @@ struct Counting {
     rejects: Box<dyn TemporaryFile>,
 }
 
-/// A writer knows no path: what fails to be written is the partial.
-fn name_target(error: Error, store: &Store, day: Day) -> Error {
-    match error.kind() {
-        ErrorKind::Io { action: "write", .. } => error.at(store.partial_path(day)),
-        _ => error,
-    }
-}
-
 /// Reads the logs and writes both files under temporary names.
 fn count(
     context: &Context,
@@ -247,7 +238,7 @@ fn count(
         tally::Counted::Spilled(spills) => context.phase(Phase::Merge, None, || {
             let (plan, spilled_runs) = (context.budget.join(), spills.len());
             let opened = open_merged(context, &pool, plan, spills, &scratch)?;
-            let mut writer = Writer::new(partial()?)?;
+            let mut writer = temporary_writer(partial()?)?;
             join(context, &pool, plan, &opened.partials, &mut writer)?;
             Ok((writer, spilled_runs))
         })?,

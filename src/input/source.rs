@@ -211,7 +211,8 @@ impl Source {
     ///
     /// # Errors
     /// [`ErrorKind::LogChanged`] at the path of a file whose size, time or identity is no longer what
-    /// it was when the source was opened; [`ErrorKind::Io`] if an input was not read to its end.
+    /// it was when the source was opened; [`ErrorKind::Io`] if an input was not read to its end or can no
+    /// longer be looked at.
     ///
     /// # Panics
     /// If `rows` has not one number for each input.
@@ -345,10 +346,15 @@ impl Input {
 
     /// What is known at the end (but for the rows), and whether the last row has no end.
     fn outcome(&self, files: &dyn FileSystem) -> Result<(InputFacts, bool)> {
-        if let Some(stat) = self.stat
-            && files.stat(self.path.path()).ok() != Some(stat)
-        {
-            return Err(ErrorKind::LogChanged.into());
+        if let Some(stat) = self.stat {
+            match files.stat(self.path.path()) {
+                Ok(now) if now == stat => {}
+                Ok(_) => return Err(ErrorKind::LogChanged.into()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    return Err(ErrorKind::LogChanged.into());
+                }
+                Err(error) => return Err(Error::io("read", error)),
+            }
         }
         let outcome = match &self.reader {
             Reader::Plain(plain) => {

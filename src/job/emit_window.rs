@@ -8,7 +8,7 @@ use super::inspect::open_day;
 use super::join::{Input, open_merged};
 use super::tops::Tops;
 use super::{Context, Phase};
-use crate::error::{Error, ErrorClass, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fs::WriteFile;
 use crate::model::{Day, Kind, RejectCounts};
 use crate::output::{FileEntry, Manifest, PartialEntry, Text, Totals, Window};
@@ -219,12 +219,13 @@ fn read_manifest(context: &Context, path: &std::path::Path) -> Result<Option<Man
     let damaged = |why: String| {
         Error::damaged(format!("{why}; to replace the emission all the same, use --force")).at(path)
     };
-    let size = file.stat().map_err(unreadable)?.size;
+    let failed = |error| Error::io("read", error).at(path);
+    let size = file.stat().map_err(failed)?.size;
     if size > MOST_MANIFEST_BYTES {
         return Err(damaged(format!("a manifest of {size} bytes is none")));
     }
     let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
-    let read = file.read_full_at(&mut bytes, 0).map_err(unreadable)?;
+    let read = file.read_full_at(&mut bytes, 0).map_err(failed)?;
     bytes.truncate(read);
     Manifest::decode(&bytes).map(Some).map_err(|error| damaged(error.to_string()))
 }
@@ -253,8 +254,9 @@ fn write_file(built: &BuildFolder<'_>, tops: &Tops<'_>) -> Result<(String, Emitt
     let name = tops.format.file_name(tops.kind, tops.top);
     let path = built.path().join(&name);
     let mut out = HashingWriter::new(built.create_file(&name)?);
-    let keys = tops.write(&mut out).map_err(|error| match error.class() {
-        ErrorClass::Io => error.at(&path),
+    let keys = tops.write(&mut out).map_err(|error| match error.kind() {
+        // All others are no fault of this file.
+        ErrorKind::Io { .. } => error.at(&path),
         _ => error,
     })?;
     let finished = out.finish().and_then(|(mut file, written)| file.sync().map(|()| written));

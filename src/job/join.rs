@@ -71,6 +71,11 @@ pub(super) fn open_merged(
         let mut rest = inputs.into_iter().peekable();
         while rest.peek().is_some() {
             let group: Vec<Input> = rest.by_ref().take(plan.fan_in).collect();
+            if group.len() == 1 {
+                // Left over: nothing to merge it with in this pass.
+                merged.extend(group);
+                continue;
+            }
             let partials =
                 group.iter().map(|input| input.open(context)).collect::<Result<Vec<_>>>()?;
             merged.push(Input::spilled(join_to_scratch(context, pool, plan, &partials, scratch)?)?);
@@ -81,6 +86,14 @@ pub(super) fn open_merged(
     Ok(Opened { partials, _inputs: inputs })
 }
 
+/// A writer of a partial to a file that has no name of its own yet.
+pub(super) fn temporary_writer(
+    file: Box<dyn TemporaryFile>,
+) -> Result<Writer<Box<dyn TemporaryFile>>> {
+    let path = file.path().to_owned();
+    Ok(Writer::new(file)?.named(&path))
+}
+
 fn join_to_scratch(
     context: &Context,
     pool: &rayon::ThreadPool,
@@ -88,7 +101,7 @@ fn join_to_scratch(
     partials: &[Partial],
     scratch: Scratch<'_>,
 ) -> Result<Box<dyn TemporaryFile>> {
-    let mut writer = Writer::new(scratch()?)?;
+    let mut writer = temporary_writer(scratch()?)?;
     join(context, pool, plan, partials, &mut writer)?;
     let rows = writer.ended_runs().first().map_or(0, |run| run.streams);
     let day = partials.first().map(|partial| partial.metadata().day);

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::inspect::open_day;
-use super::join::{join, open_merged};
+use super::join::{join, open_merged, temporary_writer};
 use super::tally::{self, Logs, Tally};
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, TemporaryFile};
 use crate::input::{self, InputPath, InputStat, Source};
 use crate::model::{Day, InputFacts, RejectCounts};
-use crate::partial::{Finished, Metadata, Writer};
+use crate::partial::{Finished, Metadata};
 use crate::row::{CountrySet, RejectReport};
 use crate::store::{self, Store, StoreLock};
 
@@ -131,12 +131,7 @@ pub(super) fn reduce_inputs(
         check_unchanged(context, partial.metadata(), source)?;
         return Ok(report(&store, partial.metadata(), partial.bytes(), ReduceOutcome::Unchanged));
     }
-    let counted = count(context, options, day, inputs, source, &lock);
-    // What is written meanwhile has temporary names; what helps is to know which disk is full.
-    let (finished, spilled_runs) = counted.map_err(|error| match error.kind() {
-        ErrorKind::Io { action: "write", .. } => error.at(&context.store),
-        _ => error,
-    })?;
+    let (finished, spilled_runs) = count(context, options, day, inputs, source, &lock)?;
     let outcome = if replaces { ReduceOutcome::Replaced } else { ReduceOutcome::Reduced };
     let Finished { sink, bytes, metadata, .. } = finished.partial;
     context.phase(Phase::Publish, Some(2), || {
@@ -247,12 +242,12 @@ fn count(
     };
     let Tally { rejects: report, runs } = logs.tally(check)?;
     let (writer, spilled_runs) = match runs {
-        tally::Counted::Whole(writer) => (writer, 0),
+        tally::Counted::Whole(writer) => (*writer, 0),
         // The arena is given back by now: merging has the memory for itself.
         tally::Counted::Spilled(spills) => context.phase(Phase::Merge, None, || {
             let (plan, spilled_runs) = (context.budget.join(), spills.len());
             let opened = open_merged(context, &pool, plan, spills, &scratch)?;
-            let mut writer = Writer::new(partial()?)?;
+            let mut writer = temporary_writer(partial()?)?;
             join(context, &pool, plan, &opened.partials, &mut writer)?;
             Ok((writer, spilled_runs))
         })?,

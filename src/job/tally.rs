@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::join::Input;
+use super::join::{Input, temporary_writer};
 use super::{Context, Phase};
 use crate::budget::CountPlan;
 use crate::error::{Error, ErrorKind, Result};
@@ -37,7 +37,7 @@ pub(super) struct Tally {
 /// Where the counted runs are.
 pub(super) enum Counted {
     /// All rows fitted the memory: in the file for the partial, which lacks its footer alone.
-    Whole(Writer<Box<dyn TemporaryFile>>),
+    Whole(Box<Writer<Box<dyn TemporaryFile>>>),
     /// In several spilled partials, to be merged.
     Spilled(Vec<Input>),
 }
@@ -101,9 +101,9 @@ impl Logs<'_> {
         let rows = rejects.rows_by_input.iter().sum::<u64>() - rejects.counts.total();
         let runs = self.context.phase(Phase::Count, Some(rows), || {
             let file = if spills.is_empty() { (self.partial)()? } else { (self.scratch)()? };
-            let runs = self.drain(scatters, &table, &chunks, Writer::new(file)?)?;
+            let runs = self.drain(scatters, &table, &chunks, temporary_writer(file)?)?;
             if spills.is_empty() {
-                return Ok(Counted::Whole(runs.writer));
+                return Ok(Counted::Whole(Box::new(runs.writer)));
             }
             spills.push(runs.finish_spill()?);
             Ok(Counted::Spilled(spills))
@@ -124,7 +124,7 @@ impl Logs<'_> {
             if ended {
                 return Ok((spills, scatters));
             }
-            let writer = Writer::new((self.scratch)()?)?;
+            let writer = temporary_writer((self.scratch)()?)?;
             let runs = self.drain(scatters, table, chunks, writer)?;
             if runs.rows == 0 {
                 // No budget that `Budget::new` allows is so small that nothing fits.

@@ -12,7 +12,7 @@ use crate::codec::checksum::{self, Checksum};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileType, ReadFile};
 use crate::merge::Stream;
-use crate::model::{Batch, Kind, Position};
+use crate::model::{Batch, Country, Kind, Position};
 
 /// An open partial. Memory: its metadata and 48 bytes for every two million entries.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub struct Partial {
     digest: u128,
     block_entries: u16,
     metadata: Metadata,
+    metadata_offset: u64,
     /// Roots of the user run and the country run.
     roots: [Vec<PageHandle>; 2],
     /// Where each run starts.
@@ -76,23 +77,29 @@ impl Partial {
             bytes,
             block_entries,
             metadata,
+            metadata_offset: decoded.metadata.offset,
             roots,
             starts,
         };
-        partial.check_totals(decoded.metadata.offset)?;
+        partial.check_totals()?;
         Ok(partial)
     }
 
-    fn check_totals(&self, offset: u64) -> Result<()> {
+    fn check_totals(&self) -> Result<()> {
         for (pages, facts) in self.roots.iter().zip(&self.metadata.runs) {
             let blocks: u64 = pages.iter().map(|page| u64::from(page.blocks)).sum();
             let entries: u64 = pages.iter().map(|page| page.entries).sum();
             if blocks != facts.blocks || entries != facts.pairs || facts.keys > entries {
                 let what = "the metadata and the index disagree";
-                return Err(Error::damaged(what).at_offset(offset));
+                return Err(Error::damaged(what).at_offset(self.metadata_offset));
             }
         }
         Ok(())
+    }
+
+    /// Where the metadata start, for messages.
+    pub(super) fn metadata_offset(&self) -> u64 {
+        self.metadata_offset
     }
 
     /// What the footer says of the day.
@@ -247,8 +254,19 @@ impl BlockReader<'_> {
             return Ok(false);
         }
         self.read_block(&handle, batch)?;
+        if last_of(batch) >= self.next_first() {
+            let what = "the next block does not follow it";
+            return Err(Error::damaged(what).at_offset(handle.offset).at(self.partial.path()));
+        }
         cut_to(batch, &self.range);
         Ok(true)
+    }
+
+    /// Where the block behind the current one starts; [`Position::END`] behind the run's last.
+    fn next_first(&self) -> Position {
+        let in_page = self.handles.as_slice().first().map(|handle| handle.first);
+        let in_root = || self.partial.pages(self.kind).get(self.page).map(|page| page.first);
+        in_page.or_else(in_root).unwrap_or(Position::END)
     }
 
     fn next_handle(&mut self) -> Result<Option<BlockHandle>> {
@@ -282,8 +300,20 @@ impl BlockReader<'_> {
         let first = batch.keys.first().copied().zip(batch.songs.first().copied());
         let agrees = batch.len() == handle.entries as usize
             && first == Some((handle.first.key, handle.first.song));
-        if agrees { Ok(()) } else { Err(place(Error::damaged("a block and the index disagree"))) }
+        if !agrees {
+            return Err(place(Error::damaged("a block and the index disagree")));
+        }
+        if self.kind == Kind::Country && last_of(batch).key >= u64::from(Country::COUNT) {
+            return Err(place(Error::damaged("a country number exceeds 675")));
+        }
+        Ok(())
     }
+}
+
+/// Where a batch ends.
+fn last_of(batch: &Batch) -> Position {
+    let last = batch.keys.last().zip(batch.songs.last());
+    last.map_or(Position::FIRST, |(&key, &song)| Position { key, song })
 }
 
 /// Drops the entries of a sorted batch that are outside `range`.

@@ -3,7 +3,7 @@
 use super::metadata::RunFacts;
 use super::reader::Partial;
 use crate::error::{Error, Result};
-use crate::model::{Batch, Country, Kind, MAX_ID, Position};
+use crate::model::{Batch, Kind, MAX_ID, Position};
 
 /// Checks every byte of an open partial: checksums, that blocks tile the file, order within and across
 /// blocks, block lengths, keys, and the totals against the footer. `stop` is asked once a block.
@@ -12,7 +12,9 @@ pub fn verify(partial: &Partial, stop: &dyn Fn() -> Result<()>) -> Result<()> {
         let found = walk(partial, kind, stop)?;
         if found != *facts {
             let text = format!("the {} run is {found:?}, the footer says {facts:?}", kind.noun());
-            return Err(Error::damaged(text).at(partial.path()));
+            return Err(Error::damaged(text)
+                .at_offset(partial.metadata_offset())
+                .at(partial.path()));
         }
     }
     Ok(())
@@ -42,11 +44,6 @@ fn walk(partial: &Partial, kind: Kind, stop: &dyn Fn() -> Result<()>) -> Result<
                 return wrong("a block is not as long as all others");
             }
             last = add(&mut found, last, &batch);
-            if kind == Kind::Country
-                && last.is_some_and(|last| last.key >= u64::from(Country::COUNT))
-            {
-                return wrong("a country number exceeds 675");
-            }
             if found.streams > MAX_ID {
                 return wrong("the streams exceed 2^63-1");
             }

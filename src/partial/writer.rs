@@ -1,6 +1,7 @@
 //! Writes a partial front to back: header, the two runs with their index pages, roots, metadata, trailer.
 
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
 
 use super::index::{BlockHandle, IndexBuilder};
 use super::layout::{self, HEADER_BYTES, Section, Trailer};
@@ -71,6 +72,8 @@ impl EncodedBlocks {
 #[derive(Debug)]
 pub struct Writer<W: Write> {
     sink: BufWriter<W>,
+    /// Where the sink is, for messages.
+    path: Option<PathBuf>,
     /// Bytes written so far.
     offset: u64,
     header: [u8; HEADER_BYTES],
@@ -82,6 +85,14 @@ pub struct Writer<W: Write> {
     facts: RunFacts,
     /// Facts and roots of the ended runs.
     ended: Vec<(RunFacts, Vec<u8>)>,
+}
+
+fn failed_write(error: io::Error, path: Option<&Path>) -> Error {
+    let error = Error::io("write", error);
+    match path {
+        Some(path) => error.at(path),
+        None => error,
+    }
 }
 
 /// A partial that was written whole.
@@ -110,6 +121,7 @@ impl<W: Write> Writer<W> {
         let header = layout::header(u16::try_from(block_entries).unwrap_or(u16::MAX));
         let mut writer = Writer {
             sink: BufWriter::with_capacity(256 << 10, sink),
+            path: None,
             offset: 0,
             header,
             block_entries,
@@ -122,12 +134,18 @@ impl<W: Write> Writer<W> {
         Ok(writer)
     }
 
+    /// Says in messages that the sink is the file `path`.
+    #[must_use]
+    pub fn named(self, path: &Path) -> Self {
+        Writer { path: Some(path.to_owned()), ..self }
+    }
+
     pub(super) fn block_entries(&self) -> usize {
         self.block_entries
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.sink.write_all(bytes).map_err(|error| Error::io("write", error))?;
+        self.sink.write_all(bytes).map_err(|error| failed_write(error, self.path.as_deref()))?;
         self.offset += bytes.len() as u64;
         Ok(())
     }
@@ -228,8 +246,9 @@ impl<W: Write> Writer<W> {
         self.put(&trailer)?;
         vouching.extend_from_slice(&trailer);
         let bytes = self.offset;
-        let sink =
-            self.sink.into_inner().map_err(|error| Error::io("write", error.into_error()))?;
+        let path = self.path;
+        let sink = self.sink.into_inner();
+        let sink = sink.map_err(|error| failed_write(error.into_error(), path.as_deref()))?;
         Ok(Finished { sink, bytes, digest: checksum::digest(&vouching), metadata })
     }
 }

@@ -71,7 +71,10 @@ fn replace_link(files: &dyn FileSystem, output: &Output, newest: Day) -> Result<
             _ => {}
         }
         files.symlink(Path::new(&newest.to_string()), &temporary)?;
-        files.rename(&temporary, &link)
+        files.rename(&temporary, &link).inspect_err(|_| {
+            // What cannot be removed now is swept by the next run.
+            let _ = files.remove_file(&temporary);
+        })
     })();
     replaced.map_err(|error| creation_error(error).at(link))
 }

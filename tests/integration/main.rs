@@ -1,7 +1,14 @@
 //! The built program against its rules, seen from outside: arguments in, files and exit codes out.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking"
+)]
 
+/// A file system that fails, tampers or dies at a chosen call.
+mod faulty;
 /// Runs the program in a fresh folder and tells everything when an expectation fails.
 mod harness;
 /// Calls the jobs as a library, with tiny budgets.
@@ -9,12 +16,20 @@ mod library;
 
 /// Pieces equal the whole; order, files, threads and memory never show.
 mod algebra;
+/// Logs that change while they are read.
+mod changing;
+/// A stored partial of each format version.
+mod compat;
+/// Partials that lie with good checksums.
+mod crafted;
 /// Changed and cut partials.
 mod damage;
 /// Names of logs and folders to days; which of them a backfill takes.
 mod days;
 /// What the exit code says, what the streams carry.
 mod exit_codes;
+/// Calls to the file system that fail, and kills between them.
+mod faults;
 /// Files, folders, standard input, compression.
 mod files;
 /// What lies in the way, limits of the system, streams that fail.
@@ -29,5 +44,7 @@ mod rejects;
 mod rows;
 /// The sample logs against the answers that were computed without `agg`.
 mod samples;
+/// Logs and windows larger than their memory.
+mod spill;
 /// `emit-window`: sums, order, ties, missing days, what is published.
 mod window;

@@ -14,18 +14,18 @@ use crate::harness::{Sandbox, Totals};
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Counts of songs by key.
-type Counts<K> = BTreeMap<K, BTreeMap<u64, u64>>;
+pub(crate) type Counts<K> = BTreeMap<K, BTreeMap<u64, u64>>;
 
 /// What the days of a window add up to.
 #[derive(Debug, Default)]
-struct Model {
-    countries: Counts<String>,
-    users: Counts<u64>,
-    totals: Totals,
+pub(crate) struct Model {
+    pub(crate) countries: Counts<String>,
+    pub(crate) users: Counts<u64>,
+    pub(crate) totals: Totals,
 }
 
 impl Model {
-    fn read(&mut self, log: &[u8]) {
+    pub(crate) fn read(&mut self, log: &[u8]) {
         let log = log.strip_prefix(BOM).unwrap_or(log);
         let mut rows: Vec<&[u8]> = log.split(|byte| *byte == b'\n').collect();
         if rows.last().is_some_and(|row| row.is_empty()) {
@@ -85,7 +85,7 @@ fn id(field: &[u8]) -> Option<u64> {
 }
 
 /// The file of one kind: all sorted, the best `top` of each key.
-fn file<K: std::fmt::Display>(counts: &Counts<K>, top: usize) -> String {
+pub(crate) fn file<K: std::fmt::Display>(counts: &Counts<K>, top: usize) -> String {
     let mut text = String::new();
     for (key, songs) in counts {
         let mut songs: Vec<(u64, u64)> =
@@ -148,7 +148,7 @@ fn field(good: impl Strategy<Value = String> + 'static) -> BoxedStrategy<String>
     .boxed()
 }
 
-fn row() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn row() -> impl Strategy<Value = Vec<u8>> {
     let country = select(vec!["FR", "FR", "DE", "AD", "ZW"]).prop_map(str::to_owned);
     let ends = select(vec!["\n", "\n", "\n", "\r\n", "\n\n"]);
     let fields = (field(an_id()), field(an_id()), field(country), ends);

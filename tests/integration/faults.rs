@@ -1,0 +1,349 @@
+//! Every call to the file system fails in turn, or is the last one before the process is killed: what was published
+//! stays whole, the error says what and where, and the next run makes everything good.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use agg::fs::{FileSystem, OsFileSystem};
+use agg::job::{Context, EmitOptions, ReduceOptions, emit_window, reduce_day};
+use agg::{Error, ErrorClass, Result};
+use rustix::io::Errno;
+
+use crate::faulty::{Call, Faulty, Operation, Verdict};
+use crate::harness::{DAY, Sandbox};
+use crate::library::{context_over, unlocked};
+
+/// Files by name, a link as its target, without the locks.
+type State = BTreeMap<String, Vec<u8>>;
+
+/// A job to be disturbed, and the state that it starts from.
+struct Scene<'s> {
+    sandbox: &'s Sandbox,
+    /// Bytes; the job has one thread, so that its calls are the same in every run.
+    memory: u64,
+    job: &'s dyn Fn(&Context) -> Result<()>,
+    /// What was published before the job, and what is after it.
+    before: State,
+    after: State,
+    /// The calls of a run that nobody disturbs.
+    calls: Vec<Call>,
+}
+
+impl<'s> Scene<'s> {
+    /// Takes the sandbox as it is now for the state before the job.
+    fn new(sandbox: &'s Sandbox, memory: u64, job: &'s dyn Fn(&Context) -> Result<()>) -> Self {
+        let (before, after) = (state(sandbox), State::new());
+        let mut scene = Scene { sandbox, memory, job, before, after, calls: Vec::new() };
+        let calls = std::cell::RefCell::default();
+        unlocked(|| {
+            scene.restore();
+            let twin = Faulty::watching();
+            let outcome = scene.run(twin.files());
+            *calls.borrow_mut() = twin.calls();
+            outcome
+        });
+        scene.after = state(sandbox);
+        scene.calls = calls.into_inner();
+        assert!(temporaries(&scene.after).is_empty(), "a good run leaves {:?}", scene.after.keys());
+        scene
+    }
+
+    fn run(&self, files: Arc<dyn FileSystem>) -> Result<()> {
+        self.run_in(self.memory, files)
+    }
+
+    fn run_in(&self, memory: u64, files: Arc<dyn FileSystem>) -> Result<()> {
+        (self.job)(&context_over(files, &self.sandbox.path(""), memory, 1))
+    }
+
+    /// Puts the state back that was before the job.
+    fn restore(&self) {
+        for folder in ["agg-store", "agg-out"] {
+            let _ = fs::remove_dir_all(self.sandbox.path(folder));
+        }
+        for (name, bytes) in &self.before {
+            match bytes.strip_prefix(LINK) {
+                Some(target) => {
+                    let target = std::str::from_utf8(target).unwrap();
+                    std::os::unix::fs::symlink(target, self.sandbox.path(name)).unwrap();
+                }
+                None => self.sandbox.write(name, bytes),
+            }
+        }
+    }
+
+    /// Runs the job from the old state with each of the calls disturbed in turn.
+    fn disturb_each(
+        &self,
+        calls: &[Call],
+        twin: impl Fn(usize) -> Faulty,
+        check: impl Fn(&Scene, &Call, Result<()>),
+    ) {
+        for call in calls {
+            let outcome = loop {
+                self.restore();
+                match self.run(twin(call.number).files()) {
+                    // Of a child that another test has just forked; see `unlocked`.
+                    Err(error) if error.class() == ErrorClass::Locked => std::thread::yield_now(),
+                    outcome => break outcome,
+                }
+            };
+            self.expect_old_or_new(call);
+            check(self, call, outcome);
+            unlocked(|| self.run_in(AMPLE, Arc::new(OsFileSystem)));
+            assert!(state(self.sandbox) == self.after, "{call:?}: the next run makes all good");
+        }
+    }
+
+    /// Each thing that readers look at is as it was or as it is to be, never a mixture.
+    fn expect_old_or_new(&self, call: &Call) {
+        let now = state(self.sandbox);
+        let mut now = units(&now);
+        let (before, after) = (units(&self.before), units(&self.after));
+        for name in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
+            let now = now.remove(name);
+            assert!(
+                now.as_ref() == before.get(name) || now.as_ref() == after.get(name),
+                "{call:?}: {name} is neither the old nor the new one"
+            );
+        }
+        assert!(now.is_empty(), "{call:?}: also {:?}", now.keys());
+    }
+
+    /// What a job that failed, and was not killed, must tell and leave behind.
+    fn expect_told(&self, call: &Call, errno: Errno, outcome: Result<()>) {
+        let now = state(self.sandbox);
+        let Err(error) = outcome else {
+            let published: State =
+                now.into_iter().filter(|(name, _)| !name.contains(TEMPORARY)).collect();
+            assert!(published == self.after, "{call:?}: success, and nothing is published");
+            return;
+        };
+        let text = error.to_string();
+        assert!(error.path().is_some() && !text.contains('\n'), "{call:?}: {text}");
+        assert!(fitting(call, errno, &error), "{call:?}: class {:?}: {text}", error.class());
+    }
+}
+
+/// Bytes in which none of the jobs spills.
+const AMPLE: u64 = 2 << 20;
+const LINK: &[u8] = b"link to ";
+const TEMPORARY: &str = ".agg-tmp-";
+
+fn state(sandbox: &Sandbox) -> State {
+    let mut state = State::new();
+    for name in ["agg-store", "agg-out"].iter().flat_map(|folder| files(sandbox, folder)) {
+        let path = sandbox.path(&name);
+        let bytes = match fs::read_link(&path) {
+            Ok(target) => [LINK, target.as_os_str().as_encoded_bytes()].concat(),
+            Err(_) => fs::read(&path).unwrap(),
+        };
+        state.insert(name, bytes);
+    }
+    state
+}
+
+/// As [`Sandbox::files`], and empty temporary folders.
+fn files(sandbox: &Sandbox, folder: &str) -> Vec<String> {
+    let mut files = sandbox.files(folder);
+    for entry in fs::read_dir(sandbox.path(folder)).into_iter().flatten() {
+        let name = format!("{folder}/{}", entry.unwrap().file_name().into_string().unwrap());
+        let path = sandbox.path(&name);
+        if name.contains(TEMPORARY) && path.is_dir() && sandbox.files(&name).is_empty() {
+            fs::write(path.join("empty"), "").unwrap();
+            files.push(format!("{name}/empty"));
+        }
+    }
+    files
+}
+
+fn temporaries(state: &State) -> Vec<&String> {
+    state.keys().filter(|name| name.contains(TEMPORARY)).collect()
+}
+
+/// What readers take for one thing: a file of the store, a date's folder, the link. Temporaries are none.
+fn units(state: &State) -> BTreeMap<String, Vec<(&String, &Vec<u8>)>> {
+    let mut units: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for (name, bytes) in state.iter().filter(|(name, _)| !name.contains(TEMPORARY)) {
+        let parts: Vec<&str> = name.splitn(3, '/').collect();
+        let unit = if name.starts_with("agg-out") { parts[..2].join("/") } else { name.clone() };
+        units.entry(unit).or_default().push((name, bytes));
+    }
+    units
+}
+
+/// A failed write, read or sync is an I/O error; what cannot even be looked at may be input that is unreadable; what
+/// may not be created is told apart from a disk that fails.
+fn fitting(call: &Call, errno: Errno, error: &Error) -> bool {
+    use Operation::*;
+    let looks = [Open, Stat, List, ReadLink].contains(&call.operation);
+    let creates = [
+        CreateFolders,
+        CreateNew,
+        CreateTemporary,
+        CreateTemporaryFolder,
+        Exchange,
+        Persist,
+        RemoveFile,
+        Rename,
+        Stat,
+        Symlink,
+        TryLock,
+    ]
+    .contains(&call.operation);
+    match error.class() {
+        ErrorClass::Io => errno != Errno::ACCESS || !creates || looks,
+        ErrorClass::NoInput => looks,
+        ErrorClass::CannotCreate => errno == Errno::ACCESS && creates,
+        _ => false,
+    }
+}
+
+/// All ways to be disturbed, at every call.
+fn disturb(scene: &Scene<'_>) {
+    for errno in [Errno::IO, Errno::NOSPC, Errno::ACCESS] {
+        fail_once(scene, &scene.calls, errno);
+    }
+    let twin = |number| Faulty::failing_from(number, Errno::IO);
+    scene.disturb_each(&scene.calls, twin, |scene, call, outcome| {
+        scene.expect_told(call, Errno::IO, outcome);
+    });
+    scene.disturb_each(&scene.calls, Faulty::dying_at, |_, _, _| ());
+}
+
+fn fail_once(scene: &Scene<'_>, calls: &[Call], errno: Errno) {
+    let twin = |number| Faulty::failing_at(number, errno);
+    scene.disturb_each(calls, twin, |scene, call, outcome| {
+        let left = state(scene.sandbox);
+        // What could not be removed stays for the next run, and so does an old emission whose successor may be lost
+        // by a power cut.
+        let keeps = [Operation::RemoveFile, Operation::RemoveFolder, Operation::SyncFolder];
+        if !keeps.contains(&call.operation) {
+            assert!(temporaries(&left).is_empty(), "{call:?}: {:?}", temporaries(&left));
+        }
+        scene.expect_told(call, errno, outcome);
+    });
+}
+
+fn small_log(sandbox: &Sandbox, name: &str, rows: u64) {
+    let row = |at: u64| format!("{}|{}|FR\n", at * 7_919 % 1_009, at % 23);
+    sandbox.write(name, (0..rows).map(row).collect::<String>() + "no row\n");
+}
+
+fn reduce(context: &Context, log: &Path, day: &str) -> Result<()> {
+    let day = Some(day.parse().unwrap());
+    let logs = vec![log.to_owned()];
+    reduce_day(context, &ReduceOptions { logs, day, force: true, ..ReduceOptions::default() })
+        .map(drop)
+}
+
+fn reduced(sandbox: &Sandbox, log: &str, day: &str) {
+    let context = context_over(Arc::new(OsFileSystem), &sandbox.path(""), 1 << 20, 1);
+    unlocked(|| reduce(&context, &sandbox.path(log), day));
+}
+
+fn emit(context: &Context, out: &Path, day: &str, days: u32) -> Result<()> {
+    let day = day.parse().unwrap();
+    let options =
+        EmitOptions { days, allow_missing: true, ..EmitOptions::new(day, out.join("agg-out")) };
+    emit_window(context, &options).map(drop)
+}
+
+fn emitted(sandbox: &Sandbox, day: &str) {
+    let context = context_over(Arc::new(OsFileSystem), &sandbox.path(""), 1 << 20, 1);
+    unlocked(|| emit(&context, &sandbox.path(""), day, 3));
+}
+
+#[test]
+fn a_first_reduction_that_fails_anywhere_leaves_nothing_and_the_next_one_succeeds() {
+    let sandbox = Sandbox::new();
+    small_log(&sandbox, "day.log", 40);
+    let job = |context: &Context| reduce(context, &sandbox.path("day.log"), DAY);
+    let scene = Scene::new(&sandbox, 1 << 20, &job);
+    assert!(scene.calls.len() > 20 && scene.before.is_empty());
+    disturb(&scene);
+}
+
+#[test]
+fn a_replaced_day_that_fails_anywhere_is_the_old_one_or_the_new_one() {
+    let sandbox = Sandbox::new();
+    small_log(&sandbox, "old.log", 30);
+    small_log(&sandbox, "new.log", 40);
+    reduced(&sandbox, "old.log", DAY);
+    let job = |context: &Context| reduce(context, &sandbox.path("new.log"), DAY);
+    let scene = Scene::new(&sandbox, 1 << 20, &job);
+    assert_eq!((scene.before.len(), scene.after.len()), (2, 2));
+    disturb(&scene);
+}
+
+#[test]
+fn a_day_that_spills_and_fails_anywhere_leaves_no_spilled_run_behind() {
+    let sandbox = Sandbox::new();
+    // Ids so wide that a row takes three words of the arena.
+    let row = |at: u64| format!("{}|{}|FR\n", (at % 97) << 50, (at % 11) << 51);
+    sandbox.write("day.log", (0..9_000).map(row).collect::<String>());
+    let job = |context: &Context| reduce(context, &sandbox.path("day.log"), DAY);
+    let scene = Scene::new(&sandbox, 200 << 10, &job);
+    let in_scratch = |call: &&Call| call.path.starts_with(sandbox.path("agg-store/tmp"));
+    assert!(scene.calls.iter().filter(in_scratch).count() > 20, "{:#?}", scene.calls);
+    // Of many reads of a file, one behind the other, the first will do.
+    let mut calls = scene.calls.clone();
+    calls.dedup_by_key(|call| (call.operation, call.path.clone()));
+    fail_once(&scene, &calls, Errno::NOSPC);
+    scene.disturb_each(&calls, Faulty::dying_at, |_, _, _| ());
+}
+
+#[test]
+fn a_first_emission_that_fails_anywhere_is_whole_or_absent() {
+    let sandbox = Sandbox::new();
+    small_log(&sandbox, "day.log", 40);
+    reduced(&sandbox, "day.log", "2021-12-01");
+    emitted(&sandbox, "2021-12-01");
+    reduced(&sandbox, "day.log", "2021-12-02");
+    let job = |context: &Context| emit(context, &sandbox.path(""), "2021-12-02", 3);
+    let scene = Scene::new(&sandbox, 1 << 20, &job);
+    assert_eq!(scene.after.len(), scene.before.len() + 3, "two files and a manifest");
+    disturb(&scene);
+}
+
+#[test]
+fn a_replaced_emission_of_several_passes_that_fails_anywhere_is_the_old_one_or_the_new_one() {
+    let sandbox = Sandbox::new();
+    small_log(&sandbox, "day.log", 40);
+    for day in ["2021-12-01", "2021-12-03"] {
+        reduced(&sandbox, "day.log", day);
+    }
+    emitted(&sandbox, "2021-12-03");
+    reduced(&sandbox, "day.log", "2021-12-02");
+    let job = |context: &Context| emit(context, &sandbox.path(""), "2021-12-03", 3);
+    // So little that two partials are merged at once.
+    let scene = Scene::new(&sandbox, 200 << 10, &job);
+    let spills = |call: &&Call| call.operation == Operation::CreateTemporary;
+    assert_eq!(scene.calls.iter().filter(spills).count(), 1, "{:#?}", scene.calls);
+    disturb(&scene);
+}
+
+#[test]
+fn short_and_interrupted_reads_and_writes_never_show() {
+    let sandbox = Sandbox::new();
+    small_log(&sandbox, "day.log", 45_000);
+    let job = |context: &Context| {
+        reduce(context, &sandbox.path("day.log"), DAY)?;
+        emit(context, &sandbox.path(""), DAY, 1)
+    };
+    let scene = Scene::new(&sandbox, 200 << 10, &job);
+    let moves = [Operation::Read, Operation::Write];
+    let twin = || {
+        Faulty::biting(1_000, move |call| {
+            let interrupted = call.number % 2 == 0 && moves.contains(&call.operation);
+            if interrupted { Verdict::Fail(Errno::INTR) } else { Verdict::Go }
+        })
+    };
+    unlocked(|| {
+        scene.restore();
+        scene.run(twin().files())
+    });
+    assert!(state(&sandbox) == scene.after);
+}

@@ -1,0 +1,349 @@
+//! A faulty twin of the file system: the real one, with a say before each of its calls.
+//!
+//! A test gives a judge, which sees every call (its number, what it does, to which path) and lets it go, fails it,
+//! or kills the process there and then: nothing works any more and nothing is cleaned up, as after `kill -9`. A judge
+//! may also change the files that are being read. What is removed by being dropped makes no call.
+//!
+//! Calls are numbered in the order in which they are made; with one thread that order is always the same.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use agg::fs::{
+    FileStat, FileSystem, FileType, Lock, OsFileSystem, ReadFile, TemporaryFile, TemporaryName,
+    WriteFile,
+};
+use rustix::io::Errno;
+
+/// What a call does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Close,
+    CreateFolders,
+    CreateNew,
+    CreateTemporary,
+    CreateTemporaryFolder,
+    Exchange,
+    List,
+    Open,
+    Persist,
+    Read,
+    ReadLink,
+    RemoveFile,
+    RemoveFolder,
+    Rename,
+    Stat,
+    Symlink,
+    Sync,
+    SyncFolder,
+    TryLock,
+    Write,
+}
+
+/// A call that is about to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// From 0.
+    pub(crate) number: usize,
+    pub(crate) operation: Operation,
+    /// Of two paths, the one that is changed.
+    pub(crate) path: PathBuf,
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Go,
+    Fail(Errno),
+    /// The process dies before this call.
+    Die,
+}
+
+type Judge = dyn Fn(&Call) -> Verdict + Send + Sync;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(crate) struct Faulty(Arc<World>);
+
+struct World {
+    judge: Box<Judge>,
+    next: AtomicUsize,
+    dead: AtomicBool,
+    calls: Mutex<Vec<Call>>,
+    /// Bytes that one read or write moves at most.
+    bite: usize,
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").field("next", &self.next).finish_non_exhaustive()
+    }
+}
+
+impl Faulty {
+    pub(crate) fn new(judge: impl Fn(&Call) -> Verdict + Send + Sync + 'static) -> Self {
+        Self::biting(usize::MAX, judge)
+    }
+
+    /// As [`Faulty::new`], moving at most `bite` bytes a read or write.
+    pub(crate) fn biting(
+        bite: usize,
+        judge: impl Fn(&Call) -> Verdict + Send + Sync + 'static,
+    ) -> Self {
+        Faulty(Arc::new(World {
+            judge: Box::new(judge),
+            next: AtomicUsize::new(0),
+            dead: AtomicBool::new(false),
+            calls: Mutex::default(),
+            bite,
+        }))
+    }
+
+    /// Only watches.
+    pub(crate) fn watching() -> Self {
+        Self::new(|_| Verdict::Go)
+    }
+
+    /// Fails call `number` alone.
+    pub(crate) fn failing_at(number: usize, errno: Errno) -> Self {
+        Self::new(
+            move |call| {
+                if call.number == number { Verdict::Fail(errno) } else { Verdict::Go }
+            },
+        )
+    }
+
+    /// Fails call `number` and every call after it.
+    pub(crate) fn failing_from(number: usize, errno: Errno) -> Self {
+        Self::new(
+            move |call| {
+                if call.number >= number { Verdict::Fail(errno) } else { Verdict::Go }
+            },
+        )
+    }
+
+    /// Dies before call `number`.
+    pub(crate) fn dying_at(number: usize) -> Self {
+        Self::new(move |call| if call.number == number { Verdict::Die } else { Verdict::Go })
+    }
+
+    pub(crate) fn files(&self) -> Arc<dyn FileSystem> {
+        Arc::new(self.clone())
+    }
+
+    /// All calls so far, refused ones too.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.0.calls.lock().unwrap().clone()
+    }
+
+    fn is_dead(&self) -> bool {
+        self.0.dead.load(Ordering::SeqCst)
+    }
+
+    fn ask(&self, operation: Operation, path: &Path) -> io::Result<()> {
+        if self.is_dead() {
+            return Err(io::Error::other("killed"));
+        }
+        let number = self.0.next.fetch_add(1, Ordering::SeqCst);
+        let call = Call { number, operation, path: path.to_owned() };
+        let verdict = (self.0.judge)(&call);
+        self.0.calls.lock().unwrap().push(call);
+        match verdict {
+            Verdict::Go => Ok(()),
+            Verdict::Fail(errno) => Err(errno.into()),
+            Verdict::Die => {
+                self.0.dead.store(true, Ordering::SeqCst);
+                Err(io::Error::other("killed"))
+            }
+        }
+    }
+}
+
+impl FileSystem for Faulty {
+    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadFile>> {
+        self.ask(Operation::Open, path)?;
+        let file = OsFileSystem.open(path)?;
+        Ok(Box::new(FaultyRead { world: self.clone(), path: path.to_owned(), file }))
+    }
+    fn stdin(&self) -> io::Result<Box<dyn Read + Send>> {
+        OsFileSystem.stdin()
+    }
+    fn create_temporary(&self, folder: &Path, prefix: &str) -> io::Result<Box<dyn TemporaryFile>> {
+        self.ask(Operation::CreateTemporary, folder)?;
+        let file = OsFileSystem.create_temporary(folder, prefix)?;
+        Ok(Box::new(FaultyTemporary { world: self.clone(), file: Some(file) }))
+    }
+    fn create_temporary_folder(&self, parent: &Path, prefix: &str) -> io::Result<PathBuf> {
+        self.ask(Operation::CreateTemporaryFolder, parent)?;
+        OsFileSystem.create_temporary_folder(parent, prefix)
+    }
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
+        self.ask(Operation::CreateNew, path)?;
+        let file = OsFileSystem.create_new(path)?;
+        Ok(Box::new(FaultyWrite { world: self.clone(), path: path.to_owned(), file }))
+    }
+    fn stat(&self, path: &Path) -> io::Result<FileStat> {
+        self.ask(Operation::Stat, path)?;
+        OsFileSystem.stat(path)
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<(OsString, FileType)>> {
+        self.ask(Operation::List, folder)?;
+        OsFileSystem.list(folder)
+    }
+    fn create_folders(&self, folder: &Path) -> io::Result<()> {
+        self.ask(Operation::CreateFolders, folder)?;
+        OsFileSystem.create_folders(folder)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.ask(Operation::Rename, to)?;
+        OsFileSystem.rename(from, to)
+    }
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        self.ask(Operation::Exchange, other)?;
+        OsFileSystem.exchange(one, other)
+    }
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.ask(Operation::RemoveFile, path)?;
+        OsFileSystem.remove_file(path)
+    }
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        self.ask(Operation::RemoveFolder, folder)?;
+        OsFileSystem.remove_folder(folder)
+    }
+    fn symlink(&self, target: &Path, link: &Path) -> io::Result<()> {
+        self.ask(Operation::Symlink, link)?;
+        OsFileSystem.symlink(target, link)
+    }
+    fn read_link(&self, link: &Path) -> io::Result<PathBuf> {
+        self.ask(Operation::ReadLink, link)?;
+        OsFileSystem.read_link(link)
+    }
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        // Not really: no test cuts the power, and hundreds of runs would wait for the disk.
+        self.ask(Operation::SyncFolder, folder)
+    }
+    fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
+        self.ask(Operation::TryLock, path)?;
+        OsFileSystem.try_lock(path)
+    }
+}
+
+#[derive(Debug)]
+struct FaultyRead {
+    world: Faulty,
+    path: PathBuf,
+    file: Box<dyn ReadFile>,
+}
+
+impl ReadFile for FaultyRead {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.world.ask(Operation::Read, &self.path)?;
+        let bite = buffer.len().min(self.world.0.bite);
+        self.file.read_at(&mut buffer[..bite], offset)
+    }
+    fn stat(&self) -> io::Result<FileStat> {
+        self.world.ask(Operation::Stat, &self.path)?;
+        self.file.stat()
+    }
+}
+
+#[derive(Debug)]
+struct FaultyWrite {
+    world: Faulty,
+    path: PathBuf,
+    file: Box<dyn WriteFile>,
+}
+
+impl Write for FaultyWrite {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.world.ask(Operation::Write, &self.path)?;
+        let bite = bytes.len().min(self.world.0.bite);
+        self.file.write(&bytes[..bite])
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl WriteFile for FaultyWrite {
+    fn sync(&mut self) -> io::Result<()> {
+        self.world.ask(Operation::Sync, &self.path)
+    }
+}
+
+#[derive(Debug)]
+struct FaultyTemporary {
+    world: Faulty,
+    /// Taken only by what consumes it, and by death.
+    file: Option<Box<dyn TemporaryFile>>,
+}
+
+impl FaultyTemporary {
+    fn ask(&self, operation: Operation) -> io::Result<()> {
+        self.world.ask(operation, self.path())
+    }
+}
+
+impl Write for FaultyTemporary {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.ask(Operation::Write)?;
+        let bite = bytes.len().min(self.world.0.bite);
+        self.file.as_mut().unwrap().write(&bytes[..bite])
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_mut().unwrap().flush()
+    }
+}
+
+impl WriteFile for FaultyTemporary {
+    fn sync(&mut self) -> io::Result<()> {
+        self.ask(Operation::Sync)
+    }
+}
+
+impl TemporaryFile for FaultyTemporary {
+    fn path(&self) -> &Path {
+        self.file.as_ref().unwrap().path()
+    }
+    fn persist(mut self: Box<Self>, path: &Path) -> io::Result<()> {
+        self.world.ask(Operation::Persist, path)?;
+        self.file.take().unwrap().persist(path)
+    }
+    fn close(mut self: Box<Self>) -> io::Result<Box<dyn TemporaryName>> {
+        self.ask(Operation::Close)?;
+        let name = self.file.take().unwrap().close()?;
+        Ok(Box::new(FaultyName { world: self.world.clone(), name: Some(name) }))
+    }
+}
+
+impl Drop for FaultyTemporary {
+    fn drop(&mut self) {
+        if self.world.is_dead() {
+            std::mem::forget(self.file.take());
+        }
+    }
+}
+
+#[derive(Debug)]
+struct FaultyName {
+    world: Faulty,
+    name: Option<Box<dyn TemporaryName>>,
+}
+
+impl TemporaryName for FaultyName {
+    fn path(&self) -> &Path {
+        self.name.as_ref().unwrap().path()
+    }
+}
+
+impl Drop for FaultyName {
+    fn drop(&mut self) {
+        if self.world.is_dead() {
+            std::mem::forget(self.name.take());
+        }
+    }
+}

@@ -109,7 +109,7 @@ pub fn publish_emission(lock: &mut OutputLock, day: Day, mut built: BuildFolder<
 /// empty folder may be replaced, and a link, whose target stays.
 ///
 /// # Errors
-/// [`ErrorKind::CannotCreate`](crate::ErrorKind::CannotCreate), or that the folder cannot be listed.
+/// [`ErrorKind::CannotCreate`], or that the folder cannot be listed.
 pub fn check_replaceable(
     files: &dyn FileSystem,
     lock: &OutputLock,

@@ -31,7 +31,8 @@ const WINDOWS_SHARE: u64 = 8;
 /// **Memory.** Each window in the callers' hands is about 1 MiB. A stream being read takes 128 KiB,
 /// its decoder, and a few kibibytes; no more streams are started than threads call, and a
 /// further one only while the zstd windows of all stay within the limit of one: 8 MiB, or an eighth
-/// of the memory if that is more. (A stream is judged by the window of its first frame.) An input
+/// of the memory if that is more. (A stream is judged by the window of its first frame; a larger one behind it is
+/// allowed up to that limit for each stream and may then exceed the share of all together.) An input
 /// that is not being read takes under a kibibyte. Nothing grows with the size of a log.
 ///
 /// **Files.** Each is opened when its first window is read and closed after its last, so there may

@@ -92,7 +92,8 @@ impl<'s> Scene<'s> {
             };
             self.expect_old_or_new(call);
             check(self, call, outcome);
-            unlocked(|| self.run_in(AMPLE, Arc::new(OsFileSystem)));
+            // A twin too: it does not wait for the disk.
+            unlocked(|| self.run_in(AMPLE, Faulty::watching().files()));
             assert!(state(self.sandbox) == self.after, "{call:?}: the next run makes all good");
         }
     }
@@ -203,9 +204,14 @@ fn fitting(call: &Call, errno: Errno, error: &Error) -> bool {
 
 /// All ways to be disturbed, at every call.
 fn disturb(scene: &Scene<'_>) {
-    for errno in [Errno::IO, Errno::NOSPC, Errno::ACCESS] {
-        fail_once(scene, &scene.calls, errno);
-    }
+    // A broken disk and a full one are alike to the program: one call meets the one, the next the other.
+    let alternate = |odd: usize| {
+        let calls = scene.calls.iter().filter(move |call| call.number % 2 == odd);
+        calls.cloned().collect::<Vec<_>>()
+    };
+    fail_once(scene, &alternate(0), Errno::IO);
+    fail_once(scene, &alternate(1), Errno::NOSPC);
+    fail_once(scene, &scene.calls, Errno::ACCESS);
     let twin = |number| Faulty::failing_from(number, Errno::IO);
     scene.disturb_each(&scene.calls, twin, |scene, call, outcome| {
         scene.expect_told(call, Errno::IO, outcome);

@@ -26,8 +26,9 @@ impl Arena {
     /// Reserves about `bytes` bytes.
     pub fn new(bytes: usize) -> Result<Self> {
         let chunks = (bytes / CHUNK_BYTES).max(1);
-        let map = MmapMut::map_anon(chunks * CHUNK_WORDS * 8)
-            .map_err(|error| Error::io("reserve memory for rows (a lower --memory reserves less)", error))?;
+        let map = MmapMut::map_anon(chunks * CHUNK_WORDS * 8).map_err(|error| {
+            Error::io("reserve memory for rows (a lower --memory reserves less)", error)
+        })?;
         // Huge pages save a tenth of the time (fewer page faults and TLB misses). A kernel without
         // them is merely slower, so its refusal is no failure.
         #[cfg(target_os = "linux")]

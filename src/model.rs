@@ -185,9 +185,7 @@ impl Kind {
             Kind::Country => "country",
         }
     }
-}
 
-impl Kind {
     /// A key as people know it: `user 7`, `country FR`.
     #[must_use]
     pub fn describe(self, key: u64) -> String {

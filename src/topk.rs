@@ -34,12 +34,6 @@ impl TopK {
         TopK { k: k.max(1), slots: Vec::new(), threshold: u128::MAX }
     }
 
-    /// Whether no song was given since the last [`TopK::clear`].
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
-    }
-
     /// The count that a further song needs at least; `None` while any would do.
     #[must_use]
     pub fn floor(&self) -> Option<u64> {

@@ -47,6 +47,20 @@ pub struct BackfillReport {
     pub passed_over: Vec<(PathBuf, String)>,
 }
 
+impl BackfillOptions {
+    /// Whether the day is in the range.
+    fn covers(&self, day: Day) -> bool {
+        self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
+    }
+}
+
+impl BackfillDay {
+    /// A day of which nothing was done yet.
+    fn untouched(day: Day) -> Self {
+        BackfillDay { day, reduced: None, emitted: None, lacking: Vec::new() }
+    }
+}
+
 /// Reduces every day whose logs are in the folder, then emits the windows of those dates.
 ///
 /// A day of unchanged logs is left alone; a bad day does not stop the others. A window is emitted once its days are
@@ -56,20 +70,12 @@ pub struct BackfillReport {
 /// A folder that is not there or has no logs, a store that is locked, and signals; all else is in the report.
 pub fn backfill(context: &Context, options: &BackfillOptions) -> Result<BackfillReport> {
     let DatedLogs { days, passed_over } = input::find_days(context.files.as_ref(), &options.logs)?;
-    let in_range = |day: &Day| {
-        options.from.is_none_or(|from| from <= *day) && options.to.is_none_or(|to| *day <= to)
-    };
     let mut report = BackfillReport { days: Vec::new(), passed_over };
-    for DatedDay { day, inputs } in days.into_iter().filter(|dated| in_range(&dated.day)) {
+    for DatedDay { day, inputs } in days.into_iter().filter(|dated| options.covers(dated.day)) {
         let reduced =
             inputs.and_then(|inputs| reduce_inputs(context, &options.reduce, day, &inputs));
         stop_on(&reduced)?;
-        report.days.push(BackfillDay {
-            day,
-            reduced: Some(reduced),
-            emitted: None,
-            lacking: Vec::new(),
-        });
+        report.days.push(BackfillDay { reduced: Some(reduced), ..BackfillDay::untouched(day) });
     }
     if let Some(emit) = &options.emit {
         emit_all(context, options, emit, &mut report)?;
@@ -95,17 +101,9 @@ fn emit_all(
     report: &mut BackfillReport,
 ) -> Result<()> {
     let stored = Store::new(&context.store).days(context.files.as_ref())?;
-    let bounded = |day: &Day| {
-        options.from.is_none_or(|from| from <= *day) && options.to.is_none_or(|to| *day <= to)
-    };
-    for day in stored.iter().copied().filter(bounded) {
+    for day in stored.iter().copied().filter(|day| options.covers(*day)) {
         if !report.days.iter().any(|known| known.day == day) {
-            report.days.push(BackfillDay {
-                day,
-                reduced: None,
-                emitted: None,
-                lacking: Vec::new(),
-            });
+            report.days.push(BackfillDay::untouched(day));
         }
     }
     report.days.sort_by_key(|known| known.day);

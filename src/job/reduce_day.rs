@@ -121,8 +121,7 @@ pub(super) fn reduce_inputs(
 ) -> Result<ReduceReport> {
     let files = context.files.as_ref();
     let store = Store::new(&context.store);
-    let open = || Source::open(Arc::clone(&context.files), inputs, context.budget.memory);
-    let source = open()?;
+    let source = Source::open(Arc::clone(&context.files), inputs, context.budget.memory)?;
     let lock = StoreLock::take(files, &store)?;
     let replaces = store.open_partial(files, day)?.is_some();
     if !options.force

@@ -245,14 +245,7 @@ impl<S: Stream> Merge<S> {
             }
         }
     }
-}
 
-/// The heads at these indexes.
-fn holders<'h, S>(heads: &'h [Head<S>], at: &'h [usize]) -> impl Iterator<Item = &'h Head<S>> {
-    at.iter().filter_map(|at| heads.get(*at))
-}
-
-impl<S: Stream> Merge<S> {
     /// Finds the songs of `key` whose sum may reach `floor`: one of their counts is at least the floor divided by
     /// the number of lists. False when they are so many that merging all is cheaper.
     fn find_candidates(&mut self, floor: u64) -> bool {
@@ -288,6 +281,11 @@ impl<S: Stream> Merge<S> {
         }
         Ok(())
     }
+}
+
+/// The heads at these indexes.
+fn holders<'h, S>(heads: &'h [Head<S>], at: &'h [usize]) -> impl Iterator<Item = &'h Head<S>> {
+    at.iter().filter_map(|at| heads.get(*at))
 }
 
 impl<S: Stream> Stream for Merge<S> {

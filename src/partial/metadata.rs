@@ -107,12 +107,6 @@ impl Metadata {
         }
         Ok(metadata)
     }
-
-    /// Rows that were counted.
-    #[must_use]
-    pub fn accepted(&self) -> u64 {
-        self.rows.saturating_sub(self.rejects.total())
-    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use agg::partial::{Shape, Writer, split, write_run};
 use agg::{Country, Day, Kind};
 
 use crate::harness::{DAY, Sandbox};
-use crate::library::{Sums, context, entries, open, run_bytes, unlocked};
+use crate::library::{Dice, Sums, context, entries, open, run_bytes, unlocked};
 
 /// A row: song, user, country.
 type Row = (u64, u64, &'static str);
@@ -21,16 +21,7 @@ const COUNTRIES: [&str; 6] = ["FR", "FR", "FR", "DE", "ZW", "AD"];
 /// Budgets in bytes: the first spill a few thousand rows at a time, the last never here.
 const BUDGETS: [u64; 4] = [200 << 10, 400 << 10, 2 << 20, 64 << 20];
 
-/// Numbers that look random and are the same in every run.
-struct Dice(u64);
-
 impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-
     fn row(&mut self, shape: &str) -> Row {
         let country = COUNTRIES[usize::try_from(self.below(6)).unwrap()];
         let (song, user) = (self.below(3000), self.below(500));

@@ -8,71 +8,111 @@
 const RADIX_FROM: usize = 1024;
 /// Bits of a radix digit: 2,048 counters and as many write heads stay in the second-level cache.
 const DIGIT_BITS: u32 = 11;
-const DIGITS: usize = 1 << DIGIT_BITS;
+const SIZE: usize = 1 << DIGIT_BITS;
+/// Digits of a whole word.
+const MOST_PASSES: usize = 64usize.div_ceil(DIGIT_BITS as usize);
 /// Leading digits that are sorted by before insertion is tried.
 const LEADING: u32 = 3;
 /// Steps of an insertion sort for each word, on average, beyond which sorting by the other digits costs less.
 const STEPS: usize = 4;
 
-/// What sorting needs beside the words: 8 bytes for each.
+/// Sorts; holds its memory between calls: 16 bytes for each of the most words.
 #[derive(Debug, Default)]
-pub(super) struct Scratch {
+pub(super) struct Radix {
+    words: Vec<u64>,
     other: Vec<u64>,
 }
 
-/// Sorts `words` by their bits from `lowest` on.
-pub(super) fn sort_above(words: &mut Vec<u64>, scratch: &mut Scratch, lowest: u32) {
-    if words.len() < RADIX_FROM {
-        words.sort_unstable_by_key(|word| word >> lowest);
-        return;
-    }
-    let Some(&first) = words.first() else { return };
-    let differing = words.iter().fold(0, |bits, word| bits | (word ^ first));
-    let width = 64 - differing.leading_zeros();
-    let bits = width.saturating_sub(lowest);
-    let leading = bits.min(LEADING * DIGIT_BITS);
-    sort_digits(words, &mut scratch.other, width - leading, leading);
-    if leading < bits && !insert(words, lowest) {
-        sort_digits(words, &mut scratch.other, lowest, bits);
-    }
-}
-
-/// Sorts by `bits` bits from `lowest` on, stably, least significant digit first.
-fn sort_digits(words: &mut Vec<u64>, other: &mut Vec<u64>, lowest: u32, bits: u32) {
-    let passes = bits.div_ceil(DIGIT_BITS);
-    if passes == 0 {
-        return;
-    }
-    let digit_bits = bits.div_ceil(passes);
-    other.resize(words.len(), 0);
-    for pass in 0..passes {
-        pass_by_digit(words, other, lowest + pass * digit_bits, digit_bits);
-        std::mem::swap(words, other);
-    }
-}
-
-/// One stable pass: `to` is `from` by the digit at `shift`.
-fn pass_by_digit(from: &[u64], to: &mut [u64], shift: u32, digit_bits: u32) {
-    let mask = DIGITS.min(1 << digit_bits) - 1;
-    let digit = |word: u64| {
-        #[expect(clippy::cast_possible_truncation, reason = "masked to 11 bits")]
-        let digit = (word >> shift) as usize & mask & (DIGITS - 1);
-        digit
-    };
-    let mut heads = [0u32; DIGITS];
-    for word in from {
-        heads[digit(*word)] += 1;
-    }
-    let mut sum = 0;
-    for head in &mut heads {
-        sum += std::mem::replace(head, sum);
-    }
-    for word in from {
-        let head = &mut heads[digit(*word)];
-        if let Some(place) = to.get_mut(*head as usize) {
-            *place = *word;
+impl Radix {
+    /// The words of all `parts` sorted by their bits from `lowest` on. They are read where they lie, without a copy.
+    pub(super) fn sort<'w>(
+        &mut self,
+        parts: impl Iterator<Item = &'w [u64]> + Clone,
+        lowest: u32,
+    ) -> &mut [u64] {
+        let length = parts.clone().map(<[u64]>::len).sum();
+        if length < RADIX_FROM {
+            self.words.clear();
+            parts.for_each(|part| self.words.extend_from_slice(part));
+            self.words.sort_unstable_by_key(|word| word >> lowest);
+            return &mut self.words;
         }
-        *head += 1;
+        let width = differing_bits(parts.clone());
+        let bits = width.saturating_sub(lowest);
+        // One pass at least, which brings the words here.
+        let leading = Digits::of(bits.min(LEADING * DIGIT_BITS).max(1), width);
+        self.words.resize(length, 0);
+        self.other.resize(length, 0);
+        self.sort_by(parts, leading);
+        if leading.lowest > lowest && !insert(&mut self.words, lowest) {
+            let all = Digits::of(bits, width);
+            let unsorted = std::mem::take(&mut self.words);
+            self.words.resize(length, 0);
+            self.sort_by(std::iter::once(unsorted.as_slice()), all);
+        }
+        &mut self.words
+    }
+
+    /// Sorts by these digits, least significant first; each pass keeps the order of words whose digit is the same.
+    fn sort_by<'w>(&mut self, parts: impl Iterator<Item = &'w [u64]> + Clone, digits: Digits) {
+        let mut heads = [[0u32; SIZE]; MOST_PASSES];
+        for word in parts.clone().flatten() {
+            for (pass, heads) in (0..digits.passes).zip(&mut heads) {
+                heads[digits.digit(*word, pass)] += 1;
+            }
+        }
+        for (pass, heads) in (0..digits.passes).zip(&mut heads) {
+            let mut sum = 0;
+            for head in heads.iter_mut() {
+                sum += std::mem::replace(head, sum);
+            }
+            let mut place = |from: &[u64], to: &mut [u64]| {
+                for word in from {
+                    let head = &mut heads[digits.digit(*word, pass)];
+                    if let Some(place) = to.get_mut(*head as usize) {
+                        *place = *word;
+                    }
+                    *head += 1;
+                }
+            };
+            if pass == 0 {
+                parts.clone().for_each(|part| place(part, &mut self.words));
+            } else {
+                place(&self.words, &mut self.other);
+                std::mem::swap(&mut self.words, &mut self.other);
+            }
+        }
+    }
+}
+
+/// How many bits there are up to the highest in which any two words differ.
+fn differing_bits<'w>(parts: impl Iterator<Item = &'w [u64]> + Clone) -> u32 {
+    let first = parts.clone().flatten().next().copied().unwrap_or(0);
+    let in_part = |part: &[u64]| part.iter().fold(0, |bits, word| bits | (word ^ first));
+    64 - parts.fold(0, |bits, part| bits | in_part(part)).leading_zeros()
+}
+
+/// A stretch of bits as digits of equal width.
+#[derive(Debug, Clone, Copy)]
+struct Digits {
+    lowest: u32,
+    bits_each: u32,
+    passes: u32,
+}
+
+impl Digits {
+    /// The `bits` bits below bit `end`.
+    fn of(bits: u32, end: u32) -> Self {
+        let passes = bits.div_ceil(DIGIT_BITS);
+        Digits { lowest: end.saturating_sub(bits), bits_each: bits.div_ceil(passes), passes }
+    }
+
+    #[inline(always)]
+    fn digit(self, word: u64, pass: u32) -> usize {
+        let mask = (1u64 << self.bits_each) - 1;
+        #[expect(clippy::cast_possible_truncation, reason = "masked to 11 bits")]
+        let digit = (word >> (self.lowest + pass * self.bits_each) & mask) as usize;
+        digit & (SIZE - 1)
     }
 }
 
@@ -115,18 +155,21 @@ mod tests {
 
     use super::*;
 
+    fn sorted(words: &[u64], lowest: u32) -> Vec<u64> {
+        Radix::default().sort(words.chunks(100), lowest).to_vec()
+    }
+
     /// Words of which most differ in their last bits alone, so that leading digits tell few apart.
     #[test]
     fn words_that_are_not_nearly_sorted_by_their_leading_digits_are_sorted_by_all() {
         for spread in [1, 50, 1 << 20] {
-            let mut words: Vec<u64> = (0..3000u64)
+            let words: Vec<u64> = (0..3000u64)
                 .map(|at| at.wrapping_mul(0x9e37_79b9_7f4a_7c15))
                 .map(|word| if word % 7 == 0 { word } else { (word >> 40) % spread })
                 .collect();
             let mut expected = words.clone();
             expected.sort_unstable();
-            sort_above(&mut words, &mut Scratch::default(), 0);
-            assert_eq!(words, expected, "{spread}");
+            assert_eq!(sorted(&words, 0), expected, "{spread}");
         }
     }
 
@@ -136,16 +179,16 @@ mod tests {
             seed in any::<u64>(), length in 0usize..5000, shift in 0u32..64, lowest in 0u32..12,
         ) {
             let mut state = seed;
-            let mut words: Vec<u64> = (0..length).map(|_| {
+            let words: Vec<u64> = (0..length).map(|_| {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 (state ^ state >> 33) >> shift
             }).collect();
-            let mut expected = words.clone();
-            sort_above(&mut words, &mut Scratch::default(), lowest);
-            prop_assert!(words.is_sorted_by_key(|word| word >> lowest));
-            words.sort_unstable();
+            let mut found = sorted(&words, lowest);
+            prop_assert!(found.is_sorted_by_key(|word| word >> lowest));
+            let mut expected = words;
+            found.sort_unstable();
             expected.sort_unstable();
-            prop_assert_eq!(words, expected);
+            prop_assert_eq!(found, expected);
         }
     }
 }

@@ -4,7 +4,8 @@ use super::Row;
 use super::chunk::Supply;
 use super::packing::Packing;
 use super::partition::{Range, TakeRows};
-use super::radix::{self, Scratch};
+use super::radix::Radix;
+use super::scatter::Filled;
 use crate::error::Result;
 use crate::model::{Batch, Entry};
 
@@ -12,8 +13,7 @@ use crate::model::{Batch, Entry};
 /// the packing).
 #[derive(Debug, Default)]
 pub struct Sorter {
-    words: Vec<u64>,
-    scratch: Scratch,
+    radix: Radix,
     /// Of each distinct pair, how many rows there are up to its last one.
     ends: Vec<u32>,
     wide: Vec<Row>,
@@ -53,16 +53,12 @@ impl Sorter {
         taker: &mut impl TakeRows<'a>,
     ) -> Result<Batch> {
         let base = range.base;
-        self.words.clear();
-        self.words.reserve(range.rows());
-        for filled in range.narrow {
-            self.words.extend_from_slice(filled.words());
-            supply.give(filled.chunk);
-        }
-        radix::sort_above(&mut self.words, &mut self.scratch, packing.tag_bits());
-        taker.take_rows(self.words.iter().map(|word| packing.unpack(base, *word)), supply)?;
-        let distinct = keep_distinct(&mut self.words, &mut self.ends, packing.tag_bits());
-        let words = self.words.get(..distinct).unwrap_or_default();
+        let parts = range.narrow.iter().map(Filled::words);
+        let words = self.radix.sort(parts, packing.tag_bits());
+        range.narrow.into_iter().for_each(|filled| supply.give(filled.chunk));
+        taker.take_rows(words.iter().map(|word| packing.unpack(base, *word)), supply)?;
+        let distinct = keep_distinct(words, &mut self.ends, packing.tag_bits());
+        let words = words.get(..distinct).unwrap_or_default();
         let rows = || words.iter().map(|word| packing.unpack(base, *word));
         let starts = std::iter::once(&0).chain(&self.ends);
         Ok(Batch {

@@ -8,7 +8,7 @@
 
 use super::{CountrySet, Row};
 use crate::model::MAX_ID;
-use crate::simd::{DIGITS, Kernel, LOOK, Masked, Words};
+use crate::simd::{DIGITS, Kernel, LOOK, Masked};
 
 /// Bytes that are seen at once: [`LEAD`] before the row, and more than the longest plain row behind.
 const WINDOW: usize = 64;
@@ -27,14 +27,14 @@ struct Digits {
 }
 
 impl Digits {
-    /// The run of 1 to [`MOST_DIGITS`] digits that begins at `start`.
-    fn at(window: &[u8; WINDOW], start: usize) -> Option<Self> {
-        let len = window.get(start..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        (1..=MOST_DIGITS).contains(&len).then_some(Digits { start, end: start + len })
-    }
-
     fn len(self) -> usize {
         self.end - self.start
+    }
+
+    /// Those before the last sixteen: none, or up to three.
+    fn before(self) -> Self {
+        let end = (self.end - DIGITS.min(self.len())).max(self.start);
+        Digits { end, ..self }
     }
 }
 
@@ -52,7 +52,7 @@ pub(super) fn row<K: Kernel>(
     let stops = kernel.non_digits(chunk::<LOOK>(window, LEAD)?);
     let behind_first = stops & stops.wrapping_sub(1);
     if behind_first == 0 {
-        return long_row(window, countries);
+        return long_row(kernel, window, countries);
     }
     let [song_end, user_end] =
         [stops, behind_first].map(|bits| LEAD + bits.trailing_zeros() as usize);
@@ -63,32 +63,40 @@ pub(super) fn row<K: Kernel>(
     }
     // One comparison for both ids; no digit at all wraps around and goes with the many.
     if song.len().wrapping_sub(1) | user.len().wrapping_sub(1) >= DIGITS {
-        return long_row(window, countries);
+        return long_row(kernel, window, countries);
     }
     let (country, end) = tail(window, user_end, countries)?;
     let [song, user] = kernel.values([masked(window, song)?, masked(window, user)?]);
     Some((Row { song, user, country }, end - LEAD))
 }
 
-/// The same for a row with an id of 17 to 19 digits, or with ids that reach beyond the kernel's look;
-/// out of line because few logs have such.
+/// The same for a row with an id of 17 to 19 digits, or with ids that reach beyond the first look.
 #[cold]
-#[inline(never)]
-fn long_row(window: &[u8; WINDOW], countries: &CountrySet) -> Option<(Row, usize)> {
-    let song = Digits::at(window, LEAD)?;
-    let user = Digits::at(window, song.end + 1)?;
-    if *window.get(song.end)? != b'|' {
+#[inline(always)]
+fn long_row<K: Kernel>(
+    kernel: K,
+    window: &[u8; WINDOW],
+    countries: &CountrySet,
+) -> Option<(Row, usize)> {
+    let looks = [LEAD, WINDOW - LOOK].map(|start| chunk(window, start));
+    let [Some(first), Some(second)] = looks else { return None };
+    let stops = u64::from(kernel.non_digits(first))
+        | u64::from(kernel.non_digits(second)) << (WINDOW - LOOK - LEAD);
+    let behind_first = stops & stops.wrapping_sub(1);
+    let [song_end, user_end] =
+        [stops, behind_first].map(|bits| LEAD + bits.trailing_zeros() as usize);
+    let song = Digits { start: LEAD, end: song_end };
+    let user = Digits { start: song_end + 1, end: user_end };
+    let long = |digits: Digits| (1..=MOST_DIGITS).contains(&digits.end.wrapping_sub(digits.start));
+    if !long(song) || !long(user) || *window.get(song_end)? != b'|' {
         return None;
     }
-    let (country, end) = tail(window, user.end, countries)?;
-    let last = Words.values([masked(window, song)?, masked(window, user)?]);
-    let [song, user] = [(song, last[0]), (user, last[1])].map(|(digits, last)| {
-        let before = window.get(digits.start..digits.end - DIGITS.min(digits.len()))?;
-        let before = before.iter().fold(0, |value, byte| value * 10 + u64::from(byte - b'0'));
-        // At most nineteen nines, which an u64 holds.
-        Some(before * 10_u64.pow(16) + last).filter(|value| *value <= MAX_ID)
-    });
-    Some((Row { song: song?, user: user?, country }, end - LEAD))
+    let (country, end) = tail(window, user_end, countries)?;
+    let last = kernel.values([masked(window, song)?, masked(window, user)?]);
+    let before = kernel.values([masked(window, song.before())?, masked(window, user.before())?]);
+    // At most nineteen nines, which an u64 holds.
+    let [song, user] = [0, 1].map(|at: usize| before[at] * 10_u64.pow(16) + last[at]);
+    (song <= MAX_ID && user <= MAX_ID).then_some((Row { song, user, country }, end - LEAD))
 }
 
 /// `|`, two bytes of `0x40` to `0x5f`, LF; little-endian, seen through [`TAIL_MASK`].

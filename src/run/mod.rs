@@ -18,6 +18,7 @@ mod radix;
 mod scatter;
 mod sort;
 mod splitters;
+mod wide;
 
 pub use chunk::{Arena, ChunkPool, DrainNeeds, Supply};
 pub use packing::{Packing, Tags};

@@ -40,7 +40,7 @@ impl Radix {
         let width = differing_bits(parts.clone());
         let bits = width.saturating_sub(lowest);
         // One pass at least, which brings the words here.
-        let leading = Digits::of(bits.min(LEADING * DIGIT_BITS).max(1), width);
+        let leading = Digits::of(bits.clamp(1, LEADING * DIGIT_BITS), width);
         self.words.resize(length, 0);
         self.other.resize(length, 0);
         self.sort_by(parts, leading);

@@ -6,6 +6,7 @@ use super::packing::Packing;
 use super::partition::{Range, TakeRows};
 use super::radix::Radix;
 use super::scatter::Filled;
+use super::wide;
 use crate::error::Result;
 use crate::model::{Batch, Entry};
 
@@ -36,11 +37,10 @@ impl Sorter {
         } else {
             self.wide.clear();
             range.drain(packing, supply, &mut self.wide)?;
-            self.wide.sort_unstable();
-            let rows = self.wide.iter().copied();
-            taker.take_rows(rows.clone(), supply)?;
+            let sorted = wide::sorted(&self.wide, &mut self.radix);
+            taker.take_rows(sorted.clone(), supply)?;
             let mut counter = Counter::default();
-            rows.for_each(|row| counter.add(row.key, row.song));
+            sorted.for_each(|row| counter.add(row.key, row.song));
             Ok(counter.finish())
         }
     }

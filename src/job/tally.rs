@@ -191,6 +191,7 @@ impl Logs<'_> {
             rows.iter().map(|row| Position { key: row.key, song: row.song }).collect();
         let users = loop {
             let users = Splitters::from_sample(&mut positions, ranges);
+            let users = users.within_distance(packing.most_distance(), most);
             let fits = |position: &&Position| {
                 let base = users.base(users.range_of(**position));
                 position.key - base <= packing.most_distance()

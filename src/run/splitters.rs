@@ -21,6 +21,8 @@ const COMPARED: usize = 2;
 #[derive(Debug, Clone)]
 pub struct Splitters {
     starts: Vec<Position>,
+    /// The largest key and the largest song that were sampled.
+    largest: Position,
     /// The starts as one number each, and [`COMPARED`] behind them that no position reaches.
     bounds: Vec<u128>,
     ranking: Ranking,
@@ -124,6 +126,39 @@ impl Splitters {
         Self::new(starts, largest)
     }
 
+    /// Cuts ranges of more keys than `most_distance` and one more into even parts, so that every sampled key is within that
+    /// distance of its range's start; if that takes more than `most` ranges, it changes nothing.
+    ///
+    /// In a sorted log, what is sampled are a few stretches of keys, with wide gaps between them.
+    #[must_use]
+    pub fn within_distance(self, most_distance: u64, most: usize) -> Self {
+        match self.even_cuts(most_distance, most) {
+            Some(starts) => Self::new(starts, self.largest),
+            None => self,
+        }
+    }
+
+    fn even_cuts(&self, most_distance: u64, most: usize) -> Option<Vec<Position>> {
+        let mut starts = Vec::with_capacity(self.starts.len());
+        let end = Position { key: self.largest.key.saturating_add(1), song: 0 };
+        let mut before = 0;
+        for start in self.starts.iter().chain([&end]) {
+            let gap = start.key.saturating_sub(before);
+            let parts = gap / most_distance.saturating_add(1).max(1) + 1;
+            if starts.len() as u64 + parts > most as u64 {
+                return None;
+            }
+            let step = gap.div_ceil(parts).max(1);
+            let between = (1..parts).map(|part| Position { key: before + part * step, song: 0 });
+            starts.extend(between.filter(|cut| cut < start));
+            starts.push(*start);
+            before = start.key;
+        }
+        // The end is no start.
+        starts.pop();
+        Some(starts)
+    }
+
     fn new(mut starts: Vec<Position>, largest: Position) -> Self {
         starts.truncate(MOST_RANGES - 1);
         let ranking = Ranking::new(largest);
@@ -145,7 +180,8 @@ impl Splitters {
         let groups: Vec<Group> = inside.iter().map(&mut group).collect();
         let bounds =
             starts.iter().map(|start| bound(*start)).chain([u128::MAX; COMPARED]).collect();
-        let mut splitters = Splitters { starts, bounds, ranking, groups, buckets: Vec::new() };
+        let mut splitters =
+            Splitters { starts, largest, bounds, ranking, groups, buckets: Vec::new() };
         splitters.fill_buckets(first as usize);
         splitters
     }
@@ -258,6 +294,7 @@ mod tests {
             sample in prop_oneof![positions(), positions_of_few_keys()],
             rows in prop_oneof![positions(), positions_of_few_keys()],
             ranges in 1usize..70,
+            distance in prop_oneof![0u64..2000, 0u64..1 << 40],
         ) {
             let splitters = Splitters::from_sample(&mut sample.clone(), ranges);
             prop_assert!(splitters.starts.is_sorted_by(|one, other| one < other));
@@ -266,6 +303,13 @@ mod tests {
                 prop_assert_eq!(range, splitters.search(*row));
                 prop_assert!(splitters.base(range) <= row.key);
             }
+            let ranges = splitters.ranges();
+            let splitters = splitters.within_distance(distance, 500);
+            prop_assert!(splitters.starts.is_sorted_by(|one, other| one < other));
+            let is_within = |row: &Position| row.key - splitters.base(splitters.range_of(*row)) <= distance;
+            let cut = splitters.ranges() > ranges;
+            prop_assert!(splitters.ranges() <= 500);
+            prop_assert!(!cut || sample.iter().all(is_within));
         }
     }
 }

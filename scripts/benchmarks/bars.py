@@ -134,7 +134,7 @@ def _compressed(results: Results) -> Iterator[Bar]:
     }
     for form, (text, floor) in floors.items():
         outcome = results.get(f"compressed/{form}")
-        plain, alone = outcome.wall("plain"), outcome.wall("decompression")
+        plain, alone = outcome.wall("plain"), cases.decompression(outcome)
         least = floor(plain, alone) if plain is not None and alone is not None else None
         yield Bar("compressed", f"{form}: time over {text}", _over(outcome.wall("compressed"), least), SLACK, "times")
 

@@ -104,11 +104,18 @@ def compressed(bench: Bench, form: str) -> Outcome:
     subprocess.run([*map(str, tool), "--make", form, str(PIECES), log, folder], check=True)
     logs = sorted(folder.iterdir())
     alone = Job("decompression", [*tool, *logs], scratch / "alone", logs, {})
+    nothing = Job("nothing", tool, scratch / "nothing", [], {})
     plain = programs.agg_reduce(space, scratch, [log], name="plain")
     packed = programs.agg_reduce(space, scratch, logs, name="compressed", flags=["--date", str(day(0))])
-    outcome = bench.in_turn([plain, packed, alone])
+    outcome = bench.in_turn([plain, packed, alone, nothing])
     outcome.facts = {"rows": space.rows, "compressed bytes": sum(path.stat().st_size for path in logs)}
     return outcome
+
+
+def decompression(outcome: Outcome) -> float | None:
+    """Seconds of decompression alone, without the start of the program that does it."""
+    alone, nothing = outcome.wall("decompression"), outcome.wall("nothing")
+    return None if alone is None or nothing is None else max(alone - nothing, 0.0)
 
 
 def start(bench: Bench) -> Outcome:

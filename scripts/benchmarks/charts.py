@@ -17,8 +17,9 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from benchmarks import curves
 from benchmarks.measure import Run
@@ -44,6 +45,7 @@ matplotlib.rcParams.update(
         "font.family": "DejaVu Sans",
         "font.size": 10,
         "text.color": GREY,
+        "axes.facecolor": "none",
         "axes.edgecolor": GREY,
         "axes.labelcolor": GREY,
         "axes.titlecolor": GREY,
@@ -84,11 +86,22 @@ def logarithmic(axes: Axes, places: Iterable[float], label: str, unit: str, titl
     axes.set_yscale("log")
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda figure, _: f"{figure:,g}"))
-    axes.yaxis.set_minor_locator(NullLocator())
+    plain_numbers(axes.yaxis)
     axes.set_xlabel(label)
     axes.set_title(f"{title}, {unit}", loc="left")
     axes.grid(visible=True)
+
+
+def plain_numbers(axis: Axis) -> None:
+    """0.5, 1, 2, 5 and so on instead of powers of ten."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda figure, _: f"{figure:,g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def legend(figure: Figure, axes: Axes) -> None:
+    """Above both panels, where it hides nothing."""
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=4)
 
 
 def lines(axes: Axes, curves_of: dict[str, Curve]) -> None:
@@ -106,7 +119,7 @@ def two_panels(outcomes: dict[str, list[tuple[float, Outcome, str]]], label: str
         drawn = {name: curve(points, value) for name, points in outcomes.items()}
         lines(axes, drawn)
         logarithmic(axes, (place for points in drawn.values() for place, _ in points), label, unit, f"{title}: {what}")
-    left.legend()
+    legend(figure, left)
     return figure
 
 
@@ -132,25 +145,32 @@ def days(results: Results) -> Figure:
 
 
 def threads(results: Results) -> Figure:
-    """Bars, one thread beside two."""
-    figure, panels = pyplot.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+    """A line for each program, from its time by one thread to that by two."""
+    figure, panels = pyplot.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
     for axes, job, title in zip(
         panels, ("reduce", "emit"), ("one day to its counts", "the tops of a window"), strict=True
     ):
-        names = [name for name in peers() if results.get(f"threads/{job}").wall(name) or name == "agg"]
-        for offset, one in ((-0.2, True), (0.2, False)):
-            for place, name in enumerate(names):
-                pair = results.get(f"{job}/{'duckdb' if name == 'agg' else name}")
-                height = (results.get(f"threads/{job}") if one else pair).wall(name)
-                if height:
-                    bar = axes.bar(place + offset, height, 0.36, color=STYLES[name][0], alpha=0.55 if one else 1.0)
-                    axes.bar_label(bar, [f"{height:.3g}"], padding=2, fontsize=8)
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-        axes.yaxis.set_minor_locator(NullLocator())
-        axes.margins(y=0.15)
-        axes.set_xticks(range(len(names)), [LABELS[name].split()[0] for name in names])
-        axes.set_title(f"{title}, s (pale: 1 thread, full: 2)", loc="left")
+        names = [name for name in reversed(peers()) if results.get(f"threads/{job}").wall(name)]
+        for place, name in enumerate(names):
+            colour = STYLES[name][0]
+            one = results.get(f"threads/{job}").wall(name)
+            two = results.get(f"{job}/{'duckdb' if name == 'agg' else name}").wall(name)
+            ends = sorted((time, face) for time, face in ((one, "none"), (two, colour)) if time)
+            axes.plot([time for time, _ in ends], [place] * len(ends), color=colour, linewidth=2, zorder=1)
+            for side, (time, face) in zip(("right", "left"), ends, strict=False):
+                axes.plot(time, place, "o", color=colour, markerfacecolor=face, markersize=8)
+                offset = (9 if side == "left" else -9, 0)
+                look = {"ha": side, "va": "center", "fontsize": 9, "textcoords": "offset points"}
+                axes.annotate(f"{time:.3g}", (time, place), offset, **look)
+        for label, face in (("1 thread", "none"), ("2 threads", GREY)):
+            axes.plot([], [], "o", color=GREY, markerfacecolor=face, label=label)
+        axes.set_xscale("log")
+        plain_numbers(axes.xaxis)
+        axes.margins(x=0.35, y=0.2)
+        axes.set_yticks(range(len(names)), [LABELS[name].split()[0] for name in names])
+        axes.set_title(f"{title}: time, s", loc="left")
+        axes.grid(visible=True, axis="x")
+    legend(figure, panels[0])
     return figure
 
 
@@ -169,8 +189,7 @@ def memory(results: Results) -> Figure:
     logarithmic(right, curves.MEMORIES, "--memory, MiB", "MiB", "peak memory")
     left.set_yscale("linear")
     left.set_ylim(bottom=0)
-    right.legend()
-    left.legend()
+    legend(figure, right)
     return figure
 
 

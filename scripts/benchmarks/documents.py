@@ -11,6 +11,7 @@ from benchmarks.workspace import HERE, ROOT, Unusable, Workspace
 Block = Callable[[Results], str]
 BLOCKS: dict[str, Block] = {
     "machine": report.machine,
+    "summary": report.summary,
     "reduce": report.reduction,
     "emit": report.emission,
     "growth": report.growth,

@@ -127,6 +127,20 @@ def _compared(results: Results, job: str, title: str) -> str:
     return _table(head, rows)
 
 
+def summary(results: Results) -> str:
+    """The comparison in short."""
+    head = "| | one day to its counts | peak memory | kept | the tops of a window | peak memory |"
+    rows = []
+    for name in ("agg", *PEERS):
+        day, window = (results.get(f"{job}/{'duckdb' if name == 'agg' else name}") for job in ("reduce", "emit"))
+        if day.series.get(name):
+            time, _, peak, _, kept = _costs(day, name)
+            emission = _costs(window, name) if window.series.get(name) else [NO_FIGURE] * 5
+            label = f"**{LABELS[name]}**" if name == "agg" else LABELS[name]
+            rows.append(_row(label, time, peak, kept, emission[0], emission[2]))
+    return _table(head, rows)
+
+
 def growth(results: Results) -> str:
     """The curves as numbers: what the charts show."""
     head = "| what grows | value | time | processor | peak memory | result |"
@@ -181,7 +195,8 @@ def compressed(results: Results) -> str:
         outcome = results.get(f"compressed/{form}")
         if outcome.series:
             size = _megabytes(float(outcome.facts["compressed bytes"]))
-            times = [_seconds(outcome.wall(name)) for name in ("compressed", "decompression", "plain")]
+            alone, plain = cases.decompression(outcome), outcome.wall("plain")
+            times = [_seconds(time) for time in (outcome.wall("compressed"), alone, plain)]
             rows.append(_row(label, size, *times, _mebibytes(outcome.peak("compressed"))))
     return _table(head, rows)
 

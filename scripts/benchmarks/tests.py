@@ -91,6 +91,7 @@ class Figures(unittest.TestCase):
 
     def test_slopes_are_those_of_the_line_through_both_days(self) -> None:
         slopes = scaling.slopes(sample())
+        assert slopes is not None
         self.assertAlmostEqual(slopes.reduce_wall, 1e-6)
         self.assertAlmostEqual(slopes.fixed_wall, 0)
         self.assertAlmostEqual(slopes.emit_wall, 1e-6)
@@ -117,6 +118,8 @@ class Pages(unittest.TestCase):
     def test_every_table_stands_without_figures(self) -> None:
         empty = Results(Path("results.json"), 1, 1)
         self.assertIn("Nothing is measured yet", report.everything(empty))
+        for block in documents.BLOCKS.values():
+            self.assertTrue(block(empty))
 
     def test_points_have_names_of_their_own(self) -> None:
         names = [point.name for point in plan()]

@@ -52,7 +52,7 @@ def decompress(path: Path) -> int:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--make":
+    if sys.argv[1:2] == ["--make"]:
         make(sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]), Path(sys.argv[5]))
     else:
         print(sum(decompress(Path(name)) for name in sys.argv[1:]))

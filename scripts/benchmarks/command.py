@@ -76,9 +76,11 @@ def main() -> int:
             print(bars.table(results))
             return 1 if bars.missed(results) else 0
         complete = True if given.report else measure_all(given, space, results)
-    except Unusable as error:
+    except (Unusable, subprocess.CalledProcessError) as error:
         tell(f"bench: {error}")
         return 1
+    except KeyboardInterrupt:
+        return 130
     print(report.everything(results))
     return 0 if complete and not report.disagreements(results) else 1
 
@@ -99,9 +101,9 @@ def measure_all(given: argparse.Namespace, space: Workspace, results: Results) -
         if given.minutes and elapsed > given.minutes * 60:
             tell(f"out of time, not measured: {' '.join(p.name for p in [point, *pending])}")
             return False
-        space.check_disk()
         tell(f"{elapsed / 60:5.1f} min  {point.name}")
         try:
+            space.check_disk()
             measure_point(bench, point, results)
         except (Unusable, OSError, subprocess.CalledProcessError) as error:
             tell(f"    not measured: {error}")

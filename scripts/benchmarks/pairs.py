@@ -7,16 +7,16 @@ from benchmarks.programs import Peer
 from benchmarks.results import Outcome
 
 
-def reduce(bench: Bench, peer: Peer) -> Outcome:
+def reduce(bench: Bench, peer: Peer, rounds: int | None = None) -> Outcome:
     """The first base day to counts."""
     space, scratch, log = bench.space, bench.space.scratch(), bench.space.log(0)
     jobs = [programs.agg_reduce(space, scratch, [log]), programs.peer_reduce(space, scratch, peer, log)]
-    outcome = bench.in_turn(jobs)
+    outcome = bench.in_turn(jobs, rounds)
     outcome.facts = {"rows": space.rows, "log bytes": log.stat().st_size}
     return outcome
 
 
-def emit(bench: Bench, peer: Peer) -> Outcome:
+def emit(bench: Bench, peer: Peer, rounds: int | None = None) -> Outcome:
     """All base days to the tops. The outputs of the first round are compared."""
     space = bench.space
     tables = bench.tables(programs.PEERS[peer.emits_from])
@@ -31,7 +31,7 @@ def emit(bench: Bench, peer: Peer) -> Outcome:
         if all(path.exists() for path in theirs.outputs.values()):
             verdict = equal(ours.outputs, theirs.outputs)
 
-    outcome = bench.in_turn([ours, theirs], after_first=compare)
+    outcome = bench.in_turn([ours, theirs], rounds, after_first=compare)
     if outcome.failure(peer.name):
         verdict = "not compared: the peer failed"
     outcome.facts = {"days": space.days, "equal": verdict}

@@ -23,6 +23,7 @@ def settings_clause(settings: Settings) -> str:
         values["max_memory_usage"] = settings.memory
         values["max_bytes_before_external_group_by"] = settings.memory // 2
         values["max_bytes_before_external_sort"] = settings.memory // 2
+        values["max_temporary_data_on_disk_size_for_query"] = 12 * 10**9
         values["max_bytes_ratio_before_external_group_by"] = 0
         values["max_bytes_ratio_before_external_sort"] = 0
     return "SETTINGS " + ", ".join(f"{name} = {value}" for name, value in values.items())

@@ -17,7 +17,6 @@ from benchmarks.workspace import HERE, ROOT, Unusable, day
 # Shapes of `agg generate` and how many times as long a row may take as on the normal day.
 SHAPES = {
     "hot-user": 1.5,
-    "one-user": 1.5,
     "one-country": 1.5,
     "dense-ids": 1.5,
     "few-users": 1.5,

@@ -1,11 +1,11 @@
 """The folder of a benchmark: what is in it is made when first asked for, and dropped when no point needs it any more.
 
-WORK/venv            the peers, as pinned
-WORK/results.json    what was measured
-WORK/logs/           the base days
-WORK/store/          their partials
-WORK/tables/PEER/    the counts of each day, as each peer keeps them
-WORK/scratch/        of the point that is being measured; emptied before the next one
+WORK/venv              the peers, as pinned
+WORK/results.json      what was measured
+WORK/logs/             the base days
+WORK/store/BUILD/      their partials
+WORK/tables/PEER/      the counts of each day, as each peer keeps them
+WORK/scratch/          of the point that is being measured; emptied before the next one
 """
 
 import hashlib
@@ -67,16 +67,8 @@ class Workspace:
         if not stamp.exists() or stamp.read_text() != wanted:
             shutil.rmtree(venv, ignore_errors=True)
             subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-            install: list[str | Path] = [
-                python,
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--requirement",
-                HERE / "requirements.txt",
-            ]
-            subprocess.run(install, check=True)
+            pins: list[str | Path] = ["--requirement", HERE / "requirements.txt"]
+            subprocess.run([python, "-m", "pip", "install", "--quiet", *pins], check=True)
             stamp.write_text(wanted)
         return python
 
@@ -102,8 +94,14 @@ class Workspace:
         return log
 
     def store(self, days: int) -> Path:
-        """A store with the partials of the first days. Logs behind the base days are dropped once they are reduced."""
-        store = self.work / "store"
+        """A store with the partials of the first days, made by this build.
+
+        Logs behind the base days are dropped once they are reduced.
+        """
+        store = self.work / "store" / self.build["digest"]
+        for other in self.work.glob("store/*"):
+            if other != store:
+                shutil.rmtree(other)
         for index in range(days):
             if not self.partial(store, index).exists():
                 log = self.log(index)

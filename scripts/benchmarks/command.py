@@ -115,6 +115,8 @@ def measure_all(given: argparse.Namespace, space: Workspace, results: Results) -
         for name in point.needs - keep:
             space.drop(name)
         space.drop("scratch")
+    for name in ("logs", "store", "tables"):
+        space.drop(name)
     return complete
 
 

@@ -22,6 +22,8 @@ const MERGE_INPUT: u64 = 440 << 10;
 const MERGED_ENTRY: u64 = 64;
 /// A merged entry as text: at most about 42 bytes, in buffers that may be twice as long, four a thread.
 const EMITTED_ENTRY: u64 = 336;
+/// An entry of an exported piece: where it is merged, and where it is cut.
+const EXPORTED_ENTRY: u64 = 48;
 /// Rows of a range below which splitting it again is not worth the chunks.
 const LEAST_ROWS: u64 = 8 << 10;
 /// A thread's share of the smallest arena.
@@ -106,6 +108,16 @@ impl Budget {
         let by_memory = share / MERGE_INPUT;
         // Each input decodes a block more than the piece has, so a piece should have a few blocks of each.
         let fan_in = by_memory.min(piece_entries / (2 * BLOCK)).clamp(2, 256);
+        MergePlan { fan_in: to_usize(fan_in), piece_entries }
+    }
+
+    /// Shares for exporting partials as tables. Half of a thread's share is for what encodes a row group (8 MB), which is
+    /// of the same size whatever the budget.
+    #[must_use]
+    pub fn export(&self) -> MergePlan {
+        let share = self.memory / 3 / self.threads();
+        let piece_entries = (share / 4 / EXPORTED_ENTRY).clamp(64, 64 << 10);
+        let fan_in = (share / 2 / MERGE_INPUT).clamp(2, 256);
         MergePlan { fan_in: to_usize(fan_in), piece_entries }
     }
 

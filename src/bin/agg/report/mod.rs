@@ -7,6 +7,7 @@
 mod backfill;
 mod days;
 mod emit;
+mod export;
 mod facts;
 mod generate;
 mod reduce;
@@ -24,6 +25,7 @@ use serde::Serialize;
 pub(crate) use backfill::Backfill;
 pub(crate) use days::{Inspect, List, Verify};
 pub(crate) use emit::Emit;
+pub(crate) use export::Export;
 pub(crate) use generate::Generate;
 pub(crate) use reduce::Reduce;
 

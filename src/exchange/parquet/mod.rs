@@ -1,0 +1,54 @@
+//! Tables as Parquet: the one place where the crate `parquet` is used.
+//!
+//! Its low-level writer and reader of columns suffice, so none of the crates of arrow comes with it. Row groups are
+//! encoded in memory on any thread and appended to the file in order; they are read back a stretch of rows at a
+//! time.
+
+mod bytes;
+mod judge;
+mod read;
+mod schema;
+mod write;
+
+use ::parquet::errors::ParquetError;
+
+use crate::error::{Error, ErrorKind};
+
+pub use judge::Judge;
+pub use read::{GroupReader, TableFile};
+pub(super) use write::{FileWriter, Layout, RowGroup};
+
+/// A failure to write: the sink's, or the crate's own.
+fn write_error(error: ParquetError) -> Error {
+    match error {
+        ParquetError::External(source) => match source.downcast::<std::io::Error>() {
+            Ok(source) => Error::io("write", *source),
+            Err(source) => Error::io("write", std::io::Error::other(source)),
+        },
+        other => Error::io("write", std::io::Error::other(other)),
+    }
+}
+
+/// A failure to read: the file system's, ours (a page that is too large), or bytes that are no Parquet.
+fn read_error(error: ParquetError) -> Error {
+    match error {
+        ParquetError::External(source) => match source.downcast::<Error>() {
+            Ok(error) => *error,
+            Err(source) => match source.downcast::<std::io::Error>() {
+                Ok(source) => Error::io("read", *source),
+                Err(source) => ErrorKind::NotParquet(source.to_string()).into(),
+            },
+        },
+        other => ErrorKind::NotParquet(plain(&other)).into(),
+    }
+}
+
+/// The crate's text without its heading.
+fn plain(error: &ParquetError) -> String {
+    match error {
+        ParquetError::General(text) | ParquetError::NYI(text) | ParquetError::EOF(text) => {
+            text.clone()
+        }
+        other => other.to_string(),
+    }
+}

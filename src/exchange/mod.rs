@@ -20,7 +20,7 @@ use crate::model::Kind;
 
 pub use facts::{Facts, Origin, PartialFacts};
 #[cfg(feature = "parquet")]
-pub use parquet::{GroupReader, Judge, TableFile};
+pub use parquet::{GroupReader, Judge, TableFile, TableLimits};
 
 /// Rows of a Parquet row group.
 ///

@@ -50,6 +50,7 @@ pub(crate) enum Command {
     EmitWindow(cmd::emit_window::Arguments),
     Backfill(cmd::backfill::Arguments),
     Export(cmd::export::Arguments),
+    Import(cmd::import::Arguments),
     List(cmd::list::Arguments),
     Inspect(cmd::inspect::Arguments),
     Verify(cmd::verify::Arguments),

@@ -30,7 +30,8 @@ impl Pages {
             return Err(ParquetError::EOF("it points behind its end".to_owned()));
         }
         let mut bytes = vec![0; length];
-        let read = self.file.read_full_at(&mut bytes, start)?;
+        let read = self.file.read_full_at(&mut bytes, start);
+        let read = read.map_err(|error| ParquetError::External(Box::new(failed(error))))?;
         if read == length {
             Ok(bytes)
         } else {
@@ -53,6 +54,11 @@ impl Pages {
         );
         Err(ParquetError::External(Box::new(Error::from(ErrorKind::BadTable(text)))))
     }
+}
+
+/// Told apart from the errors of decoders by its type.
+fn failed(error: io::Error) -> Error {
+    Error::io("read", error)
 }
 
 /// The sizes that a page's header begins with: its fields 1 to 3 in Thrift's compact protocol are the page's type and
@@ -114,7 +120,8 @@ impl Read for HeaderReader {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         if self.taken == self.buffer.len() {
             self.buffer.resize(HEADER_BYTES, 0);
-            let read = self.pages.file.read_full_at(&mut self.buffer, self.next)?;
+            let read = self.pages.file.read_full_at(&mut self.buffer, self.next);
+            let read = read.map_err(|error| io::Error::other(failed(error)))?;
             self.buffer.truncate(read);
             self.next += read as u64;
             self.taken = 0;

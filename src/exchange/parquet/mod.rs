@@ -15,7 +15,7 @@ use ::parquet::errors::ParquetError;
 use crate::error::{Error, ErrorKind};
 
 pub use judge::Judge;
-pub use read::{GroupReader, TableFile};
+pub use read::{GroupReader, TableFile, TableLimits};
 pub(super) use write::{FileWriter, Layout, RowGroup};
 
 /// A failure to write: the sink's, or the crate's own.
@@ -29,17 +29,19 @@ fn write_error(error: ParquetError) -> Error {
     }
 }
 
-/// A failure to read: the file system's, ours (a page that is too large), or bytes that are no Parquet.
+/// A failure to read: one of ours, which `bytes` put in there, or bytes that are no Parquet. Decoders tell damage as
+/// an I/O error, too, so one that is not ours is no failure of the disk.
 fn read_error(error: ParquetError) -> Error {
-    match error {
-        ParquetError::External(source) => match source.downcast::<Error>() {
-            Ok(error) => *error,
-            Err(source) => match source.downcast::<std::io::Error>() {
-                Ok(source) => Error::io("read", *source),
-                Err(source) => ErrorKind::NotParquet(source.to_string()).into(),
-            },
-        },
-        other => ErrorKind::NotParquet(plain(&other)).into(),
+    let ParquetError::External(source) = error else {
+        return ErrorKind::NotParquet(plain(&error)).into();
+    };
+    match source.downcast::<Error>() {
+        Ok(error) => *error,
+        Err(source) => {
+            let inner = source.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            let ours = inner.and_then(|inner| inner.downcast_ref::<Error>()).cloned();
+            ours.unwrap_or_else(|| ErrorKind::NotParquet(source.to_string()).into())
+        }
     }
 }
 

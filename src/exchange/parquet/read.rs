@@ -26,8 +26,15 @@ const ROWS_AT_ONCE: usize = 16 << 10;
 /// The footer's length and the magic bytes at the end.
 const TAIL_BYTES: usize = 8;
 const MAGIC: &[u8] = b"PAR1";
-/// What a footer takes in memory is some ten times its bytes.
-const FOOTER_SHARE: u64 = 64;
+
+/// What a file may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableLimits {
+    /// Bytes of its footer; in memory, these become some ten times as many.
+    pub footer: u64,
+    /// Bytes of a page, compressed or not.
+    pub page: u64,
+}
 
 /// An open Parquet file with the counts of one kind. Memory: what its footer says of each row group.
 #[derive(Debug)]
@@ -40,6 +47,7 @@ pub struct TableFile {
     /// The key, the song, the streams.
     columns: [Column; 3],
     facts: Option<Facts>,
+    footer_bytes: u64,
 }
 
 /// Where a column is, and how its values are stored.
@@ -51,28 +59,36 @@ struct Column {
 }
 
 impl TableFile {
-    /// Reads and checks the footer. `memory` is what the reading of one file may take: it bounds footer and pages.
+    /// Reads and checks the footer.
     ///
     /// # Errors
     /// [`ErrorKind::NotParquet`]; [`ErrorKind::BadTable`] for other columns than those of [`Table::counts`]
-    /// (in any order), for types that do not convert exactly, and for a footer above a 64th of the memory.
+    /// (in any order), for types that do not convert exactly, and for a footer above the limit.
     ///
     /// [`Table::counts`]: crate::exchange::Table::counts
-    pub fn open(file: Box<dyn ReadFile>, path: &Path, memory: u64) -> Result<TableFile> {
-        Self::read(file, path, memory).map_err(|error| error.at(path))
+    pub fn open(file: Box<dyn ReadFile>, path: &Path, limits: TableLimits) -> Result<TableFile> {
+        Self::read(file, path, limits).map_err(|error| error.at(path))
     }
 
-    fn read(file: Box<dyn ReadFile>, path: &Path, memory: u64) -> Result<TableFile> {
+    fn read(file: Box<dyn ReadFile>, path: &Path, limits: TableLimits) -> Result<TableFile> {
         let stat = file.stat().map_err(|error| Error::io("read", error))?;
-        let most_page = (memory / 16).max(1 << 20);
-        let pages = Pages { file: Arc::from(file), size: stat.size, most_page };
-        let metadata = read_footer(&pages, (memory / FOOTER_SHARE).max(1 << 20))?;
+        let pages = Pages { file: Arc::from(file), size: stat.size, most_page: limits.page };
+        let (metadata, footer_bytes) = read_footer(&pages, limits.footer)?;
         let (kind, columns) = find_columns(&metadata)?;
         let pairs = metadata.file_metadata().key_value_metadata().into_iter().flatten();
         let pairs = pairs.filter_map(|pair| Some((pair.key.as_str(), pair.value.as_deref()?)));
         let facts = Facts::read(pairs)?;
         let path = path.to_owned();
-        Ok(TableFile { pages: Arc::new(pages), path, stat, metadata, kind, columns, facts })
+        Ok(TableFile {
+            pages: Arc::new(pages),
+            path,
+            stat,
+            metadata,
+            kind,
+            columns,
+            facts,
+            footer_bytes,
+        })
     }
 
     /// What its keys are.
@@ -85,6 +101,12 @@ impl TableFile {
     #[must_use]
     pub fn facts(&self) -> Option<&Facts> {
         self.facts.as_ref()
+    }
+
+    /// Size of its footer.
+    #[must_use]
+    pub fn footer_bytes(&self) -> u64 {
+        self.footer_bytes
     }
 
     /// Where it is.
@@ -154,7 +176,8 @@ impl TableFile {
     }
 }
 
-fn read_footer(pages: &Pages, most: u64) -> Result<ParquetMetaData> {
+/// The footer, and how many bytes it has.
+fn read_footer(pages: &Pages, most: u64) -> Result<(ParquetMetaData, u64)> {
     let not = |text: &str| Error::from(ErrorKind::NotParquet(text.to_owned()));
     let tail_at =
         pages.size.checked_sub(TAIL_BYTES as u64).ok_or_else(|| not("it is too short"))?;
@@ -177,7 +200,8 @@ fn read_footer(pages: &Pages, most: u64) -> Result<ParquetMetaData> {
     let start =
         tail_at.checked_sub(u64::from(length)).ok_or_else(|| not("its footer is damaged"))?;
     let footer = pages.read(start, length as usize).map_err(read_error)?;
-    ParquetMetaDataReader::decode_metadata(&footer).map_err(read_error)
+    let metadata = ParquetMetaDataReader::decode_metadata(&footer).map_err(read_error)?;
+    Ok((metadata, u64::from(length)))
 }
 
 /// The key, the song and the streams among the columns of a file, and nothing else.

@@ -10,6 +10,7 @@ mod emit;
 mod export;
 mod facts;
 mod generate;
+mod import;
 mod reduce;
 mod table;
 
@@ -27,6 +28,7 @@ pub(crate) use days::{Inspect, List, Verify};
 pub(crate) use emit::Emit;
 pub(crate) use export::Export;
 pub(crate) use generate::Generate;
+pub(crate) use import::Import;
 pub(crate) use reduce::Reduce;
 
 /// How a report is printed.

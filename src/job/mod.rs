@@ -7,7 +7,9 @@ mod backfill;
 mod context;
 mod count;
 mod emit_window;
+mod export;
 mod freshness;
+mod import;
 mod inspect;
 mod join;
 mod known;
@@ -22,6 +24,8 @@ pub use backfill::{
 };
 pub use context::{Context, Observer, Phase, Silent};
 pub use emit_window::{EmitOptions, EmitReport, EmittedFile, emit_window};
+pub use export::{ExportOptions, ExportReport, ExportedFile, ExportedPartition, Selection, export};
+pub use import::{ImportOptions, ImportReport, import};
 pub use inspect::{DayFacts, inspect, list, verify};
 pub use prune::{PruneOptions, PruneReport, PrunedDay, prune};
 pub use query::{QueryOptions, QueryReport, query};

@@ -94,6 +94,7 @@ mod error;
 pub mod fs;
 pub mod generate;
 pub mod job;
+mod simd;
 pub mod store;
 
 pub use error::{Error, ErrorClass, ErrorKind, Place, Result};

@@ -69,7 +69,8 @@
 //! | [`codec`] | tool: sorted entries to checked bytes and back |
 //! | [`merge`] | tool: sorted streams to one, equal entries added |
 //! | [`ordered`] | tool: pieces made on all threads, delivered in order |
-//! | [`job`] | the stages joined: reduce a day, emit a window, back-fill, list, inspect, verify |
+//! | [`job`] | the stages joined: reduce a day, emit a window, back-fill, list, inspect, verify, report |
+//! | [`report`] | the page that shows a window: figures and names to one HTML file |
 //! | [`store`] | where files live and how they get there: names, locks, publishing, sweeping |
 //! | [`fs`] | the one door to the operating system's files |
 //! | [`generate`] | made-up logs, shaped like real ones, to try everything on |
@@ -94,6 +95,7 @@ mod error;
 pub mod fs;
 pub mod generate;
 pub mod job;
+pub mod report;
 pub mod store;
 
 pub use error::{Error, ErrorClass, ErrorKind, Place, Result};

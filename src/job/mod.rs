@@ -9,6 +9,7 @@ mod emit_window;
 mod inspect;
 mod join;
 mod reduce_day;
+mod report;
 mod tally;
 mod tops;
 
@@ -17,3 +18,4 @@ pub use context::{Context, Observer, Phase, Silent};
 pub use emit_window::{EmitOptions, EmitReport, EmittedFile, emit_window};
 pub use inspect::{DayFacts, inspect, list, verify};
 pub use reduce_day::{Counted, ReduceOptions, ReduceOutcome, ReduceReport, reduce_day};
+pub use report::{ReportOptions, ReportOutcome, report};

@@ -8,6 +8,7 @@
 //! OUT/.out.lock                       held by the one writer
 //! OUT/YYYY-MM-DD/                     one emission a date
 //! OUT/latest -> YYYY-MM-DD            the newest of them
+//! FILE.html                           a page, wherever its reader wants it; without a lock
 //! ```
 //!
 //! **Publishing.** What is new is written under a temporary name that begins with
@@ -29,6 +30,7 @@ mod latest;
 mod lock;
 mod paths;
 mod publish;
+mod report;
 mod sweep;
 mod writer;
 
@@ -36,5 +38,6 @@ pub use emission::{BuildFolder, check_replaceable, publish_emission};
 pub use lock::{OutputLock, StoreLock};
 pub use paths::{Output, Store, TEMPORARY_PREFIX};
 pub use publish::{publish_day, publish_rejects_only};
+pub use report::publish_report;
 pub use sweep::Swept;
 pub use writer::{HashingWriter, Written};

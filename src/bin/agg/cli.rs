@@ -22,6 +22,7 @@ Examples:
   agg emit-window --date 2021-12-07        the top 50 of the week that ends there
   agg backfill --logs /data/logs --emit    a folder of old logs, and all windows
   agg list                                 the days that are stored
+  agg report --date 2021-12-07 --out week.html    a page to look at
 
 Exit codes:
     0  done, nothing to do, or the reader closed the pipe
@@ -52,7 +53,10 @@ pub(crate) enum Command {
     List(cmd::list::Arguments),
     Inspect(cmd::inspect::Arguments),
     Verify(cmd::verify::Arguments),
+    Report(cmd::report::Arguments),
     Generate(cmd::generate::Arguments),
+    Completions(cmd::completions::Arguments),
+    Man(cmd::man::Arguments),
 }
 
 /// Taken by every command, before or after its name.

@@ -1,11 +1,14 @@
 //! A file a command, each the same two steps: its arguments, then `run`.
 
 pub(crate) mod backfill;
+pub(crate) mod completions;
 pub(crate) mod emit_window;
 pub(crate) mod generate;
 pub(crate) mod inspect;
 pub(crate) mod list;
+pub(crate) mod man;
 pub(crate) mod reduce_day;
+pub(crate) mod report;
 pub(crate) mod verify;
 
 use crate::cli::Command;
@@ -21,7 +24,10 @@ pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<Exit
         Command::List(arguments) => list::run(arguments, settings),
         Command::Inspect(arguments) => inspect::run(arguments, settings),
         Command::Verify(arguments) => verify::run(arguments, settings),
+        Command::Report(arguments) => report::run(arguments, settings),
         Command::Generate(arguments) => generate::run(arguments, settings),
+        Command::Completions(arguments) => completions::run(arguments, settings),
+        Command::Man(arguments) => man::run(arguments, settings),
     }
 }
 

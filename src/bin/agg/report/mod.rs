@@ -9,6 +9,7 @@ mod days;
 mod emit;
 mod facts;
 mod generate;
+mod page;
 mod reduce;
 mod table;
 
@@ -25,6 +26,7 @@ pub(crate) use backfill::Backfill;
 pub(crate) use days::{Inspect, List, Verify};
 pub(crate) use emit::Emit;
 pub(crate) use generate::Generate;
+pub(crate) use page::Page;
 pub(crate) use reduce::Reduce;
 
 /// How a report is printed.
@@ -45,11 +47,27 @@ impl Output {
             Output::Human => report.to_string(),
             Output::Json => format!("{}\n", serde_json::to_string(report)?),
         };
-        let mut stdout = io::stdout().lock();
-        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            result => result.context("cannot write to standard output"),
+        print_bytes(text.as_bytes())
+    }
+
+    /// Refuses `--json` for what writes its result, which is no report, to standard output.
+    pub(crate) fn refuse_json(self, what: &str) -> agg::Result<()> {
+        match self {
+            Output::Human => Ok(()),
+            Output::Json => {
+                let text = format!("--json and {what} both want standard output: leave one away");
+                Err(agg::ErrorKind::Usage(text).into())
+            }
         }
+    }
+}
+
+/// Writes a result that is no report to standard output; a reader that closed the pipe had enough.
+pub(crate) fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot write to standard output"),
     }
 }
 

@@ -59,7 +59,10 @@ function emitted(country) {
 }
 
 const pages = makePages();
+/** A busy machine takes its time. */
+const timeout = 180_000;
 const browser = await chromium.launch({
+  timeout,
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -70,6 +73,7 @@ const browser = await chromium.launch({
 /** Opens a page and runs `work` in it; any complaint of the browser, or any request, fails the test. */
 async function opened(address, options, work) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  context.setDefaultTimeout(timeout);
   const page = await context.newPage();
   const complaints = [];
   page.on("console", (message) => {

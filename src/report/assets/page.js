@@ -40,6 +40,7 @@
   const growth = (now, before) => (before === null ? null : (Number(now) / Number(before) - 1) * 100);
   function signed(change) {
     const digits = Math.abs(change) < 10 ? change.toFixed(1) : Math.round(change).toString();
+    if (Number(digits) === 0) return "0.0%";
     return change > 0 ? `+${digits}%` : `${digits.replace("-", "\u2212")}%`;
   }
 
@@ -49,7 +50,8 @@
   };
   const dayAndMonth = dated({ day: "numeric", month: "short" });
   const weekday = dated({ weekday: "short" });
-  const fullDay = dated({ day: "numeric", month: "long", year: "numeric" });
+  const long = { day: "numeric", month: "long", year: "numeric" };
+  const fullDay = dated(long);
   const days = (count) => (count === 1 ? "1 day" : `${count} days`);
 
   // ---- the document
@@ -140,7 +142,10 @@
     const height = 230;
     const edge = { top: 22, right: 4, bottom: 38, left: 46 };
     const most = Math.max(...figures.days.map((_, at) => Number(sum(series.map((one) => one.counts[at] ?? null)))), 1);
-    const x = d3.scaleBand(figures.days, [edge.left, width - edge.right]).padding(0.22);
+    const room = width - edge.left - edge.right;
+    // A few days stand in the middle instead of as broad blocks.
+    const idle = Math.max(room - figures.days.length * 120, 0) / 2;
+    const x = d3.scaleBand(figures.days, [edge.left + idle, edge.left + room - idle]).padding(0.22);
     const y = d3.scaleLinear([0, most], [height - edge.bottom, edge.top]).nice(4);
     const svg = d3.create("svg").attr("viewBox", [0, 0, width, height]).attr("role", "img").attr("aria-label", label);
     const ticks = y.ticks(4).filter(Number.isInteger);
@@ -230,7 +235,7 @@
 
   /** As much of name and share as fits the tile. */
   function labelled(tile, country, width, height) {
-    const fits = (text) => text.length * 7 + 10 <= width;
+    const fits = (text) => text.length * 7.6 + 12 <= width;
     const name = [country.name, country.code].find(fits);
     if (!name || height < 20) return;
     tile.append("text").attr("class", "name").attr("x", 6).attr("y", 16).text(name);
@@ -242,7 +247,8 @@
 
   function showHeading() {
     const [first, last] = [figures.days[0], figures.days[figures.days.length - 1]];
-    const span = first === last ? fullDay(last) : `${fullDay(first)} to ${fullDay(last)}`;
+    const range = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", ...long });
+    const span = range.formatRange(new Date(`${first}T00:00:00Z`), new Date(`${last}T00:00:00Z`));
     byId("heading").textContent = span;
     document.title = `Streams, ${span}`;
     const missing = figures.days.filter((_, at) => !stored[at]);
@@ -341,10 +347,9 @@
 
   function countryRow(country) {
     const button = el("button", { type: "button" }, country.name);
-    const code = country.code === country.name ? null : el("span", { class: "code" }, country.code);
     const row = el("tr", { "data-code": country.code, "aria-current": country.code === view.code ? "true" : null });
     row.append(
-      el("th", { scope: "row" }, button, code),
+      el("th", { scope: "row" }, button),
       el("td", { class: "num" }, number(country.streams)),
       el("td", { class: "num wide-only" }, percent(country.streams, total)),
     );
@@ -370,7 +375,7 @@
       ["each-day num", "Each day"],
     ];
     for (const [css, head, more] of heads) {
-      const cell = el("th", { scope: "col", role: "columnheader", class: css }, head);
+      const cell = el("th", { scope: "col", role: "columnheader", class: css }, el("span", {}, head));
       if (more) cell.append(unseen(` ${more}`));
       byId("songs-head").append(cell);
     }

@@ -16,6 +16,7 @@ mod known;
 mod prune;
 mod query;
 mod reduce_day;
+mod report;
 mod tally;
 mod tops;
 
@@ -30,3 +31,4 @@ pub use inspect::{DayFacts, inspect, list, verify};
 pub use prune::{PruneOptions, PruneReport, PrunedDay, prune};
 pub use query::{QueryOptions, QueryReport, query};
 pub use reduce_day::{Counted, ReduceOptions, ReduceOutcome, ReduceReport, reduce_day};
+pub use report::{ReportOptions, ReportOutcome, report};

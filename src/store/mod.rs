@@ -10,6 +10,7 @@
 //! OUT/latest -> YYYY-MM-DD            the newest of them
 //! DIR/.out.lock                       held by the one writer
 //! DIR/kind=country/day=YYYY-MM-DD/    one partition of an exported dataset
+//! FILE.html                           a page, wherever its reader wants it; without a lock
 //! ```
 //!
 //! **Publishing.** What is new is written under a temporary name that begins with
@@ -32,6 +33,7 @@ mod latest;
 mod lock;
 mod paths;
 mod publish;
+mod report;
 mod sweep;
 mod writer;
 
@@ -41,5 +43,6 @@ pub use emission::{BuildFolder, check_replaceable, publish_emission};
 pub use lock::{OutputLock, StoreLock};
 pub use paths::{Output, Store, TEMPORARY_PREFIX};
 pub use publish::{publish_day, publish_rejects_only};
+pub use report::publish_report;
 pub use sweep::Swept;
 pub use writer::{HashingWriter, Written};

@@ -52,6 +52,8 @@ mod query;
 mod reduce;
 /// The rejects file: which corrupt rows it shows, and how.
 mod rejects;
+/// `report`: the figures of a page, hostile names, where it goes.
+mod report;
 /// What a row is, and why it is corrupt.
 mod rows;
 /// The sample logs against the answers that were computed without `agg`.

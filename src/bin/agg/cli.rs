@@ -23,6 +23,7 @@ Examples:
   agg backfill --logs /data/logs --emit    a folder of old logs, and all windows
   agg list                                 the days that are stored
   agg query --user 1847261                 the top songs of one user
+  agg report --date 2021-12-07 --out week.html    a page to look at
 
 Exit codes:
     0  done, nothing to do, or the reader closed the pipe
@@ -57,7 +58,10 @@ pub(crate) enum Command {
     Verify(cmd::verify::Arguments),
     Query(cmd::query::Arguments),
     Prune(cmd::prune::Arguments),
+    Report(cmd::report::Arguments),
     Generate(cmd::generate::Arguments),
+    Completions(cmd::completions::Arguments),
+    Man(cmd::man::Arguments),
 }
 
 /// Taken by every command, before or after its name.

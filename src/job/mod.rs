@@ -16,7 +16,7 @@ mod tops;
 
 pub use backfill::{BackfillDay, BackfillOptions, BackfillReport, backfill};
 pub use context::{Context, Observer, Phase, Silent};
-pub use emit_window::{EmitOptions, EmitReport, EmittedFile, emit_window};
+pub use emit_window::{EmitOptions, EmitReport, EmittedFile, TopsFormat, emit_window};
 pub use export::{ExportOptions, ExportReport, ExportedFile, ExportedPartition, Selection, export};
 pub use import::{ImportOptions, ImportReport, import};
 pub use inspect::{DayFacts, inspect, list, verify};

@@ -199,6 +199,20 @@ mod tests {
                 let heads = join.fan_in as u64 * MERGE_INPUT;
                 let made = join.piece_entries * MERGED_ENTRY;
                 assert!(FIXED + budget.threads() * (heads + made) <= memory, "{budget:?} {join:?}");
+                let export = budget.export();
+                let heads = export.fan_in as u64 * MERGE_INPUT;
+                let made = export.piece_entries * EXPORTED_ENTRY + 8 * MIB;
+                assert!(
+                    FIXED + budget.threads() * (heads + made) <= memory,
+                    "{budget:?} {export:?}"
+                );
+                let import = budget.import();
+                let rows = import.piece_rows.max(import.sorted_rows) as u64 * IMPORTED_ROW;
+                let pages = 6 * import.page;
+                assert!(
+                    FIXED + budget.threads() * (pages + rows) <= memory,
+                    "{budget:?} {import:?}"
+                );
                 let emit = budget.emit(300);
                 let heads = emit.fan_in as u64 * MERGE_INPUT;
                 let made = emit.piece_entries * EMITTED_ENTRY;

@@ -24,7 +24,7 @@ pub use backfill::{
     BackfillDay, BackfillOptions, BackfillReport, DayOutcome, DayPlan, WindowOutcome, backfill,
 };
 pub use context::{Context, Observer, Phase, Silent};
-pub use emit_window::{EmitOptions, EmitReport, EmittedFile, emit_window};
+pub use emit_window::{EmitOptions, EmitReport, EmittedFile, TopsFormat, emit_window};
 pub use export::{ExportOptions, ExportReport, ExportedFile, ExportedPartition, Selection, export};
 pub use import::{ImportOptions, ImportReport, import};
 pub use inspect::{DayFacts, inspect, list, verify};

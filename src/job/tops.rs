@@ -8,11 +8,11 @@ use std::sync::{Mutex, PoisonError};
 
 use super::join::merge_piece;
 use super::{Context, Phase};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::merge::{Stream, run_length};
 use crate::model::{Batch, Kind, Ranked};
 use crate::ordered;
-use crate::output::Format;
+use crate::output::{Format, Pieces};
 use crate::partial::{self, Partial, Piece};
 use crate::topk::TopK;
 
@@ -52,7 +52,8 @@ struct Part {
 
 impl Tops<'_> {
     /// Writes the file to `out`; returns the number of its keys.
-    pub(super) fn write(&self, out: &mut (impl Write + Send)) -> Result<u64> {
+    pub(super) fn write(&self, out: &mut (dyn Write + Send)) -> Result<u64> {
+        let mut out = self.format.begin(self.kind, out)?;
         let pieces = partial::split(self.partials, self.kind, self.piece_entries)?;
         let mut join = Join { tops: self, open: None, keys: 0, line: Vec::new() };
         ordered::run(
@@ -65,10 +66,12 @@ impl Tops<'_> {
             },
             Ok,
             |_, part| Ok(part),
-            |part| join.add(part, out),
+            |part| join.add(part, &mut *out),
         )?;
-        join.close(out)?;
-        Ok(join.keys)
+        join.close(&mut *out)?;
+        let keys = join.keys;
+        out.finish()?;
+        Ok(keys)
     }
 
     fn take_buffer(&self) -> Vec<u8> {
@@ -162,13 +165,13 @@ struct Join<'t, 'a> {
 }
 
 impl Join<'_, '_> {
-    fn add(&mut self, part: Part, out: &mut impl Write) -> Result<()> {
+    fn add(&mut self, part: Part, out: &mut dyn Pieces) -> Result<()> {
         if let Some(head) = part.head {
             self.open_key(head, out)?;
         }
         if part.keys > 0 {
             self.close(out)?;
-            write(out, &part.lines)?;
+            out.append(&part.lines)?;
             self.keys += part.keys;
         }
         self.tops.give_buffer(part.lines);
@@ -179,7 +182,7 @@ impl Join<'_, '_> {
     }
 
     /// Adds songs of the key that is open, or closes that and opens another.
-    fn open_key(&mut self, OpenKey { key, best }: OpenKey, out: &mut impl Write) -> Result<()> {
+    fn open_key(&mut self, OpenKey { key, best }: OpenKey, out: &mut dyn Pieces) -> Result<()> {
         if self.open.as_ref().is_some_and(|(open, _)| *open != key) {
             self.close(out)?;
         }
@@ -189,17 +192,13 @@ impl Join<'_, '_> {
     }
 
     /// Writes the line of the key that was open.
-    fn close(&mut self, out: &mut impl Write) -> Result<()> {
+    fn close(&mut self, out: &mut dyn Pieces) -> Result<()> {
         let Some((key, mut top)) = self.open.take() else { return Ok(()) };
         let mut best = Vec::new();
         top.best(&mut best);
         self.line.clear();
         self.tops.format.write_key(self.tops.kind, key, &best, &mut self.line);
         self.keys += 1;
-        write(out, &self.line)
+        out.append(&self.line)
     }
-}
-
-fn write(out: &mut impl Write, bytes: &[u8]) -> Result<()> {
-    out.write_all(bytes).map_err(|error| Error::io("write", error))
 }

@@ -5,8 +5,10 @@
 
 mod format;
 mod manifest;
+mod table;
 mod text;
 
-pub use format::Format;
+pub use format::{Format, Pieces};
 pub use manifest::{FileEntry, Manifest, PartialEntry, Totals, Window};
+pub use table::Tabular;
 pub use text::Text;

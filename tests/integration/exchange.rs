@@ -79,11 +79,44 @@ fn a_folder_with_other_things_than_tables_is_not_replaced() {
     assert_eq!(sandbox.files("D"), [format!("D/kind=user/day={DAY}/notes.txt")]);
 }
 
+#[test]
+fn tops_come_in_several_formats_at_once_and_the_manifest_lists_each() {
+    let sandbox = reduced();
+    let emit = format!("emit-window --date {DAY} --days 1 --top 2");
+    sandbox.agg(&emit).exits(0);
+    let name = |kind, ending| format!("agg-out/{DAY}/top2_songs_per_{kind}.{ending}");
+    let text = ["country", "user"].map(|kind| sandbox.read(name(kind, "txt")));
+    sandbox.agg(&format!("{emit} --format csv,text --format jsonl --format csv")).exits(0);
+    assert_eq!(["country", "user"].map(|kind| sandbox.read(name(kind, "txt"))), text);
+    assert_eq!(
+        sandbox.text(name("country", "csv")),
+        "country,rank,sng_id,streams\nBR,1,4,1\nBR,2,5,1\nFR,1,9,3\nFR,2,70000000000,1\n"
+    );
+    assert!(sandbox.text(name("user", "jsonl")).starts_with(
+        "{\"user_id\":7,\"rank\":1,\"sng_id\":9,\"streams\":2}\n{\"user_id\":7,\"rank\":2,"
+    ));
+    let manifest = sandbox.manifest(DAY);
+    let files = manifest["files"].as_array().unwrap().iter();
+    let told: Vec<_> = files.map(|file| (file["name"].as_str().unwrap(), &file["keys"])).collect();
+    let names =
+        ["country", "user"].map(|kind| ["csv", "txt", "jsonl"].map(|ending| (kind, ending)));
+    let names = names.concat().into_iter().map(|(kind, ending)| {
+        (
+            format!("top2_songs_per_{kind}.{ending}"),
+            serde_json::json!(if kind == "user" { 3 } else { 2 }),
+        )
+    });
+    let expected: Vec<_> = names.collect();
+    let expected: Vec<_> = expected.iter().map(|(name, keys)| (name.as_str(), keys)).collect();
+    assert_eq!(told, expected);
+}
+
 #[cfg(not(feature = "parquet"))]
 #[test]
 fn a_build_without_parquet_says_so() {
     let sandbox = reduced();
-    for command in [format!("export {DAY} --out D"), format!("import --date {DAY} D")] {
+    let emit = format!("emit-window --date {DAY} --days 1 --format parquet");
+    for command in [format!("export {DAY} --out D"), format!("import --date {DAY} D"), emit] {
         sandbox.agg(&command).exits(2).tells(&["this build of agg lacks Parquet"]).in_one_line();
     }
 }

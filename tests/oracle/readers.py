@@ -156,6 +156,33 @@ def check_text_formats(agg, dataset):
             assert rows[0] == rows[1] and rows[0], (ending, kind)
 
 
+def check_emitted_tables(agg, expected):
+    """The tops of a window in every format at once."""
+    last = LASTS[-1]
+    agg("emit-window", "--date", last, "--format", "text,parquet,csv", "--format", "jsonl")
+    folder = agg.home / "agg-out" / last
+    names = {entry["name"] for entry in json.loads((folder / "manifest.json").read_text())["files"]}
+    for kind, key in KEYS.items():
+        wanted = (expected / last / f"top50_songs_per_{kind}.txt").read_text()
+        stem = folder / f"top50_songs_per_{kind}"
+        assert stem.with_suffix(".txt").read_text() == wanted
+        rows = {
+            "parquet": duckdb.sql(f"select * from '{stem}.parquet'").fetchall(),
+            "csv": duckdb.sql(f"select * from read_csv('{stem}.csv', auto_detect=true)").fetchall(),
+            "jsonl": duckdb.sql(f"select * from read_json('{stem}.jsonl')").fetchall(),
+            "polars": polars.read_parquet(f"{stem}.parquet").rows(),
+        }
+        for name, found in rows.items():
+            assert lines((row[0], row[2], row[3]) for row in found) == wanted, name
+            # Rank 1 begins a key, and each further one follows.
+            ranks = [row[1] for row in found]
+            assert all(rank == 1 or rank == before + 1 for before, rank in zip([0, *ranks], ranks)), name
+        schema = pyarrow.parquet.read_schema(f"{stem}.parquet")
+        assert schema.names == [key, "rank", "sng_id", "streams"] and not any(field.nullable for field in schema)
+        assert names >= {f"{stem.name}.{ending}" for ending in ("txt", "parquet", "csv", "jsonl")}
+    print("the tops are the same in every format")
+
+
 def foreign_tables(dataset, folder):
     """The day as the three engines write it; (name, folder) of each."""
     tables = {kind: pyarrow.parquet.read_table(f"{dataset}/kind={kind}/day={DAY}/part-0.parquet") for kind in KEYS}
@@ -255,6 +282,7 @@ def main():
         check_tops(dataset, expected)
         check_lookup(agg)
         check_text_formats(agg, dataset)
+        check_emitted_tables(agg, expected)
         check_imports(agg, dataset, home / "foreign")
         check_refusals(agg, dataset)
     finally:

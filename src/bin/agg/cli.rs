@@ -142,9 +142,26 @@ pub(crate) struct Window {
     #[arg(env = "AGG_TOP", hide_env_values = true)]
     pub(crate) top: u32,
 
+    /// Formats of the tops, one or more
+    #[arg(long, value_enum, value_name = "FORMAT", value_delimiter = ',', default_value = "text")]
+    pub(crate) format: Vec<Format>,
+
     /// Emit although days of the window are not stored; the manifest names them
     #[arg(long)]
     pub(crate) allow_missing: bool,
+}
+
+/// How tops are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A line a country or user: key|song:count,…
+    Text,
+    /// Comma-separated values, a row a song
+    Csv,
+    /// A JSON object a song, one a line
+    Jsonl,
+    /// Apache Parquet, a row a song
+    Parquet,
 }
 
 fn memory(typed: &str) -> Result<u64, String> {

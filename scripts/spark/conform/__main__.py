@@ -105,8 +105,7 @@ def compare_set(run: Conformance, logs: LogSet) -> Path:
     steps += [
         emit_step(logs, window, ours / "store", ours / "out", "--single-file") for window in logs.windows
     ]
-    pairs = [(kind, day) for day in logs.days for kind in KINDS]
-    steps += [compare_step(kind, day, theirs / "dataset", ours / "store") for kind, day in pairs]
+    steps += compare_steps(list(logs.days), theirs / "dataset", ours / "store")
     results = run.cluster.run(SESSION, steps)
     reduced, rest = results[: len(logs.days)], results[len(logs.days) :]
     emitted, compared = rest[: len(logs.windows)], rest[len(logs.windows) :]
@@ -114,11 +113,8 @@ def compare_set(run: Conformance, logs: LogSet) -> Path:
         need(result["code"] == 0, f"{logs.name}: {result['error']}")
     rows = compare_reports(run, logs, theirs, reduced)
     run.told(f"{logs.name}: rows and rejects by reason of {len(reduced)} days", f"{rows:,} rows", begun)
-    entries = 0
-    for (kind, day), result in zip(pairs, compared, strict=True):
-        need(result["only_left"] == result["only_right"] == 0, f"{logs.name} {day} {kind}: {result}")
-        entries += result["rows"]
-    run.told(f"{logs.name}: counts of {len(pairs)} partials", f"{entries:,} rows of counts", begun)
+    entries = need_same_counts(list(logs.days), compared)
+    run.told(f"{logs.name}: counts of {len(reduced)} partials", f"{entries:,} rows of counts", begun)
     for window in logs.windows:
         size = compare_tops(theirs / "out" / window, ours / "out" / window)
         compare_manifests(theirs / "out" / window, ours / "out" / window)
@@ -126,10 +122,25 @@ def compare_set(run: Conformance, logs: LogSet) -> Path:
     return ours
 
 
-def compare_step(kind: str, day: str, theirs: Path, ours: Path) -> dict[str, Any]:
-    """The comparison of a day's counts, as the session is asked for it."""
-    part = f"kind={kind}/day={day}"
-    return {"compare": [kind, str(theirs / part), str(ours / part)]}
+def compare_steps(days: list[str], theirs: Path, ours: Path) -> list[dict[str, Any]]:
+    """The comparison of both kinds of counts of days, as the session is asked for it."""
+    steps = []
+    for kind in KINDS:
+        folders = {}
+        for day in days:
+            part = f"kind={kind}/day={day}"
+            folders[day] = [str(theirs / part), str(ours / part)]
+        steps.append({"compare": [kind, folders]})
+    return steps
+
+
+def need_same_counts(days: list[str], compared: list[dict[str, Any]]) -> int:
+    """No row is on one side alone; the rows of all."""
+    for kind, found in zip(KINDS, compared, strict=True):
+        need(sorted(found) == sorted(days), f"{kind}: {sorted(found)} have rows, of {days}")
+        for day, result in found.items():
+            need(result["only_left"] == result["only_right"] == 0, f"{day}, {kind}: {result}")
+    return sum(result["rows"] for found in compared for result in found.values())
 
 
 def compare_reports(run: Conformance, logs: LogSet, theirs: Path, reduced: list[dict[str, Any]]) -> int:
@@ -254,9 +265,7 @@ def survive(run: Conformance, submission: Submission, what: str) -> str:
 
 def same_day(run: Conformance, theirs: Path, store: Path, day: str) -> None:
     """Both kinds of a day against the export of `agg`."""
-    steps = [compare_step(kind, day, theirs / "dataset", store) for kind in KINDS]
-    for result in run.cluster.run(SESSION, steps):
-        need(result["only_left"] == result["only_right"] == 0 and result["rows"] > 0, f"{day}: {result}")
+    need_same_counts([day], run.cluster.run(SESSION, compare_steps([day], theirs / "dataset", store)))
 
 
 # The run
@@ -301,7 +310,7 @@ def main() -> int:
     work = Path(tempfile.mkdtemp(prefix="conformance-", dir=asked.work.resolve()))
     done = False
     try:
-        with Cluster(work, package(work)) as cluster:
+        with Cluster(work, package(work), brief=not asked.full) as cluster:
             run = Conformance(asked.agg.resolve(), work, cluster)
             compare_all(run, asked.full)
             done = True

@@ -1,18 +1,23 @@
 """Runs steps of a conformance run in one Spark session: `session.py STEPS.json RESULTS.json`.
 
-A step is `{"run": [command line of the job]}` or `{"compare": [kind, folder, folder]}`. It is the command
-line of the job that is run; only the session is shared, for each of its own would take seconds to start.
+A step is `{"run": [command line of the job]}` or `{"compare": [kind, {day: [folder, folder]}]}`. It is the
+command line of the job that is run; only the session is shared, for each of its own would take seconds to
+start.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from agg_spark import cli, partial
 from agg_spark.fs import join
@@ -30,18 +35,24 @@ def run(context: Context, arguments: list[str]) -> dict[str, Any]:
     return {"code": code, "out": out.getvalue(), "error": error.getvalue(), "seconds": seconds}
 
 
-def compare(context: Context, name: str, one: str, other: str) -> dict[str, Any]:
-    """Two folders of counts as multisets of rows: how many they have, and how many only one of them has."""
+def compare(context: Context, name: str, folders: dict[str, list[str]]) -> dict[str, Any]:
+    """Of each day two folders of counts as multisets: how many rows, and how many are in one alone."""
     kind = Kind(name)
     frames = []
-    for folder in (one, other):
-        paths = [join(folder, part.name) for part in partial.parts(context.fs, folder)]
-        frames.append(partial.read(context.spark, kind, paths))
-    left, right = frames
+    for day, both in folders.items():
+        for side, folder in zip((1, -1), both, strict=True):
+            paths = [join(folder, part.name) for part in partial.parts(context.fs, folder)]
+            counts = partial.read(context.spark, kind, paths)
+            frames.append(counts.select(F.lit(day).alias("day"), F.lit(side).alias("side"), *kind.columns))
+    together = functools.reduce(DataFrame.unionByName, frames)
+    surplus = F.sum("side").alias("surplus")
+    rows = together.groupBy("day", *kind.columns).agg(surplus, F.count_if(F.col("side") > 0).alias("rows"))
+    found = rows.groupBy("day").agg(
+        F.sum("rows"), F.sum(F.greatest("surplus", F.lit(0))), F.sum(F.greatest(-F.col("surplus"), F.lit(0)))
+    )
     return {
-        "rows": left.count(),
-        "only_left": left.exceptAll(right).count(),
-        "only_right": right.exceptAll(left).count(),
+        day: {"rows": left, "only_left": only_left, "only_right": only_right}
+        for day, left, only_left, only_right in found.collect()
     }
 
 

@@ -26,6 +26,8 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.sql.shuffle.partitions", "3")
+        # Little is worth compiling here.
+        .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
         .config("spark.local.dir", str(tmp_path_factory.mktemp("local")))
         .getOrCreate()
     )

@@ -23,6 +23,7 @@ holder releases, so the scheduler has to see to it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from dataclasses import dataclass
@@ -133,9 +134,11 @@ class Store:
 
     def begin(self, day: datetime.date) -> tuple[str, str]:
         """Finishes or removes what earlier runs left of the day; a new commit and its folder to write to."""
-        record = self.record(day)
-        if record is not None:
-            self.publish(record)
+        # A damaged record says nothing; what is written now will replace it.
+        with contextlib.suppress(BadData):
+            record = self.record(day)
+            if record is not None:
+                self.publish(record)
         for entry in self._fs.list(join(self.root, "_staging")):
             if entry.name.startswith(f"{day}."):
                 self._fs.remove(entry.path)

@@ -246,7 +246,11 @@ def kills(run: Conformance, logs: LogSet, ours: Path) -> None:
     run.told("a worker killed amid a reduction", day, begun)
     begun = time.monotonic()
     emit = emit_step(logs, window, store, out, "--single-file")["run"]
-    survive(run, run.cluster.job(*emit, **{**small, "spark__sql__shuffle__partitions": "24"}), "the emission")
+    cuts = {
+        "spark__sql__shuffle__partitions": "24",
+        "spark__sql__adaptive__coalescePartitions__enabled": "false",
+    }
+    survive(run, run.cluster.job(*emit, **small, **cuts), "the emission")
     size = compare_tops(theirs / "out" / window, out / window)
     run.told("a worker killed amid an emission", f"{size:,} bytes", begun)
 

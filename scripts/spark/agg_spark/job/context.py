@@ -18,7 +18,6 @@ SETTINGS = {
     "spark.sql.ansi.enabled": "true",
     # Cuts of a shuffle are joined by what they turn out to hold.
     "spark.sql.adaptive.enabled": "true",
-    "spark.sql.adaptive.coalescePartitions.enabled": "true",
     # `row_number() <= K` is a group limit for every K that may be asked for.
     "spark.sql.optimizer.windowGroupLimitThreshold": str(MAX_TOP + 1),
     # A key's songs are collected as they pass, in order, not in a table of all keys.

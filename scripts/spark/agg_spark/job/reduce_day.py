@@ -52,16 +52,20 @@ def reduce_day(context: Context, request: Request) -> Report:
     there = None if request.force else store.record(day)
     if there is not None:
         return _is_done(store, there, logs)
+    replaces = any(partial.parts(context.fs, store.folder(kind, day)) for kind in Kind)
+    if replaces and not request.force:
+        raise BadData(
+            f"{store.root}: {day} is there already, and not made by this job: give --force to replace it"
+        )
     commit, staging = store.begin(day)
     try:
         record = _written(context, request, day, logs, commit, staging)
     except BaseException:
         store.discard(day, commit)
         raise
-    replaced = context.fs.exists(store.folder(Kind.USER, day))
     store.commit(record)
     store.publish(record)
-    return Report(record, "replaced" if replaced else "reduced")
+    return Report(record, "replaced" if replaces else "reduced")
 
 
 def _is_done(store: Store, record: Record, logs: list[Log]) -> Report:

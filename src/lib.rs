@@ -69,6 +69,7 @@
 //! | [`codec`] | tool: sorted entries to checked bytes and back |
 //! | [`merge`] | tool: sorted streams to one, equal entries added |
 //! | [`ordered`] | tool: pieces made on all threads, delivered in order |
+//! | [`exchange`] | tool: counts and tops as Parquet, CSV and JSON lines |
 //! | [`job`] | the stages joined: reduce a day, emit a window, back-fill, list, inspect, verify |
 //! | [`store`] | where files live and how they get there: names, locks, publishing, sweeping |
 //! | [`fs`] | the one door to the operating system's files |
@@ -79,6 +80,7 @@
 //! `docs/design.md` has the reason of each decision, `docs/format.md` the files byte by byte.
 
 pub mod codec;
+pub mod exchange;
 pub mod input;
 pub mod merge;
 pub mod model;

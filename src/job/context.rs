@@ -70,6 +70,10 @@ pub enum Phase {
     Publish,
     /// Logs are made up; units are rows.
     Generate,
+    /// Runs are written as tables; units are entries.
+    Export,
+    /// Tables are read into runs; units are rows.
+    Import,
 }
 
 /// Is told what a run does. Called from any thread, once a window of the log and once a round of a merge.

@@ -6,6 +6,8 @@
 mod backfill;
 mod context;
 mod emit_window;
+mod export;
+mod import;
 mod inspect;
 mod join;
 mod reduce_day;
@@ -15,5 +17,7 @@ mod tops;
 pub use backfill::{BackfillDay, BackfillOptions, BackfillReport, backfill};
 pub use context::{Context, Observer, Phase, Silent};
 pub use emit_window::{EmitOptions, EmitReport, EmittedFile, emit_window};
+pub use export::{ExportOptions, ExportReport, ExportedFile, ExportedPartition, Selection, export};
+pub use import::{ImportOptions, ImportReport, import};
 pub use inspect::{DayFacts, inspect, list, verify};
 pub use reduce_day::{Counted, ReduceOptions, ReduceOutcome, ReduceReport, reduce_day};

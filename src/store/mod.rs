@@ -8,6 +8,8 @@
 //! OUT/.out.lock                       held by the one writer
 //! OUT/YYYY-MM-DD/                     one emission a date
 //! OUT/latest -> YYYY-MM-DD            the newest of them
+//! DIR/.out.lock                       held by the one writer
+//! DIR/kind=country/day=YYYY-MM-DD/    one partition of an exported dataset
 //! ```
 //!
 //! **Publishing.** What is new is written under a temporary name that begins with
@@ -22,6 +24,7 @@
 //!
 //! What the files hold is the business of `partial` and `output`.
 
+mod dataset;
 mod emission;
 #[cfg(test)]
 mod kills;
@@ -32,6 +35,7 @@ mod publish;
 mod sweep;
 mod writer;
 
+pub use dataset::{Partition, PartitionDays, check_partition, part_name, publish_partition};
 pub use emission::{BuildFolder, check_replaceable, publish_emission};
 pub use lock::{OutputLock, StoreLock};
 pub use paths::{Output, Store, TEMPORARY_PREFIX};

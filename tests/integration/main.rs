@@ -26,6 +26,8 @@ mod crafted;
 mod damage;
 /// Names of logs and folders to days; which of them a backfill takes.
 mod days;
+/// Tables for other engines, and those of other engines.
+mod exchange;
 /// What the exit code says, what the streams carry.
 mod exit_codes;
 /// Calls to the file system that fail, and kills between them.

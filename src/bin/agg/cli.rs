@@ -49,6 +49,8 @@ pub(crate) enum Command {
     ReduceDay(cmd::reduce_day::Arguments),
     EmitWindow(cmd::emit_window::Arguments),
     Backfill(cmd::backfill::Arguments),
+    Export(cmd::export::Arguments),
+    Import(cmd::import::Arguments),
     List(cmd::list::Arguments),
     Inspect(cmd::inspect::Arguments),
     Verify(cmd::verify::Arguments),

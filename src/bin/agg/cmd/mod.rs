@@ -2,7 +2,9 @@
 
 pub(crate) mod backfill;
 pub(crate) mod emit_window;
+pub(crate) mod export;
 pub(crate) mod generate;
+pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod reduce_day;
@@ -18,6 +20,8 @@ pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<Exit
         Command::ReduceDay(arguments) => reduce_day::run(arguments, settings),
         Command::EmitWindow(arguments) => emit_window::run(arguments, settings),
         Command::Backfill(arguments) => backfill::run(arguments, settings),
+        Command::Export(arguments) => export::run(arguments, settings),
+        Command::Import(arguments) => import::run(arguments, settings),
         Command::List(arguments) => list::run(arguments, settings),
         Command::Inspect(arguments) => inspect::run(arguments, settings),
         Command::Verify(arguments) => verify::run(arguments, settings),

@@ -7,8 +7,10 @@
 mod backfill;
 mod days;
 mod emit;
+mod export;
 mod facts;
 mod generate;
+mod import;
 mod reduce;
 mod table;
 
@@ -24,7 +26,9 @@ use serde::Serialize;
 pub(crate) use backfill::Backfill;
 pub(crate) use days::{Inspect, List, Verify};
 pub(crate) use emit::Emit;
+pub(crate) use export::Export;
 pub(crate) use generate::Generate;
+pub(crate) use import::Import;
 pub(crate) use reduce::Reduce;
 
 /// How a report is printed.

@@ -34,7 +34,7 @@ WORKER_MEMORY = "1200m"
 DRIVER_MEMORY = "900m"
 DAEMON_MEMORY = "192m"
 BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-START_SECONDS = 300
+START_SECONDS = 600
 
 
 class Wrong(Exception):

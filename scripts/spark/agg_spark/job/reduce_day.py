@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agg_spark import input as logs_input
@@ -37,7 +37,6 @@ class Report:
 
     record: Record
     outcome: str
-    warnings: list[str] = field(default_factory=list)
 
 
 def reduce_day(context: Context, request: Request) -> Report:

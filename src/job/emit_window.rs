@@ -49,6 +49,16 @@ pub enum TopsFormat {
     Table(TableFormat),
 }
 
+impl TopsFormat {
+    /// The name of the file of one kind's top K.
+    pub(super) fn file_name(self, kind: Kind, top: u32) -> String {
+        match self {
+            TopsFormat::Text => Text.file_name(kind, top),
+            TopsFormat::Table(format) => Tabular::name_of(format, kind, top),
+        }
+    }
+}
+
 impl EmitOptions {
     /// The usual window: 7 days, 50 songs, as text.
     #[must_use]

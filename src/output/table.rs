@@ -36,6 +36,12 @@ impl Tabular {
         Ok(Tabular { facts, format, encoders, most_groups: (memory / 8 / GROUP_BYTES).max(1) })
     }
 
+    /// The name of the file of one kind's top K in this format.
+    #[must_use]
+    pub fn name_of(format: TableFormat, kind: Kind, top: u32) -> String {
+        format!("top{top}_songs_per_{}.{}", kind.noun(), format.extension())
+    }
+
     fn encoder(&self, kind: Kind) -> &Encoder {
         let [users, countries] = &self.encoders;
         match kind {
@@ -47,7 +53,7 @@ impl Tabular {
 
 impl Format for Tabular {
     fn file_name(&self, kind: Kind, top: u32) -> String {
-        format!("top{top}_songs_per_{}.{}", kind.noun(), self.format.extension())
+        Self::name_of(self.format, kind, top)
     }
 
     fn write_key(&self, _: Kind, key: u64, best: &[Ranked], out: &mut Vec<u8>) {

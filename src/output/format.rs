@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use super::Lines;
 use crate::model::{Kind, Ranked};
 
 /// A way to write the best songs of each key. Called from many threads, a key at a time, in no order; the pieces
@@ -10,5 +11,5 @@ pub trait Format: Debug + Sync {
     /// The name of the file with the best `top` songs of each key of this kind.
     fn file_name(&self, kind: Kind, top: u32) -> String;
     /// Appends one key with its best songs, the best first.
-    fn write_key(&self, kind: Kind, key: u64, best: &[Ranked], out: &mut Vec<u8>);
+    fn write_key(&self, kind: Kind, key: u64, best: &[Ranked], out: &mut Lines);
 }

@@ -4,9 +4,11 @@
 //! says what an emission was made from stands beside.
 
 mod format;
+mod lines;
 mod manifest;
 mod text;
 
 pub use format::Format;
+pub use lines::Lines;
 pub use manifest::{FileEntry, Manifest, PartialEntry, Totals, Window};
 pub use text::Text;

@@ -31,18 +31,31 @@ const _: () = assert!(MAX_VALUES * (ESCAPE as usize + 1) / 8 < u16::MAX as usize
 const _: () = assert!(MAX_VALUES * varint::MAX_BYTES <= u16::MAX as usize);
 
 /// Appends `values` (at most [`MAX_VALUES`]) to `out`. The bytes depend on the values alone.
-#[expect(clippy::cast_possible_truncation, reason = "the assertions above bound both lengths")]
 pub fn encode(values: &[u64], out: &mut Vec<u8>) {
+    encode_here(values, out);
+}
+
+/// [`encode`], to become part of a function that is compiled for the processor it runs on.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the assertions above bound both lengths")]
+pub(super) fn encode_here(values: &[u64], out: &mut Vec<u8>) {
     debug_assert!(values.len() <= MAX_VALUES);
-    let low_bits = choose_low_bits(values);
+    let (low_bits, widest) = choose_low_bits(values);
     let header = out.len();
     out.extend_from_slice(&[0; HEADER_BYTES]);
-    pack_low(values, low_bits, out);
+    if low_bits <= BitWriter::MOST {
+        pack_low(values, low_bits, out);
+    } else {
+        pack_wide_low(values, low_bits, out);
+    }
     let high = out.len();
     pack_high(values, low_bits, out);
     let escapes = out.len();
-    for value in values.iter().filter(|value| is_escape(**value, low_bits)) {
-        varint::encode(value - (u64::from(ESCAPE) << low_bits), out);
+    // The smallest escape is 12 << low_bits, which has four bits more.
+    if widest >= low_bits + 4 {
+        for value in values.iter().filter(|value| is_escape(**value, low_bits)) {
+            varint::encode(value - (u64::from(ESCAPE) << low_bits), out);
+        }
     }
     let high_bytes = ((escapes - high) as u16).to_le_bytes();
     let escape_bytes = ((out.len() - escapes) as u16).to_le_bytes();
@@ -53,27 +66,37 @@ pub fn encode(values: &[u64], out: &mut Vec<u8>) {
     }
 }
 
+#[inline(always)]
 fn is_escape(value: u64, low_bits: u32) -> bool {
     value >> low_bits >= u64::from(ESCAPE)
 }
 
 /// The `k` with the shortest column, judged by how many values have how many bits (values of
-/// as many bits count as equally likely): exact enough, and a pass over 65 numbers instead of the column.
-fn choose_low_bits(values: &[u64]) -> u32 {
-    let mut by_bits = [0u64; 65];
-    for value in values {
-        // The index is at most 64.
-        if let Some(bin) = by_bits.get_mut((64 - value.leading_zeros()) as usize) {
-            *bin += 1;
+/// as many bits count as equally likely): exact enough, and a pass over 65 numbers instead of the column. And the bits
+/// of the largest value.
+#[inline(always)]
+fn choose_low_bits(values: &[u64]) -> (u32, u32) {
+    // Neighbours have the same number of bits more often than not, and adding to a number that was just written waits
+    // for it; so they are counted apart.
+    let mut counted = [[0u32; 65]; 4];
+    for group in values.chunks(counted.len()) {
+        for (value, by_bits) in group.iter().zip(&mut counted) {
+            // The index is at most 64.
+            if let Some(bin) = by_bits.get_mut((64 - value.leading_zeros()) as usize) {
+                *bin += 1;
+            }
         }
     }
-    let used = |bin: &(u32, u64)| bin.1 > 0;
-    let bins = || (0u32..).zip(by_bits).filter(used);
-    let widest = bins().last().map_or(0, |(bits, _)| bits).min(MAX_LOW_BITS);
+    let [one, two, three, four] = counted;
+    let many = one.iter().zip(two).zip(three).zip(four);
+    let many = many.map(|(((one, two), three), four)| u64::from(one + two + three + four));
+    let bins: Vec<(u32, u64)> = (0u32..).zip(many).filter(|(_, many)| *many > 0).collect();
+    let widest = bins.last().map_or(0, |(bits, _)| *bits);
     let cost_in_quarter_bits = |low_bits: u32| -> u64 {
-        bins().map(|(bits, many)| many * cost_of_one(bits, low_bits)).sum::<u64>()
+        bins.iter().map(|(bits, many)| many * cost_of_one(*bits, low_bits)).sum::<u64>()
     };
-    (0..=widest).min_by_key(|low_bits| cost_in_quarter_bits(*low_bits)).unwrap_or(0)
+    let all = 0..=widest.min(MAX_LOW_BITS);
+    (all.min_by_key(|low_bits| cost_in_quarter_bits(*low_bits)).unwrap_or(0), widest)
 }
 
 /// Estimated size of a value of `bits` bits, in quarters of a bit.
@@ -91,50 +114,90 @@ fn cost_of_one(bits: u32, low_bits: u32) -> u64 {
     }
 }
 
+/// Appends bits to bytes that lie ready for them, and eight more. Each call writes a whole word and goes on behind the
+/// last full byte of it, so that nothing depends on how many bits there were but numbers.
+struct BitWriter<'a> {
+    bytes: &'a mut [u8],
+    /// Full bytes.
+    at: usize,
+    /// The bits behind them, fewer than eight.
+    word: u64,
+    filled: u32,
+}
+
+impl<'a> BitWriter<'a> {
+    /// Bits at most that are appended at once.
+    const MOST: u32 = 56;
+
+    /// Grows `out` by as many bytes as `most_bits` may take, and some more: [`BitWriter::finish`] says where it ends.
+    fn new(out: &'a mut Vec<u8>, most_bits: usize) -> Self {
+        let start = out.len();
+        out.resize(start + most_bits.div_ceil(8) + size_of::<u64>(), 0);
+        let bytes = out.get_mut(start..).unwrap_or_default();
+        BitWriter { bytes, at: 0, word: 0, filled: 0 }
+    }
+
+    /// `bits` has nothing above its lowest `count`, which are at most [`BitWriter::MOST`].
+    #[inline(always)]
+    fn put(&mut self, bits: u64, count: u32) {
+        self.word |= bits << self.filled;
+        if let Some(place) = self.bytes.get_mut(self.at..self.at + size_of::<u64>()) {
+            place.copy_from_slice(&self.word.to_le_bytes());
+        }
+        self.filled += count;
+        self.at += (self.filled >> 3) as usize;
+        self.word >>= self.filled & !7;
+        self.filled &= 7;
+    }
+
+    /// How many bytes there are.
+    fn finish(self) -> usize {
+        self.at + usize::from(self.filled > 0)
+    }
+}
+
+#[inline(always)]
+fn low_part(value: u64, low_bits: u32) -> u64 {
+    if is_escape(value, low_bits) { 0 } else { value & !(u64::MAX << low_bits) }
+}
+
+#[inline(always)]
 fn pack_low(values: &[u64], low_bits: u32, out: &mut Vec<u8>) {
     if low_bits == 0 {
         return;
     }
-    let mask = u64::MAX >> (64 - low_bits);
-    let end = out.len() + (values.len() * low_bits as usize).div_ceil(8);
-    let mut word = 0u64;
-    let mut filled = 0;
+    let start = out.len();
+    let mut writer = BitWriter::new(out, values.len() * low_bits as usize);
     for value in values {
-        let low = if is_escape(*value, low_bits) { 0 } else { value & mask };
-        word |= low << filled;
-        filled += low_bits;
-        if filled >= 64 {
-            out.extend_from_slice(&word.to_le_bytes());
-            filled -= 64;
-            // What did not fit; a shift by 64 would be no shift.
-            word = if filled == 0 { 0 } else { low >> (low_bits - filled) };
-        }
+        writer.put(low_part(*value, low_bits), low_bits);
     }
-    out.extend_from_slice(&word.to_le_bytes());
-    out.truncate(end);
+    let bytes = writer.finish();
+    out.truncate(start + bytes);
 }
 
-fn pack_high(values: &[u64], low_bits: u32, out: &mut Vec<u8>) {
-    let mut word = 0u64;
-    let mut filled = 0u32;
+/// The same for low parts that do not fit a word together with the bits of a byte before: ids beyond 2^56.
+fn pack_wide_low(values: &[u64], low_bits: u32, out: &mut Vec<u8>) {
+    let start = out.len();
+    let mut writer = BitWriter::new(out, values.len() * low_bits as usize);
     for value in values {
-        let zeros = (value >> low_bits).min(u64::from(ESCAPE)).to_le_bytes()[0];
-        filled += u32::from(zeros);
-        if filled >= 64 {
-            out.extend_from_slice(&word.to_le_bytes());
-            word = 0;
-            filled -= 64;
-        }
-        word |= 1 << filled;
-        filled += 1;
-        if filled == 64 {
-            out.extend_from_slice(&word.to_le_bytes());
-            word = 0;
-            filled = 0;
-        }
+        let low = low_part(*value, low_bits);
+        writer.put(low & u64::from(u32::MAX), 32);
+        writer.put(low >> 32, low_bits - 32);
     }
-    let rest = word.to_le_bytes();
-    out.extend_from_slice(rest.get(..filled.div_ceil(8) as usize).unwrap_or_default());
+    let bytes = writer.finish();
+    out.truncate(start + bytes);
+}
+
+#[inline(always)]
+fn pack_high(values: &[u64], low_bits: u32, out: &mut Vec<u8>) {
+    let start = out.len();
+    let mut writer = BitWriter::new(out, values.len() * (ESCAPE as usize + 1));
+    for value in values {
+        let zeros = u32::from((value >> low_bits).min(u64::from(ESCAPE)).to_le_bytes()[0]);
+        writer.put(1 << zeros, zeros + 1);
+    }
+    let bytes = writer.finish();
+    out.truncate(start + bytes);
 }
 
 /// Takes a column of `count` values off the front of `bytes` and puts it into `values`.

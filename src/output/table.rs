@@ -6,6 +6,7 @@
 use std::io::Write;
 
 use super::format::{Format, Pieces};
+use super::lines::Lines;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Encoder, Facts, Rows, Table, TableFormat, TableWriter};
 use crate::model::{Kind, Ranked};
@@ -56,13 +57,13 @@ impl Format for Tabular {
         Self::name_of(self.format, kind, top)
     }
 
-    fn write_key(&self, _: Kind, key: u64, best: &[Ranked], out: &mut Vec<u8>) {
-        out.extend_from_slice(&key.to_le_bytes());
-        out.extend_from_slice(&(best.len() as u64).to_le_bytes());
-        for Ranked { song, count } in best {
-            out.extend_from_slice(&song.to_le_bytes());
-            out.extend_from_slice(&count.to_le_bytes());
-        }
+    fn write_key(&self, _: Kind, key: u64, best: &[Ranked], out: &mut Lines) {
+        let songs = best.iter().flat_map(|ranked| [ranked.song, ranked.count]);
+        let words = [key, best.len() as u64].into_iter().chain(songs);
+        let bytes = 8 * (2 + 2 * best.len());
+        let places = out.room(bytes).chunks_exact_mut(8);
+        places.zip(words).for_each(|(place, word)| place.copy_from_slice(&word.to_le_bytes()));
+        out.advance(bytes);
     }
 
     fn begin<'a>(
@@ -159,16 +160,16 @@ mod tests {
         let mut out = Vec::new();
         let mut pieces = tabular.begin(Kind::User, &mut out).unwrap();
         let mut expected = "user_id,rank,sng_id,streams\n".to_owned();
-        let mut piece = Vec::new();
+        let mut piece = Lines::default();
         for key in 0..keys {
             tabular.write_key(Kind::User, key, &best, &mut piece);
             expected.push_str(&format!("{key},1,9,3\n{key},2,5,1\n"));
             if key % 1000 == 7 {
-                pieces.append(&piece).unwrap();
+                pieces.append(piece.as_bytes()).unwrap();
                 piece.clear();
             }
         }
-        pieces.append(&piece).unwrap();
+        pieces.append(piece.as_bytes()).unwrap();
         pieces.finish().unwrap();
         assert!(String::from_utf8(out).unwrap() == expected);
     }

@@ -126,8 +126,18 @@ pub enum ErrorKind {
         limit: u64,
     },
     /// The day has a partial of other inputs.
-    #[error("{0} is reduced already, from other logs: --force replaces the day")]
+    #[error(
+        "{0} is reduced already, from other logs: --add counts these in, --force replaces the day by them"
+    )]
     DayExists(Day),
+    /// A log that is to be added has been counted for the day already.
+    #[error("{day} has this log already, as {name:?}: its rows would count twice; leave it out")]
+    AlreadyInDay {
+        /// The day.
+        day: Day,
+        /// The base name under which it was read.
+        name: String,
+    },
     /// A file of ours whose bytes are wrong.
     #[error("damaged: {0}")]
     Damaged(String),

@@ -69,7 +69,7 @@
 //! | [`codec`] | tool: sorted entries to checked bytes and back |
 //! | [`merge`] | tool: sorted streams to one, equal entries added |
 //! | [`ordered`] | tool: pieces made on all threads, delivered in order |
-//! | [`job`] | the stages joined: reduce a day, emit a window, back-fill, list, inspect, verify |
+//! | [`job`] | the stages joined: reduce a day, emit a window, back-fill, list, inspect, verify, query, prune |
 //! | [`store`] | where files live and how they get there: names, locks, publishing, sweeping |
 //! | [`fs`] | the one door to the operating system's files |
 //! | [`generate`] | made-up logs, shaped like real ones, to try everything on |

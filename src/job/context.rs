@@ -72,6 +72,21 @@ pub enum Phase {
     Generate,
 }
 
+impl Phase {
+    /// The name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Phase::Read => "read",
+            Phase::Count => "count",
+            Phase::Merge => "merge",
+            Phase::Emit => "emit",
+            Phase::Publish => "publish",
+            Phase::Generate => "generate",
+        }
+    }
+}
+
 /// Is told what a run does. Called from any thread, once a window of the log and once a round of a merge.
 pub trait Observer: std::fmt::Debug + Send + Sync {
     /// A phase begins, of `total` units if that is known.

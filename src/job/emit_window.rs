@@ -16,7 +16,7 @@ use crate::partial::Partial;
 use crate::store::{self, BuildFolder, HashingWriter, Output, OutputLock, Store, Written};
 
 /// The manifest's name in an emission.
-const MANIFEST: &str = "manifest.json";
+pub(super) const MANIFEST: &str = "manifest.json";
 /// A manifest of 3,660 days takes less than 1 MB; what is larger is none.
 const MOST_MANIFEST_BYTES: u64 = 16 << 20;
 
@@ -209,7 +209,7 @@ fn check_published(
 }
 
 /// The manifest at `path`, if there is one.
-fn read_manifest(context: &Context, path: &std::path::Path) -> Result<Option<Manifest>> {
+pub(super) fn read_manifest(context: &Context, path: &std::path::Path) -> Result<Option<Manifest>> {
     let unreadable = |error| Error::from(ErrorKind::Unreadable(error)).at(path);
     let file = match context.files.open(path) {
         Ok(file) => file,
@@ -230,11 +230,16 @@ fn read_manifest(context: &Context, path: &std::path::Path) -> Result<Option<Man
     Manifest::decode(&bytes).map(Some).map_err(|error| damaged(error.to_string()))
 }
 
+/// A partial's digest as manifests write it.
+pub(super) fn digest_text(partial: &Partial) -> String {
+    format!("{:032x}", partial.digest())
+}
+
 fn partial_entry(partial: &Partial) -> PartialEntry {
     let metadata = partial.metadata();
     PartialEntry {
         day: metadata.day,
-        digest: format!("{:032x}", partial.digest()),
+        digest: digest_text(partial),
         rows: metadata.rows,
         rejected: metadata.rejects.total(),
     }

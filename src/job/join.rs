@@ -37,12 +37,20 @@ impl Input {
         Ok(Input { path, digest: None, _scratch: Some(scratch) })
     }
 
+    /// Both runs of a day's piece, written to an unnamed file: its day and inputs mean nothing.
+    pub(super) fn written(writer: Writer<Box<dyn TemporaryFile>>) -> Result<Self> {
+        let rows = writer.ended_runs().first().map_or(0, |run| run.streams);
+        let day = Day::new(1970, 1, 1)
+            .ok_or_else(|| Error::from(ErrorKind::Fault("there is no 1970-01-01")))?;
+        Self::spilled(writer.finish(day, rows, RejectCounts::default(), Vec::new())?.sink)
+    }
+
     fn open(&self, context: &Context) -> Result<Partial> {
         let opened = context.files.open(&self.path);
         let opened = opened.map_err(|error| Error::io("open", error).at(&self.path))?;
         let partial = Partial::open(opened, &self.path)?;
         if self.digest.is_some_and(|digest| digest != partial.digest()) {
-            let what = "it was replaced while the window was read: run again";
+            let what = "it was replaced while it was read: run again";
             return Err(Error::damaged(what).at(&self.path));
         }
         Ok(partial)

@@ -26,7 +26,7 @@ pub use layout::VERSION;
 pub use metadata::{Metadata, RunFacts};
 pub use reader::{BlockReader, Partial};
 pub use run_writer::{Shape, write_run};
-pub use split::{Piece, split};
+pub use split::{Piece, split, split_range};
 pub use verify::verify;
 pub use writer::{Finished, Writer};
 

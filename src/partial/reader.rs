@@ -127,9 +127,16 @@ impl Partial {
         layout::VERSION
     }
 
-    /// Blocks of a run.
-    pub(super) fn blocks_of(&self, kind: Kind) -> u64 {
-        self.pages(kind).iter().map(|page| u64::from(page.blocks)).sum()
+    /// The index pages whose blocks may have entries in `range`.
+    pub(super) fn pages_in(&self, kind: Kind, range: &Range<Position>) -> Range<usize> {
+        let end = self.pages(kind).partition_point(|page| page.first < range.end);
+        self.page_of(kind, range.start).min(end)..end
+    }
+
+    /// Blocks of those pages.
+    pub(super) fn blocks_in(&self, kind: Kind, range: &Range<Position>) -> u64 {
+        let pages = self.pages(kind).get(self.pages_in(kind, range)).unwrap_or_default();
+        pages.iter().map(|page| u64::from(page.blocks)).sum()
     }
 
     /// Where the file is, for messages.

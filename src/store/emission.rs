@@ -146,7 +146,8 @@ pub(super) fn in_the_way(what: &str) -> Error {
     ErrorKind::CannotCreate(io::Error::new(io::ErrorKind::AlreadyExists, text)).into()
 }
 
-pub(super) fn sync_folder(files: &dyn FileSystem, folder: &Path) -> Result<()> {
+/// Makes the names in a folder durable.
+pub(crate) fn sync_folder(files: &dyn FileSystem, folder: &Path) -> Result<()> {
     files.sync_folder(folder).map_err(|error| Error::io("sync", error).at(folder))
 }
 

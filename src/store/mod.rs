@@ -32,6 +32,7 @@ mod publish;
 mod sweep;
 mod writer;
 
+pub(crate) use emission::sync_folder;
 pub use emission::{BuildFolder, check_replaceable, publish_emission};
 pub use lock::{OutputLock, StoreLock};
 pub use paths::{Output, Store, TEMPORARY_PREFIX};

@@ -14,8 +14,12 @@ mod harness;
 /// Calls the jobs as a library, with tiny budgets.
 mod library;
 
+/// `reduce-day --add`: further logs on top of a day.
+mod add;
 /// Pieces equal the whole; order, files, threads and memory never show.
 mod algebra;
+/// `backfill`: what is done again, what is left alone, what is told.
+mod backfill;
 /// Logs that change while they are read.
 mod changing;
 /// A stored partial of each format version.
@@ -34,8 +38,14 @@ mod faults;
 mod files;
 /// What lies in the way, limits of the system, streams that fail.
 mod hostile;
+/// `--metrics FILE`: what monitoring reads of a run.
+mod metrics;
 /// Random small logs against the obvious program.
 mod property;
+/// `prune`: which days go, and what is never touched.
+mod prune;
+/// `query`: the songs of one key.
+mod query;
 /// `reduce-day`: once, again, with other logs, with too many corrupt rows.
 mod reduce;
 /// The rejects file: which corrupt rows it shows, and how.

@@ -11,6 +11,7 @@ use agg::fs::OsFileSystem;
 use agg::job::{Context, EmitOptions, ReduceOptions};
 
 use crate::cli::{Common, Countries, Limits, Window};
+use crate::message;
 use crate::progress::Progress;
 use crate::report::{Output, Run};
 
@@ -51,7 +52,21 @@ impl Settings {
     ) -> agg::Result<(T, Run)> {
         let result = job(&self.context);
         self.progress.clear();
-        Ok((result?, Run::until_now(self.started, self.progress.warnings())))
+        Ok((result?, self.cost()))
+    }
+}
+
+impl Settings {
+    /// What the run cost until now.
+    pub(crate) fn cost(&self) -> Run {
+        Run::until_now(self.started, &self.progress)
+    }
+
+    /// Tells something on standard error that is neither a warning nor an error.
+    pub(crate) fn remark(&self, text: &str) {
+        if !self.progress.is_quiet() {
+            message::line(text);
+        }
     }
 }
 

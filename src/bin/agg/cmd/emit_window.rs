@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::cli::Window;
 use crate::exit::Exit;
+use crate::metrics;
 use crate::report::Emit;
 use crate::settings::Settings;
 
@@ -32,6 +33,9 @@ pub(crate) struct Arguments {
     /// Publish although the published window knew days that are not stored now
     #[arg(long)]
     force: bool,
+
+    #[command(flatten)]
+    metrics: metrics::MetricsFile,
 }
 
 impl Arguments {
@@ -42,9 +46,12 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
     let options = arguments.options();
-    let (report, run) = settings.job(|context| job::emit_window(context, &options))?;
-    settings.output.print(&Emit::new(&report, &options, run))?;
-    Ok(Exit::Done)
+    metrics::recorded("emit-window", &arguments.metrics, settings, |facts| {
+        let (report, run) = settings.job(|context| job::emit_window(context, &options))?;
+        facts.emitted(&report);
+        settings.output.print(&Emit::new(&report, &options, run))?;
+        Ok(Exit::Done)
+    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ pub(crate) mod emit_window;
 pub(crate) mod generate;
 pub(crate) mod inspect;
 pub(crate) mod list;
+pub(crate) mod prune;
+pub(crate) mod query;
 pub(crate) mod reduce_day;
 pub(crate) mod verify;
 
@@ -21,6 +23,8 @@ pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<Exit
         Command::List(arguments) => list::run(arguments, settings),
         Command::Inspect(arguments) => inspect::run(arguments, settings),
         Command::Verify(arguments) => verify::run(arguments, settings),
+        Command::Query(arguments) => query::run(arguments, settings),
+        Command::Prune(arguments) => prune::run(arguments, settings),
         Command::Generate(arguments) => generate::run(arguments, settings),
     }
 }

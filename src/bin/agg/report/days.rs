@@ -283,7 +283,7 @@ DAY         ROWS  REJECTS  USERS  PAIRS     SIZE
         assert_eq!(
             json,
             format!(
-                r#"{{"command":"list","days":[{stored},{failed}],"gaps":[{{"first":"2021-12-04","last":"2021-12-04","days":1}}],"seconds":0.0,"peak_memory_bytes":null,"warnings":[]}}"#
+                r#"{{"command":"list","days":[{stored},{failed}],"gaps":[{{"first":"2021-12-04","last":"2021-12-04","days":1}}],"seconds":0.0,"phases":{{}},"peak_memory_bytes":null,"warnings":[]}}"#
             )
         );
     }
@@ -343,7 +343,7 @@ input.1.digest        00000000000000000000000000000abc
             serde_json::to_string(&Verify::new(&days()[2..3], Run::default())).unwrap(),
             concat!(
                 r#"{"command":"verify","days":[{"day":"2021-12-03","ok":true,"partial_bytes":1536,"#,
-                r#""rows":100,"error":null}],"seconds":0.0,"peak_memory_bytes":null,"warnings":[]}"#
+                r#""rows":100,"error":null}],"seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#
             )
         );
     }

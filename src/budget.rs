@@ -17,11 +17,12 @@ const READER: u64 = 2 * MIB;
 const SORTED_ROW: u64 = 64;
 /// One input of a merge: a decoded block, an encoded one, an index page, the decoder, and its share of what a round
 /// gathers and hands out.
-const MERGE_INPUT: u64 = 440 << 10;
+const MERGE_INPUT: u64 = 520 << 10;
 /// A merged entry: 24 bytes where it is made, where it is encoded, and encoded pieces that wait.
 const MERGED_ENTRY: u64 = 64;
-/// A merged entry as text: at most about 42 bytes, in buffers that may be twice as long, four a thread.
-const EMITTED_ENTRY: u64 = 336;
+/// A merged entry: two words of 16 bytes, and as text at most 42 bytes in each of four buffers a thread; all of these may be
+/// a quarter longer.
+const EMITTED_ENTRY: u64 = 250;
 /// An entry of an exported piece: where it is merged, and where it is cut.
 const EXPORTED_ENTRY: u64 = 48;
 /// A row of an imported table: an entry.

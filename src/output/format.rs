@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::io::Write;
 
+use super::Lines;
 use crate::error::{Error, Result};
 use crate::model::{Kind, Ranked};
 
@@ -12,7 +13,7 @@ pub trait Format: Debug + Sync {
     /// The name of the file with the best `top` songs of each key of this kind.
     fn file_name(&self, kind: Kind, top: u32) -> String;
     /// Appends one key with its best songs, the best first.
-    fn write_key(&self, kind: Kind, key: u64, best: &[Ranked], out: &mut Vec<u8>);
+    fn write_key(&self, kind: Kind, key: u64, best: &[Ranked], out: &mut Lines);
 
     /// Starts a file of this kind on `out`. Pieces go there as they are, unless a format makes more of them.
     fn begin<'a>(

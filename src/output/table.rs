@@ -5,6 +5,7 @@
 
 use std::io::Write;
 
+use super::Lines;
 use super::format::{Format, Pieces};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Encoder, Facts, Rows, Table, TableFormat, TableWriter};
@@ -12,6 +13,9 @@ use crate::model::{Kind, Ranked};
 
 /// What the footer of a Parquet file takes in memory for each row group.
 const GROUP_BYTES: u64 = 6 << 10;
+
+/// Bytes of a number in the packed form.
+const WORD: usize = 8;
 
 /// The best songs of each key as the rows of a table.
 #[derive(Debug)]
@@ -50,13 +54,13 @@ impl Format for Tabular {
         format!("top{top}_songs_per_{}.{}", kind.noun(), self.format.extension())
     }
 
-    fn write_key(&self, _: Kind, key: u64, best: &[Ranked], out: &mut Vec<u8>) {
-        out.extend_from_slice(&key.to_le_bytes());
-        out.extend_from_slice(&(best.len() as u64).to_le_bytes());
-        for Ranked { song, count } in best {
-            out.extend_from_slice(&song.to_le_bytes());
-            out.extend_from_slice(&count.to_le_bytes());
-        }
+    fn write_key(&self, _: Kind, key: u64, best: &[Ranked], out: &mut Lines) {
+        let songs = best.iter().flat_map(|ranked| [ranked.song, ranked.count]);
+        let words = [key, best.len() as u64].into_iter().chain(songs);
+        let bytes = WORD * (2 + 2 * best.len());
+        let places = out.room(bytes).chunks_exact_mut(WORD);
+        places.zip(words).for_each(|(place, word)| place.copy_from_slice(&word.to_le_bytes()));
+        out.advance(bytes);
     }
 
     fn begin<'a>(
@@ -93,7 +97,7 @@ impl Pieces for Sink<'_> {
     fn append(&mut self, piece: &[u8]) -> Result<()> {
         let mut words = piece
             .chunks_exact(8)
-            .map(|word| word.first_chunk::<8>().map_or(0, |word| u64::from_le_bytes(*word)));
+            .map(|word| word.first_chunk::<WORD>().map_or(0, |word| u64::from_le_bytes(*word)));
         while let (Some(key), Some(songs)) = (words.next(), words.next()) {
             for rank in 1..=songs {
                 let (Some(song), Some(count)) = (words.next(), words.next()) else {
@@ -153,16 +157,16 @@ mod tests {
         let mut out = Vec::new();
         let mut pieces = tabular.begin(Kind::User, &mut out).unwrap();
         let mut expected = "user_id,rank,sng_id,streams\n".to_owned();
-        let mut piece = Vec::new();
+        let mut piece = Lines::default();
         for key in 0..keys {
             tabular.write_key(Kind::User, key, &best, &mut piece);
             expected.push_str(&format!("{key},1,9,3\n{key},2,5,1\n"));
             if key % 1000 == 7 {
-                pieces.append(&piece).unwrap();
+                pieces.append(piece.as_bytes()).unwrap();
                 piece.clear();
             }
         }
-        pieces.append(&piece).unwrap();
+        pieces.append(piece.as_bytes()).unwrap();
         pieces.finish().unwrap();
         assert!(String::from_utf8(out).unwrap() == expected);
     }

@@ -5,14 +5,17 @@
 
 use std::io::Write;
 
+use super::Lines;
 use super::format::{Format, Pieces};
-use super::lines::Lines;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Encoder, Facts, Rows, Table, TableFormat, TableWriter};
 use crate::model::{Kind, Ranked};
 
 /// What the footer of a Parquet file takes in memory for each row group.
 const GROUP_BYTES: u64 = 6 << 10;
+
+/// Bytes of a number in the packed form.
+const WORD: usize = 8;
 
 /// The best songs of each key as the rows of a table.
 #[derive(Debug)]
@@ -60,8 +63,8 @@ impl Format for Tabular {
     fn write_key(&self, _: Kind, key: u64, best: &[Ranked], out: &mut Lines) {
         let songs = best.iter().flat_map(|ranked| [ranked.song, ranked.count]);
         let words = [key, best.len() as u64].into_iter().chain(songs);
-        let bytes = 8 * (2 + 2 * best.len());
-        let places = out.room(bytes).chunks_exact_mut(8);
+        let bytes = WORD * (2 + 2 * best.len());
+        let places = out.room(bytes).chunks_exact_mut(WORD);
         places.zip(words).for_each(|(place, word)| place.copy_from_slice(&word.to_le_bytes()));
         out.advance(bytes);
     }
@@ -100,7 +103,7 @@ impl Pieces for Sink<'_> {
     fn append(&mut self, piece: &[u8]) -> Result<()> {
         let mut words = piece
             .chunks_exact(8)
-            .map(|word| word.first_chunk::<8>().map_or(0, |word| u64::from_le_bytes(*word)));
+            .map(|word| word.first_chunk::<WORD>().map_or(0, |word| u64::from_le_bytes(*word)));
         while let (Some(key), Some(songs)) = (words.next(), words.next()) {
             for rank in 1..=songs {
                 let (Some(song), Some(count)) = (words.next(), words.next()) else {

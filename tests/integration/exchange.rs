@@ -135,7 +135,7 @@ mod with_parquet {
     use parquet::schema::parser::parse_message_type;
 
     use super::*;
-    use crate::library::{context, entries, open};
+    use crate::library::{context, entries, open, unless_locked, unlocked};
 
     use agg::job::{ImportOptions, import};
     use agg::{Day, Kind};
@@ -553,12 +553,14 @@ mod with_parquet {
             any_country: false,
         };
         let mut refused = 0;
-        for at in 0..bytes.len() {
+        for at in (0..bytes.len()).step_by(3) {
             let mut changed = bytes.clone();
             changed[at] ^= 1 << (at % 8);
             sandbox.write(&name, &changed);
             let folder = sandbox.path("T");
-            let outcome = import(&context(&folder, 64 << 20, 1), &options(sandbox.path("D")));
+            let outcome = unless_locked(|| {
+                import(&context(&folder, 64 << 20, 1), &options(sandbox.path("D")))
+            });
             match outcome {
                 // What nobody reads may change: an unused statistic, a type's second name.
                 Ok(report) => assert!(fs::read(report.partial).unwrap() == expected, "{at}"),
@@ -568,7 +570,7 @@ mod with_parquet {
                 }
             }
         }
-        assert!(refused > bytes.len() / 4, "{refused} of {}", bytes.len());
+        assert!(refused > bytes.len() / 12, "{refused} of {}", bytes.len() / 3);
     }
 
     #[test]
@@ -600,7 +602,7 @@ mod with_parquet {
         };
         for (threads, memory) in [(1, 64 << 20), (1, 200 << 10), (3, 400 << 10)] {
             let folder = sandbox.path(format!("{threads}-{memory}"));
-            let report = import(&context(&folder, memory, threads), &options).unwrap();
+            let report = unlocked(|| import(&context(&folder, memory, threads), &options));
             assert!((memory < 1 << 20) == (report.spilled_runs > 10), "{report:?}");
             let partial = open(&report.partial).unwrap();
             assert!(entries(&partial, Kind::User).unwrap() == expected);

@@ -163,7 +163,7 @@ time      0.000 s
                 r#""D/kind=user/day=2021-12-01/part-0.parquet","rows":90,"bytes":2048,"#,
                 r#""xxh3_64":"000000000000feed"}]}],"missing":[],"rows":100,"accepted":97,"rejected":3,"#,
                 r#""rejects":{"too_long":0,"blank":1,"field_count":0,"song_id":0,"user_id":0,"country":2},"#,
-                r#""seconds":0.0,"peak_memory_bytes":null,"warnings":[]}"#
+                r#""seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#
             )
         );
     }

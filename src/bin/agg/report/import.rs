@@ -133,7 +133,7 @@ time       0.000 s
                 r#""country":2},"rejects_known":true,"tables":["c.parquet","u.parquet"],"#,
                 r#""users":{"keys":10,"pairs":90},"countries":{"keys":3,"pairs":60},"#,
                 r#""partial":"agg-store/partials/2021-12-01.agg","partial_bytes":1536,"spilled_runs":0,"#,
-                r#""seconds":0.0,"peak_memory_bytes":null,"warnings":[]}"#
+                r#""seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#
             )
         );
     }

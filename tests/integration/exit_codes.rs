@@ -262,7 +262,10 @@ fn a_signal_ends_a_run_that_waits_for_a_silent_pipe() {
 #[test]
 fn a_reader_that_closes_the_pipe_is_no_failure() {
     let sandbox = reduced();
-    for arguments in ["--help", "list", "list --json", "inspect 2021-12-01"] {
+    let report = "report --date 2021-12-01 --days 1 --out -";
+    for arguments in
+        ["--help", "list", "list --json", "inspect 2021-12-01", report, "man", "completions zsh"]
+    {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
         let mut command = sandbox.command();

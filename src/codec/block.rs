@@ -295,26 +295,35 @@ impl Decoder {
 
     /// Decodes one block, to be looked at by keys. What is said of [`Decoder::decode`] holds.
     pub fn decode_runs(&mut self, bytes: &[u8]) -> Result<Runs<'_>, Corrupt> {
-        let mut rest = bytes;
-        let entries = usize::from(u16::from_le_bytes(take_array(&mut rest)?));
-        let keys = usize::from(u16::from_le_bytes(take_array(&mut rest)?));
-        let first_key = u64::from_le_bytes(take_array(&mut rest)?);
-        let first_song = u64::from_le_bytes(take_array(&mut rest)?);
+        Choice::of_this_run().run(Decode { decoder: self, bytes })?;
+        Ok(self.runs())
+    }
+
+    #[inline(always)]
+    fn decode_columns(&mut self, mut bytes: &[u8]) -> Result<(), Corrupt> {
+        let entries = usize::from(u16::from_le_bytes(take_array(&mut bytes)?));
+        let keys = usize::from(u16::from_le_bytes(take_array(&mut bytes)?));
+        let first_key = u64::from_le_bytes(take_array(&mut bytes)?);
+        let first_song = u64::from_le_bytes(take_array(&mut bytes)?);
         if entries == 0 || entries > MAX_ENTRIES || keys == 0 || keys > entries {
             return Err(Corrupt("a block has an impossible number of entries or keys"));
         }
-        rice::decode(&mut rest, keys - 1, &mut self.gaps)?;
-        rice::decode(&mut rest, keys, &mut self.lengths)?;
-        rice::decode(&mut rest, entries, &mut self.songs)?;
-        rice::decode(&mut rest, entries, &mut self.counts)?;
-        if !rest.is_empty() {
+        let columns = [
+            (keys - 1, &mut self.gaps),
+            (keys, &mut self.lengths),
+            (entries, &mut self.songs),
+            (entries, &mut self.counts),
+        ];
+        for (values, column) in columns {
+            rice::decode_here(&mut bytes, values, column)?;
+        }
+        if !bytes.is_empty() {
             return Err(Corrupt("a block has idle bytes at its end"));
         }
         self.sum_keys(first_key)?;
         self.sum_lengths(entries)?;
         self.sum_songs(first_song)?;
-        restore_counts(&mut self.counts)?;
-        Ok(self.runs())
+        restore_counts(&mut self.counts)
     }
 
     /// The block decoded last.
@@ -338,6 +347,7 @@ impl Decoder {
         self.counts.clear();
     }
 
+    #[inline(always)]
     fn sum_keys(&mut self, first_key: u64) -> Result<(), Corrupt> {
         // The top bit of any number that is too large, gathered and looked at once.
         let mut excess = first_key;
@@ -354,6 +364,7 @@ impl Decoder {
         if excess > MAX_ID { Err(Corrupt("a key exceeds 2^63-1")) } else { Ok(()) }
     }
 
+    #[inline(always)]
     fn sum_lengths(&mut self, entries: usize) -> Result<(), Corrupt> {
         let most = entries as u64;
         let mut end = 0u64;
@@ -369,6 +380,7 @@ impl Decoder {
         if end == most { Ok(()) } else { Err(Corrupt("a block has entries without a key")) }
     }
 
+    #[inline(always)]
     fn sum_songs(&mut self, first_song: u64) -> Result<(), Corrupt> {
         // As for the keys.
         let mut excess = first_song;
@@ -397,6 +409,7 @@ impl Decoder {
     }
 }
 
+#[inline(always)]
 fn restore_counts(counts: &mut [u64]) -> Result<(), Corrupt> {
     let mut excess = 0;
     for count in counts {
@@ -405,6 +418,21 @@ fn restore_counts(counts: &mut [u64]) -> Result<(), Corrupt> {
         excess |= *count;
     }
     if excess > MAX_ID { Err(Corrupt("a count exceeds 2^63-1")) } else { Ok(()) }
+}
+
+/// As for [`Encode`].
+struct Decode<'a> {
+    decoder: &'a mut Decoder,
+    bytes: &'a [u8],
+}
+
+impl Work for Decode<'_> {
+    type Outcome = Result<(), Corrupt>;
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, _: K) -> Self::Outcome {
+        self.decoder.decode_columns(self.bytes)
+    }
 }
 
 #[cfg(test)]

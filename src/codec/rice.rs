@@ -202,6 +202,16 @@ fn pack_high(values: &[u64], low_bits: u32, out: &mut Vec<u8>) {
 
 /// Takes a column of `count` values off the front of `bytes` and puts it into `values`.
 pub fn decode(bytes: &mut &[u8], count: usize, values: &mut Vec<u64>) -> Result<(), Corrupt> {
+    decode_here(bytes, count, values)
+}
+
+/// [`decode`], to become part of a function that is compiled for the processor it runs on.
+#[inline(always)]
+pub(super) fn decode_here(
+    bytes: &mut &[u8],
+    count: usize,
+    values: &mut Vec<u64>,
+) -> Result<(), Corrupt> {
     if count > MAX_VALUES {
         return Err(Corrupt("a column has too many values"));
     }
@@ -277,6 +287,7 @@ const fn steps() -> [Step; 256] {
 
 /// Puts the lengths of `count` unary parts into `room`, a byte of the string at a time and without a branch that
 /// depends on it; returns them.
+#[inline(always)]
 fn unpack_high<'r>(
     high: &[u8],
     count: usize,
@@ -306,6 +317,7 @@ const MOST_ZEROS: u8 = 64;
 
 /// Puts values together from high parts and low parts of 1 to 56 bits: with the up to 7 bits before them these fit one
 /// word.
+#[inline(always)]
 fn join_low(low: &[u8], low_bits: u32, highs: &[u8], values: &mut [u64]) {
     let width = low_bits as usize;
     let (eights, last) = values.as_chunks_mut::<8>();
@@ -357,6 +369,7 @@ fn join_wide_low(low: &[u8], low_bits: u32, highs: &[u8], values: &mut [u64]) {
 }
 
 /// Adds its excess to each value whose high part is an escape.
+#[inline(always)]
 fn add_escapes(
     escapes: &mut &[u8],
     highs: &[u8],

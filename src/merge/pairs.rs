@@ -12,6 +12,7 @@ const LEAST: usize = 16 * CHAINS;
 
 /// Merges the lists that lie in `words` one behind the other and end at `ends`; repeated numbers stay. The outcome is in
 /// `words` then, with anything behind it; `other` is scratch.
+#[inline(always)]
 pub(super) fn merge_all<W: Copy + Ord + Default>(
     words: &mut Vec<W>,
     ends: &mut Vec<usize>,
@@ -46,6 +47,7 @@ pub(super) fn merge_all<W: Copy + Ord + Default>(
 }
 
 /// Merges two lists into `out`, which is as long as both.
+#[inline(always)]
 fn merge_two<W: Copy + Ord>(one: &[W], two: &[W], out: &mut [W]) {
     if one.is_empty() || two.is_empty() || out.len() < LEAST {
         Chain { one, two, out }.finish();
@@ -127,15 +129,18 @@ impl<W: Copy + Ord> Chain<'_, W> {
 }
 
 /// Merges `steps` numbers of each chain; none comes to the end of a list before.
+#[inline(always)]
 fn merge_side_by_side<W: Copy + Ord>(chains: &mut [Chain<'_, W>; CHAINS], steps: usize) {
     let mut taken = [0usize; CHAINS];
     for step in 0..steps {
         for (chain, from_one) in chains.iter_mut().zip(&mut taken) {
             let from_two = step - *from_one;
-            let heads = chain.one.get(*from_one).zip(chain.two.get(from_two));
-            if let Some(((first, second), slot)) = heads.zip(chain.out.get_mut(step)) {
-                *slot = *first.min(second);
-                *from_one += usize::from(first <= second);
+            if let (Some(first), Some(second), Some(slot)) =
+                (chain.one.get(*from_one), chain.two.get(from_two), chain.out.get_mut(step))
+            {
+                let takes_one = *first <= *second;
+                *slot = if takes_one { *first } else { *second };
+                *from_one += usize::from(takes_one);
             }
         }
     }

@@ -13,6 +13,7 @@ use std::ops::{BitOr, BitXor, Shl, Shr};
 use super::pairs::merge_all;
 use crate::codec::block::Runs;
 use crate::model::{MAX_ID, Ranked};
+use crate::simd::{Choice, Kernel, Work};
 
 /// A word that entries are packed into.
 pub trait Word:
@@ -38,7 +39,7 @@ impl Word for u64 {
     const BITS: u32 = u64::BITS;
     const END: Self = u64::MAX;
 
-    #[inline]
+    #[inline(always)]
     fn low(self) -> u64 {
         self
     }
@@ -49,7 +50,7 @@ impl Word for u128 {
     const END: Self = u128::MAX;
 
     #[expect(clippy::cast_possible_truncation, reason = "the rest is not asked for")]
-    #[inline]
+    #[inline(always)]
     fn low(self) -> u64 {
         self as u64
     }
@@ -79,38 +80,38 @@ impl Split {
         if key_bits < u64::BITS { (1 << key_bits) - 1 } else { u64::MAX }
     }
 
-    #[inline]
+    #[inline(always)]
     const fn most_song(self) -> u64 {
         (1 << self.song_bits) - 1
     }
 
     /// What the place of the count holds at most; it holds the count less one.
-    #[inline]
+    #[inline(always)]
     const fn most_field(self) -> u64 {
         (1 << self.count_bits) - 1
     }
 
-    #[inline]
+    #[inline(always)]
     fn pack<W: Word>(self, key: u64, song: u64, field: u64) -> W {
         (W::from(key) << self.song_bits | W::from(song)) << self.count_bits | W::from(field)
     }
 
-    #[inline]
+    #[inline(always)]
     fn key<W: Word>(self, word: W) -> u64 {
         (word >> (self.count_bits + self.song_bits)).low()
     }
 
-    #[inline]
+    #[inline(always)]
     fn song<W: Word>(self, word: W) -> u64 {
         (word >> self.count_bits).low() & self.most_song()
     }
 
-    #[inline]
+    #[inline(always)]
     fn field<W: Word>(self, word: W) -> u64 {
         word.low() & self.most_field()
     }
 
-    #[inline]
+    #[inline(always)]
     fn same_song<W: Word>(self, one: W, other: W) -> bool {
         one ^ other <= W::from(self.most_field())
     }
@@ -185,6 +186,11 @@ impl<W: Word> Words<W> {
 
     /// Adds entries to the list that is open; all come after those that it has.
     pub fn push(&mut self, runs: Runs<'_>) {
+        Choice::of_this_run().run(Push { words: self, runs });
+    }
+
+    #[inline(always)]
+    fn push_here(&mut self, runs: Runs<'_>) {
         let split = self.split;
         let (most_song, most_field) = (split.most_song(), split.most_field());
         let end_of_keys = split.end_of_keys(W::BITS);
@@ -263,6 +269,15 @@ impl<W: Word> Words<W> {
     pub fn each_key(
         &mut self,
         sums: &mut Sums<W>,
+        each: impl FnMut(u64, &[u64], &mut [Ranked]),
+    ) -> Result<(), Overflow> {
+        Choice::of_this_run().run(EachKey { words: self, sums, each })
+    }
+
+    #[inline(always)]
+    fn each_key_here(
+        &mut self,
+        sums: &mut Sums<W>,
         mut each: impl FnMut(u64, &[u64], &mut [Ranked]),
     ) -> Result<(), Overflow> {
         merge_all(&mut self.words, &mut self.ends, &mut self.other);
@@ -280,6 +295,37 @@ impl<W: Word> Words<W> {
             each(key, sums.once.get(..once).unwrap_or_default(), &mut sums.more);
         }
         Ok(())
+    }
+}
+
+/// Plain code, and faster when it is compiled for the processor it runs on.
+struct Push<'a, W> {
+    words: &'a mut Words<W>,
+    runs: Runs<'a>,
+}
+
+impl<W: Word> Work for Push<'_, W> {
+    type Outcome = ();
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, _: K) {
+        self.words.push_here(self.runs);
+    }
+}
+
+/// As above.
+struct EachKey<'a, W, F> {
+    words: &'a mut Words<W>,
+    sums: &'a mut Sums<W>,
+    each: F,
+}
+
+impl<W: Word, F: FnMut(u64, &[u64], &mut [Ranked])> Work for EachKey<'_, W, F> {
+    type Outcome = Result<(), Overflow>;
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, _: K) -> Self::Outcome {
+        self.words.each_key_here(self.sums, self.each)
     }
 }
 
@@ -302,6 +348,7 @@ impl<W: Word> Sums<W> {
     /// Takes the words of a key off the front of `words`, which end with [`Word::END`], and sorts out the songs that
     /// occur once with a count of 1. Returns how many these are, and how many words all others have. No branch depends
     /// on a song.
+    #[inline(always)]
     fn sort_out(&mut self, split: Split, distance: u64, words: &mut &[W]) -> (usize, usize) {
         let end: W = split.pack(distance + 1, 0, 0);
         let (mut at, mut once, mut others) = (0, 0, 0);
@@ -336,6 +383,7 @@ impl<W: Word> Sums<W> {
     }
 
     /// Adds up the first `parts` of the words that were sorted out; the error is the song of a sum beyond the limit.
+    #[inline(always)]
     fn add_up(&mut self, split: Split, parts: usize, large: &[(W, u64)]) -> Result<(), u64> {
         self.more.clear();
         let mut before = W::END;

@@ -9,6 +9,8 @@ from benchmarks.results import Outcome, Results
 
 MIB = 1 << 20
 NO_FIGURE = "–"
+# Idle before a point, from 0 to 1, above which times are the machine's own.
+QUIET = 0.9
 
 
 def everything(results: Results) -> str:
@@ -92,7 +94,10 @@ def machine(results: Results) -> str:
     builds = sorted({f"{outcome.build['version']} ({outcome.build['digest']})" for outcome in outcomes})
     size = results.ours("reduce").facts.get("log bytes")
     day = f"`agg generate --rows {results.rows}`" + (f", {_megabytes(float(size))}" if size else "")
-    state = f"warm; {min(idle):.0%} to {max(idle):.0%} idle before a point, {statistics.mean(idle):.0%} on average"
+    mean = statistics.mean(idle)
+    state = f"warm; {mean:.0%} idle before a point on average, {min(idle):.0%} at least"
+    if mean < QUIET:
+        state += "; **others were at work: compare ratios and processor time, not times**"
     rows = [
         _row("processor", str(facts["processor"])),
         _row("memory, system", f"{facts['memory']}, {facts['system']}"),

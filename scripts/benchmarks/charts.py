@@ -126,21 +126,24 @@ def two_panels(outcomes: dict[str, list[tuple[float, Outcome, str]]], label: str
 def rows(results: Results) -> Figure:
     outcomes = {}
     for name in peers():
-        points = [(curves.rows_of(results.rows, part) / 1e6, f"rows/{round(30 * part)}", name) for part in curves.PARTS]
-        points.append((results.rows / 1e6, f"reduce/{'duckdb' if name == 'agg' else name}", name))
+        points = [(results.rows / 1e6, results.of("reduce", name), name)]
+        for part in curves.PARTS:
+            count = curves.rows_of(results.rows, part)
+            points.append((count / 1e6, results.get(f"rows/{round(30 * part)}"), name))
         if name == "agg":
-            points.append((curves.rows_of(results.rows, curves.LARGE) / 1e6, "large", curves.LARGE_MEMORIES[1]))
-        outcomes[name] = [(place, results.get(point), series) for place, point, series in points]
+            count = curves.rows_of(results.rows, curves.LARGE)
+            points.append((count / 1e6, results.get("large"), curves.LARGE_MEMORIES[1]))
+        outcomes[name] = points
     return two_panels(outcomes, "million rows", "one day to its counts")
 
 
 def days(results: Results) -> Figure:
     outcomes = {}
     for name in peers():
-        points = [(1.0, "days/1", name), (float(results.days), f"emit/{'duckdb' if name == 'agg' else name}", name)]
+        points = [(1.0, results.get("days/1"), name), (float(results.days), results.of("emit", name), name)]
         if name == "agg":
-            points += [(float(window), f"days/{window}", name) for window in curves.WINDOWS]
-        outcomes[name] = [(place, results.get(point), series) for place, point, series in points]
+            points += [(float(window), results.get(f"days/{window}"), name) for window in curves.WINDOWS]
+        outcomes[name] = points
     return two_panels(outcomes, "days in the window", "the tops of a window")
 
 
@@ -154,7 +157,7 @@ def threads(results: Results) -> Figure:
         for place, name in enumerate(names):
             colour = STYLES[name][0]
             one = results.get(f"threads/{job}").wall(name)
-            two = results.get(f"{job}/{'duckdb' if name == 'agg' else name}").wall(name)
+            two = results.of(job, name).wall(name)
             ends = sorted((time, face) for time, face in ((one, "none"), (two, colour)) if time)
             axes.plot([time for time, _ in ends], [place] * len(ends), color=colour, linewidth=2, zorder=1)
             for side, (time, face) in zip(("right", "left"), ends, strict=False):

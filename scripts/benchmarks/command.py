@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import benchmarks
-from benchmarks import bars, cases, documents, machine, programs, report, tests
+from benchmarks import bars, documents, machine, programs, report, tests
 from benchmarks.bench import Bench
 from benchmarks.points import Point, plan
 from benchmarks.results import Results
@@ -60,8 +60,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if given.self_test:
         return tests.run_all()
-    for name in ("AGG_STORE", "AGG_OUT", "AGG_MEMORY", "AGG_THREADS", cases.PORTABLE):
-        os.environ.pop(name, None)  # what is measured is what the command lines say
+    for name in [name for name in os.environ if name.startswith("AGG_")]:
+        del os.environ[name]  # what is measured is what the command lines say
     work = given.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     space = Workspace(work, given.rows, given.days, given.disk, given.agg)

@@ -99,6 +99,17 @@ class Results:
         """A point, empty if it is not measured."""
         return self.points.get(name, Outcome())
 
+    def ours(self, job: str) -> Outcome:
+        """All runs of `agg` on the base days, against whichever peer: `job` is `reduce` or `emit`."""
+        pairs = [outcome for name, outcome in self.points.items() if name.startswith(f"{job}/")]
+        runs = [run for outcome in pairs for run in outcome.series.get("agg", [])]
+        facts = next((outcome.facts for outcome in pairs if "log bytes" in outcome.facts), {})
+        return Outcome({"agg": runs} if runs else {}, facts)
+
+    def of(self, job: str, name: str) -> Outcome:
+        """What a program cost on the base days."""
+        return self.ours(job) if name == "agg" else self.get(f"{job}/{name}")
+
     def builds(self) -> set[str]:
         return {outcome.build["digest"] for outcome in self.points.values()}
 

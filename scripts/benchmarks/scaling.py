@@ -12,7 +12,7 @@ PLANS = (10**9, 10**10, 10**11)
 # Bytes a second: a network volume, a SATA disk, one NVMe disk, four of them.
 DISKS = {"0.25 GB/s": 0.25e9, "0.5 GB/s": 0.5e9, "3 GB/s": 3e9, "12 GB/s": 12e9}
 KEPT_DAYS = 35
-NOT_MEASURED = "Not measured yet: the points `reduce/duckdb`, `emit/duckdb` and `large` are needed, on a quiet machine."
+NOT_MEASURED = "Not measured yet: points of `reduce/*` and `emit/*` and `large` are needed, on a quiet machine."
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Slopes:
 
 def slopes(results: Results) -> Slopes | None:
     """From the base day, the large day and the base window, if all are measured; emission for a row of its days."""
-    base, large, emission = results.get("reduce/duckdb"), results.get("large"), results.get("emit/duckdb")
+    base, large, emission = results.ours("reduce"), results.get("large"), results.ours("emit")
     memory = curves.LARGE_MEMORIES[0]
     figures = [base.wall("agg"), base.cpu("agg"), base.output("agg"), large.wall(memory), large.cpu(memory)]
     emitted = [emission.wall("agg"), emission.cpu("agg"), emission.output("agg")]

@@ -126,8 +126,18 @@ pub enum ErrorKind {
         limit: u64,
     },
     /// The day has a partial of other inputs.
-    #[error("{0} is reduced already, from other logs: --force replaces the day")]
+    #[error(
+        "{0} is reduced already, from other logs: --add counts these in, --force replaces the day by them"
+    )]
     DayExists(Day),
+    /// A log that is to be added has been counted for the day already.
+    #[error("{day} has this log already, as {name:?}: its rows would count twice; leave it out")]
+    AlreadyInDay {
+        /// The day.
+        day: Day,
+        /// The base name under which it was read.
+        name: String,
+    },
     /// A file of ours whose bytes are wrong.
     #[error("damaged: {0}")]
     Damaged(String),
@@ -175,6 +185,22 @@ pub enum ErrorKind {
         action: &'static str,
         /// What the system said.
         source: io::Error,
+    },
+    /// A table to import that is no Parquet file, or a damaged one.
+    #[error("not a Parquet file that can be read: {0}")]
+    NotParquet(String),
+    /// A table to import whose columns, or whose account of itself, are not those of a day's counts.
+    #[error("not a table of a day's counts: {0}")]
+    BadTable(String),
+    /// A row of such a table that cannot be one.
+    #[error("column {column}, row {row}: {reason}")]
+    BadRow {
+        /// The column's name.
+        column: &'static str,
+        /// The row's number in the file, from 1.
+        row: u64,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A broken promise inside the program: never the data's doing, nor the operator's.
     #[error("a fault of agg: {0}; nothing was published, please report it")]

@@ -14,7 +14,7 @@
 use std::ops::Range;
 
 use super::{Corrupt, rice, take_array};
-use crate::model::{Batch, Entry, MAX_ID};
+use crate::model::{Batch, Entry, MAX_ID, Position};
 use crate::simd::{Choice, Kernel, Work};
 
 /// Entries of a block at most, and of every block of a run but its last exactly.
@@ -190,17 +190,111 @@ pub struct Disorder {
     pub entry: Entry,
 }
 
-/// Decodes blocks; holds the columns between calls (about 65 KB).
+/// The entries of a decoded block by keys: songs and counts under each key stand side by side.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Runs<'d> {
+    /// Each key once, ascending.
+    keys: &'d [u64],
+    /// Behind the last entry of each key.
+    ends: &'d [usize],
+    songs: &'d [u64],
+    counts: &'d [u64],
+    /// Entries outside of this are not handed out.
+    range: (usize, usize),
+}
+
+impl<'d> Runs<'d> {
+    /// How many entries are handed out.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let (start, end) = self.range;
+        end - start
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A number with the bits of all counts of the block: none is larger.
+    #[must_use]
+    pub fn bits_of_counts(&self) -> u64 {
+        self.counts.iter().fold(0, |bits, count| bits | count)
+    }
+
+    /// Each key with its songs, ascending, and their counts; no list is empty.
+    #[inline]
+    pub fn lists(&self) -> impl Iterator<Item = (u64, &'d [u64], &'d [u64])> + 'd {
+        let Runs { keys, ends, songs, counts, range: (mut start, end) } = *self;
+        let first = ends.partition_point(|end| *end <= start);
+        let lists = keys.iter().zip(ends).skip(first);
+        lists.map_while(move |(key, end_of_key)| {
+            let list = start..end.min(*end_of_key);
+            start = list.end;
+            match (songs.get(list.clone()), counts.get(list)) {
+                (Some(songs), Some(counts)) if !songs.is_empty() => Some((*key, songs, counts)),
+                _ => None,
+            }
+        })
+    }
+
+    /// Where the entries end that come before `position`.
+    fn before(&self, position: Position) -> usize {
+        let below = self.keys.partition_point(|key| *key < position.key);
+        let start = below.checked_sub(1).and_then(|at| self.ends.get(at)).copied().unwrap_or(0);
+        if self.keys.get(below) != Some(&position.key) {
+            return start;
+        }
+        let end = self.ends.get(below).copied().unwrap_or(start);
+        let songs = self.songs.get(start..end).unwrap_or_default();
+        start + songs.partition_point(|song| *song < position.song)
+    }
+
+    /// The entries of the block that are in `range`.
+    #[must_use]
+    pub fn within(&self, range: &Range<Position>) -> Self {
+        let end = self.before(range.end);
+        Runs { range: (self.before(range.start).min(end), end), ..*self }
+    }
+
+    /// The block's first entry; [`Position::FIRST`] if there is none.
+    #[must_use]
+    pub fn first(&self) -> Position {
+        let first = self.keys.first().zip(self.songs.first());
+        first.map_or(Position::FIRST, |(&key, &song)| Position { key, song })
+    }
+
+    /// The block's last entry; [`Position::FIRST`] if there is none.
+    #[must_use]
+    pub fn last(&self) -> Position {
+        let last = self.keys.last().zip(self.songs.last());
+        last.map_or(Position::FIRST, |(&key, &song)| Position { key, song })
+    }
+}
+
+/// Decodes blocks; holds the columns of the last one (at most 197 KB, and half of it where keys have a few entries).
 #[derive(Debug, Default)]
 pub struct Decoder {
     gaps: Vec<u64>,
     lengths: Vec<u64>,
+    keys: Vec<u64>,
+    ends: Vec<usize>,
+    songs: Vec<u64>,
+    counts: Vec<u64>,
 }
 
 impl Decoder {
     /// Puts the entries of one block into `batch`, replacing what was there. `bytes` must be exactly one
     /// block; the entries that come out are sorted, without repeated pairs, and within [`MAX_ID`].
     pub fn decode(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<(), Corrupt> {
+        self.decode_runs(bytes)?;
+        self.take_batch(batch);
+        Ok(())
+    }
+
+    /// Decodes one block, to be looked at by keys. What is said of [`Decoder::decode`] holds.
+    pub fn decode_runs(&mut self, bytes: &[u8]) -> Result<Runs<'_>, Corrupt> {
         let mut rest = bytes;
         let entries = usize::from(u16::from_le_bytes(take_array(&mut rest)?));
         let keys = usize::from(u16::from_le_bytes(take_array(&mut rest)?));
@@ -211,64 +305,92 @@ impl Decoder {
         }
         rice::decode(&mut rest, keys - 1, &mut self.gaps)?;
         rice::decode(&mut rest, keys, &mut self.lengths)?;
-        rice::decode(&mut rest, entries, &mut batch.songs)?;
-        rice::decode(&mut rest, entries, &mut batch.counts)?;
+        rice::decode(&mut rest, entries, &mut self.songs)?;
+        rice::decode(&mut rest, entries, &mut self.counts)?;
         if !rest.is_empty() {
             return Err(Corrupt("a block has idle bytes at its end"));
         }
-        self.place_keys(first_key, entries, batch)?;
-        self.sum_songs(first_song, &mut batch.songs)?;
-        restore_counts(&mut batch.counts)
+        self.sum_keys(first_key)?;
+        self.sum_lengths(entries)?;
+        self.sum_songs(first_song)?;
+        restore_counts(&mut self.counts)?;
+        Ok(self.runs())
     }
 
-    fn place_keys(&self, first_key: u64, entries: usize, batch: &mut Batch) -> Result<(), Corrupt> {
+    /// The block decoded last.
+    #[must_use]
+    pub fn runs(&self) -> Runs<'_> {
+        let Decoder { keys, ends, songs, counts, .. } = self;
+        Runs { keys, ends, songs, counts, range: (0, songs.len()) }
+    }
+
+    /// Moves the block decoded last into `batch`, whose columns the decoder keeps for the next one.
+    pub fn take_batch(&mut self, batch: &mut Batch) {
+        std::mem::swap(&mut self.songs, &mut batch.songs);
+        std::mem::swap(&mut self.counts, &mut batch.counts);
         batch.keys.clear();
-        let mut key = first_key;
-        let mut room = entries as u64;
-        // The first key has no gap before it.
-        let gaps = std::iter::once(None).chain(self.gaps.iter().map(Some));
-        for (less_one, gap) in self.lengths.iter().zip(gaps) {
-            if let Some(gap) = gap {
-                // Both are at most 2^63 - 1 here, so the sum stays within 64 bits.
-                key = key + (gap & MAX_ID) + 1;
-            }
-            if key > MAX_ID || gap.is_some_and(|gap| *gap > MAX_ID) {
-                return Err(Corrupt("a key exceeds 2^63-1"));
-            }
-            if *less_one >= room {
-                return Err(Corrupt("a block's keys have more entries than the block"));
-            }
-            room -= less_one + 1;
-            let taken = entries as u64 - room;
-            batch.keys.resize(usize::try_from(taken).unwrap_or(entries), key);
+        for (key, end) in self.keys.iter().zip(&self.ends) {
+            batch.keys.resize(*end, *key);
         }
-        if room == 0 { Ok(()) } else { Err(Corrupt("a block has entries without a key")) }
+        self.keys.clear();
+        self.ends.clear();
+        self.songs.clear();
+        self.counts.clear();
     }
 
-    fn sum_songs(&self, first_song: u64, songs: &mut [u64]) -> Result<(), Corrupt> {
+    fn sum_keys(&mut self, first_key: u64) -> Result<(), Corrupt> {
         // The top bit of any number that is too large, gathered and looked at once.
-        let mut excess = first_song;
-        let mut rest = songs;
-        let mut start = first_song;
+        let mut excess = first_key;
+        let mut key = first_key;
+        self.keys.clear();
+        self.keys.push(first_key);
+        self.keys.extend(self.gaps.iter().map(|less_one| {
+            excess |= *less_one;
+            // Two numbers below 2^63 and one: no wrap unless `excess` says so.
+            key = key.wrapping_add(*less_one).wrapping_add(1);
+            excess |= key;
+            key
+        }));
+        if excess > MAX_ID { Err(Corrupt("a key exceeds 2^63-1")) } else { Ok(()) }
+    }
+
+    fn sum_lengths(&mut self, entries: usize) -> Result<(), Corrupt> {
+        let most = entries as u64;
+        let mut end = 0u64;
+        self.ends.clear();
         for less_one in &self.lengths {
-            let length = usize::try_from(*less_one).unwrap_or(usize::MAX).saturating_add(1);
-            let Some((list, after)) = rest.split_at_mut_checked(length) else {
+            if *less_one >= most - end {
                 return Err(Corrupt("a block's keys have more entries than the block"));
-            };
+            }
+            end += less_one + 1;
+            // At most the entries of a block.
+            self.ends.push(usize::try_from(end).unwrap_or(entries));
+        }
+        if end == most { Ok(()) } else { Err(Corrupt("a block has entries without a key")) }
+    }
+
+    fn sum_songs(&mut self, first_song: u64) -> Result<(), Corrupt> {
+        // As for the keys.
+        let mut excess = first_song;
+        let mut rest = self.songs.as_mut_slice();
+        let mut start = first_song;
+        let mut taken = 0;
+        for end in &self.ends {
+            let (list, after) = rest.split_at_mut_checked(end - taken).unwrap_or_default();
             if let Some((first, others)) = list.split_first_mut() {
                 excess |= *first;
                 let mut song = start.wrapping_add(*first);
                 *first = song;
                 excess |= song;
                 for slot in others {
-                    // Two numbers below 2^63 and one: no wrap unless `excess` says so.
                     excess |= *slot;
-                    song = song.wrapping_add(*slot).wrapping_add(1);
+                    song = song.wrapping_add(slot.wrapping_add(1));
                     excess |= song;
                     *slot = song;
                 }
             }
             rest = after;
+            taken = *end;
             start = 0;
         }
         if excess > MAX_ID { Err(Corrupt("a song exceeds 2^63-1")) } else { Ok(()) }

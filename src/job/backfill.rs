@@ -1,12 +1,17 @@
 //! `backfill`: a folder of historical logs to partials, and their windows.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Context;
 use super::emit_window::{EmitOptions, EmitReport, emit_window};
-use super::reduce_day::{ReduceOptions, ReduceReport, reduce_inputs};
-use crate::error::{ErrorKind, Result};
-use crate::input::{self, DatedDay, DatedLogs};
+use super::freshness::Digests;
+use super::inspect::open_day;
+use super::known::{self, Comparison};
+use super::reduce_day::{self, IfStored, ReduceOptions, ReduceReport, reduce_inputs};
+use crate::error::{Error, ErrorKind, Result};
+use crate::input::{self, DatedDay, DatedLogs, InputPath, Source};
 use crate::model::Day;
 use crate::store::Store;
 
@@ -19,10 +24,13 @@ pub struct BackfillOptions {
     pub from: Option<Day>,
     /// Last day, if bounded.
     pub to: Option<Day>,
-    /// Limits of each day; its `logs` and `day` are filled in for each.
+    /// Limits of each day; its `logs`, `day`, `force` and `add` are not looked at.
     pub reduce: ReduceOptions,
     /// Emit the window of each date; its `day` is filled in for each.
     pub emit: Option<EmitOptions>,
+    /// Only tell what would be done: nothing is touched, no lock is taken. Logs whose name, size or time differ from
+    /// what is stored are read.
+    pub dry_run: bool,
 }
 
 /// What became of one day.
@@ -31,20 +39,69 @@ pub struct BackfillDay {
     /// The day.
     pub day: Day,
     /// Its reduction; a bad day does not stop the others.
-    pub reduced: Option<Result<ReduceReport>>,
-    /// Its emission, if it was asked for and its window's days are stored.
-    pub emitted: Option<Result<EmitReport>>,
-    /// Days that its window lacks, if it was to be emitted and was not.
-    pub lacking: Vec<Day>,
+    pub reduced: DayOutcome,
+    /// The window that ends on it.
+    pub window: WindowOutcome,
 }
 
-/// What a backfill did.
+/// What became of a day's logs.
+#[derive(Debug)]
+pub enum DayOutcome {
+    /// The folder has none.
+    NoLogs,
+    /// The run was stopped before.
+    NotReached,
+    /// What would be done.
+    Planned(DayPlan),
+    /// They are in its partial, now or since before, or were left out as the report says.
+    Reduced(Box<ReduceReport>),
+    /// What went wrong.
+    Failed(Error),
+}
+
+/// What would become of a day's logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DayPlan {
+    /// The day has no partial: it would get one.
+    Reduce,
+    /// A log changed, or there are more: its partial would be replaced.
+    Replace,
+    /// Its partial is of the same logs.
+    Unchanged,
+    /// A log that its partial was made from is gone: it would be left as it is.
+    Kept,
+}
+
+/// What became of a window.
+#[derive(Debug)]
+pub enum WindowOutcome {
+    /// Not asked for.
+    NotAsked,
+    /// The run was stopped before.
+    NotReached,
+    /// These days of it are not stored.
+    Lacking(Vec<Day>),
+    /// It is published already, made from the same partials.
+    Fresh,
+    /// It would be emitted.
+    Planned,
+    /// It was emitted.
+    Emitted(Box<EmitReport>),
+    /// What went wrong.
+    Failed(Error),
+}
+
+/// What a backfill did, or would do.
 #[derive(Debug)]
 pub struct BackfillReport {
     /// The days, ascending.
     pub days: Vec<BackfillDay>,
     /// Entries of the folder that were passed over, each with the reason.
     pub passed_over: Vec<(PathBuf, String)>,
+    /// What ended the run before its end: a signal, or a lock that somebody else holds.
+    pub stopped: Option<Error>,
+    /// Whether nothing was done.
+    pub dry_run: bool,
 }
 
 impl BackfillOptions {
@@ -54,71 +111,157 @@ impl BackfillOptions {
     }
 }
 
-impl BackfillDay {
-    /// A day of which nothing was done yet.
-    fn untouched(day: Day) -> Self {
-        BackfillDay { day, reduced: None, emitted: None, lacking: Vec::new() }
-    }
-}
-
-/// Reduces every day whose logs are in the folder, then emits the windows of those dates.
+/// Reduces every day whose logs are in the folder, then emits the windows of those dates that are not there or stale.
 ///
-/// A day of unchanged logs is left alone; a bad day does not stop the others. A window is emitted once its days are
-/// stored, whether by this run or before.
+/// A day of unchanged logs is left alone, one whose logs changed is made again, and one of which a recorded log is gone
+/// is left alone with a warning; a bad day does not stop the others. A window is emitted once its days are
+/// stored, whether by this run or before, unless it is published already, made from the same partials. A run
+/// that was stopped goes on where it was when it is started again.
 ///
 /// # Errors
-/// A folder that is not there or has no logs, a store that is locked, and signals; all else is in the report.
+/// A folder that is not there or has no logs; all else is in the report, a signal too.
 pub fn backfill(context: &Context, options: &BackfillOptions) -> Result<BackfillReport> {
     let DatedLogs { days, passed_over } = input::find_days(context.files.as_ref(), &options.logs)?;
-    let mut report = BackfillReport { days: Vec::new(), passed_over };
+    let dry_run = options.dry_run;
+    let mut run = Run {
+        context,
+        options,
+        report: BackfillReport { days: Vec::new(), passed_over, stopped: None, dry_run },
+    };
     for DatedDay { day, inputs } in days.into_iter().filter(|dated| options.covers(dated.day)) {
-        let reduced =
-            inputs.and_then(|inputs| reduce_inputs(context, &options.reduce, day, &inputs));
-        stop_on(&reduced)?;
-        report.days.push(BackfillDay { reduced: Some(reduced), ..BackfillDay::untouched(day) });
+        let reduced = run.reduce(day, inputs);
+        run.report.days.push(BackfillDay { day, reduced, window: WindowOutcome::NotAsked });
     }
     if let Some(emit) = &options.emit {
-        emit_all(context, options, emit, &mut report)?;
+        run.emit_all(emit)?;
     }
-    Ok(report)
+    Ok(run.report)
 }
 
-/// A signal or a lock held elsewhere ends the whole run: every further day would meet it too.
-fn stop_on<T>(outcome: &Result<T>) -> Result<()> {
-    match outcome {
-        Err(error) if matches!(error.kind(), ErrorKind::Interrupted(_) | ErrorKind::Locked) => {
-            Err(error.clone())
-        }
-        _ => Ok(()),
-    }
+struct Run<'a> {
+    context: &'a Context,
+    options: &'a BackfillOptions,
+    report: BackfillReport,
 }
 
-/// Emits the window of every date of the range: those with logs, and those with a partial from before.
-fn emit_all(
-    context: &Context,
-    options: &BackfillOptions,
-    emit: &EmitOptions,
-    report: &mut BackfillReport,
-) -> Result<()> {
-    let stored = Store::new(&context.store).days(context.files.as_ref())?;
-    for day in stored.iter().copied().filter(|day| options.covers(*day)) {
-        if !report.days.iter().any(|known| known.day == day) {
-            report.days.push(BackfillDay::untouched(day));
+impl Run<'_> {
+    fn reduce(&mut self, day: Day, inputs: Result<Vec<InputPath>>) -> DayOutcome {
+        if self.report.stopped.is_some() {
+            return DayOutcome::NotReached;
+        }
+        let (context, reduce) = (self.context, &self.options.reduce);
+        let outcome = inputs.and_then(|inputs| {
+            if self.options.dry_run {
+                return plan(context, day, &inputs).map(DayOutcome::Planned);
+            }
+            let reduced = reduce_inputs(context, reduce, IfStored::Refresh, day, &inputs)?;
+            Ok(DayOutcome::Reduced(Box::new(reduced)))
+        });
+        match self.stop_on(outcome) {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(error)) => DayOutcome::Failed(error),
+            None => DayOutcome::NotReached,
         }
     }
-    report.days.sort_by_key(|known| known.day);
-    for dated in &mut report.days {
-        let window = dated.day.window(emit.days);
-        let lacking: Vec<Day> =
-            window.into_iter().filter(|day| stored.binary_search(day).is_err()).collect();
+
+    /// A signal or a lock held elsewhere ends the whole run: every further day would meet it too.
+    fn stop_on<T>(&mut self, outcome: Result<T>) -> Option<Result<T>> {
+        match outcome {
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted(_) | ErrorKind::Locked) => {
+                self.report.stopped = Some(error);
+                None
+            }
+            other => Some(other),
+        }
+    }
+
+    /// Emits the window of every date of the range: those with logs, and those with a partial from before.
+    fn emit_all(&mut self, emit: &EmitOptions) -> Result<()> {
+        let files = self.context.files.as_ref();
+        let mut stored: BTreeSet<Day> = match Store::new(&self.context.store).days(files) {
+            Ok(days) => days.into_iter().collect(),
+            // No day has come so far as to make it.
+            Err(error) if matches!(error.kind(), ErrorKind::Missing { .. }) => BTreeSet::new(),
+            Err(error) => return Err(error),
+        };
+        let mut digests = Digests::new(self.context);
+        let days = &mut self.report.days;
+        for dated in days.iter() {
+            if let DayOutcome::Planned(plan @ (DayPlan::Reduce | DayPlan::Replace)) = dated.reduced
+            {
+                digests.will_change(dated.day);
+                if plan == DayPlan::Reduce {
+                    stored.insert(dated.day);
+                }
+            }
+        }
+        let with_logs: BTreeSet<Day> = days.iter().map(|dated| dated.day).collect();
+        let others =
+            stored.iter().filter(|day| self.options.covers(**day) && !with_logs.contains(day));
+        days.extend(others.map(|day| BackfillDay {
+            day: *day,
+            reduced: DayOutcome::NoLogs,
+            window: WindowOutcome::NotAsked,
+        }));
+        days.sort_by_key(|known| known.day);
+        for at in 0..self.report.days.len() {
+            let Some(day) = self.report.days.get(at).map(|dated| dated.day) else { break };
+            let window = self.emit(emit, day, &stored, &mut digests);
+            if let Some(dated) = self.report.days.get_mut(at) {
+                dated.window = window;
+            }
+        }
+        Ok(())
+    }
+
+    fn emit(
+        &mut self,
+        emit: &EmitOptions,
+        day: Day,
+        stored: &BTreeSet<Day>,
+        digests: &mut Digests<'_>,
+    ) -> WindowOutcome {
+        if self.report.stopped.is_some() {
+            return WindowOutcome::NotReached;
+        }
+        let options = EmitOptions { day, ..emit.clone() };
+        let window = day.window(options.days);
+        let lacking: Vec<Day> = window.into_iter().filter(|day| !stored.contains(day)).collect();
         // Stored days count, also one whose new logs were refused: what is stored of it is its last good state.
-        if !(lacking.is_empty() || emit.allow_missing) {
-            dated.lacking = lacking;
-            continue;
+        if !(lacking.is_empty() || options.allow_missing) {
+            return WindowOutcome::Lacking(lacking);
         }
-        let emitted = emit_window(context, &EmitOptions { day: dated.day, ..emit.clone() });
-        stop_on(&emitted)?;
-        dated.emitted = Some(emitted);
+        let outcome = self.context.check_stop().and_then(|()| {
+            if digests.are_published(&options) {
+                return Ok(WindowOutcome::Fresh);
+            }
+            if self.options.dry_run {
+                return Ok(WindowOutcome::Planned);
+            }
+            let emitted = emit_window(self.context, &options)?;
+            Ok(WindowOutcome::Emitted(Box::new(emitted)))
+        });
+        match self.stop_on(outcome) {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(error)) => WindowOutcome::Failed(error),
+            None => WindowOutcome::NotReached,
+        }
     }
-    Ok(())
+}
+
+/// What a reduction of these logs would do.
+fn plan(context: &Context, day: Day, inputs: &[InputPath]) -> Result<DayPlan> {
+    context.check_stop()?;
+    let source = Source::open(Arc::clone(&context.files), inputs, context.budget.memory)?;
+    let Some(partial) = open_day(context, &Store::new(&context.store), day)? else {
+        return Ok(DayPlan::Reduce);
+    };
+    match known::compare(context, partial.metadata(), source)? {
+        Comparison::Same => Ok(DayPlan::Unchanged),
+        Comparison::Changed => Ok(DayPlan::Replace),
+        Comparison::Gone(names) => {
+            context.observer.warn(&reduce_day::gone(day, &names));
+            Ok(DayPlan::Kept)
+        }
+    }
 }

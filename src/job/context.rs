@@ -70,6 +70,27 @@ pub enum Phase {
     Publish,
     /// Logs are made up; units are rows.
     Generate,
+    /// Runs are written as tables; units are entries.
+    Export,
+    /// Tables are read into runs; units are rows.
+    Import,
+}
+
+impl Phase {
+    /// The name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Phase::Read => "read",
+            Phase::Count => "count",
+            Phase::Merge => "merge",
+            Phase::Emit => "emit",
+            Phase::Publish => "publish",
+            Phase::Generate => "generate",
+            Phase::Export => "export",
+            Phase::Import => "import",
+        }
+    }
 }
 
 /// Is told what a run does. Called from any thread, once a window of the log and once a round of a merge.

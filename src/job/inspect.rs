@@ -80,9 +80,18 @@ fn open_stored(context: &Context, day: Day) -> Result<Partial> {
     open_day(context, &store, day)?.ok_or_else(missing)
 }
 
+/// The days that are stored, ascending, and those whose partial's name something else has taken, which fail to open.
+fn all_days(context: &Context) -> Result<Vec<Day>> {
+    let store = Store::new(&context.store);
+    let mut days = store.days(context.files.as_ref())?;
+    days.extend(store.impostors(context.files.as_ref())?);
+    days.sort_unstable();
+    Ok(days)
+}
+
 /// The days of the store, ascending; a damaged one carries its error. Reads the footers alone.
 pub fn list(context: &Context) -> Result<Vec<(Day, Result<DayFacts>)>> {
-    let days = Store::new(&context.store).days(context.files.as_ref())?;
+    let days = all_days(context)?;
     Ok(days.into_iter().map(|day| (day, inspect(context, day))).collect())
 }
 
@@ -95,7 +104,7 @@ pub fn inspect(context: &Context, day: Day) -> Result<DayFacts> {
 /// totals against the footer. The outer error is for a store that cannot be listed, or a signal.
 pub fn verify(context: &Context, days: &[Day]) -> Result<Vec<(Day, Result<DayFacts>)>> {
     let days = match days {
-        [] => Store::new(&context.store).days(context.files.as_ref())?,
+        [] => all_days(context)?,
         days => days.to_vec(),
     };
     let mut results = Vec::new();

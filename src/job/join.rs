@@ -37,12 +37,20 @@ impl Input {
         Ok(Input { path, digest: None, _scratch: Some(scratch) })
     }
 
+    /// Both runs of a day's piece, written to an unnamed file: its day and inputs mean nothing.
+    pub(super) fn written(writer: Writer<Box<dyn TemporaryFile>>) -> Result<Self> {
+        let rows = writer.ended_runs().first().map_or(0, |run| run.streams);
+        let day = Day::new(1970, 1, 1)
+            .ok_or_else(|| Error::from(ErrorKind::Fault("there is no 1970-01-01")))?;
+        Self::spilled(writer.finish(day, rows, RejectCounts::default(), Vec::new())?.sink)
+    }
+
     fn open(&self, context: &Context) -> Result<Partial> {
         let opened = context.files.open(&self.path);
         let opened = opened.map_err(|error| Error::io("open", error).at(&self.path))?;
         let partial = Partial::open(opened, &self.path)?;
         if self.digest.is_some_and(|digest| digest != partial.digest()) {
-            let what = "it was replaced while the window was read: run again";
+            let what = "it was replaced while it was read: run again";
             return Err(Error::damaged(what).at(&self.path));
         }
         Ok(partial)
@@ -119,29 +127,38 @@ pub(super) fn join<W: Write + Send>(
     partials: &[Partial],
     writer: &mut Writer<W>,
 ) -> Result<()> {
-    for kind in Kind::ALL {
-        let pieces = partial::split(partials, kind, plan.piece_entries)?;
-        let shape = Shape { pool, pieces: pieces.len() };
-        partial::write_run(
-            writer,
-            shape,
-            || (),
-            |(), at| {
-                let mut whole = Batch::default();
-                if let Some(piece) = pieces.get(at) {
-                    let mut merge = merge_piece(partials, kind, piece);
-                    let mut batch = Batch::default();
-                    while merge.next(&mut batch)? {
-                        context.check_stop()?;
-                        context.observer.advance(Phase::Merge, batch.len() as u64);
-                        whole.extend_from(&batch, 0..batch.len());
-                    }
+    Kind::ALL.into_iter().try_for_each(|kind| join_run(context, pool, plan, partials, kind, writer))
+}
+
+/// Writes one run of all partials together to `writer`.
+pub(super) fn join_run<W: Write + Send>(
+    context: &Context,
+    pool: &rayon::ThreadPool,
+    plan: MergePlan,
+    partials: &[Partial],
+    kind: Kind,
+    writer: &mut Writer<W>,
+) -> Result<()> {
+    let pieces = partial::split(partials, kind, plan.piece_entries)?;
+    let shape = Shape { pool, pieces: pieces.len() };
+    partial::write_run(
+        writer,
+        shape,
+        || (),
+        |(), at| {
+            let mut whole = Batch::default();
+            if let Some(piece) = pieces.get(at) {
+                let mut merge = merge_piece(partials, kind, piece);
+                let mut batch = Batch::default();
+                while merge.next(&mut batch)? {
+                    context.check_stop()?;
+                    context.observer.advance(Phase::Merge, batch.len() as u64);
+                    whole.extend_from(&batch, 0..batch.len());
                 }
-                Ok(whole)
-            },
-        )?;
-    }
-    Ok(())
+            }
+            Ok(whole)
+        },
+    )
 }
 
 /// The merge of what all partials have in a piece of the key space.

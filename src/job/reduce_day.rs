@@ -1,20 +1,17 @@
-//! `reduce-day`: a day's logs to its partial.
+//! `reduce-day`: a day's logs to its partial, from nothing or on top of what the day has.
 
-use std::collections::HashMap;
-use std::io::Write;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::count::{Base, Counting, Done};
 use super::inspect::open_day;
-use super::join::{join, open_merged, temporary_writer};
-use super::tally::{self, Logs, Tally};
+use super::known::{self, Comparison};
 use super::{Context, Phase};
-use crate::error::{Error, ErrorKind, Result};
-use crate::fs::{FileSystem, TemporaryFile};
-use crate::input::{self, InputPath, InputStat, Source};
+use crate::error::{ErrorKind, Result};
+use crate::input::{self, InputPath, Source};
 use crate::model::{Day, InputFacts, RejectCounts};
 use crate::partial::{Finished, Metadata};
-use crate::row::{CountrySet, RejectReport};
 use crate::store::{self, Store, StoreLock};
 
 /// What to reduce, and what to refuse.
@@ -26,11 +23,13 @@ pub struct ReduceOptions {
     pub day: Option<Day>,
     /// Replace a partial of other inputs.
     pub force: bool,
+    /// Count the logs on top of what the day's partial has; not with `force`, which goes first.
+    pub add: bool,
     /// Take any two capitals as a country, not the assigned ISO 3166-1 codes alone.
     pub any_country: bool,
-    /// Refuse the day when rejects / rows is strictly above this.
+    /// Refuse the logs when rejects / rows is strictly above this; what is in the partial already does not count.
     pub max_reject_ratio: f64,
-    /// Refuse the day when fewer rows are accepted.
+    /// Refuse the logs when fewer of their rows are accepted.
     pub min_rows: u64,
 }
 
@@ -40,6 +39,7 @@ impl Default for ReduceOptions {
             logs: Vec::new(),
             day: None,
             force: false,
+            add: false,
             any_country: false,
             max_reject_ratio: 0.10,
             min_rows: 0,
@@ -54,8 +54,39 @@ pub enum ReduceOutcome {
     Reduced,
     /// Its partial was replaced.
     Replaced,
+    /// The logs were counted on top of what its partial had.
+    Added,
     /// It has a partial of the same inputs already; nothing was done.
     Unchanged,
+    /// A log that its partial was made from is gone, so that it cannot be made again; nothing was done.
+    Kept,
+}
+
+impl ReduceOutcome {
+    /// The name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            ReduceOutcome::Reduced => "reduced",
+            ReduceOutcome::Replaced => "replaced",
+            ReduceOutcome::Added => "added",
+            ReduceOutcome::Unchanged => "unchanged",
+            ReduceOutcome::Kept => "kept",
+        }
+    }
+}
+
+/// What becomes of a day that has a partial of other inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum IfStored {
+    /// It is an error.
+    Refuse,
+    /// It is replaced, without a look at what it was made from.
+    Replace,
+    /// The inputs come on top of it.
+    Add,
+    /// It is replaced if all logs that it was made from are among the inputs.
+    Refresh,
 }
 
 /// What a reduction did.
@@ -65,11 +96,13 @@ pub struct ReduceReport {
     pub day: Day,
     /// What became of it.
     pub outcome: ReduceOutcome,
-    /// All rows.
+    /// All rows of the day.
     pub rows: u64,
-    /// Rejected rows by reason.
+    /// Rows that this run read and counted: none of an unchanged day.
+    pub rows_read: u64,
+    /// Rejected rows of the day by reason.
     pub rejects: RejectCounts,
-    /// The logs, in the order read.
+    /// The day's logs, in the order read.
     pub inputs: Vec<InputFacts>,
     /// Distinct users, and distinct (user, song) pairs.
     pub users: Counted,
@@ -98,45 +131,112 @@ pub struct Counted {
 ///
 /// A partial of the same logs stays as it is: logs of equal name, size and time are not even read, others are
 /// compared by their digest. Memory stays below the budget for any number of rows, users and songs; a log that
-/// exceeds it costs one more write and read of what it reduces to.
+/// exceeds it costs one more write and read of what it reduces to. Logs that are added cost their own
+/// reduction and one read and write of the partial.
 ///
 /// # Errors
-/// Those of the logs ([`input`]), [`ErrorKind::DayExists`], [`ErrorKind::TooManyRejects`] (the rejects file is published
-/// all the same), [`ErrorKind::TooFewRows`], [`ErrorKind::Locked`], and failures to write. The store is then what it was.
+/// Those of the logs ([`input`]), [`ErrorKind::DayExists`], [`ErrorKind::AlreadyInDay`],
+/// [`ErrorKind::TooManyRejects`] (the rejects file is published all the same), [`ErrorKind::TooFewRows`],
+/// [`ErrorKind::Locked`], and failures to write. The store is then what it was.
 pub fn reduce_day(context: &Context, options: &ReduceOptions) -> Result<ReduceReport> {
     let inputs = input::expand(context.files.as_ref(), &options.logs)?;
     let day = match options.day {
         Some(day) => day,
         None => input::day_of_inputs(&inputs)?,
     };
-    reduce_inputs(context, options, day, &inputs)
+    let if_stored = match (options.force, options.add) {
+        (true, _) => IfStored::Replace,
+        (false, true) => IfStored::Add,
+        (false, false) => IfStored::Refuse,
+    };
+    reduce_inputs(context, options, if_stored, day, &inputs)
 }
 
-/// [`reduce_day`] for inputs that were found already; `options.logs` and `options.day` are not looked at.
+/// [`reduce_day`] for inputs that were found already; `logs`, `day`, `force` and `add` of the options are not looked
+/// at.
 pub(super) fn reduce_inputs(
     context: &Context,
     options: &ReduceOptions,
+    if_stored: IfStored,
     day: Day,
     inputs: &[InputPath],
 ) -> Result<ReduceReport> {
     let files = context.files.as_ref();
     let store = Store::new(&context.store);
-    let source = Source::open(Arc::clone(&context.files), inputs, context.budget.memory)?;
+    let open = || Source::open(Arc::clone(&context.files), inputs, context.budget.memory);
+    let mut source = open()?;
     let lock = StoreLock::take(files, &store)?;
-    let replaces = store.open_partial(files, day)?.is_some();
-    if !options.force
+    let mut outcome = match store.open_partial(files, day)? {
+        Some(_) => ReduceOutcome::Replaced,
+        None => ReduceOutcome::Reduced,
+    };
+    let mut base = None;
+    // A partial that is to be replaced in any case may be damaged.
+    if if_stored != IfStored::Replace
         && let Some(partial) = open_day(context, &store, day)?
     {
-        check_unchanged(context, partial.metadata(), source)?;
-        return Ok(report(&store, partial.metadata(), partial.bytes(), ReduceOutcome::Unchanged));
+        if if_stored == IfStored::Add {
+            outcome = ReduceOutcome::Added;
+            base = Some(Base::new(context, &lock, partial)?);
+        } else {
+            let comparison = known::compare(context, partial.metadata(), source)?;
+            if let Some(outcome) = untouched(context, &store, day, if_stored, comparison)? {
+                return Ok(report(&store, partial.metadata(), partial.bytes(), outcome));
+            }
+            source = open()?;
+        }
     }
-    let (finished, spilled_runs) = count(context, options, day, inputs, source, &lock)?;
-    let outcome = if replaces { ReduceOutcome::Replaced } else { ReduceOutcome::Reduced };
-    let Finished { sink, bytes, metadata, .. } = finished.partial;
-    context.phase(Phase::Publish, Some(2), || {
-        store::publish_day(files, &lock, day, finished.rejects, sink)
-    })?;
-    Ok(ReduceReport { spilled_runs, ..report(&store, &metadata, bytes, outcome) })
+    let counting = Counting { context, options, day, inputs, source: &source, lock: &lock };
+    let Done { partial: finished, rejects, rows, spilled_runs } = counting.count(base)?;
+    let Finished { sink, bytes, metadata, .. } = finished;
+    context
+        .phase(Phase::Publish, Some(2), || store::publish_day(files, &lock, day, rejects, sink))?;
+    let report = report(&store, &metadata, bytes, outcome);
+    Ok(ReduceReport { spilled_runs, rows_read: rows, ..report })
+}
+
+/// What is told of a day that is left as it is; `None` if it is to be made again.
+fn untouched(
+    context: &Context,
+    store: &Store,
+    day: Day,
+    if_stored: IfStored,
+    comparison: Comparison,
+) -> Result<Option<ReduceOutcome>> {
+    match comparison {
+        Comparison::Same => {
+            let rejects = store.rejects_path(day);
+            if context
+                .files
+                .stat(&rejects)
+                .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+            {
+                let text =
+                    format!("{rejects:?} is gone: to write it again, reduce {day} with --force");
+                context.observer.warn(&text);
+            }
+            Ok(Some(ReduceOutcome::Unchanged))
+        }
+        _ if if_stored == IfStored::Refuse => Err(ErrorKind::DayExists(day).into()),
+        Comparison::Changed => Ok(None),
+        Comparison::Gone(names) => {
+            context.observer.warn(&gone(day, &names));
+            Ok(Some(ReduceOutcome::Kept))
+        }
+    }
+}
+
+/// Warns that a day cannot be made again.
+pub(super) fn gone(day: Day, names: &[Vec<u8>]) -> String {
+    let name = names.first().map(|name| String::from_utf8_lossy(name)).unwrap_or_default();
+    let others = match names.len() {
+        0 | 1 => String::new(),
+        all => format!(" and {} more", all - 1),
+    };
+    format!(
+        "{day} is left as it is: {name:?}{others}, which it was made from, is not among the logs; \
+         to make it from those that are, reduce it with --force"
+    )
 }
 
 fn report(
@@ -150,6 +250,7 @@ fn report(
         day: metadata.day,
         outcome,
         rows: metadata.rows,
+        rows_read: 0,
         rejects: metadata.rejects,
         inputs: metadata.inputs.clone(),
         users,
@@ -158,159 +259,5 @@ fn report(
         partial_bytes,
         rejects_file: store.rejects_path(metadata.day),
         spilled_runs: 0,
-    }
-}
-
-/// Whether the partial is of these very logs: by name, size and time, or else by reading them for their digests.
-fn check_unchanged(context: &Context, metadata: &Metadata, source: Source) -> Result<()> {
-    let mut known: Vec<InputStat> = metadata
-        .inputs
-        .iter()
-        .map(|facts| InputStat {
-            name: facts.name.clone(),
-            size: facts.size,
-            modified_ns: facts.modified_ns,
-        })
-        .collect();
-    let given: Option<Vec<InputStat>> = source.stats().into_iter().collect();
-    if let Some(mut given) = given {
-        let order = |stat: &InputStat| (stat.name.clone(), stat.size, stat.modified_ns);
-        known.sort_by_key(order);
-        given.sort_by_key(order);
-        if known == given {
-            return Ok(());
-        }
-    }
-    let total = source.total_disk_bytes();
-    let digested = context.phase(Phase::Read, total, || {
-        input::digest_all(source, context.budget.threads, &|bytes| {
-            context.observer.advance(Phase::Read, bytes);
-            context.check_stop()
-        })
-    })?;
-    let digests = |inputs: &[InputFacts]| {
-        let mut digests: Vec<u128> = inputs.iter().map(|facts| facts.digest).collect();
-        digests.sort_unstable();
-        digests
-    };
-    if digests(&metadata.inputs) == digests(&digested.facts) {
-        return Ok(());
-    }
-    Err(ErrorKind::DayExists(metadata.day).into())
-}
-
-/// A day that is counted and not yet published.
-struct Counting {
-    partial: Finished<Box<dyn TemporaryFile>>,
-    rejects: Box<dyn TemporaryFile>,
-}
-
-/// Reads the logs and writes both files under temporary names.
-fn count(
-    context: &Context,
-    options: &ReduceOptions,
-    day: Day,
-    inputs: &[InputPath],
-    source: Source,
-    lock: &StoreLock,
-) -> Result<(Counting, usize)> {
-    let files = context.files.as_ref();
-    let pool = context.pool()?;
-    let countries = if options.any_country { CountrySet::any() } else { CountrySet::iso() };
-    let partial = || lock.temporary_partial(files);
-    let scratch = || lock.scratch_file(files);
-    let zstd = inputs.iter().any(|input| input.name().ends_with(b".zst"));
-    let logs = Logs {
-        context,
-        pool: &pool,
-        source: &source,
-        countries: &countries,
-        plan: context.budget.count(zstd),
-        partial: &partial,
-        scratch: &scratch,
-    };
-    let names: Vec<Vec<u8>> = inputs.iter().map(|input| input.name().to_vec()).collect();
-    // Asked as soon as all is read, before minutes of merging.
-    let mut read = None;
-    let check = |report: &RejectReport| {
-        let rows: Vec<u64> = (0..inputs.len()).map(|input| report.rows(input)).collect();
-        let finished = source.finish(&rows)?;
-        refuse_copies(inputs, &finished.facts)?;
-        read = Some(finished);
-        check_limits(files, options, day, lock, report, &names)
-    };
-    let Tally { rejects: report, runs } = logs.tally(check)?;
-    let (writer, spilled_runs) = match runs {
-        tally::Counted::Whole(writer) => (*writer, 0),
-        // The arena is given back by now: merging has the memory for itself.
-        tally::Counted::Spilled(spills) => context.phase(Phase::Merge, None, || {
-            let (plan, spilled_runs) = (context.budget.join(), spills.len());
-            let opened = open_merged(context, &pool, plan, spills, &scratch)?;
-            let mut writer = temporary_writer(partial()?)?;
-            join(context, &pool, plan, &opened.partials, &mut writer)?;
-            Ok((writer, spilled_runs))
-        })?,
-    };
-    let finished = read.unwrap_or_default();
-    for input in finished.unterminated.iter().filter_map(|at| finished.facts.get(*at)) {
-        let name = String::from_utf8_lossy(&input.name);
-        context.observer.warn(&format!("{name:?}: the last line has no end: is the log complete?"));
-    }
-    let rows = report.rows_by_input.iter().sum();
-    let partial = writer.finish(day, rows, report.counts, finished.facts)?;
-    let rejects = write_rejects(files, lock, &report, &names)?;
-    Ok((Counting { partial, rejects }, spilled_runs))
-}
-
-/// Refuses the same log under two names, which would count every row twice; logs without rows do no harm.
-fn refuse_copies(inputs: &[InputPath], facts: &[InputFacts]) -> Result<()> {
-    let mut known: HashMap<u128, &InputPath> = HashMap::new();
-    for (input, facts) in inputs.iter().zip(facts).filter(|(_, facts)| facts.rows > 0) {
-        if let Some(first) = known.insert(facts.digest, input) {
-            let other = first.path().display().to_string();
-            return Err(Error::from(ErrorKind::TwiceGiven(other)).at(input.path()));
-        }
-    }
-    Ok(())
-}
-
-/// Refuses a day with too many corrupt rows, whose rejects file tells why, or with too few good ones.
-fn check_limits(
-    files: &dyn FileSystem,
-    options: &ReduceOptions,
-    day: Day,
-    lock: &StoreLock,
-    report: &RejectReport,
-    names: &[Vec<u8>],
-) -> Result<()> {
-    let rows: u64 = report.rows_by_input.iter().sum();
-    let rejected = report.counts.total();
-    #[expect(clippy::cast_precision_loss, reason = "a ratio to be compared with a typed limit")]
-    // No rows make no ratio, which is above nothing.
-    let too_many = rejected as f64 / rows as f64 > options.max_reject_ratio;
-    if too_many {
-        store::publish_rejects_only(files, lock, day, write_rejects(files, lock, report, names)?)?;
-        let rejects = lock.store().rejects_path(day).display().to_string();
-        let limit = options.max_reject_ratio;
-        return Err(ErrorKind::TooManyRejects { rejected, rows, limit, rejects }.into());
-    }
-    let accepted = rows - rejected;
-    if accepted < options.min_rows {
-        return Err(ErrorKind::TooFewRows { accepted, limit: options.min_rows }.into());
-    }
-    Ok(())
-}
-
-fn write_rejects(
-    files: &dyn FileSystem,
-    lock: &StoreLock,
-    report: &RejectReport,
-    names: &[Vec<u8>],
-) -> Result<Box<dyn TemporaryFile>> {
-    let mut file = lock.temporary_rejects(files)?;
-    let text = report.render(names);
-    match file.write_all(&text).and_then(|()| file.flush()) {
-        Ok(()) => Ok(file),
-        Err(error) => Err(Error::io("write", error).at(file.path())),
     }
 }

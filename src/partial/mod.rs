@@ -21,12 +21,13 @@ mod split;
 mod verify;
 mod writer;
 
+pub(crate) use cutter::{Cut, Cutter};
 pub use index::BlockHandle;
 pub use layout::VERSION;
 pub use metadata::{Metadata, RunFacts};
 pub use reader::{BlockReader, Partial};
 pub use run_writer::{Shape, write_run};
-pub use split::{Piece, split};
+pub use split::{Piece, split, split_range};
 pub use verify::verify;
 pub use writer::{Finished, Writer};
 

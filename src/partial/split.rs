@@ -20,27 +20,41 @@ pub type Piece = Range<Position>;
 ///
 /// A piece starts at the first song of a key, unless that key alone exceeds a piece.
 pub fn split(partials: &[Partial], kind: Kind, entries: u64) -> Result<Vec<Piece>> {
-    let blocks: u64 = partials.iter().map(|partial| partial.blocks_of(kind)).sum();
+    split_range(partials, kind, Position::FIRST..Position::END, entries)
+}
+
+/// As [`split`], of a part of the key space: reads the index pages of that part alone.
+pub fn split_range(
+    partials: &[Partial],
+    kind: Kind,
+    range: Range<Position>,
+    entries: u64,
+) -> Result<Vec<Piece>> {
+    let blocks: u64 = partials.iter().map(|partial| partial.blocks_in(kind, &range)).sum();
     let stride = usize::try_from(blocks.div_ceil(MOST_SAMPLES)).unwrap_or(usize::MAX).max(1);
     let mut samples: Vec<(Position, u64)> = Vec::new();
     for partial in partials {
-        for page in 0..partial.page_count(kind) {
+        for page in partial.pages_in(kind, &range) {
             for group in partial.page(kind, page)?.chunks(stride) {
                 let entries = group.iter().map(|handle| u64::from(handle.entries)).sum();
                 samples.extend(group.first().map(|handle| (handle.first, entries)));
             }
         }
     }
+    samples.retain(|(first, _)| *first < range.end);
     samples.sort_unstable_by_key(|(first, _)| *first);
-    Ok(cut(&samples, entries))
+    // Blocks that begin before the range: the last of each partial may have entries in it.
+    let before = samples.partition_point(|(first, _)| *first <= range.start);
+    let unneeded = before.saturating_sub(partials.len());
+    Ok(cut(samples.get(unneeded..).unwrap_or_default(), range, entries))
 }
 
-fn cut(samples: &[(Position, u64)], entries: u64) -> Vec<Piece> {
+fn cut(samples: &[(Position, u64)], range: Range<Position>, entries: u64) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    let mut start = Position::FIRST;
+    let mut start = range.start;
     let mut work = 0;
     for (first, more) in samples {
-        if work >= entries {
+        if work >= entries && *first > start {
             let end =
                 if first.key > start.key { Position { key: first.key, song: 0 } } else { *first };
             if end > start {
@@ -51,7 +65,7 @@ fn cut(samples: &[(Position, u64)], entries: u64) -> Vec<Piece> {
         }
         work += more;
     }
-    pieces.push(start..Position::END);
+    pieces.push(start..range.end);
     pieces
 }
 
@@ -65,7 +79,7 @@ mod tests {
         let samples =
             [(at(1, 5), 10), (at(2, 7), 10), (at(2, 9), 10), (at(3, 1), 10), (at(9, 9), 10)];
         let cuts = |entries| {
-            let pieces = cut(&samples, entries);
+            let pieces = cut(&samples, Position::FIRST..Position::END, entries);
             assert_eq!(pieces.first().map(|piece| piece.start), Some(Position::FIRST));
             assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start));
             pieces.iter().map(|piece| piece.end).collect::<Vec<_>>()
@@ -73,6 +87,22 @@ mod tests {
         assert_eq!(cuts(10), [at(2, 0), at(2, 9), at(3, 0), at(9, 0), Position::END]);
         assert_eq!(cuts(20), [at(2, 0), at(9, 0), Position::END]);
         assert_eq!(cuts(1000), [Position::END]);
-        assert_eq!(cut(&[], 5), [Position::FIRST..Position::END]);
+        let all = Position::FIRST..Position::END;
+        assert_eq!(cut(&[], all.clone(), 5), [all]);
+    }
+
+    #[test]
+    fn a_part_of_the_key_space_is_cut_within_its_bounds() {
+        let at = |key, song| Position { key, song };
+        let samples = [(at(1, 5), 10), (at(2, 7), 10), (at(2, 9), 10), (at(2, 11), 10)];
+        let cuts = |range| {
+            let pieces = cut(&samples, range, 10);
+            pieces.into_iter().map(|piece| (piece.start, piece.end)).collect::<Vec<_>>()
+        };
+        let (start, end) = (at(2, 0), at(3, 0));
+        let expected =
+            [(start, at(2, 7)), (at(2, 7), at(2, 9)), (at(2, 9), at(2, 11)), (at(2, 11), end)];
+        assert_eq!(cuts(start..end), expected);
+        assert_eq!(cut(&[], start..end, 10), [start..end]);
     }
 }

@@ -21,10 +21,12 @@ mod naive;
 mod parse;
 mod plain;
 mod reject;
+mod shown;
 
 pub use country::CountrySet;
 pub use parse::parse;
 pub use reject::{RejectLog, RejectReport, RejectSample};
+pub use shown::ShownRejects;
 
 /// The most bytes that a row may have, without its LF and one CR.
 pub const MAX_ROW_BYTES: usize = 4096;

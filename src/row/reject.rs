@@ -11,7 +11,7 @@ use std::collections::BinaryHeap;
 use crate::model::{RejectCounts, RejectReason};
 
 /// How many rejected rows are kept to be shown.
-const SAMPLES: usize = 1000;
+pub(super) const SAMPLES: usize = 1000;
 
 /// How many bytes of each.
 const SAMPLE_BYTES: usize = 200;
@@ -232,7 +232,7 @@ impl RejectReport {
 }
 
 /// Appends `bytes` so that they can be shown: a reader can tell every byte, and none acts on a terminal.
-fn escape(bytes: &[u8], text: &mut Vec<u8>) {
+pub(super) fn escape(bytes: &[u8], text: &mut Vec<u8>) {
     for byte in bytes {
         if matches!(byte, b' '..=b'~') && *byte != b'\\' {
             text.push(*byte);

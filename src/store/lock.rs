@@ -121,7 +121,7 @@ fn lock_folder(files: &dyn FileSystem, root: &Path, path: &Path) -> Result<Box<d
 }
 
 /// Creates a folder and those above it; the names of the new ones are durable on return.
-fn create_folders(files: &dyn FileSystem, folder: &Path) -> Result<()> {
+pub(super) fn create_folders(files: &dyn FileSystem, folder: &Path) -> Result<()> {
     let absent = |path: &&Path| {
         let stat = files.stat(path);
         stat.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)

@@ -83,6 +83,31 @@ impl Store {
         Ok(days_of(&entries, FileType::File, PARTIAL_SUFFIX))
     }
 
+    /// The days whose partial's name is taken by a folder, a pipe or a device, ascending: no partials, and yet nothing
+    /// that should go unnoticed.
+    ///
+    /// # Errors
+    /// As [`Store::days`].
+    pub fn impostors(&self, files: &dyn FileSystem) -> Result<Vec<Day>> {
+        let listing = files.list(&self.partials_folder());
+        let mut entries = listing.map_err(|error| self.listing_error(error))?;
+        entries.retain(|(_, kind)| matches!(kind, FileType::Folder | FileType::Other));
+        let folders = entries.into_iter().map(|(name, _)| (name, FileType::File));
+        Ok(days_of(&folders.collect::<Vec<_>>(), FileType::File, PARTIAL_SUFFIX))
+    }
+
+    /// The days that have a rejects file, ascending; none where there is no folder of them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreadable`] or [`ErrorKind::Io`] where it cannot be listed.
+    pub fn rejects_days(&self, files: &dyn FileSystem) -> Result<Vec<Day>> {
+        match files.list(&self.rejects_folder()) {
+            Ok(entries) => Ok(days_of(&entries, FileType::File, REJECTS_SUFFIX)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(reading_error("list", error).at(self.rejects_folder())),
+        }
+    }
+
     /// The day's partial, opened to read; `None` if the day has none.
     ///
     /// # Errors
@@ -97,6 +122,26 @@ impl Store {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(reading_error("open", error).at(path)),
+        }
+    }
+
+    /// The first `most` bytes of the day's rejects file; none if there is no such file.
+    ///
+    /// # Errors
+    /// As [`Store::open_partial`].
+    pub fn read_rejects(&self, files: &dyn FileSystem, day: Day, most: u64) -> Result<Vec<u8>> {
+        let path = self.rejects_path(day);
+        let read = || {
+            let file = files.open(&path)?;
+            let size = file.stat()?.size.min(most);
+            let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
+            let read = file.read_full_at(&mut bytes, 0)?;
+            bytes.truncate(read);
+            Ok::<_, io::Error>(bytes)
+        };
+        match read() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            other => other.map_err(|error| reading_error("read", error).at(&path)),
         }
     }
 
@@ -227,6 +272,7 @@ mod tests {
         std::os::unix::fs::symlink("2021-12-01.agg", partials.join("2021-12-08.agg")).unwrap();
         let expected = ["2021-11-30", "2021-12-01", "2021-12-02", "2021-12-08"].map(day);
         assert_eq!(store.days(&OsFileSystem).unwrap(), expected);
+        assert_eq!(store.impostors(&OsFileSystem).unwrap(), [day("2021-12-09")]);
     }
 
     #[test]

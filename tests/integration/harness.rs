@@ -82,9 +82,10 @@ impl Sandbox {
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_agg"));
         command.current_dir(self.folder.path()).stdin(Stdio::null());
-        for variable in ["AGG_STORE", "AGG_OUT", "AGG_MEMORY", "AGG_THREADS", "AGG_LOG", "RUST_LOG"]
-        {
-            command.env_remove(variable);
+        for (variable, _) in std::env::vars_os() {
+            if variable.as_encoded_bytes().starts_with(b"AGG_") {
+                command.env_remove(variable);
+            }
         }
         command
     }
@@ -199,6 +200,15 @@ impl Run {
     pub(crate) fn in_one_line(self) -> Self {
         if self.stderr.lines().count() != 1 || !self.stderr.ends_with('\n') {
             self.fail("one line on standard error");
+        }
+        self
+    }
+
+    /// Expects nothing on standard error.
+    #[track_caller]
+    pub(crate) fn in_no_line(self) -> Self {
+        if !self.stderr.is_empty() {
+            self.fail("nothing on standard error");
         }
         self
     }

@@ -69,8 +69,13 @@ fn a_pipe_under_the_name_of_a_partial_or_a_manifest_is_an_error_and_not_waited_f
     for command in [EMIT, "inspect 2021-12-01", reduce, "reduce-day --force logs/2021-12-01.log"] {
         sandbox.agg(command).exits(66).tells(&["2021-12-01.agg", "no regular file"]).in_one_line();
     }
+    for command in ["list", "verify"] {
+        let run = sandbox.agg(command).exits(66).tells(&["2021-12-01.agg", "no regular file"]);
+        assert!(run.stdout.contains("2021-12-01") && run.stdout.contains("failed"), "{run:?}");
+    }
     fs::remove_file(&partial).unwrap();
     fs::create_dir(&partial).unwrap();
+    sandbox.agg("list").exits(66).tells(&["2021-12-01.agg"]).in_one_line();
     sandbox.agg(reduce).exits(66).tells(&["2021-12-01.agg"]).in_one_line();
 }
 

@@ -14,8 +14,12 @@ mod harness;
 /// Calls the jobs as a library, with tiny budgets.
 mod library;
 
+/// `reduce-day --add`: further logs on top of a day.
+mod add;
 /// Pieces equal the whole; order, files, threads and memory never show.
 mod algebra;
+/// `backfill`: what is done again, what is left alone, what is told.
+mod backfill;
 /// Logs that change while they are read.
 mod changing;
 /// A stored partial of each format version.
@@ -26,6 +30,8 @@ mod crafted;
 mod damage;
 /// Names of logs and folders to days; which of them a backfill takes.
 mod days;
+/// Tables for other engines, and those of other engines.
+mod exchange;
 /// What the exit code says, what the streams carry.
 mod exit_codes;
 /// Calls to the file system that fail, and kills between them.
@@ -34,12 +40,20 @@ mod faults;
 mod files;
 /// What lies in the way, limits of the system, streams that fail.
 mod hostile;
+/// `--metrics FILE`: what monitoring reads of a run.
+mod metrics;
 /// Random small logs against the obvious program.
 mod property;
+/// `prune`: which days go, and what is never touched.
+mod prune;
+/// `query`: the songs of one key.
+mod query;
 /// `reduce-day`: once, again, with other logs, with too many corrupt rows.
 mod reduce;
 /// The rejects file: which corrupt rows it shows, and how.
 mod rejects;
+/// `report`: the figures of a page, hostile names, where it goes.
+mod report;
 /// What a row is, and why it is corrupt.
 mod rows;
 /// The sample logs against the answers that were computed without `agg`.

@@ -22,6 +22,8 @@ Examples:
   agg emit-window --date 2021-12-07        the top 50 of the week that ends there
   agg backfill --logs /data/logs --emit    a folder of old logs, and all windows
   agg list                                 the days that are stored
+  agg query --user 1847261                 the top songs of one user
+  agg report --date 2021-12-07 --out week.html    a page to look at
 
 Exit codes:
     0  done, nothing to do, or the reader closed the pipe
@@ -49,10 +51,17 @@ pub(crate) enum Command {
     ReduceDay(cmd::reduce_day::Arguments),
     EmitWindow(cmd::emit_window::Arguments),
     Backfill(cmd::backfill::Arguments),
+    Export(cmd::export::Arguments),
+    Import(cmd::import::Arguments),
     List(cmd::list::Arguments),
     Inspect(cmd::inspect::Arguments),
     Verify(cmd::verify::Arguments),
+    Query(cmd::query::Arguments),
+    Prune(cmd::prune::Arguments),
+    Report(cmd::report::Arguments),
     Generate(cmd::generate::Arguments),
+    Completions(cmd::completions::Arguments),
+    Man(cmd::man::Arguments),
 }
 
 /// Taken by every command, before or after its name.
@@ -92,14 +101,17 @@ pub(crate) struct Common {
 pub(crate) struct Limits {
     /// Refuse a day when corrupt rows / rows is above this (0 to 1)
     #[arg(long, value_name = "RATIO", default_value = "0.10", value_parser = ratio)]
+    #[arg(env = "AGG_MAX_REJECT_RATIO", hide_env_values = true)]
     pub(crate) max_reject_ratio: f64,
 
     /// Refuse a day with fewer good rows
     #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(env = "AGG_MIN_ROWS", hide_env_values = true)]
     pub(crate) min_rows: u64,
 
     /// Which two capitals are a country
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = Countries::Iso)]
+    #[arg(env = "AGG_COUNTRIES", hide_env_values = true)]
     pub(crate) countries: Countries,
 }
 
@@ -121,17 +133,35 @@ pub(crate) struct Window {
 
     /// Days in a window, 1 to 3660
     #[arg(long, value_name = "N", default_value_t = 7)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=3660))]
+    #[arg(value_parser = window_days, env = "AGG_DAYS", hide_env_values = true)]
     pub(crate) days: u32,
 
     /// Songs of each key, 1 to 10000
     #[arg(long, value_name = "K", default_value_t = 50)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(env = "AGG_TOP", hide_env_values = true)]
     pub(crate) top: u32,
+
+    /// Formats of the tops, one or more
+    #[arg(long, value_enum, value_name = "FORMAT", value_delimiter = ',', default_value = "text")]
+    pub(crate) format: Vec<Format>,
 
     /// Emit although days of the window are not stored; the manifest names them
     #[arg(long)]
     pub(crate) allow_missing: bool,
+}
+
+/// How tops are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A line a country or user: key|song:count,…
+    Text,
+    /// Comma-separated values, a row a song
+    Csv,
+    /// A JSON object a song, one a line
+    Jsonl,
+    /// Apache Parquet, a row a song
+    Parquet,
 }
 
 fn memory(typed: &str) -> Result<u64, String> {
@@ -140,6 +170,21 @@ fn memory(typed: &str) -> Result<u64, String> {
         Ok(_) => Err("too little: the least is 64MiB".to_owned()),
         Err(_) => Err("not a size: write it like 512MiB or 1GB".to_owned()),
     }
+}
+
+/// A number of days, typed as `35` or `35d`.
+pub(crate) fn days(typed: &str) -> Result<u32, String> {
+    let number = typed.strip_suffix('d').unwrap_or(typed);
+    // `parse` would take a sign.
+    let days = number.parse().ok().filter(|_| number.bytes().all(|byte| byte.is_ascii_digit()));
+    days.ok_or_else(|| "not a number of days: write it like 35 or 35d".to_owned())
+}
+
+/// The days of a window.
+pub(crate) fn window_days(typed: &str) -> Result<u32, String> {
+    let days = days(typed)?;
+    let fits = (1..=3660).contains(&days);
+    fits.then_some(days).ok_or_else(|| "a window has 1 to 3660 days".to_owned())
 }
 
 /// A number from 0 to 1.
@@ -205,8 +250,9 @@ mod tests {
     #[test]
     fn environment_variables_stand_behind_the_common_flags() {
         let command = Cli::command();
-        let emit = command.find_subcommand("emit-window").unwrap();
-        let variables: Vec<_> = (command.get_arguments().chain(emit.get_arguments()))
+        let subcommand = |name| command.find_subcommand(name).unwrap().get_arguments();
+        let commands = subcommand("backfill").chain(subcommand("prune"));
+        let variables: Vec<_> = (command.get_arguments().chain(commands))
             .filter_map(|argument| {
                 Some((argument.get_id().as_str(), argument.get_env()?.to_str()?))
             })
@@ -216,6 +262,12 @@ mod tests {
             ("memory", "AGG_MEMORY"),
             ("threads", "AGG_THREADS"),
             ("out", "AGG_OUT"),
+            ("days", "AGG_DAYS"),
+            ("top", "AGG_TOP"),
+            ("max_reject_ratio", "AGG_MAX_REJECT_RATIO"),
+            ("min_rows", "AGG_MIN_ROWS"),
+            ("countries", "AGG_COUNTRIES"),
+            ("keep_days", "AGG_KEEP_DAYS"),
         ];
         assert_eq!(variables, expected);
     }
@@ -245,6 +297,16 @@ mod tests {
     #[test]
     fn quiet_and_verbose_exclude_each_other() {
         assert!(refusal("list -q -v").contains("cannot be used with"));
+    }
+
+    #[test]
+    fn days_are_typed_with_or_without_their_letter() {
+        assert_eq!([days("35"), days("35d")], [Ok(35), Ok(35)]);
+        for wrong in ["", "d", "+3", "-3", "3 d", "3dd", "3D", "4294967296"] {
+            assert!(days(wrong).is_err(), "{wrong}");
+        }
+        assert!(window_days("3660d").is_ok());
+        assert!(window_days("0").is_err() && window_days("3661").is_err());
     }
 
     #[test]

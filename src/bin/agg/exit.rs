@@ -64,7 +64,7 @@ impl Exit {
     }
 
     /// What an error that ended the run means.
-    fn of(error: &anyhow::Error) -> Exit {
+    pub(crate) fn of(error: &anyhow::Error) -> Exit {
         if let Some(error) = error.downcast_ref::<clap::Error>() {
             return if error.use_stderr() { Exit::Usage } else { Exit::Done };
         }

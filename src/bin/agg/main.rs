@@ -2,7 +2,7 @@
 //!
 //! All work on logs, partials and windows is the library's. Here stand the command line ([`cli`]),
 //! its meaning ([`settings`]), what is shown while a job runs ([`progress`], [`logging`]) and after
-//! it ([`report`]), and the only place that turns an outcome into an exit code ([`exit`]).
+//! it ([`report`], [`metrics`]), and the only place that turns an outcome into an exit code ([`exit`]).
 
 mod cli;
 mod cmd;
@@ -10,6 +10,7 @@ mod exit;
 mod limits;
 mod logging;
 mod message;
+mod metrics;
 mod progress;
 mod report;
 mod settings;

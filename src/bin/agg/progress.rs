@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use agg::job::{Observer, Phase};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -28,6 +29,8 @@ pub(crate) struct Progress {
 struct State {
     /// The phases under way; one that began twice (two days at once) has one bar for both.
     open: BTreeMap<Phase, OpenPhase>,
+    /// Wall clock of the phases that ended.
+    spent: BTreeMap<Phase, Duration>,
     /// The first [`KEPT_WARNINGS`] warnings.
     warnings: Vec<String>,
 }
@@ -35,6 +38,7 @@ struct State {
 #[derive(Debug)]
 struct OpenPhase {
     bar: ProgressBar,
+    since: Instant,
     /// How often the phase began and has not ended, at least 1.
     begun: usize,
 }
@@ -56,9 +60,19 @@ impl Progress {
         }
     }
 
+    /// Whether nothing but errors may be told.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// The warnings so far, each one line.
     pub(crate) fn warnings(&self) -> Vec<String> {
         self.state().warnings.clone()
+    }
+
+    /// Wall clock of each phase so far, of several days together.
+    pub(crate) fn spent(&self) -> BTreeMap<Phase, Duration> {
+        self.state().spent.clone()
     }
 
     /// Runs `write` while the bars are away from the screen.
@@ -97,7 +111,7 @@ impl Observer for Progress {
             open.bar.inc_length(total.unwrap_or(0));
         } else {
             let bar = self.bar(phase, total);
-            state.open.insert(phase, OpenPhase { bar, begun: 1 });
+            state.open.insert(phase, OpenPhase { bar, since: Instant::now(), begun: 1 });
         }
     }
 
@@ -114,7 +128,9 @@ impl Observer for Progress {
         open.begun -= 1;
         if open.begun == 0 {
             self.take_away(&open.bar);
+            let spent = open.since.elapsed();
             state.open.remove(&phase);
+            *state.spent.entry(phase).or_default() += spent;
         }
     }
 
@@ -153,6 +169,8 @@ fn words(phase: Phase) -> (&'static str, &'static str) {
         Phase::Emit => ("emitting", "entries"),
         Phase::Publish => ("publishing", "files"),
         Phase::Generate => ("generating", "rows"),
+        Phase::Export => ("exporting", "entries"),
+        Phase::Import => ("importing", "rows"),
     }
 }
 
@@ -162,8 +180,8 @@ fn template(phase: Phase, total_known: bool) -> &'static str {
             "{prefix:<10} [{bar:30}] {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left"
         }
         (Phase::Read, false) => "{prefix:<10} {binary_bytes}, {binary_bytes_per_sec}, {elapsed}",
-        (_, true) => "{prefix:<10} [{bar:30}] {human_pos}/{human_len} {msg}, {eta} left",
-        (_, false) => "{prefix:<10} {human_pos} {msg}, {elapsed}",
+        (_, true) => "{prefix:<10} [{bar:30}] {human_pos}/{human_len} {msg}, {per_sec}, {eta} left",
+        (_, false) => "{prefix:<10} {human_pos} {msg}, {per_sec}, {elapsed}",
     }
 }
 
@@ -178,8 +196,16 @@ fn style(phase: Phase, total_known: bool) -> ProgressStyle {
 mod tests {
     use super::*;
 
-    const PHASES: [Phase; 6] =
-        [Phase::Read, Phase::Count, Phase::Merge, Phase::Emit, Phase::Publish, Phase::Generate];
+    const PHASES: [Phase; 8] = [
+        Phase::Read,
+        Phase::Count,
+        Phase::Merge,
+        Phase::Emit,
+        Phase::Publish,
+        Phase::Generate,
+        Phase::Export,
+        Phase::Import,
+    ];
 
     #[test]
     fn every_template_is_sound() {
@@ -205,6 +231,7 @@ mod tests {
         assert_eq!(told(&progress), Some((7, Some(15))));
         progress.end(Phase::Read);
         assert_eq!(told(&progress), None);
+        assert_eq!(progress.spent().into_keys().collect::<Vec<_>>(), [Phase::Read]);
         // An end or an advance without a begin is nothing.
         progress.end(Phase::Read);
         progress.advance(Phase::Read, 1);

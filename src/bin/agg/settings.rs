@@ -7,10 +7,12 @@ use std::time::Instant;
 
 use agg::Day;
 use agg::budget::Budget;
+use agg::exchange::TableFormat;
 use agg::fs::OsFileSystem;
-use agg::job::{Context, EmitOptions, ReduceOptions};
+use agg::job::{Context, EmitOptions, ReduceOptions, TopsFormat};
 
-use crate::cli::{Common, Countries, Limits, Window};
+use crate::cli::{Common, Countries, Format, Limits, Window};
+use crate::message;
 use crate::progress::Progress;
 use crate::report::{Output, Run};
 
@@ -51,7 +53,21 @@ impl Settings {
     ) -> agg::Result<(T, Run)> {
         let result = job(&self.context);
         self.progress.clear();
-        Ok((result?, Run::until_now(self.started, self.progress.warnings())))
+        Ok((result?, self.cost()))
+    }
+}
+
+impl Settings {
+    /// What the run cost until now.
+    pub(crate) fn cost(&self) -> Run {
+        Run::until_now(self.started, &self.progress)
+    }
+
+    /// Tells something on standard error that is neither a warning nor an error.
+    pub(crate) fn remark(&self, text: &str) {
+        if !self.progress.is_quiet() {
+            message::line(text);
+        }
     }
 }
 
@@ -73,8 +89,20 @@ impl Window {
         EmitOptions {
             days: self.days,
             top: self.top,
+            formats: self.format.iter().copied().map(TopsFormat::from).collect(),
             allow_missing: self.allow_missing,
             ..EmitOptions::new(day, self.out.clone())
+        }
+    }
+}
+
+impl From<Format> for TopsFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => TopsFormat::Text,
+            Format::Csv => TopsFormat::Table(TableFormat::Csv),
+            Format::Jsonl => TopsFormat::Table(TableFormat::JsonLines),
+            Format::Parquet => TopsFormat::Table(TableFormat::Parquet),
         }
     }
 }

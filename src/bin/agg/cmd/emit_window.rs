@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::cli::Window;
 use crate::exit::Exit;
+use crate::metrics;
 use crate::report::Emit;
 use crate::settings::Settings;
 
@@ -14,6 +15,7 @@ Examples:
   agg emit-window --date 2021-12-07                  to agg-out/2021-12-07
   agg emit-window --date 2021-12-31 --days 31 --top 10 --out /data/months
   agg emit-window --date 2021-12-03 --allow-missing  with the days there are
+  agg emit-window --date 2021-12-07 --format text,parquet
   agg emit-window --date 2021-12-07 --json | jq .files
 
 OUT/latest is a link to the latest day that was emitted.";
@@ -32,6 +34,9 @@ pub(crate) struct Arguments {
     /// Publish although the published window knew days that are not stored now
     #[arg(long)]
     force: bool,
+
+    #[command(flatten)]
+    metrics: metrics::MetricsFile,
 }
 
 impl Arguments {
@@ -42,13 +47,19 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
     let options = arguments.options();
-    let (report, run) = settings.job(|context| job::emit_window(context, &options))?;
-    settings.output.print(&Emit::new(&report, &options, run))?;
-    Ok(Exit::Done)
+    metrics::recorded("emit-window", &arguments.metrics, settings, |facts| {
+        let (report, run) = settings.job(|context| job::emit_window(context, &options))?;
+        facts.emitted(&report);
+        settings.output.print(&Emit::new(&report, &options, run))?;
+        Ok(Exit::Done)
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use agg::exchange::TableFormat;
+    use agg::job::TopsFormat;
+
     use super::super::{arguments, typed};
 
     #[test]
@@ -57,7 +68,21 @@ mod tests {
         assert_eq!(Some(options.day), "2021-12-07".parse().ok());
         assert_eq!((options.days, options.top), (7, 50));
         assert_eq!(options.out, std::path::PathBuf::from("agg-out"));
+        assert_eq!(options.formats, [TopsFormat::Text]);
         assert!(!options.allow_missing && !options.force);
+    }
+
+    #[test]
+    fn formats_are_a_list_or_several_flags() {
+        let parquet = TopsFormat::Table(TableFormat::Parquet);
+        for formats in ["--format text,parquet", "--format text --format parquet"] {
+            let line = format!("emit-window --date 2021-12-07 {formats}");
+            assert_eq!(
+                arguments!(EmitWindow, &line).options().formats,
+                [TopsFormat::Text, parquet]
+            );
+        }
+        assert!(typed("emit-window --date 2021-12-07 --format xml").unwrap_err().contains("'xml'"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::cli::Limits;
 use crate::exit::Exit;
+use crate::metrics;
 use crate::report::Reduce;
 use crate::settings::Settings;
 
@@ -17,6 +18,7 @@ Examples:
   agg reduce-day /data/listen-2021-12-01/       a folder's *.log, *.txt, .gz, .zst
   zcat d.gz | agg reduce-day --date 2021-12-01 -    standard input needs the day
   agg reduce-day --force listen-20211201.log    replace a day made from other logs
+  agg reduce-day --add late-20211201.log        a log of the day that came late
   agg reduce-day --max-reject-ratio 0.5 --min-rows 1000000 listen-20211201.log
 
 The first 1,000 corrupt rows of a day are in STORE/rejects/DAY.txt.";
@@ -37,8 +39,15 @@ pub(crate) struct Arguments {
     #[arg(long)]
     force: bool,
 
+    /// Count these logs on top of what the day has, without reading its old logs again
+    #[arg(long, conflicts_with = "force")]
+    add: bool,
+
     #[command(flatten)]
     limits: Limits,
+
+    #[command(flatten)]
+    metrics: metrics::MetricsFile,
 }
 
 impl Arguments {
@@ -47,6 +56,7 @@ impl Arguments {
             logs: self.logs.clone(),
             day: self.date,
             force: self.force,
+            add: self.add,
             ..self.limits.options()
         }
     }
@@ -54,9 +64,12 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
     let options = arguments.options();
-    let (report, run) = settings.job(|context| job::reduce_day(context, &options))?;
-    settings.output.print(&Reduce::new(&report, run))?;
-    Ok(Exit::Done)
+    metrics::recorded("reduce-day", &arguments.metrics, settings, |facts| {
+        let (report, run) = settings.job(|context| job::reduce_day(context, &options))?;
+        facts.reduced(&report);
+        settings.output.print(&Reduce::new(&report, run))?;
+        Ok(Exit::Done)
+    })
 }
 
 #[cfg(test)]
@@ -82,6 +95,8 @@ mod tests {
     #[test]
     fn each_flag_reaches_its_option() {
         assert!(arguments!(ReduceDay, "reduce-day a --force").options().force);
+        assert!(arguments!(ReduceDay, "reduce-day a --add").options().add);
+        assert!(typed("reduce-day a --add --force").unwrap_err().contains("cannot be used with"));
         assert!(arguments!(ReduceDay, "reduce-day a --countries any").options().any_country);
         assert!(!arguments!(ReduceDay, "reduce-day a --countries iso").options().any_country);
         assert_eq!(arguments!(ReduceDay, "reduce-day a --min-rows 7").options().min_rows, 7);

@@ -28,6 +28,11 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
     let (days, run) = settings.job(|context| job::verify(context, &arguments.days))?;
     let report = Verify::new(&days, run);
     settings.output.print(&report)?;
+    for (_, facts) in &days {
+        if let Err(error) = facts {
+            message::line(&message::described(error));
+        }
+    }
     if let Some(complaint) = report.complaint() {
         message::line(&complaint);
     }

@@ -283,7 +283,7 @@ DAY         ROWS  REJECTS  USERS  PAIRS     SIZE
         assert_eq!(
             json,
             format!(
-                r#"{{"command":"list","days":[{stored},{failed}],"gaps":[{{"first":"2021-12-04","last":"2021-12-04","days":1}}],"seconds":0.0,"peak_memory_bytes":null,"warnings":[]}}"#
+                r#"{{"command":"list","days":[{stored},{failed}],"gaps":[{{"first":"2021-12-04","last":"2021-12-04","days":1}}],"seconds":0.0,"phases":{{}},"peak_memory_bytes":null,"warnings":[]}}"#
             )
         );
     }
@@ -324,6 +324,19 @@ input.1.digest        00000000000000000000000000000abc
     }
 
     #[test]
+    fn the_json_of_an_inspected_day_is_pinned() {
+        let facts = day_facts("2021-12-01");
+        let stored = serde_json::to_string(&StoredDay::from(&facts)).unwrap();
+        assert_eq!(
+            serde_json::to_string(&Inspect::new(&facts, Run::default())).unwrap(),
+            format!(
+                r#"{{"command":"inspect",{},"seconds":0.0,"phases":{{}},"peak_memory_bytes":null,"warnings":[]}}"#,
+                stored.trim_start_matches('{').strip_suffix('}').unwrap()
+            )
+        );
+    }
+
+    #[test]
     fn the_text_of_a_verification_names_the_command_that_mends() {
         let report = Verify::new(&days()[2..4], Run::default());
         assert_eq!(
@@ -343,7 +356,7 @@ input.1.digest        00000000000000000000000000000abc
             serde_json::to_string(&Verify::new(&days()[2..3], Run::default())).unwrap(),
             concat!(
                 r#"{"command":"verify","days":[{"day":"2021-12-03","ok":true,"partial_bytes":1536,"#,
-                r#""rows":100,"error":null}],"seconds":0.0,"peak_memory_bytes":null,"warnings":[]}"#
+                r#""rows":100,"error":null}],"seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#
             )
         );
     }

@@ -173,7 +173,7 @@ time      0.000 s
                 r#""bytes":2048,"xxh3_64":"000000000000feed"}],"#,
                 r#""rows":100,"accepted":97,"rejected":3,"#,
                 r#""rejects":{"too_long":0,"blank":1,"field_count":0,"song_id":0,"user_id":0,"country":2},"#,
-                r#""entries":150,"seconds":0.0,"peak_memory_bytes":null,"warnings":[]}"#
+                r#""entries":150,"seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#
             )
         );
     }

@@ -112,7 +112,7 @@ DAY         ROWS  CORRUPT     SIZE  LOG
                 r#"{"command":"generate","seed":1,"shape":"normal","logs":[{"day":"2021-12-01","#,
                 r#""path":"logs/listen-20211201.log","bytes":2560,"rows":100,"accepted":97,"rejected":3,"#,
                 r#""rejects":{"too_long":0,"blank":1,"field_count":0,"song_id":0,"user_id":0,"country":2}}],"#,
-                r#""seconds":0.0,"peak_memory_bytes":null,"warnings":[]}"#
+                r#""seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#
             )
         );
     }

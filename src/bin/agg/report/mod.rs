@@ -7,24 +7,37 @@
 mod backfill;
 mod days;
 mod emit;
+mod export;
 mod facts;
 mod generate;
+mod import;
+mod page;
+mod prune;
+mod query;
 mod reduce;
 mod table;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io::{self, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bytesize::ByteSize;
 use serde::Serialize;
 
+use crate::progress::Progress;
+
 pub(crate) use backfill::Backfill;
 pub(crate) use days::{Inspect, List, Verify};
 pub(crate) use emit::Emit;
+pub(crate) use export::Export;
 pub(crate) use generate::Generate;
+pub(crate) use import::Import;
+pub(crate) use page::Page;
+pub(crate) use prune::Prune;
+pub(crate) use query::{Query, QueryFormat};
 pub(crate) use reduce::Reduce;
 
 /// How a report is printed.
@@ -45,11 +58,33 @@ impl Output {
             Output::Human => report.to_string(),
             Output::Json => format!("{}\n", serde_json::to_string(report)?),
         };
-        let mut stdout = io::stdout().lock();
-        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            result => result.context("cannot write to standard output"),
+        print_bytes(text.as_bytes())
+    }
+
+    /// Prints what was found by a query, whose format has a flag of its own.
+    pub(crate) fn print_as(self, format: QueryFormat, report: &Query) -> anyhow::Result<()> {
+        let format = if self == Output::Json { QueryFormat::Json } else { format };
+        print_bytes(report.text(format)?.as_bytes())
+    }
+
+    /// Refuses `--json` for what writes its result, which is no report, to standard output.
+    pub(crate) fn refuse_json(self, what: &str) -> agg::Result<()> {
+        match self {
+            Output::Human => Ok(()),
+            Output::Json => {
+                let text = format!("--json and {what} both want standard output: leave one away");
+                Err(agg::ErrorKind::Usage(text).into())
+            }
         }
+    }
+}
+
+/// Writes a result that is no report to standard output; a reader that closed the pipe had enough.
+pub(crate) fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot write to standard output"),
     }
 }
 
@@ -57,18 +92,25 @@ impl Output {
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Run {
     /// Wall clock since the start, to the millisecond.
-    seconds: f64,
+    pub(crate) seconds: f64,
+    /// Wall clock of each phase, likewise.
+    pub(crate) phases: BTreeMap<&'static str, f64>,
     /// The most resident memory so far, as the kernel counts it; none where it does not tell.
-    peak_memory_bytes: Option<u64>,
+    pub(crate) peak_memory_bytes: Option<u64>,
     /// Each one line.
-    warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Run {
-    pub(crate) fn until_now(started: Instant, warnings: Vec<String>) -> Self {
-        let seconds = (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+    pub(crate) fn until_now(started: Instant, progress: &Progress) -> Self {
+        let spent = progress.spent().into_iter();
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        Run { seconds, peak_memory_bytes: high_water_mark(&status), warnings }
+        Run {
+            seconds: seconds(started.elapsed()),
+            phases: spent.map(|(phase, spent)| (phase.name(), seconds(spent))).collect(),
+            peak_memory_bytes: high_water_mark(&status),
+            warnings: progress.warnings(),
+        }
     }
 
     /// `1.234 s, 201.5 MiB peak memory`, with the speed when `rows` were read in that time.
@@ -84,6 +126,11 @@ impl Run {
         }
         text
     }
+}
+
+/// To the millisecond.
+fn seconds(spent: Duration) -> f64 {
+    (spent.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 /// `VmHWM` of a `/proc/PID/status`, in bytes.
@@ -114,12 +161,14 @@ mod tests {
             Some(2 << 20)
         );
         assert_eq!(high_water_mark("Name:\tagg\n"), None);
-        assert!(Run::until_now(Instant::now(), Vec::new()).peak_memory_bytes > Some(0));
+        assert!(
+            Run::until_now(Instant::now(), &Progress::on_stderr(true)).peak_memory_bytes > Some(0)
+        );
     }
 
     #[test]
     fn a_run_is_told_with_its_speed_when_it_read_rows() {
-        let run = Run { seconds: 2.0, peak_memory_bytes: Some(3 << 20), warnings: Vec::new() };
+        let run = Run { seconds: 2.0, peak_memory_bytes: Some(3 << 20), ..Run::default() };
         assert_eq!(run.told(Some(3_000_000)), "2.000 s, 1500000 rows/s, 3.0 MiB peak memory");
         assert_eq!(run.told(None), "2.000 s, 3.0 MiB peak memory");
         assert_eq!(Run::default().told(Some(1)), "0.000 s");

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use agg::Day;
-use agg::job::{ReduceOutcome, ReduceReport};
+use agg::job::ReduceReport;
 use serde::Serialize;
 
 use super::facts::{Input, Rows, Size};
@@ -25,10 +25,12 @@ pub(crate) struct Reduce {
 #[derive(Debug, Serialize)]
 pub(crate) struct ReducedDay {
     pub(crate) day: Day,
-    /// `reduced`, `replaced` or `unchanged`.
+    /// `reduced`, `replaced`, `added`, `unchanged` or `kept`.
     pub(crate) outcome: &'static str,
     #[serde(flatten)]
     pub(crate) rows: Rows,
+    /// Rows that this run read and counted.
+    rows_read: u64,
     inputs: Vec<Input>,
     users: Size,
     countries: Size,
@@ -58,8 +60,9 @@ impl From<&ReduceReport> for ReducedDay {
     fn from(report: &ReduceReport) -> Self {
         ReducedDay {
             day: report.day,
-            outcome: outcome(report.outcome),
+            outcome: report.outcome.name(),
             rows: Rows::new(report.rows, report.rejects),
+            rows_read: report.rows_read,
             inputs: report.inputs.iter().map(Input::from).collect(),
             users: report.users.into(),
             countries: report.countries.into(),
@@ -75,20 +78,16 @@ impl From<&ReduceReport> for ReducedDay {
     }
 }
 
-fn outcome(outcome: ReduceOutcome) -> &'static str {
-    match outcome {
-        ReduceOutcome::Reduced => "reduced",
-        ReduceOutcome::Replaced => "replaced",
-        ReduceOutcome::Unchanged => "unchanged",
-    }
-}
-
 impl fmt::Display for Reduce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let day = &self.day;
         let mut pairs = Table::of_pairs();
         pairs.pair("day", format_args!("{} {}", day.day, day.outcome));
-        pairs.pair("rows", day.rows.rows);
+        if day.outcome == "added" {
+            pairs.pair("rows", format_args!("{} (+{})", day.rows.rows, day.rows_read));
+        } else {
+            pairs.pair("rows", day.rows.rows);
+        }
         pairs.pair("accepted", day.rows.accepted);
         let share = day.rows.rejected_share();
         if day.rows.rejected == 0 {
@@ -107,15 +106,14 @@ impl fmt::Display for Reduce {
         if day.spilled_runs > 0 {
             pairs.pair("spilled", counted(day.spilled_runs as u64, "run"));
         }
-        let read = Some(day.rows.rows).filter(|_| day.outcome != "unchanged");
-        pairs.pair("time", self.run.told(read));
+        pairs.pair("time", self.run.told(Some(day.rows_read).filter(|rows| *rows > 0)));
         pairs.fmt(f)
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use agg::job::Counted;
+    use agg::job::{Counted, ReduceOutcome};
 
     use super::super::facts::tests::{day, input, rejects};
     use super::*;
@@ -125,6 +123,7 @@ pub(crate) mod tests {
             day: day(text),
             outcome: ReduceOutcome::Reduced,
             rows: 100,
+            rows_read: 100,
             rejects: rejects(1, 2),
             inputs: vec![input()],
             users: Counted { keys: 10, pairs: 90 },
@@ -137,7 +136,13 @@ pub(crate) mod tests {
     }
 
     fn run() -> Run {
-        Run { seconds: 0.5, peak_memory_bytes: Some(1 << 20), warnings: vec!["w".to_owned()] }
+        let phases = [("read", 0.25)].into();
+        Run {
+            seconds: 0.5,
+            phases,
+            peak_memory_bytes: Some(1 << 20),
+            warnings: vec!["w".to_owned()],
+        }
     }
 
     #[test]
@@ -164,6 +169,7 @@ time       0.500 s, 200 rows/s, 1.0 MiB peak memory
     fn an_unchanged_day_without_rejects_claims_no_speed_and_names_no_rejects_file() {
         let quiet = ReduceReport {
             outcome: ReduceOutcome::Unchanged,
+            rows_read: 0,
             rejects: rejects(0, 0),
             spilled_runs: 0,
             ..report("2021-12-01")
@@ -191,13 +197,13 @@ time       0.500 s, 1.0 MiB peak memory
             concat!(
                 r#"{"command":"reduce-day","day":"2021-12-01","outcome":"reduced","#,
                 r#""rows":100,"accepted":97,"rejected":3,"#,
-                r#""rejects":{"too_long":0,"blank":1,"field_count":0,"song_id":0,"user_id":0,"country":2},"#,
+                r#""rejects":{"too_long":0,"blank":1,"field_count":0,"song_id":0,"user_id":0,"country":2},"rows_read":100,"#,
                 r#""inputs":[{"name":"listen-20211201.log","bytes":2048,"modified_ns":1638400000000000000,"#,
                 r#""digest":"00000000000000000000000000000abc","rows":100}],"#,
                 r#""users":{"keys":10,"pairs":90},"countries":{"keys":3,"pairs":60},"#,
                 r#""partial":"agg-store/partials/2021-12-01.agg","partial_bytes":1536,"#,
                 r#""rejects_file":"agg-store/rejects/2021-12-01.txt","spilled_runs":2,"#,
-                r#""seconds":0.5,"peak_memory_bytes":1048576,"warnings":["w"]}"#
+                r#""seconds":0.5,"phases":{"read":0.25},"peak_memory_bytes":1048576,"warnings":["w"]}"#
             )
         );
     }

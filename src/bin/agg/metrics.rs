@@ -1,0 +1,338 @@
+//! `--metrics FILE`: what a run did, in the text format of Prometheus, for the textfile collector of node_exporter.
+//!
+//! The file is written aside and renamed, so a scrape meets the old one or the new one. It is written when a run
+//! fails, too: then it keeps the time of the last success from the file that it replaces. Every sample carries the
+//! command as a label, so the files of several commands can lie in one folder. Names are an interface; each is
+//! explained in docs/reference.md.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use agg::fs::{FileSystem, OsFileSystem, creation_error};
+use agg::job::{BackfillReport, DayOutcome, EmitReport, ReduceReport, WindowOutcome};
+use agg::model::RejectCounts;
+use agg::{Day, Error};
+use clap::Args;
+
+use crate::exit::Exit;
+use crate::message;
+use crate::report::Run;
+use crate::settings::Settings;
+
+const SUCCESS: &str = "agg_last_success_timestamp_seconds";
+
+/// Shared by the commands that a scheduler runs.
+#[derive(Debug, Args)]
+pub(crate) struct MetricsFile {
+    /// Write what the run did to this file, for Prometheus' textfile collector
+    #[arg(long = "metrics", value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// What a run can tell of its data; what it did not come to is left out of the file.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    /// The day that the run was about, of several the newest.
+    day: Option<Day>,
+    rows: Option<(u64, RejectCounts)>,
+    counted_rows: Option<u64>,
+    log_bytes: Option<u64>,
+    partial_bytes: Option<u64>,
+    output_bytes: Option<u64>,
+    days: BTreeMap<&'static str, u64>,
+    windows: BTreeMap<&'static str, u64>,
+}
+
+impl Facts {
+    /// Adds a day's reduction.
+    pub(crate) fn reduced(&mut self, report: &ReduceReport) {
+        self.day = self.day.max(Some(report.day));
+        self.add_rows(report.rows, &report.rejects);
+        let add = |sum: &mut Option<u64>, more| *sum = Some(sum.unwrap_or(0).saturating_add(more));
+        add(&mut self.counted_rows, report.rows_read);
+        add(&mut self.log_bytes, report.inputs.iter().map(|input| input.size).sum());
+        add(&mut self.partial_bytes, report.partial_bytes);
+    }
+
+    /// Adds a window's emission, whose rows are those of its days.
+    pub(crate) fn emitted(&mut self, report: &EmitReport) {
+        self.day = self.day.max(Some(report.day));
+        self.add_rows(report.rows, &report.rejects);
+        self.add_output(report);
+    }
+
+    /// Adds all days and windows of a backfill; rows are those of the days alone.
+    pub(crate) fn filled(&mut self, report: &BackfillReport) {
+        for dated in &report.days {
+            *self.days.entry(day_word(&dated.reduced)).or_default() += 1;
+            if let DayOutcome::Reduced(reduced) = &dated.reduced {
+                self.reduced(reduced);
+            }
+            if let Some(word) = window_word(&dated.window) {
+                *self.windows.entry(word).or_default() += 1;
+            }
+            if let WindowOutcome::Emitted(emitted) = &dated.window {
+                self.add_output(emitted);
+            }
+        }
+    }
+
+    fn add_output(&mut self, report: &EmitReport) {
+        let bytes: u64 = report.files.iter().map(|file| file.bytes).sum();
+        self.output_bytes = Some(self.output_bytes.unwrap_or(0).saturating_add(bytes));
+    }
+
+    fn add_rows(&mut self, rows: u64, rejects: &RejectCounts) {
+        let (sum, counts) = self.rows.get_or_insert_default();
+        *sum = sum.saturating_add(rows);
+        counts.add(rejects);
+    }
+}
+
+/// As the report of a backfill says it, which see.
+fn day_word(outcome: &DayOutcome) -> &'static str {
+    match outcome {
+        DayOutcome::NoLogs => "no_logs",
+        DayOutcome::NotReached => "not_reached",
+        DayOutcome::Planned(_) => "planned",
+        DayOutcome::Reduced(report) => report.outcome.name(),
+        DayOutcome::Failed(_) => "failed",
+    }
+}
+
+fn window_word(outcome: &WindowOutcome) -> Option<&'static str> {
+    match outcome {
+        WindowOutcome::NotAsked => None,
+        WindowOutcome::NotReached => Some("not_reached"),
+        WindowOutcome::Lacking(_) => Some("lacking"),
+        WindowOutcome::Fresh => Some("fresh"),
+        WindowOutcome::Planned => Some("planned"),
+        WindowOutcome::Emitted(_) => Some("emitted"),
+        WindowOutcome::Failed(_) => Some("failed"),
+    }
+}
+
+/// Runs a command, which tells its facts as it learns them, and writes the file if one was asked for.
+///
+/// A file that cannot be written is the outcome of a run that was good otherwise; after a run that failed it is told
+/// beside the run's own error.
+pub(crate) fn recorded(
+    command: &'static str,
+    arguments: &MetricsFile,
+    settings: &Settings,
+    run: impl FnOnce(&mut Facts) -> anyhow::Result<Exit>,
+) -> anyhow::Result<Exit> {
+    let mut facts = Facts::default();
+    let outcome = run(&mut facts);
+    let Some(path) = &arguments.file else { return outcome };
+    let exit = outcome.as_ref().map_or_else(Exit::of, |exit| *exit);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let before = fs::read_to_string(path).unwrap_or_default();
+    let success = if exit == Exit::Done { Some(now) } else { last_success(&before, command) };
+    let ended = Ended { command, exit, now, success, run: settings.cost() };
+    match (write(path, &ended.text(&facts)), outcome) {
+        (Ok(()), outcome) => outcome,
+        (Err(error), Ok(_)) => Err(error.into()),
+        (Err(error), outcome) => {
+            message::line(&message::described(&error));
+            outcome
+        }
+    }
+}
+
+/// The time of the last success in an older file, in seconds since 1970.
+fn last_success(before: &str, command: &str) -> Option<u64> {
+    let label = format!("{SUCCESS}{{command=\"{command}\"}} ");
+    before.lines().find_map(|line| line.strip_prefix(&label)?.parse().ok())
+}
+
+fn write(path: &Path, text: &str) -> agg::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let mut file = OsFileSystem
+        .create_temporary(folder, agg::store::TEMPORARY_PREFIX)
+        .map_err(|error| creation_error(error).at(path))?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync());
+    written.map_err(|error| Error::io("write", error).at(path))?;
+    file.persist(path).map_err(|error| creation_error(error).at(path))
+}
+
+/// A run that has ended.
+#[derive(Debug)]
+struct Ended {
+    command: &'static str,
+    exit: Exit,
+    /// Seconds since 1970.
+    now: u64,
+    /// When a run was good last; none that is known of if there is no number.
+    success: Option<u64>,
+    run: Run,
+}
+
+impl Ended {
+    fn text(&self, facts: &Facts) -> String {
+        let mut page = Page { command: self.command, text: String::new() };
+        page.gauge("agg_last_run_timestamp_seconds", "When the last run ended.", Some(self.now));
+        page.gauge(SUCCESS, "When a run ended well last.", self.success);
+        page.gauge("agg_exit_status", "Exit code of the last run.", Some(self.exit.code()));
+        page.gauge("agg_run_seconds", "Wall clock of the last run.", Some(self.run.seconds));
+        let phases = self.run.phases.iter().map(|(name, seconds)| (*name, *seconds));
+        page.gauges("agg_phase_seconds", "Wall clock of a phase of it.", "phase", phases);
+        let memory = self.run.peak_memory_bytes;
+        page.gauge("agg_peak_memory_bytes", "Its peak resident memory.", memory);
+        page.gauge("agg_warnings", "Its warnings.", Some(self.run.warnings.len()));
+        // Days of before 1970 do not exist here.
+        let day = facts.day.map(|day| day.since_1970() * 86_400);
+        page.gauge("agg_day_timestamp_seconds", "Start of the newest day it was about.", day);
+        let rows = facts.rows.as_ref();
+        page.gauge("agg_rows", "Rows of its days.", rows.map(|(rows, _)| *rows));
+        let accepted = rows.map(|(rows, rejects)| rows.saturating_sub(rejects.total()));
+        page.gauge("agg_accepted_rows", "Good rows of its days.", accepted);
+        let rejects = rows.iter().flat_map(|(_, rejects)| rejects.named());
+        page.gauges("agg_rejected_rows", "Corrupt rows of its days.", "reason", rejects);
+        page.gauge("agg_counted_rows", "Rows that it read and counted.", facts.counted_rows);
+        page.gauge("agg_log_bytes", "Size of the logs of its days.", facts.log_bytes);
+        page.gauge("agg_partial_bytes", "Size of the partials of its days.", facts.partial_bytes);
+        page.gauge("agg_output_bytes", "Size of the files it emitted.", facts.output_bytes);
+        let days = facts.days.iter().map(|(outcome, count)| (*outcome, *count));
+        page.gauges("agg_days", "Days of a backfill by outcome.", "outcome", days);
+        let windows = facts.windows.iter().map(|(outcome, count)| (*outcome, *count));
+        page.gauges("agg_windows", "Windows of a backfill by outcome.", "outcome", windows);
+        page.text
+    }
+}
+
+/// The text so far.
+struct Page {
+    command: &'static str,
+    text: String,
+}
+
+impl Page {
+    /// One sample, or nothing.
+    fn gauge(&mut self, name: &str, help: &str, value: Option<impl std::fmt::Display>) {
+        let Some(value) = value else { return };
+        self.heading(name, help);
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.text, "{name}{{command=\"{}\"}} {value}", self.command);
+    }
+
+    /// A sample for each value of a second label, or nothing.
+    fn gauges<V: std::fmt::Display>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl Iterator<Item = (&'static str, V)>,
+    ) {
+        let mut values = values.peekable();
+        if values.peek().is_some() {
+            self.heading(name, help);
+        }
+        for (value, number) in values {
+            let command = self.command;
+            let _ =
+                writeln!(self.text, "{name}{{command=\"{command}\",{label}=\"{value}\"}} {number}");
+        }
+    }
+
+    fn heading(&mut self, name: &str, help: &str) {
+        let _ = write!(self.text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(exit: Exit) -> Ended {
+        let phases = [("publish", 0.25), ("read", 1.5)].into_iter().collect();
+        let warnings = vec!["w".to_owned()];
+        let run = Run { seconds: 2.5, phases, peak_memory_bytes: Some(1 << 20), warnings };
+        Ended { command: "reduce-day", exit, now: 1_638_400_000, success: Some(1_638_300_000), run }
+    }
+
+    #[test]
+    fn the_file_of_a_good_run_is_pinned() {
+        let facts = Facts {
+            day: "2021-12-01".parse().ok(),
+            rows: Some((100, RejectCounts([0, 1, 0, 0, 0, 2]))),
+            counted_rows: Some(100),
+            log_bytes: Some(2048),
+            partial_bytes: Some(1536),
+            days: [("reduced", 1)].into(),
+            ..Facts::default()
+        };
+        assert_eq!(
+            ended(Exit::Done).text(&facts),
+            "\
+# HELP agg_last_run_timestamp_seconds When the last run ended.
+# TYPE agg_last_run_timestamp_seconds gauge
+agg_last_run_timestamp_seconds{command=\"reduce-day\"} 1638400000
+# HELP agg_last_success_timestamp_seconds When a run ended well last.
+# TYPE agg_last_success_timestamp_seconds gauge
+agg_last_success_timestamp_seconds{command=\"reduce-day\"} 1638300000
+# HELP agg_exit_status Exit code of the last run.
+# TYPE agg_exit_status gauge
+agg_exit_status{command=\"reduce-day\"} 0
+# HELP agg_run_seconds Wall clock of the last run.
+# TYPE agg_run_seconds gauge
+agg_run_seconds{command=\"reduce-day\"} 2.5
+# HELP agg_phase_seconds Wall clock of a phase of it.
+# TYPE agg_phase_seconds gauge
+agg_phase_seconds{command=\"reduce-day\",phase=\"publish\"} 0.25
+agg_phase_seconds{command=\"reduce-day\",phase=\"read\"} 1.5
+# HELP agg_peak_memory_bytes Its peak resident memory.
+# TYPE agg_peak_memory_bytes gauge
+agg_peak_memory_bytes{command=\"reduce-day\"} 1048576
+# HELP agg_warnings Its warnings.
+# TYPE agg_warnings gauge
+agg_warnings{command=\"reduce-day\"} 1
+# HELP agg_day_timestamp_seconds Start of the newest day it was about.
+# TYPE agg_day_timestamp_seconds gauge
+agg_day_timestamp_seconds{command=\"reduce-day\"} 1638316800
+# HELP agg_rows Rows of its days.
+# TYPE agg_rows gauge
+agg_rows{command=\"reduce-day\"} 100
+# HELP agg_accepted_rows Good rows of its days.
+# TYPE agg_accepted_rows gauge
+agg_accepted_rows{command=\"reduce-day\"} 97
+# HELP agg_rejected_rows Corrupt rows of its days.
+# TYPE agg_rejected_rows gauge
+agg_rejected_rows{command=\"reduce-day\",reason=\"too_long\"} 0
+agg_rejected_rows{command=\"reduce-day\",reason=\"blank\"} 1
+agg_rejected_rows{command=\"reduce-day\",reason=\"field_count\"} 0
+agg_rejected_rows{command=\"reduce-day\",reason=\"song_id\"} 0
+agg_rejected_rows{command=\"reduce-day\",reason=\"user_id\"} 0
+agg_rejected_rows{command=\"reduce-day\",reason=\"country\"} 2
+# HELP agg_counted_rows Rows that it read and counted.
+# TYPE agg_counted_rows gauge
+agg_counted_rows{command=\"reduce-day\"} 100
+# HELP agg_log_bytes Size of the logs of its days.
+# TYPE agg_log_bytes gauge
+agg_log_bytes{command=\"reduce-day\"} 2048
+# HELP agg_partial_bytes Size of the partials of its days.
+# TYPE agg_partial_bytes gauge
+agg_partial_bytes{command=\"reduce-day\"} 1536
+# HELP agg_days Days of a backfill by outcome.
+# TYPE agg_days gauge
+agg_days{command=\"reduce-day\",outcome=\"reduced\"} 1
+"
+        );
+    }
+
+    #[test]
+    fn a_failed_run_tells_its_code_and_no_rows_and_the_last_success_is_found_again() {
+        let text = ended(Exit::Data).text(&Facts::default());
+        assert!(text.contains("agg_exit_status{command=\"reduce-day\"} 65\n"), "{text}");
+        assert!(!text.contains("rows"), "{text}");
+        assert_eq!(last_success(&text, "reduce-day"), Some(1_638_300_000));
+        assert_eq!(last_success(&text, "backfill"), None);
+        let never = Ended { success: None, ..ended(Exit::Io) };
+        assert!(!never.text(&Facts::default()).contains(SUCCESS));
+    }
+}

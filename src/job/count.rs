@@ -1,0 +1,224 @@
+//! The work of a reduction: logs to a day's two files under temporary names, alone or on top of a partial.
+//!
+//! When and whether a day is counted, and what becomes of the files, is the business of `reduce_day`.
+
+use std::io::Write;
+
+use super::join::{Input, Scratch, join, open_merged, temporary_writer};
+use super::known;
+use super::tally::{self, Logs, Tally};
+use super::{Context, Phase, ReduceOptions};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::TemporaryFile;
+use crate::input::{self, InputPath, Source};
+use crate::model::Day;
+use crate::partial::{Finished, Partial, Writer};
+use crate::row::{CountrySet, RejectReport, ShownRejects};
+use crate::store::{self, StoreLock};
+
+type RunWriter = Writer<Box<dyn TemporaryFile>>;
+
+/// What to count, and where the files go.
+pub(super) struct Counting<'a> {
+    pub(super) context: &'a Context,
+    pub(super) options: &'a ReduceOptions,
+    pub(super) day: Day,
+    pub(super) inputs: &'a [InputPath],
+    pub(super) source: &'a Source,
+    pub(super) lock: &'a StoreLock,
+}
+
+/// A day that is counted and not yet published.
+pub(super) struct Done {
+    pub(super) partial: Finished<Box<dyn TemporaryFile>>,
+    pub(super) rejects: Box<dyn TemporaryFile>,
+    /// Rows of the logs that were read.
+    pub(super) rows: u64,
+    /// Runs that were spilled because the rows exceeded the memory.
+    pub(super) spilled_runs: usize,
+}
+
+/// What the day has already, for logs that come on top.
+pub(super) struct Base {
+    partial: Partial,
+    shown: ShownRejects,
+}
+
+impl Base {
+    /// Takes the partial, and the lines of its corrupt rows from the rejects file.
+    ///
+    /// A file that is not the partial's own, say of a run that was refused, costs the lines and not the day: the
+    /// counts are in the partial.
+    pub(super) fn new(context: &Context, lock: &StoreLock, partial: Partial) -> Result<Self> {
+        let metadata = partial.metadata();
+        let mut file = Vec::new();
+        if metadata.rejects.total() > 0 {
+            file = lock.store().read_rejects(
+                context.files.as_ref(),
+                metadata.day,
+                ShownRejects::MOST_BYTES,
+            )?;
+        }
+        let shown = ShownRejects::of(&file, &metadata.inputs, &metadata.rejects);
+        let shown = shown.unwrap_or_else(|| {
+            let path = lock.store().rejects_path(metadata.day);
+            let text = "is not that of the day's partial: corrupt rows that were counted before are no longer shown";
+            context.observer.warn(&format!("{path:?} {text}"));
+            ShownRejects::default()
+        });
+        Ok(Base { partial, shown })
+    }
+}
+
+impl Counting<'_> {
+    /// Reads the logs and writes both files; with a `base`, the day that it and the logs are together.
+    pub(super) fn count(&self, base: Option<Base>) -> Result<Done> {
+        let Counting { context, options, inputs, source, lock, .. } = *self;
+        let files = context.files.as_ref();
+        let pool = context.pool()?;
+        let countries = if options.any_country { CountrySet::any() } else { CountrySet::iso() };
+        let partial = || lock.temporary_partial(files);
+        let scratch = || lock.scratch_file(files);
+        let zstd = inputs.iter().any(|input| input.name().ends_with(b".zst"));
+        let logs = Logs {
+            context,
+            pool: &pool,
+            source,
+            countries: &countries,
+            plan: context.budget.count(zstd),
+            // On top of a partial, the logs are a piece like the spilled ones.
+            partial: if base.is_some() { &scratch } else { &partial },
+            scratch: &scratch,
+        };
+        // Asked as soon as all is read, before minutes of merging.
+        let mut read = input::Finished::default();
+        let check = |report: &RejectReport| {
+            read = self.check(base.as_ref(), report)?;
+            Ok(())
+        };
+        let Tally { rejects: report, runs } = logs.tally(check)?;
+        self.warn_of_cut_logs(&read);
+        let (pieces, spilled_runs) = match runs {
+            tally::Counted::Whole(writer) if base.is_none() => {
+                return self.finish(*writer, None, report, read, 0);
+            }
+            tally::Counted::Whole(writer) => (vec![Input::written(*writer)?], 0),
+            tally::Counted::Spilled(spills) => {
+                let spilled_runs = spills.len();
+                (spills, spilled_runs)
+            }
+        };
+        // The arena is given back by now: merging has the memory for itself.
+        let stored = base.as_ref().map(|base| Input::stored(&base.partial));
+        let pieces = stored.into_iter().chain(pieces).collect();
+        let writer = context
+            .phase(Phase::Merge, None, || merge(context, &pool, pieces, &scratch, partial()?))?;
+        self.finish(writer, base, report, read, spilled_runs)
+    }
+
+    /// What must be right once all is read.
+    fn check(&self, base: Option<&Base>, report: &RejectReport) -> Result<input::Finished> {
+        let rows: Vec<u64> = (0..self.inputs.len()).map(|input| report.rows(input)).collect();
+        let finished = self.source.finish(&rows)?;
+        known::refuse_copies(self.inputs, &finished.facts)?;
+        if let Some(base) = base {
+            let metadata = base.partial.metadata();
+            known::refuse_known(metadata, self.inputs, &finished.facts)?;
+            for name in known::names_again(metadata, &finished.facts) {
+                let name = String::from_utf8_lossy(&name);
+                let text = "is of the name of a log that the day has, and of other content: if it is that log \
+                            corrected, its old rows count too, and all logs have to be reduced with --force";
+                self.context.observer.warn(&format!("{name:?} {text}"));
+            }
+        }
+        self.check_limits(base, report)?;
+        Ok(finished)
+    }
+
+    fn warn_of_cut_logs(&self, read: &input::Finished) {
+        for input in read.unterminated.iter().filter_map(|at| read.facts.get(*at)) {
+            let name = String::from_utf8_lossy(&input.name);
+            let text = format!("{name:?}: the last line has no end: is the log complete?");
+            self.context.observer.warn(&text);
+        }
+    }
+
+    /// Refuses logs with too many corrupt rows, whose rejects file tells why, or with too few good ones.
+    fn check_limits(&self, base: Option<&Base>, report: &RejectReport) -> Result<()> {
+        let Counting { context, options, day, lock, .. } = *self;
+        let rows: u64 = report.rows_by_input.iter().sum();
+        let rejected = report.counts.total();
+        #[expect(clippy::cast_precision_loss, reason = "a ratio to be compared with a typed limit")]
+        // No rows make no ratio, which is above nothing.
+        let too_many = rejected as f64 / rows as f64 > options.max_reject_ratio;
+        if too_many {
+            // All that were kept, behind those of the partial: they stay the first ones, for a later try.
+            let file = self.write_rejects(base, report)?;
+            store::publish_rejects_only(context.files.as_ref(), lock, day, file)?;
+            let rejects = lock.store().rejects_path(day).display().to_string();
+            let limit = options.max_reject_ratio;
+            return Err(ErrorKind::TooManyRejects { rejected, rows, limit, rejects }.into());
+        }
+        let accepted = rows - rejected;
+        if accepted < options.min_rows {
+            return Err(ErrorKind::TooFewRows { accepted, limit: options.min_rows }.into());
+        }
+        Ok(())
+    }
+
+    /// Writes the footer, and the rejects file.
+    fn finish(
+        &self,
+        writer: RunWriter,
+        base: Option<Base>,
+        mut report: RejectReport,
+        read: input::Finished,
+        spilled_runs: usize,
+    ) -> Result<Done> {
+        let rows: u64 = report.rows_by_input.iter().sum();
+        let mut inputs = read.facts;
+        let (mut all_rows, mut counts) = (rows, report.counts);
+        if let Some(base) = &base {
+            let before = base.partial.metadata();
+            let exceed = || Error::damaged("the rows exceed 2^64-1").at(base.partial.path());
+            all_rows = rows.checked_add(before.rows).ok_or_else(exceed)?;
+            counts.add(&before.rejects);
+            inputs.splice(0..0, before.inputs.iter().cloned());
+            report.samples.truncate(base.shown.room());
+        }
+        let partial = writer.finish(self.day, all_rows, counts, inputs)?;
+        let rejects = self.write_rejects(base.as_ref(), &report)?;
+        Ok(Done { partial, rejects, rows, spilled_runs })
+    }
+
+    fn write_rejects(
+        &self,
+        base: Option<&Base>,
+        report: &RejectReport,
+    ) -> Result<Box<dyn TemporaryFile>> {
+        let mut file = self.lock.temporary_rejects(self.context.files.as_ref())?;
+        let names: Vec<Vec<u8>> = self.inputs.iter().map(|input| input.name().to_vec()).collect();
+        let shown = base.map(|base| base.shown.text()).unwrap_or_default();
+        let text = report.render(&names);
+        let written = file.write_all(shown).and_then(|()| file.write_all(&text));
+        match written.and_then(|()| file.flush()) {
+            Ok(()) => Ok(file),
+            Err(error) => Err(Error::io("write", error).at(file.path())),
+        }
+    }
+}
+
+/// The pieces of a day, merged into `file`; the footer is left to the caller.
+fn merge(
+    context: &Context,
+    pool: &rayon::ThreadPool,
+    pieces: Vec<Input>,
+    scratch: Scratch<'_>,
+    file: Box<dyn TemporaryFile>,
+) -> Result<RunWriter> {
+    let plan = context.budget.join();
+    let opened = open_merged(context, pool, plan, pieces, scratch)?;
+    let mut writer = temporary_writer(file)?;
+    join(context, pool, plan, &opened.partials, &mut writer)?;
+    Ok(writer)
+}

@@ -1,0 +1,95 @@
+//! Whether a window that is published was made from what is stored now.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Context;
+use super::emit_window::{EmitOptions, MANIFEST, digest_text, read_manifest};
+use super::inspect::open_day;
+use crate::error::Result;
+use crate::model::{Day, Kind};
+use crate::output::Manifest;
+use crate::store::{Output, Store};
+
+/// The digests of the store's partials, each looked up once: many windows share a day.
+///
+/// Memory: 60 bytes a day.
+pub(super) struct Digests<'a> {
+    context: &'a Context,
+    known: BTreeMap<Day, Digest>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Digest {
+    /// The day has no partial.
+    Missing,
+    /// As manifests write it.
+    Stored(String),
+    /// The partial cannot be read, or will be another one by the time of the emission: no manifest has it.
+    Other,
+}
+
+impl<'a> Digests<'a> {
+    pub(super) fn new(context: &'a Context) -> Self {
+        Digests { context, known: BTreeMap::new() }
+    }
+
+    /// Says that the day's partial will be made or replaced.
+    pub(super) fn will_change(&mut self, day: Day) {
+        self.known.insert(day, Digest::Other);
+    }
+
+    fn of(&mut self, day: Day) -> Digest {
+        let context = self.context;
+        let look_up = || match open_day(context, &Store::new(&context.store), day) {
+            Ok(Some(partial)) => Digest::Stored(digest_text(&partial)),
+            Ok(None) => Digest::Missing,
+            // The emission will meet it too, and say so.
+            Err(_) => Digest::Other,
+        };
+        self.known.entry(day).or_insert_with(look_up).clone()
+    }
+
+    /// Whether the emission that is published for these options has the digests of the partials that are stored, and
+    /// its files have their sizes. One that cannot be read is none.
+    pub(super) fn are_published(&mut self, options: &EmitOptions) -> bool {
+        let output = Output::new(&options.out);
+        let folder = output.day_folder(options.day);
+        let Ok(Some(manifest)) = read_manifest(self.context, &folder.join(MANIFEST)) else {
+            return false;
+        };
+        let size = |name: &str| -> Result<u64, std::io::Error> {
+            self.context.files.stat(&folder.join(name)).map(|stat| stat.size)
+        };
+        let whole =
+            manifest.files.iter().all(|file| size(&file.name).is_ok_and(|size| size == file.bytes));
+        whole && is_of(&manifest, options) && self.agree_with(&manifest, options)
+    }
+
+    fn agree_with(&mut self, manifest: &Manifest, options: &EmitOptions) -> bool {
+        let mut partials = manifest.partials.iter();
+        let mut missing = manifest.missing.iter();
+        let agrees = |day| match self.of(day) {
+            Digest::Missing => missing.next() == Some(&day),
+            Digest::Stored(digest) => {
+                partials.next().is_some_and(|entry| (entry.day, &entry.digest) == (day, &digest))
+            }
+            Digest::Other => false,
+        };
+        options.day.window(options.days).into_iter().all(agrees)
+            && partials.next().is_none()
+            && missing.next().is_none()
+    }
+}
+
+/// Whether it is of the window, the K and the files that these options ask for.
+fn is_of(manifest: &Manifest, options: &EmitOptions) -> bool {
+    let kinds = [Kind::Country, Kind::User].into_iter();
+    let names: BTreeSet<String> = kinds
+        .flat_map(|kind| {
+            options.formats.iter().map(move |format| format.file_name(kind, options.top))
+        })
+        .collect();
+    (manifest.window.to, manifest.window.days, manifest.top)
+        == (options.day, options.days, options.top)
+        && manifest.files.iter().map(|file| file.name.clone()).collect::<BTreeSet<_>>() == names
+}

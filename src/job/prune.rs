@@ -1,0 +1,144 @@
+//! `prune`: old days leave the store.
+//!
+//! Days are counted from the newest partial and not from today, so a pipeline that stood still for a month loses
+//! nothing when it starts again. A partial goes before its rejects file, and its folder is synced between: a kill
+//! at any instant leaves whole days, and perhaps a rejects file without a partial, which the next run removes.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+
+use super::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::Day;
+use crate::store::{self, Store, StoreLock};
+
+/// How much stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PruneOptions {
+    /// The newest days that stay, at least [`PruneOptions::LEAST_DAYS`].
+    pub keep_days: u32,
+    /// Only tell what would go: nothing is touched, no lock is taken.
+    pub dry_run: bool,
+}
+
+impl PruneOptions {
+    /// Two windows of a week and a day: fewer would make it easy to lose what the next night needs.
+    pub const LEAST_DAYS: u32 = 15;
+    /// Four windows of a week and a week for what comes late.
+    pub const DEFAULT_DAYS: u32 = 35;
+}
+
+impl Default for PruneOptions {
+    fn default() -> Self {
+        PruneOptions { keep_days: Self::DEFAULT_DAYS, dry_run: false }
+    }
+}
+
+/// A day that went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrunedDay {
+    /// The day.
+    pub day: Day,
+    /// Size of its partial; `None` if it had none.
+    pub partial_bytes: Option<u64>,
+    /// Size of its rejects file; `None` if it had none.
+    pub rejects_bytes: Option<u64>,
+}
+
+/// What went and what stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PruneReport {
+    /// The newest day that is stored; `None` in a store without a day, from which nothing goes.
+    pub newest: Option<Day>,
+    /// The first day that stays.
+    pub keep_from: Option<Day>,
+    /// Days that stay.
+    pub kept: u64,
+    /// Days that went (would go, in a dry run), ascending.
+    pub pruned: Vec<PrunedDay>,
+    /// Whether they are still there.
+    pub dry_run: bool,
+}
+
+/// Removes the partials and rejects files of all days but the newest.
+///
+/// What has another name stays; so does the target of a link, of which the link alone goes.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] for fewer than [`PruneOptions::LEAST_DAYS`], [`ErrorKind::Missing`] where there is no
+/// store, [`ErrorKind::Locked`], [`ErrorKind::Io`]. What went before an error is gone.
+pub fn prune(context: &Context, options: &PruneOptions) -> Result<PruneReport> {
+    if options.keep_days < PruneOptions::LEAST_DAYS {
+        let (days, least) = (options.keep_days, PruneOptions::LEAST_DAYS);
+        let text = format!("--keep-days {days}: the least is {least}");
+        return Err(ErrorKind::Usage(text).into());
+    }
+    let files = context.files.as_ref();
+    let store = Store::new(&context.store);
+    // Before the lock, which would make the folders of a store that is not there.
+    store.days(files)?;
+    let lock = if options.dry_run { None } else { Some(StoreLock::take(files, &store)?) };
+    let stored = store.days(files)?;
+    let Some(newest) = stored.last().copied() else {
+        let dry_run = options.dry_run;
+        return Ok(PruneReport {
+            newest: None,
+            keep_from: None,
+            kept: 0,
+            pruned: Vec::new(),
+            dry_run,
+        });
+    };
+    let keep_from = newest.window(options.keep_days).first().copied().unwrap_or(newest);
+    let is_old = |day: &&Day| **day < keep_from;
+    let rejects = store.rejects_days(files)?;
+    let old: BTreeSet<Day> = stored.iter().chain(&rejects).filter(is_old).copied().collect();
+    let mut pruned = Vec::new();
+    for day in old {
+        let size = |path: &Path, known: &[Day]| {
+            // A link that leads nowhere has no size, and goes all the same.
+            let size = files.stat(path).map_or(0, |stat| stat.size);
+            known.binary_search(&day).ok().map(|_| size)
+        };
+        pruned.push(PrunedDay {
+            day,
+            partial_bytes: size(&store.partial_path(day), &stored),
+            rejects_bytes: size(&store.rejects_path(day), &rejects),
+        });
+    }
+    if let Some(lock) = &lock {
+        remove(context, lock, &pruned)?;
+    }
+    let kept = stored.iter().filter(|day| **day >= keep_from).count() as u64;
+    let dry_run = options.dry_run;
+    Ok(PruneReport { newest: Some(newest), keep_from: Some(keep_from), kept, pruned, dry_run })
+}
+
+/// Removes the files of all these days: partials, then what belongs to them.
+fn remove(context: &Context, lock: &StoreLock, days: &[PrunedDay]) -> Result<()> {
+    let files = context.files.as_ref();
+    let store = lock.store();
+    let partials = days.iter().filter(|day| day.partial_bytes.is_some());
+    let partials = partials.map(|pruned| store.partial_path(pruned.day));
+    let rejects = days.iter().filter(|day| day.rejects_bytes.is_some());
+    let rejects = rejects.map(|pruned| store.rejects_path(pruned.day));
+    let steps: [(Vec<_>, _); 2] = [
+        (partials.collect(), store.partials_folder()),
+        (rejects.collect(), store.rejects_folder()),
+    ];
+    for (paths, folder) in steps {
+        for path in &paths {
+            context.check_stop()?;
+            match files.remove_file(path) {
+                // Somebody was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => other.map_err(|error| Error::io("remove", error).at(path))?,
+            }
+        }
+        if !paths.is_empty() {
+            store::sync_folder(files, &folder)?;
+        }
+    }
+    Ok(())
+}

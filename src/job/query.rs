@@ -1,0 +1,142 @@
+//! `query`: the top songs of one key over some days, straight from the partials through their indexes.
+//!
+//! Of each partial the footer is read, the index pages that the key is in, and the key's own blocks: one or two for a
+//! user, a few hundred for a large country. Nothing is written and no lock is taken.
+
+use super::Context;
+use super::inspect::open_day;
+use super::join::merge_piece;
+use crate::error::{Error, ErrorKind, Result};
+use crate::merge::{Merge, Stream};
+use crate::model::{Batch, Day, Kind, Position, Ranked};
+use crate::partial::{self, Partial, Piece};
+use crate::store::Store;
+use crate::topk::TopK;
+
+/// Whose songs, of which days, and how many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryOptions {
+    /// What the key is.
+    pub kind: Kind,
+    /// User id or country number.
+    pub key: u64,
+    /// The window's last day; `None` is the newest stored one.
+    pub day: Option<Day>,
+    /// Days in the window, 1 to 3,660.
+    pub days: u32,
+    /// Songs at most, 1 to 10,000.
+    pub top: u32,
+    /// Answer without the days that have no partial.
+    pub allow_missing: bool,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryReport {
+    /// The window's last day.
+    pub day: Day,
+    /// Days of the window without a partial.
+    pub missing: Vec<Day>,
+    /// The best songs, the best first; none if no day has the key.
+    pub songs: Vec<Ranked>,
+}
+
+/// The best songs of a key over the days of a window.
+///
+/// The same counts and the same order as in an emission of that window. Opens the window's partials side by side; memory
+/// stays below the budget for any key and any number of days.
+///
+/// # Errors
+/// [`ErrorKind::Missing`] where there is no store or no day, [`ErrorKind::MissingDays`] unless missing days are
+/// allowed (and always when all are missing), [`ErrorKind::SumOverflow`], a damaged partial.
+pub fn query(context: &Context, options: &QueryOptions) -> Result<QueryReport> {
+    let store = Store::new(&context.store);
+    let day = match options.day {
+        Some(day) => day,
+        None => newest(context, &store)?,
+    };
+    let mut partials = Vec::new();
+    let mut missing = Vec::new();
+    for day in day.window(options.days) {
+        context.check_stop()?;
+        match open_day(context, &store, day)? {
+            Some(partial) => partials.push(partial),
+            None => missing.push(day),
+        }
+    }
+    if partials.is_empty() || !(missing.is_empty() || options.allow_missing) {
+        return Err(Error::from(ErrorKind::MissingDays(missing)).at(&context.store));
+    }
+    let songs = best(context, options, &partials)?;
+    Ok(QueryReport { day, missing, songs })
+}
+
+fn newest(context: &Context, store: &Store) -> Result<Day> {
+    let hint = "the store is empty: run 'agg reduce-day' first".to_owned();
+    let missing = || Error::from(ErrorKind::Missing { what: "any day", hint }).at(store.root());
+    store.days(context.files.as_ref())?.pop().ok_or_else(missing)
+}
+
+fn best(context: &Context, options: &QueryOptions, partials: &[Partial]) -> Result<Vec<Ranked>> {
+    let QueryOptions { kind, key, top, .. } = *options;
+    let plan = context.budget.join();
+    let end = Position { key: key.saturating_add(1), song: 0 };
+    let range = Position { key, song: 0 }..end;
+    let pieces = partial::split_range(partials, kind, range, plan.piece_entries)?;
+    let mut top = TopK::new(usize::try_from(top).unwrap_or(usize::MAX));
+    for piece in &pieces {
+        if partials.len() <= plan.fan_in {
+            choose(context, merge_piece(partials, kind, piece), key, &mut top)?;
+            continue;
+        }
+        // More partials than the budget can read at once: what they have of a piece, a group of partials after the
+        // other, then these parts together. A piece has few enough entries for that.
+        let gathered = |group| gather(context, group, kind, piece);
+        let parts = partials.chunks(plan.fan_in).map(gathered).collect::<Result<_>>()?;
+        choose(context, Merge::new(kind, parts), key, &mut top)?;
+    }
+    let mut songs = Vec::new();
+    top.best(&mut songs);
+    Ok(songs)
+}
+
+/// Gives the songs of a merge to `top`, and the merge the floor that they have to reach.
+fn choose<S: Stream>(
+    context: &Context,
+    mut merge: Merge<S>,
+    key: u64,
+    top: &mut TopK,
+) -> Result<()> {
+    let mut batch = Batch::default();
+    loop {
+        if let Some(floor) = top.floor() {
+            merge.set_floor(key, floor);
+        }
+        context.check_stop()?;
+        if !merge.next(&mut batch)? {
+            return Ok(());
+        }
+        top.extend(&batch.songs, &batch.counts);
+    }
+}
+
+/// All that some partials have of a piece.
+fn gather(context: &Context, partials: &[Partial], kind: Kind, piece: &Piece) -> Result<Part> {
+    let mut merge = merge_piece(partials, kind, piece);
+    let (mut batch, mut all) = (Batch::default(), Batch::default());
+    while merge.next(&mut batch)? {
+        context.check_stop()?;
+        all.extend_from(&batch, 0..batch.len());
+    }
+    Ok(Part(Some(all)))
+}
+
+/// A stream of one batch.
+struct Part(Option<Batch>);
+
+impl Stream for Part {
+    fn next(&mut self, batch: &mut Batch) -> Result<bool> {
+        *batch = self.0.take().unwrap_or_default();
+        Ok(!batch.is_empty())
+    }
+}

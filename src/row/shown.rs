@@ -1,0 +1,170 @@
+//! A stored rejects file, read back: which of its lines are those of the day's partial.
+//!
+//! Logs that are added to a day are counted without reading the old ones again, so the old corrupt rows can be shown
+//! only by keeping their lines. A partial that shows `n` rows (all its corrupt ones, 1,000 at most) owns the first
+//! `n` lines of its file, whatever stands behind them. They are believed if they can be its own: each names
+//! an input, in the order of the inputs, with a line that the input has, lines ascending; and their reasons are
+//! those that the partial has counted. A file that a refused run has left there, or that somebody has edited, fails this.
+
+use super::reject::{SAMPLES, escape};
+use crate::model::{InputFacts, RejectCounts, RejectReason};
+
+/// The lines of a day's corrupt rows, the LFs included.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ShownRejects {
+    text: Vec<u8>,
+    lines: usize,
+}
+
+impl ShownRejects {
+    /// Bytes that the lines of one day take at most: what is beyond need not be read.
+    pub const MOST_BYTES: u64 = 4 << 20;
+
+    /// The lines of the day that was made from `inputs` and counted `counts`, taken from its rejects file; `None` if
+    /// the file does not begin with them.
+    #[must_use]
+    pub fn of(file: &[u8], inputs: &[InputFacts], counts: &RejectCounts) -> Option<Self> {
+        let lines = usize::try_from(counts.total()).map_or(SAMPLES, |total| total.min(SAMPLES));
+        let mut reader = Reader { inputs: inputs.iter(), input: None, line: 0 };
+        let mut found = RejectCounts::default();
+        let mut end = 0;
+        let mut rest = file.split_inclusive(|byte| *byte == b'\n');
+        for _ in 0..lines {
+            let line = rest.next().filter(|line| line.ends_with(b"\n"))?;
+            found.count(reader.reason_of(line)?);
+            end += line.len();
+        }
+        let all = counts.total() == lines as u64;
+        let fits = found.0.iter().zip(&counts.0).all(|(found, counted)| found <= counted);
+        if !fits || (all && found != *counts) {
+            return None;
+        }
+        Some(ShownRejects { text: file.get(..end)?.to_vec(), lines })
+    }
+
+    /// The lines.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// How many more lines may follow.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        SAMPLES.saturating_sub(self.lines)
+    }
+}
+
+/// Walks over the inputs as the lines do.
+struct Reader<'a> {
+    inputs: std::slice::Iter<'a, InputFacts>,
+    /// Rows of the input that the last line was of, and its name as it is shown.
+    input: Option<(u64, Vec<u8>)>,
+    /// The last line's number in it.
+    line: u64,
+}
+
+impl Reader<'_> {
+    /// The reason that a line gives, if the line can stand here.
+    fn reason_of(&mut self, line: &[u8]) -> Option<RejectReason> {
+        loop {
+            if let Some((rows, name)) = &self.input
+                && let Some((number, reason)) = parse(line, name)
+                && (self.line + 1..=*rows).contains(&number)
+            {
+                self.line = number;
+                return Some(reason);
+            }
+            let next = self.inputs.next()?;
+            let mut name = Vec::new();
+            escape(&next.name, &mut name);
+            self.input = Some((next.rows, name));
+            self.line = 0;
+        }
+    }
+}
+
+/// Number and reason of a line of the input of this name.
+fn parse(line: &[u8], name: &[u8]) -> Option<(u64, RejectReason)> {
+    let rest = line.strip_prefix(name)?.strip_prefix(b":")?;
+    let digits = rest.iter().position(|byte| !byte.is_ascii_digit())?;
+    let (number, rest) = rest.split_at_checked(digits)?;
+    let rest = rest.strip_prefix(b": ")?;
+    let end = rest.iter().position(|byte| *byte == b':')?;
+    let (reason, rest) = rest.split_at_checked(end)?;
+    rest.strip_prefix(b": ")?;
+    let reason = RejectReason::ALL.into_iter().find(|known| known.name().as_bytes() == reason)?;
+    Some((std::str::from_utf8(number).ok()?.parse().ok()?, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inputs(logs: &[(&str, u64)]) -> Vec<InputFacts> {
+        let facts = |(name, rows): &(&str, u64)| InputFacts {
+            name: name.as_bytes().to_vec(),
+            size: 0,
+            modified_ns: 0,
+            digest: 0,
+            rows: *rows,
+        };
+        logs.iter().map(facts).collect()
+    }
+
+    const BLANK: usize = RejectReason::Blank as usize;
+    const FIELDS: usize = RejectReason::FieldCount as usize;
+
+    fn counts(of: &[(usize, u64)]) -> RejectCounts {
+        let mut counts = RejectCounts::default();
+        for (reason, count) in of {
+            counts.0[*reason] = *count;
+        }
+        counts
+    }
+
+    #[test]
+    fn the_lines_of_the_day_are_kept_and_what_a_refused_run_put_behind_them_is_not() {
+        let logs = inputs(&[("a:b.log", 9), ("none.log", 5), ("a\n.log", 3), ("a\n.log", 2)]);
+        let own = "a:b.log:2: field_count: x: blank: y\na:b.log:9: blank: \n\
+                   a\\x0a.log:3: blank: \na\\x0a.log:1: blank: \n";
+        let file = format!("{own}new.log:1: blank: \n");
+        let counts = counts(&[(FIELDS, 1), (BLANK, 3)]);
+        let shown = ShownRejects::of(file.as_bytes(), &logs, &counts).unwrap();
+        assert_eq!((shown.text(), shown.room()), (own.as_bytes(), 996));
+    }
+
+    #[test]
+    fn a_file_of_other_logs_other_reasons_or_fewer_lines_is_not_the_days() {
+        let logs = inputs(&[("a.log", 3), ("b.log", 3)]);
+        let counts = counts(&[(BLANK, 2)]);
+        let of = |file: &str| ShownRejects::of(file.as_bytes(), &logs, &counts);
+        assert!(of("a.log:1: blank: \nb.log:1: blank: \n").is_some());
+        for other in [
+            "",
+            "a.log:1: blank: \n",
+            "a.log:1: blank: \nb.log:1: blank: ",
+            "a.log:1: blank: \nb.log:1: field_count: 1\n",
+            "a.log:1: blank: \nc.log:1: blank: \n",
+            "b.log:1: blank: \na.log:1: blank: \n",
+            "a.log:2: blank: \na.log:2: blank: \n",
+            "a.log:2: blank: \na.log:4: blank: \n",
+            "a.log:0: blank: \na.log:1: blank: \n",
+            "a.log: blank: \na.log:99999999999999999999: blank: \n",
+        ] {
+            assert_eq!(of(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_day_of_more_corrupt_rows_than_are_shown_has_no_room_for_more() {
+        let logs = inputs(&[("a.log", 5000)]);
+        let file: String = (1..=1500).map(|line| format!("a.log:{line}: blank: \n")).collect();
+        let shown = ShownRejects::of(file.as_bytes(), &logs, &counts(&[(BLANK, 1001)])).unwrap();
+        assert_eq!(shown.text().split_inclusive(|byte| *byte == b'\n').count(), 1000);
+        assert_eq!(shown.room(), 0);
+        assert_eq!(ShownRejects::of(file.as_bytes(), &logs, &counts(&[(FIELDS, 1001)])), None);
+        let none = ShownRejects::of(b"whatever", &logs, &RejectCounts::default()).unwrap();
+        assert_eq!((none.text(), none.room()), (&b""[..], 1000));
+    }
+}

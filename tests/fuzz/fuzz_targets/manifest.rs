@@ -1,0 +1,52 @@
+//! What is read back from an output folder: `manifest.json`, and the link `latest`.
+//!
+//! Any bytes are a manifest that is written back and read again as the same one, or none. And any bytes as the link's
+//! target leave it where it is or at the newest date, never at an older one, and never anywhere else.
+
+#![no_main]
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use agg::Day;
+use agg::fs::FileSystem;
+use agg::output::Manifest;
+use agg::store::{Output, OutputLock, publish_emission};
+use agg_fuzz::Memory;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(manifest) = Manifest::decode(bytes) {
+        let written = manifest.encode().unwrap();
+        let read = Manifest::decode(&written).unwrap();
+        assert_eq!(read, manifest);
+        assert_eq!(read.encode().unwrap(), written);
+    }
+    publish_beside_link(bytes);
+});
+
+fn publish_beside_link(target: &[u8]) {
+    let day: Day = "2021-12-07".parse().unwrap();
+    let (out, link) = (Path::new("out"), Path::new("out/latest"));
+    let files = Memory::default();
+    let before = Path::new(OsStr::from_bytes(target));
+    files.create_folders(out).unwrap();
+    files.create_folders(&out.join("2021-12-06")).unwrap();
+    files.symlink(before, link).unwrap();
+    let mut lock = OutputLock::take(&files, &Output::new(out)).unwrap();
+    let built = lock.build_folder(&files).unwrap();
+    publish_emission(&mut lock, day, built).unwrap();
+
+    let after = files.read_link(link).unwrap();
+    if after != Path::new("2021-12-07") {
+        assert_eq!(after, before);
+        let name = before.to_str().unwrap();
+        let name = name.strip_prefix("./").unwrap_or(name);
+        let named: Day = name.strip_suffix('/').unwrap_or(name).parse().unwrap();
+        assert!(named >= day, "{named} is no newer date");
+    }
+    let names = files.list(out).unwrap();
+    let names: Vec<&OsStr> = names.iter().map(|(name, _)| name.as_os_str()).collect();
+    assert_eq!(names, ["2021-12-06", "2021-12-07", "latest"]);
+}

@@ -1,0 +1,255 @@
+//! `reduce-day --add`: further logs on top of a day, whose old logs are not read again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use agg::job::{ReduceOptions, ReduceOutcome, reduce_day};
+use agg::model::InputFacts;
+use proptest::prelude::*;
+
+use crate::harness::{DAY, Sandbox};
+use crate::library::{context, open, run_bytes, unlocked};
+
+const PARTIAL: &str = "agg-store/partials/2021-12-01.agg";
+
+/// Reduces the words of `logs` as logs of [`DAY`], in a store of its own if `store` names one.
+fn reduce(sandbox: &Sandbox, store: &str, arguments: &str) -> crate::harness::Run {
+    let line =
+        format!("reduce-day --store {store} --date {DAY} --max-reject-ratio 1 --json {arguments}");
+    sandbox.agg(&line)
+}
+
+fn rows(from: u64, to: u64) -> String {
+    let row = |n: u64| match n % 9 {
+        4 => format!("no row {n}\n"),
+        _ => format!("{}|{}|{}\n", n * n % 31, n % 7, ["FR", "DE", "ZW"][(n % 3) as usize]),
+    };
+    (from..to).map(row).collect()
+}
+
+#[test]
+fn logs_added_one_by_one_give_the_files_of_all_at_once() {
+    let sandbox = Sandbox::new();
+    for (name, from, to) in [("a.log", 0, 300), ("b.log", 300, 310), ("c.log", 310, 900)] {
+        sandbox.write(name, rows(from, to));
+    }
+    sandbox.write("empty.log", "");
+    reduce(&sandbox, "whole", "a.log b.log empty.log c.log").exits(0);
+    let run = reduce(&sandbox, "agg-store", "--add a.log").exits(0);
+    assert!(run.stdout.contains(r#""outcome":"reduced""#), "{run:?}");
+    // A piece of two, and what was counted is not read again: it is gone.
+    fs::rename(sandbox.path("a.log"), sandbox.path("kept")).unwrap();
+    reduce(&sandbox, "agg-store", "--add b.log empty.log").exits(0);
+    fs::remove_file(sandbox.path("b.log")).unwrap();
+    let run = reduce(&sandbox, "agg-store", "--add c.log").exits(0);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(report["outcome"], "added");
+    assert_eq!((&report["rows"], &report["rows_read"]), (&900.into(), &590.into()));
+    for file in [format!("partials/{DAY}.agg"), format!("rejects/{DAY}.txt")] {
+        assert!(
+            sandbox.read(format!("agg-store/{file}")) == sandbox.read(format!("whole/{file}")),
+            "{file}"
+        );
+    }
+    assert_eq!(sandbox.files("agg-store").len(), 2, "nothing is left over");
+    sandbox.agg("verify").exits(0);
+    // And the day knows all of its logs.
+    fs::rename(sandbox.path("kept"), sandbox.path("a.log")).unwrap();
+    sandbox.write("b.log", rows(300, 310));
+    let again = reduce(&sandbox, "agg-store", "c.log a.log empty.log b.log").exits(0);
+    assert!(again.stdout.contains(r#""outcome":"unchanged""#), "{again:?}");
+}
+
+#[test]
+fn a_log_that_the_day_has_or_that_comes_twice_is_refused_and_nothing_changes() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.log", rows(0, 50));
+    sandbox.write("copy.log", rows(0, 50));
+    sandbox.write("b.log", rows(50, 90));
+    sandbox.write("b-too.log", rows(50, 90));
+    reduce(&sandbox, "agg-store", "a.log").exits(0);
+    let before = (sandbox.read(PARTIAL), sandbox.rejects(DAY));
+    // By name, size and time; by content; beside a new one; the new one twice.
+    for (logs, told) in [
+        ("a.log", "\"a.log\": 2021-12-01 has this log already, as \"a.log\""),
+        ("copy.log", "\"copy.log\": 2021-12-01 has this log already, as \"a.log\""),
+        ("b.log copy.log", "\"copy.log\": 2021-12-01 has this log already"),
+        ("b.log b-too.log", "given twice (also as 'b.log')"),
+    ] {
+        let line = format!("--add {logs}");
+        reduce(&sandbox, "agg-store", &line).exits(65).tells(&[told]).in_one_line();
+        assert!((sandbox.read(PARTIAL), sandbox.rejects(DAY)) == before, "{logs}");
+    }
+    reduce(&sandbox, "agg-store", "--add b.log").exits(0);
+    reduce(&sandbox, "agg-store", "--add b.log").exits(65);
+}
+
+#[test]
+fn logs_without_rows_may_come_as_often_as_they_like() {
+    let sandbox = Sandbox::new();
+    for name in ["one.log", "two.log", "three.log"] {
+        sandbox.write(name, "");
+    }
+    reduce(&sandbox, "agg-store", "one.log two.log").exits(0);
+    reduce(&sandbox, "agg-store", "--add one.log three.log").exits(0);
+    assert_eq!(open(&sandbox.path(PARTIAL)).unwrap().metadata().inputs.len(), 4);
+}
+
+#[test]
+fn the_limits_hold_for_what_is_added_alone() {
+    let sandbox = Sandbox::new();
+    sandbox.write("good.log", "1|1|FR\n".repeat(1000));
+    sandbox.write("bad.log", "1|1|FR\n1|2|FR\nno row\n");
+    let add = |options: &str, log: &str| {
+        sandbox.agg(&format!("reduce-day --add --date {DAY} {options} {log}"))
+    };
+    add("", "good.log").exits(0);
+    let partial = sandbox.read(PARTIAL);
+    add("", "bad.log").exits(65).tells(&["1 of 3 rows", "--max-reject-ratio"]).in_one_line();
+    assert_eq!(sandbox.rejects(DAY), "bad.log:3: field_count: no row\n");
+    add("--max-reject-ratio 1 --min-rows 3", "bad.log").exits(65).tells(&["2 good rows"]);
+    assert!(sandbox.read(PARTIAL) == partial);
+    add("--max-reject-ratio 0.5 --min-rows 2", "bad.log").exits(0);
+    assert_eq!(sandbox.rejects(DAY), "bad.log:3: field_count: no row\n");
+}
+
+/// A log of so many corrupt rows, and one that makes it differ from others.
+fn corrupt(rows: usize, own: u64) -> String {
+    "corrupt\n".repeat(rows) + &format!("1|{own}|FR\n")
+}
+
+/// The lines that the rejects file shows of such a log.
+fn shown(name: &str, rows: usize) -> String {
+    (1..=rows).map(|line| format!("{name}:{line}: field_count: corrupt\n")).collect()
+}
+
+#[test]
+fn the_rejects_go_on_behind_those_of_the_day_up_to_1000_also_after_a_refused_try() {
+    let sandbox = Sandbox::new();
+    for (name, corrupts, own) in [("a.log", 600, 1), ("b.log", 500, 2), ("c.log", 700, 3)] {
+        sandbox.write(name, corrupt(corrupts, own));
+    }
+    reduce(&sandbox, "agg-store", "a.log").exits(0);
+    // A refused run shows all that it kept behind those of the day, and a later one finds its own again.
+    sandbox.agg(&format!("reduce-day --date {DAY} --add c.log")).exits(65);
+    assert!(sandbox.rejects(DAY) == shown("a.log", 600) + &shown("c.log", 700));
+    reduce(&sandbox, "agg-store", "--add b.log").exits(0);
+    assert!(sandbox.rejects(DAY) == shown("a.log", 600) + &shown("b.log", 400));
+    reduce(&sandbox, "agg-store", "--add c.log").exits(0);
+    assert!(sandbox.rejects(DAY) == shown("a.log", 600) + &shown("b.log", 400));
+    assert_eq!(open(&sandbox.path(PARTIAL)).unwrap().metadata().rejects.total(), 1800);
+}
+
+#[test]
+fn a_rejects_file_that_is_not_the_days_costs_its_lines_and_is_a_warning() {
+    for other in [None, Some("edited\n".to_owned()), Some(shown("c.log", 3))] {
+        let sandbox = Sandbox::new();
+        sandbox.write("a.log", corrupt(3, 1));
+        sandbox.write("b.log", corrupt(2, 2));
+        reduce(&sandbox, "agg-store", "a.log").exits(0);
+        let file = format!("agg-store/rejects/{DAY}.txt");
+        match other {
+            Some(text) => sandbox.write(&file, text),
+            None => fs::remove_file(sandbox.path(&file)).unwrap(),
+        }
+        let run = reduce(&sandbox, "agg-store", "--add b.log").exits(0);
+        run.tells(&["warning", "2021-12-01.txt", "no longer shown"]).in_one_line();
+        assert_eq!(sandbox.rejects(DAY), shown("b.log", 2));
+        assert_eq!(open(&sandbox.path(PARTIAL)).unwrap().metadata().rejects.total(), 5);
+    }
+}
+
+#[test]
+fn other_logs_without_a_flag_are_refused_with_both_ways_out() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.log", rows(0, 50));
+    sandbox.write("b.log", rows(50, 90));
+    reduce(&sandbox, "agg-store", "a.log").exits(0);
+    reduce(&sandbox, "agg-store", "b.log").exits(65).tells(&["--add", "--force"]).in_one_line();
+}
+
+#[test]
+fn a_log_of_a_known_name_with_other_content_is_counted_and_is_a_warning() {
+    let sandbox = Sandbox::new();
+    sandbox.write("one/day.log", "1|1|FR\n");
+    sandbox.write("two/day.log", "2|1|FR\n");
+    reduce(&sandbox, "agg-store", "one").exits(0);
+    let run = reduce(&sandbox, "agg-store", "--add two").exits(0);
+    run.tells(&["warning", "\"day.log\"", "corrected", "--force"]).in_one_line();
+    assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:1,2:1\n");
+}
+
+#[test]
+fn a_damaged_partial_is_not_added_to() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.log", rows(0, 50));
+    sandbox.write("b.log", rows(50, 90));
+    reduce(&sandbox, "agg-store", "a.log").exits(0);
+    let whole = sandbox.read(PARTIAL);
+    for at in [30, whole.len() - 5] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        sandbox.write(PARTIAL, &damaged);
+        let run = reduce(&sandbox, "agg-store", "--add b.log").exits(65);
+        run.tells(&["damaged", "--force"]).in_one_line();
+        assert!(sandbox.read(PARTIAL) == damaged);
+    }
+    assert_eq!(sandbox.files("agg-store").len(), 2);
+}
+
+#[test]
+fn an_unchanged_day_whose_rejects_file_is_gone_says_so() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.log", rows(0, 50));
+    reduce(&sandbox, "agg-store", "a.log").exits(0);
+    fs::remove_file(sandbox.path(format!("agg-store/rejects/{DAY}.txt"))).unwrap();
+    let run = reduce(&sandbox, "agg-store", "a.log").exits(0);
+    run.tells(&["2021-12-01.txt\" is gone", "--force"]).in_one_line();
+}
+
+fn add(folder: &Path, logs: &[PathBuf], memory: u64, threads: usize) -> ReduceOutcome {
+    let options = ReduceOptions {
+        logs: logs.to_vec(),
+        day: DAY.parse().ok(),
+        add: true,
+        max_reject_ratio: 1.0,
+        ..ReduceOptions::default()
+    };
+    unlocked(|| reduce_day(&context(folder, memory, threads), &options)).outcome
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn pieces_added_in_any_order_with_any_memory_are_the_whole(
+        cuts in prop::collection::vec(1u64..4000, 1..6),
+        order in any::<u64>(),
+        memory in (200u64 << 10)..(2 << 20),
+        threads in 1usize..4,
+    ) {
+        let sandbox = Sandbox::new();
+        let mut pieces = Vec::new();
+        let mut from = 0;
+        for (piece, cut) in cuts.iter().enumerate() {
+            let name = format!("piece-{piece}.log");
+            sandbox.write(&name, rows(from, from + cut));
+            pieces.push(sandbox.path(&name));
+            from += cut;
+        }
+        let whole = sandbox.path("whole");
+        add(&whole, &pieces, 64 << 20, 1);
+        pieces.sort_by_key(|path| (path.as_os_str().len() as u64 + order).wrapping_mul(
+            path.as_os_str().as_encoded_bytes().iter().fold(order | 1, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(*byte)))));
+        for piece in &pieces {
+            add(&sandbox.path(""), std::slice::from_ref(piece), memory, threads);
+        }
+        let (one, other) = (sandbox.read(PARTIAL), sandbox.read(format!("whole/{PARTIAL}")));
+        prop_assert!(run_bytes(&one) == run_bytes(&other));
+        let metadata = |path: &str| open(&sandbox.path(path)).unwrap().metadata().clone();
+        let (mut one, mut other) = (metadata(PARTIAL), metadata(&format!("whole/{PARTIAL}")));
+        let by_name = |facts: &InputFacts| facts.name.clone();
+        one.inputs.sort_by_key(by_name);
+        other.inputs.sort_by_key(by_name);
+        prop_assert_eq!(one, other);
+    }
+}

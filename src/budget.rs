@@ -107,7 +107,7 @@ impl Budget {
         // With many threads, all their sorting together takes an eighth.
         let most_rows =
             most_rows.min(self.memory / 8 / self.threads() / SORTED_ROW).max(LEAST_ROWS);
-        // Twice the share of all windows: a stream may have a larger one behind its first frame.
+        // Twice the share of all windows: an allocator may keep some of those that were given back.
         let windows = if zstd { (self.memory / 4).max(16 * MIB) } else { 0 };
         let others = FIXED + windows + self.threads() * (READER + most_rows * SORTED_ROW);
         // Three eighths at least, and a few chunks a thread: budgets below the least are for tests, which want tiny arenas

@@ -50,7 +50,9 @@ impl StoreLock {
 
     /// An empty file for a partial, to be given its name by [`publish_day`](super::publish_day).
     pub fn temporary_partial(&self, files: &dyn FileSystem) -> Result<Box<dyn TemporaryFile>> {
-        create_temporary(files, &self.store.partials_folder())
+        let mut file = create_temporary(files, &self.store.partials_folder())?;
+        file.sync_early();
+        Ok(file)
     }
 
     /// An empty file for a day's corrupt rows, to be given its name by

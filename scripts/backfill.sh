@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Counts the days FROM to TO whose logs are there and not counted yet, and emits their windows, those too that are
+# stale because a day has changed. What is done already costs next to nothing; it may be stopped and started again.
+#
+#   scripts/backfill.sh 2021-11-01 2021-12-07
+#   scripts/backfill.sh 2021-11-01 2021-12-07 --dry-run     only tells what it would do; any flag of `agg backfill`
+#
+# Settings: the file that AGG_ENV names, else /etc/agg.env; scripts/agg.env.example explains them. Exit codes are those
+# of agg (docs/operations.md).
+set -euo pipefail
+
+settings=${AGG_ENV:-/etc/agg.env}
+if [[ $# -lt 2 ]]; then
+    echo "usage: ${0##*/} FROM TO [FLAG...]   days as YYYY-MM-DD" >&2
+    exit 2
+elif [[ ! -r $settings ]]; then
+    printf '%s: cannot read %q: copy scripts/agg.env.example there, or name another file in AGG_ENV\n' "${0##*/}" "$settings" >&2
+    exit 66
+fi
+# agg itself takes what is not a flag here: AGG_STORE, AGG_OUT, AGG_MEMORY, AGG_DAYS, AGG_TOP and the limits.
+set -a
+# shellcheck source=scripts/agg.env.example
+. "$settings"
+set +a
+
+flags=(--logs "$AGG_LOGS" --from "$1" --to "$2" --emit)
+[[ ${AGG_ALLOW_MISSING:-no} != yes ]] || flags+=(--allow-missing)
+[[ -z ${AGG_METRICS:-} ]] || flags+=(--metrics "$AGG_METRICS")
+exec "$AGG" backfill "${flags[@]}" "${@:3}"

@@ -13,12 +13,20 @@ import time
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from conform.cluster import PACKAGE, Cluster, Submission, Wrong
+from conform.cluster import PACKAGE, Cluster, Run, Submission, Wrong
 from conform.data import LogSet, crafted, generated, samples
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 KINDS = ("country", "user")
+PIECES = 64
+"""Into how many tasks a run is cut that is to be killed amid its work."""
+
+ATTEMPTS = 3
+
 SESSION = PACKAGE / "conform" / "session.py"
 
 
@@ -229,42 +237,54 @@ def kills(run: Conformance, logs: LogSet, ours: Path) -> None:
     shutil.copytree(ours / "store", store)
     # Pieces small enough that there is a middle.
     size = sum(path.stat().st_size for path in logs.days[day])
-    small = {"spark__sql__files__maxPartitionBytes": str(max(1, size // 24))}
+    small = {"spark__sql__files__maxPartitionBytes": str(max(1, size // PIECES))}
+    cuts = {
+        "spark__sql__shuffle__partitions": str(PIECES),
+        "spark__sql__adaptive__coalescePartitions__enabled": "false",
+    }
     reduce = reduce_step(logs, day, store)["run"]
+    emit = emit_step(logs, window, store, out, "--single-file")["run"]
     begun = time.monotonic()
-    killed = run.cluster.job(*reduce, "--force", **small)
-    need(killed.until_busy(8), "no moment amid the reduction was met")
-    killed.kill()
-    killed.wait()
+    amid(lambda: run.cluster.job(*reduce, "--force", **small), Submission.kill, "a reduction")
     same_day(run, theirs, store, day)
     run.told("the driver killed amid a reduction: the old day", day, begun)
     begun = time.monotonic()
-    report = json.loads(survive(run, run.cluster.job(*reduce, "--force", **small), "the reduction"))
+    report = json.loads(survive(run, lambda: run.cluster.job(*reduce, "--force", **small), "a reduction"))
     need(report["outcome"] == "replaced", f"the day was not made again: {report}")
     same_day(run, theirs, store, day)
     need(not any((store / "_staging").iterdir()), "the killed run's files are still there")
     run.told("a worker killed amid a reduction", day, begun)
     begun = time.monotonic()
-    emit = emit_step(logs, window, store, out, "--single-file")["run"]
-    cuts = {
-        "spark__sql__shuffle__partitions": "24",
-        "spark__sql__adaptive__coalescePartitions__enabled": "false",
-    }
-    survive(run, run.cluster.job(*emit, **small, **cuts), "the emission")
+    survive(run, lambda: run.cluster.job(*emit, **small, **cuts), "an emission")
     size = compare_tops(theirs / "out" / window, out / window)
     run.told("a worker killed amid an emission", f"{size:,} bytes", begun)
 
 
-def survive(run: Conformance, submission: Submission, what: str) -> str:
-    """Kills a worker while the run is at work; what the run told when it was done all the same."""
-    need(submission.until_busy(8), f"no moment amid {what} was met")
-    run.cluster.kill_worker()
-    done = submission.wait()
-    need(done.code == 0, f"{what} did not survive: {done.log[-3000:]}")
-    need("Lost executor" in done.log, f"{what} lost no executor")
-    run.cluster.add_worker()
-    run.cluster.await_workers()
-    return done.out
+def amid(start: Callable[[], Submission], kill: Callable[[Submission], None], what: str) -> Run:
+    """Does something to a run while it is at work; a run that was over too soon is made again."""
+    for _ in range(ATTEMPTS):
+        submission = start()
+        met = submission.until_busy(PIECES // 4)
+        if met:
+            kill(submission)
+        done = submission.wait()
+        if met:
+            return done
+        need(done.code == 0, f"{what} failed by itself: {done.log[-3000:]}")
+    raise Wrong(f"no moment amid {what} was met in {ATTEMPTS} runs")
+
+
+def survive(run: Conformance, start: Callable[[], Submission], what: str) -> str:
+    """Kills a worker while a run is at work; what the run told when it was done all the same."""
+    for _ in range(ATTEMPTS):
+        done = amid(start, lambda _: run.cluster.kill_worker(), what)
+        run.cluster.add_worker()
+        run.cluster.await_workers()
+        need(done.code == 0, f"{what} did not survive: {done.log[-3000:]}")
+        # Unless its executor was lost, the run was over before the kill.
+        if "Lost executor" in done.log:
+            return done.out
+    raise Wrong(f"{what} lost no executor in {ATTEMPTS} runs")
 
 
 def same_day(run: Conformance, theirs: Path, store: Path, day: str) -> None:

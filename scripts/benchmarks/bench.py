@@ -26,7 +26,7 @@ class Bench:
     def run(self, job: Job) -> Run:
         """One measured run, on a warm machine. A program that ends well without its outputs has failed too."""
         self.empty(job)
-        machine.warm(job.inputs)
+        machine.warm(job.inputs, self.nice)
         run = measure(job.command, limit=self.limit, nice=self.nice, environment=job.environment, feed=job.feed)
         if run.failure is None:
             lacking = [path.name for path in job.outputs.values() if not path.exists()]

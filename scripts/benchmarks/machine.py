@@ -48,7 +48,7 @@ def _ticks() -> tuple[int, int]:
     return columns[3] + columns[4], sum(columns[:8])
 
 
-def warm(inputs: Iterable[Path]) -> None:
+def warm(inputs: Iterable[Path], nice: int = 0) -> None:
     """Ends earlier writes, brings the inputs into the page cache, and touches memory that the run may get."""
     os.sync()
     buffer = bytearray(CHUNK)
@@ -60,4 +60,5 @@ def warm(inputs: Iterable[Path]) -> None:
     pages = min(WARM_BYTES, 16 * read) // 4096
     # In another process: what this one touches would count as a peak of its children.
     touch = f"memory = bytearray({pages * 4096}); memory[::4096] = bytes([1]) * {pages}"
-    subprocess.run([sys.executable, "-S", "-c", touch], check=True)
+    priority = ["nice", "-n", str(nice)] if nice else []
+    subprocess.run([*priority, sys.executable, "-S", "-c", touch], check=True)

@@ -25,6 +25,8 @@ const SAMPLE_PIECES: usize = 64;
 const SAMPLE_PIECE_BYTES: usize = 64 << 10;
 /// Rows of the sample that should fit the packing, in percent; more ranges are tried until they do.
 const PACKED_PERCENT: usize = 99;
+/// Below this many in percent, rows take two words each: about what those that fit one and those of three words take together.
+const DOUBLE_PERCENT: usize = 75;
 /// Ranges at most: beyond, chunks that are not full waste more than packing saves.
 const MOST_RANGES: usize = 4096;
 
@@ -49,6 +51,8 @@ struct Table {
     /// Keys are tags.
     countries: Splitters,
     packing: Packing,
+    /// Of rows whose keys are tags.
+    country_packing: Packing,
     tags: Tags,
 }
 
@@ -183,34 +187,53 @@ impl Logs<'_> {
         let songs = rows.iter().fold(0, |all, row| all | row.song);
         // Never more than the country side has room for: draining relies on rows that do not grow.
         let song_bits = (64 - songs.leading_zeros()).min(COUNTRY_SONG_BITS);
-        let packing = Packing::new(song_bits, tags.bits());
-        let capacity = (self.plan.arena / 8) as u64;
-        let wanted = expected.min(capacity) / (self.plan.most_rows as u64 / 4);
-        let mut ranges = usize::try_from(wanted).unwrap_or(most).clamp(1, most);
-        let mut positions: Vec<Position> =
-            rows.iter().map(|row| Position { key: row.key, song: row.song }).collect();
-        let users = loop {
-            let users = Splitters::from_sample(&mut positions, ranges);
-            let users = users.within_distance(packing.most_distance(), most);
-            let fits = |position: &&Position| {
-                let base = users.base(users.range_of(**position));
-                position.key - base <= packing.most_distance()
-            };
-            let fitting = positions.iter().filter(fits).count();
-            // A few ranges of a small log are not worth more.
-            let small = ranges < 64;
-            if small || fitting * 100 >= positions.len() * PACKED_PERCENT || 2 * ranges > most {
-                break users;
-            }
-            ranges *= 2;
-        };
+        let single = Packing::new(song_bits, tags.bits());
+        let (mut users, mut ranges, fitting) = self.user_splitters(rows, single, expected, most);
+        let mut packings = (single, Packing::new(COUNTRY_SONG_BITS, 0));
+        if fitting * 100 < rows.len() * DOUBLE_PERCENT {
+            packings = (Packing::double(tags.bits()), Packing::double(0));
+            (users, ranges, _) = self.user_splitters(rows, packings.0, expected, most);
+        }
+        let (packing, country_packing) = packings;
         let mut positions: Vec<Position> = rows
             .iter()
             .map(|row| Position { key: tags.tag(low_16(row.tag)), song: row.song })
             .collect();
         let countries = Splitters::from_sample(&mut positions, ranges);
         tracing::debug!(ranges, sampled = rows.len(), ?packing, "splitters chosen");
-        Table { users, countries, packing, tags }
+        Table { users, countries, packing, country_packing, tags }
+    }
+
+    /// Ranges for rows packed so, how many were wanted, and how many of these rows then fit.
+    fn user_splitters(
+        &self,
+        rows: &[Row],
+        packing: Packing,
+        expected: u64,
+        most: usize,
+    ) -> (Splitters, usize, usize) {
+        let capacity = (self.plan.arena / (8 * packing.words())) as u64;
+        let wanted = expected.min(capacity) / (self.plan.most_rows as u64 / 4);
+        let mut ranges = usize::try_from(wanted).unwrap_or(most).clamp(1, most);
+        let mut positions: Vec<Position> =
+            rows.iter().map(|row| Position { key: row.key, song: row.song }).collect();
+        // More ranges bring keys nearer to where theirs starts; they do nothing for a song.
+        let able = rows.iter().filter(|row| packing.fits(row.key, **row)).count();
+        loop {
+            let users = Splitters::from_sample(&mut positions, ranges);
+            let users = users.within_distance(packing.most_distance(), most);
+            let fits = |row: &&Row| {
+                let position = Position { key: row.key, song: row.song };
+                packing.fits(users.base(users.range_of(position)), **row)
+            };
+            let fitting = rows.iter().filter(fits).count();
+            // A few ranges of a small log are not worth more.
+            let small = ranges < 64;
+            if small || fitting * 100 >= able * PACKED_PERCENT || 2 * ranges > most {
+                return (users, ranges, fitting);
+            }
+            ranges *= 2;
+        }
     }
 
     /// Reads, parses and scatters on all threads until the logs end (true) or the arena is full.
@@ -250,7 +273,7 @@ impl Logs<'_> {
         let most = self.plan.most_rows;
         let users = Partition::new(&table.users, table.packing, scatters);
         let users = users.split_large(most, self.pool, chunks)?;
-        let packing = Packing::new(COUNTRY_SONG_BITS, 0);
+        let packing = table.country_packing;
         let rescattered = Mutex::new(Vec::new());
         let state = || Drainer::again(chunks, &table.countries, packing, &rescattered);
         let shape = Shape { pool: self.pool, pieces: users.len() };
@@ -260,7 +283,7 @@ impl Logs<'_> {
             self.context.observer.advance(Phase::Count, range.rows() as u64);
             let Drainer { sorter, supply, again, .. } = drainer;
             let again = again.as_mut().ok_or(ErrorKind::Fault("rows have nowhere to go"))?;
-            sorter.count(range, users.packing(), supply, again)
+            sorter.count(range, supply, again)
         })?;
         let rescattered = rescattered.into_inner().unwrap_or_else(PoisonError::into_inner);
         let countries = Partition::new(&table.countries, packing, rescattered);
@@ -274,7 +297,7 @@ impl Logs<'_> {
                 self.context.check_stop()?;
                 let Some(range) = countries.take(range) else { return Ok(Default::default()) };
                 let Drainer { sorter, supply, .. } = drainer;
-                let mut batch = sorter.count(range, countries.packing(), supply, &mut Discard)?;
+                let mut batch = sorter.count(range, supply, &mut Discard)?;
                 batch.keys.iter_mut().for_each(|key| *key = table.tags.number(*key));
                 Ok(batch)
             },

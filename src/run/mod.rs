@@ -1,6 +1,6 @@
 //! Stage 3: rows to sorted runs, by partitioning and sorting; no hash table over pairs.
 //!
-//! Rows are packed into one word each and scattered into ranges of the key space, small enough that one range
+//! Rows are packed into one word each (two where ids are wide) and scattered into ranges of the key space, small enough that one range
 //! is sorted inside the cache ([`Partition`]). A range is then sorted and equal neighbours are counted
 //! ([`Sorter`]); while that happens, its rows are scattered anew by country, into the chunks that were just freed,
 //! so that both runs of a day cost the memory of one.
@@ -18,7 +18,6 @@ mod radix;
 mod scatter;
 mod sort;
 mod splitters;
-mod wide;
 
 pub use chunk::{Arena, ChunkPool, DrainNeeds, Supply};
 pub use packing::{Packing, Tags};

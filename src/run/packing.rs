@@ -1,25 +1,132 @@
-//! A row in one word: the key's distance from its range's start, the song, the tag.
+//! A row as one number: the key's distance from its range's start, the song, the tag.
 //!
-//! The widths are chosen from the sample. The word's order is that of (key, song, tag), so a range is sorted
+//! The number has 64 bits, or 128 where ids are so wide that few rows would fit; which, and how the bits are
+//! divided, is chosen from the sample. The number's order is that of (key, song, tag), so a range is sorted
 //! as plain numbers.
 
+use std::ops::{BitOr, BitXor, Shl, Shr};
+
 use super::Row;
+use super::chunk::Chunk;
 use crate::model::Country;
 
-/// How the 64 bits of a packed row are divided: key distance above, then the song, the tag lowest.
+/// A number that a row is packed into.
+pub(super) trait Packed:
+    Copy
+    + Ord
+    + Default
+    + From<u64>
+    + BitOr<Output = Self>
+    + BitXor<Output = Self>
+    + Shl<u32, Output = Self>
+    + Shr<u32, Output = Self>
+{
+    /// Words of a chunk that it takes; divides the words of a chunk.
+    const WORDS: u8;
+
+    /// Writes it into a chunk at this word.
+    fn store(self, chunk: &mut Chunk, at: u8);
+
+    /// All that were stored one behind the other in these words.
+    fn load(words: &[u64]) -> impl Iterator<Item = Self> + Clone;
+
+    /// Its lowest bits.
+    fn low(self) -> u64;
+
+    /// How many bits there are from its highest one bit on.
+    fn width(self) -> u32;
+}
+
+impl Packed for u64 {
+    const WORDS: u8 = 1;
+
+    #[inline(always)]
+    fn store(self, chunk: &mut Chunk, at: u8) {
+        chunk[usize::from(at)] = self;
+    }
+
+    #[inline]
+    fn load(words: &[u64]) -> impl Iterator<Item = Self> + Clone {
+        words.iter().copied()
+    }
+
+    #[inline(always)]
+    fn low(self) -> u64 {
+        self
+    }
+
+    fn width(self) -> u32 {
+        Self::BITS - self.leading_zeros()
+    }
+}
+
+impl Packed for u128 {
+    const WORDS: u8 = 2;
+
+    #[inline(always)]
+    fn store(self, chunk: &mut Chunk, at: u8) {
+        let room = chunk.get_mut(usize::from(at)..).and_then(<[u64]>::first_chunk_mut);
+        if let Some(room) = room {
+            *room = bytemuck::cast::<u128, [u64; 2]>(self);
+        }
+    }
+
+    #[inline]
+    fn load(words: &[u64]) -> impl Iterator<Item = Self> + Clone {
+        let (pairs, _) = words.as_chunks::<2>();
+        pairs.iter().map(|pair| bytemuck::cast(*pair))
+    }
+
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the lowest bits are what is wanted")]
+    fn low(self) -> u64 {
+        self as u64
+    }
+
+    fn width(self) -> u32 {
+        Self::BITS - self.leading_zeros()
+    }
+}
+
+/// How the bits of a packed row are divided: key distance above, then the song, the tag lowest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packing {
+    bits: u32,
     song_bits: u32,
     tag_bits: u32,
 }
 
+/// Bits of the largest tag that there can be.
+const MOST_TAG_BITS: u32 = 10;
+/// Bits of the largest id.
+const ID_BITS: u32 = 63;
+
 impl Packing {
-    /// Room for songs of `song_bits` and tags of `tag_bits` (at most 10); the key's distance has the rest, at least
-    /// one bit.
+    /// Rows in 64 bits: room for songs of `song_bits` and tags of `tag_bits` (at most 10); the key's distance has
+    /// the rest, at least one bit.
     #[must_use]
     pub fn new(song_bits: u32, tag_bits: u32) -> Self {
-        let tag_bits = tag_bits.min(10);
-        Packing { song_bits: song_bits.clamp(1, 63 - tag_bits), tag_bits }
+        let tag_bits = tag_bits.min(MOST_TAG_BITS);
+        Packing { bits: 64, song_bits: song_bits.clamp(1, 63 - tag_bits), tag_bits }
+    }
+
+    /// Rows in 128 bits: room for every song and tags of `tag_bits` (at most 10); the key's distance has the rest,
+    /// at least 55 bits.
+    #[must_use]
+    pub fn double(tag_bits: u32) -> Self {
+        Packing { bits: 128, song_bits: ID_BITS, tag_bits: tag_bits.min(MOST_TAG_BITS) }
+    }
+
+    /// Whether rows have 128 bits.
+    #[must_use]
+    pub const fn is_double(self) -> bool {
+        self.bits == 128
+    }
+
+    /// Words of a packed row.
+    #[must_use]
+    pub const fn words(self) -> usize {
+        if self.is_double() { 2 } else { 1 }
     }
 
     /// Bits below the key and the song.
@@ -30,27 +137,44 @@ impl Packing {
     /// The largest distance of a key from its range's start that fits.
     #[must_use]
     pub const fn most_distance(self) -> u64 {
-        u64::MAX >> (self.song_bits + self.tag_bits)
+        u64::MAX >> (self.song_bits + self.tag_bits).saturating_sub(self.bits - 64)
     }
 
-    /// The word of a row in the range that starts at key `base`, or `None` when it does not fit. The tag must.
+    /// Whether a row in the range that starts at key `base` fits.
+    #[must_use]
     #[inline]
-    pub(super) const fn pack(self, base: u64, row: Row) -> Option<u64> {
-        let distance = row.key.wrapping_sub(base);
-        if distance > self.most_distance() || row.song >> self.song_bits != 0 {
+    pub const fn fits(self, base: u64, row: Row) -> bool {
+        row.key.wrapping_sub(base) <= self.most_distance() && row.song >> self.song_bits == 0
+    }
+
+    /// The number of a row in the range that starts at key `base`, or `None` when it does not fit. The tag must.
+    #[inline]
+    pub(super) fn pack<P: Packed>(self, base: u64, row: Row) -> Option<P> {
+        if !self.fits(base, row) {
             return None;
         }
-        let upper = (distance << self.song_bits | row.song) << self.tag_bits;
-        Some(upper | row.tag)
+        let distance = P::from(row.key.wrapping_sub(base));
+        let upper = (distance << self.song_bits | P::from(row.song)) << self.tag_bits;
+        Some(upper | P::from(row.tag))
     }
 
-    /// The row of a word.
+    /// The row of a number.
     #[inline]
-    pub(super) const fn unpack(self, base: u64, word: u64) -> Row {
-        let tag = word & !(u64::MAX << self.tag_bits);
-        let upper = word >> self.tag_bits;
-        let song = upper & !(u64::MAX << self.song_bits);
-        Row { key: base + (upper >> self.song_bits), song, tag }
+    pub(super) fn unpack<P: Packed>(self, base: u64, packed: P) -> Row {
+        let tag = packed.low() & !(u64::MAX << self.tag_bits);
+        let upper = packed >> self.tag_bits;
+        let song = upper.low() & !(u64::MAX << self.song_bits);
+        Row { key: base + (upper >> self.song_bits).low(), song, tag }
+    }
+
+    /// The rows of the numbers in a chunk's words.
+    #[inline]
+    pub(super) fn rows<P: Packed>(
+        self,
+        base: u64,
+        words: &[u64],
+    ) -> impl Iterator<Item = Row> + Clone {
+        P::load(words).map(move |packed| self.unpack(base, packed))
     }
 }
 
@@ -116,30 +240,46 @@ mod tests {
         }
     }
 
+    /// Packs two rows, unpacks what fits, and compares the orders.
+    fn check<P: Packed>(packing: Packing, base: u64, rows: &[Row]) {
+        let packed: Vec<Option<P>> = rows.iter().map(|row| packing.pack(base, *row)).collect();
+        for (row, packed) in rows.iter().zip(&packed) {
+            if let Some(packed) = packed {
+                assert_eq!(packing.unpack(base, *packed), *row);
+            } else {
+                let room = packing.bits - packing.song_bits - packing.tag_bits;
+                let far = room < 64 && (row.key - base) >> room > 0;
+                assert!(far || row.song >> packing.song_bits > 0);
+            }
+        }
+        if let [Some(one), Some(other)] = packed[..] {
+            assert_eq!(one.cmp(&other), rows[0].cmp(&rows[1]));
+        }
+    }
+
     proptest! {
         #[test]
         fn a_packed_row_comes_back_and_keeps_the_order(
             song_bits in 1u32..64, tag_bits in 0u32..11, base in any::<u64>(),
             rows in prop::collection::vec((any::<u64>(), any::<u64>(), 0u64..1024, 0u32..64), 2),
         ) {
-            let packing = Packing::new(song_bits, tag_bits);
             let base = base >> 1;
             let rows: Vec<Row> = rows.iter().map(|&(key, song, tag, shift)| Row {
                 key: (base + (key >> 1 >> shift)).min(crate::model::MAX_ID),
                 song: song >> 1 >> shift,
                 tag: tag & ((1 << tag_bits) - 1),
             }).collect();
-            let words: Vec<_> = rows.iter().map(|row| packing.pack(base, *row)).collect();
-            for (row, word) in rows.iter().zip(&words) {
-                if let Some(word) = word {
-                    prop_assert_eq!(packing.unpack(base, *word), *row);
-                } else {
-                    prop_assert!(row.key - base > packing.most_distance() || row.song >> song_bits.min(63 - tag_bits) > 0);
-                }
+            check::<u64>(Packing::new(song_bits, tag_bits), base, &rows);
+            check::<u128>(Packing::double(tag_bits), base, &rows);
+        }
+
+        #[test]
+        fn what_is_stored_in_a_chunk_is_loaded(numbers in prop::collection::vec(any::<u128>(), 0..128)) {
+            let mut chunk = [0; 256];
+            for (at, number) in (0..).zip(&numbers) {
+                number.store(&mut chunk, 2 * at);
             }
-            if let [Some(one), Some(other)] = words[..] {
-                prop_assert_eq!(one.cmp(&other), rows[0].cmp(&rows[1]));
-            }
+            prop_assert_eq!(u128::load(&chunk[..2 * numbers.len()]).collect::<Vec<_>>(), numbers);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Row;
 use super::chunk::{ChunkPool, Supply};
-use super::packing::Packing;
+use super::packing::{Packed, Packing};
 use super::scatter::{Filled, Scatter, WIDE_WORDS};
 use super::splitters::Splitters;
 use crate::error::{Error, ErrorKind, Result};
@@ -17,7 +17,9 @@ const RESAMPLE: usize = 1 << 14;
 #[derive(Debug)]
 pub struct Range<'a> {
     /// Packed rows.
-    pub(super) narrow: Vec<Filled<'a>>,
+    pub(super) packed: Vec<Filled<'a>>,
+    /// How they are packed.
+    pub(super) packing: Packing,
     /// Rows that do not fit the packing.
     pub(super) wide: Vec<Filled<'a>>,
     /// What the keys of packed rows are distances from.
@@ -31,22 +33,26 @@ impl<'a> Range<'a> {
     #[must_use]
     pub fn rows(&self) -> usize {
         let words = |chunks: &[Filled<'_>]| chunks.iter().map(|filled| filled.words).sum::<usize>();
-        words(&self.narrow) + words(&self.wide) / WIDE_WORDS
+        words(&self.packed) / self.packing.words() + words(&self.wide) / WIDE_WORDS
     }
 
     /// Hands out every row and gives the chunks back as they are used up.
     pub(super) fn drain(
         self,
-        packing: Packing,
         supply: &mut Supply<'_, 'a>,
         taker: &mut impl TakeRows<'a>,
     ) -> Result<()> {
-        for filled in self.narrow {
+        let (packing, base) = (self.packing, self.base);
+        for filled in self.packed {
             // Copied out, so that the chunk is free again before its rows want chunks.
             let words = *filled.chunk;
             supply.give(filled.chunk);
-            let words = words.get(..filled.words).unwrap_or_default().iter();
-            taker.take_rows(words.map(|word| packing.unpack(self.base, *word)), supply)?;
+            let words = words.get(..filled.words).unwrap_or_default();
+            if packing.is_double() {
+                taker.take_rows(packing.rows::<u128>(base, words), supply)?;
+            } else {
+                taker.take_rows(packing.rows::<u64>(base, words), supply)?;
+            }
         }
         for filled in self.wide {
             let words = *filled.chunk;
@@ -60,17 +66,25 @@ impl<'a> Range<'a> {
     }
 
     /// Positions of about [`RESAMPLE`] rows, evenly from all chunks.
-    fn sample(&self, packing: Packing) -> Vec<Position> {
+    fn sample(&self) -> Vec<Position> {
+        if self.packing.is_double() {
+            self.sample_packed::<u128>()
+        } else {
+            self.sample_packed::<u64>()
+        }
+    }
+
+    fn sample_packed<P: Packed>(&self) -> Vec<Position> {
         let step = (self.rows() / RESAMPLE).max(1);
-        let narrow = self.narrow.iter().flat_map(Filled::words);
-        let narrow = narrow.step_by(step).map(|word| packing.unpack(self.base, *word));
-        let narrow = narrow.map(|row| Position { key: row.key, song: row.song });
+        let packed = self.packed.iter().flat_map(|filled| P::load(filled.words())).step_by(step);
+        let packed = packed.map(|packed| self.packing.unpack(self.base, packed));
+        let packed = packed.map(|row| Position { key: row.key, song: row.song });
         let wide = self.wide.iter().flat_map(|filled| filled.words().chunks_exact(WIDE_WORDS));
         let wide = wide.step_by(step).filter_map(|words| match words {
             [key, song, _] => Some(Position { key: *key, song: *song }),
             _ => None,
         });
-        narrow.chain(wide).collect()
+        packed.chain(wide).collect()
     }
 }
 
@@ -78,18 +92,14 @@ impl<'a> Range<'a> {
 #[derive(Debug)]
 pub struct Partition<'a> {
     ranges: Vec<Mutex<Option<Range<'a>>>>,
-    packing: Packing,
 }
 
 impl<'a> Partition<'a> {
     /// Joins what the threads have scattered.
     #[must_use]
     pub fn new(splitters: &Splitters, packing: Packing, scatters: Vec<Scatter<'a>>) -> Self {
-        let ranges = collect(splitters, scatters, |range| splitters.base(range));
-        Partition {
-            ranges: ranges.into_iter().map(|range| Mutex::new(Some(range))).collect(),
-            packing,
-        }
+        let ranges = collect(splitters, packing, scatters, |range| splitters.base(range));
+        Partition { ranges: ranges.into_iter().map(|range| Mutex::new(Some(range))).collect() }
     }
 
     /// How many ranges.
@@ -102,12 +112,6 @@ impl<'a> Partition<'a> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
-    }
-
-    /// How its rows are packed.
-    #[must_use]
-    pub fn packing(&self) -> Packing {
-        self.packing
     }
 
     /// Takes a range; `None` if it was taken before.
@@ -126,36 +130,37 @@ impl<'a> Partition<'a> {
         chunks: &ChunkPool<'a>,
     ) -> Result<Self> {
         use rayon::prelude::*;
-        let packing = self.packing;
         let ranges: Vec<Range<'a>> = self
             .ranges
             .into_iter()
             .filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner))
             .collect();
-        let split = |range: Range<'a>| split(range, most_rows, packing, chunks);
+        let split = |range: Range<'a>| split(range, most_rows, chunks);
         let parts: Vec<Vec<Range<'a>>> =
             pool.install(|| ranges.into_par_iter().map(split).collect::<Result<_>>())?;
         let ranges = parts.into_iter().flatten().map(|range| Mutex::new(Some(range))).collect();
-        Ok(Partition { ranges, packing })
+        Ok(Partition { ranges })
     }
 }
 
 /// The ranges that several scatters over the same splitters make together.
 fn collect<'a>(
     splitters: &Splitters,
+    packing: Packing,
     scatters: Vec<Scatter<'a>>,
     base: impl Fn(usize) -> u64,
 ) -> Vec<Range<'a>> {
     let empty = |range| Range {
-        narrow: Vec::new(),
+        packed: Vec::new(),
+        packing,
         wide: Vec::new(),
         base: base(range),
         uniform: splitters.is_uniform(range),
     };
     let mut ranges: Vec<Range<'a>> = (0..splitters.ranges()).map(empty).collect();
     for scatter in scatters {
-        for (range, (narrow, wide)) in ranges.iter_mut().zip(scatter.finish()) {
-            range.narrow.extend(narrow);
+        for (range, (packed, wide)) in ranges.iter_mut().zip(scatter.finish()) {
+            range.packed.extend(packed);
             range.wide.extend(wide);
         }
     }
@@ -234,12 +239,7 @@ fn put_all<'a>(
 }
 
 /// Splits one range as often as it takes.
-fn split<'a>(
-    range: Range<'a>,
-    most_rows: usize,
-    packing: Packing,
-    chunks: &ChunkPool<'a>,
-) -> Result<Vec<Range<'a>>> {
+fn split<'a>(range: Range<'a>, most_rows: usize, chunks: &ChunkPool<'a>) -> Result<Vec<Range<'a>>> {
     let mut done = Vec::new();
     let mut waiting = vec![range];
     let mut supply = Supply::draining(chunks);
@@ -249,12 +249,12 @@ fn split<'a>(
             continue;
         }
         let parts = 2 * range.rows().div_ceil(most_rows);
-        let splitters = Splitters::from_sample(&mut range.sample(packing), parts.min(RESAMPLE / 8));
-        let base = range.base;
+        let splitters = Splitters::from_sample(&mut range.sample(), parts.min(RESAMPLE / 8));
+        let Range { base, packing, .. } = range;
         let mut scatter = Scatter::within(&splitters, base);
         let mut again = Again { scatter: &mut scatter, splitters: &splitters, packing };
-        range.drain(packing, &mut supply, &mut again)?;
-        let ranges = collect(&splitters, vec![scatter], |_| base);
+        range.drain(&mut supply, &mut again)?;
+        let ranges = collect(&splitters, packing, vec![scatter], |_| base);
         // The next in order is on top.
         waiting.extend(ranges.into_iter().rev());
     }

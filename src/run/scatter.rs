@@ -2,7 +2,7 @@
 
 use super::Row;
 use super::chunk::{CHUNK_WORDS, Chunk, Supply};
-use super::packing::Packing;
+use super::packing::{Packed, Packing};
 use super::splitters::Splitters;
 use crate::model::Position;
 use crate::simd::prefetch;
@@ -46,27 +46,32 @@ impl<'a> Head<'a> {
         Head { base, ..Head::default() }
     }
 
-    /// The word of a row, if it fits; and has the place where it goes brought near.
+    /// A row packed, if it fits; and has the place where it goes brought near.
     #[inline]
-    fn look_up(&self, packing: Packing, row: Row) -> Option<u64> {
+    fn look_up<P: Packed>(&self, packing: Packing, row: Row) -> Option<P> {
         if let Some(chunk) = &self.open {
             prefetch(&chunk[..], usize::from(self.fill));
         }
         packing.pack(self.base, row)
     }
 
-    /// Appends one word to `open`, which then has room for it; false when the supply has no chunk left.
+    /// Appends a packed row to `open`, which then has room for it; false when the supply has no chunk left.
     #[inline]
-    fn push(&mut self, word: u64, full: &mut Vec<Filled<'a>>, supply: &mut Supply<'_, 'a>) -> bool {
+    fn push<P: Packed>(
+        &mut self,
+        packed: P,
+        full: &mut Vec<Filled<'a>>,
+        supply: &mut Supply<'_, 'a>,
+    ) -> bool {
         if self.fill == 0 && !self.rotate(CHUNK_WORDS, full, supply) {
             return false;
         }
         if let Some(chunk) = &mut self.open {
             // Of many ranges, the next line of each has left the cache, or was never in it.
             prefetch(&chunk[..], usize::from(self.fill.wrapping_add(LINE)));
-            chunk[usize::from(self.fill)] = word;
+            packed.store(chunk, self.fill);
         }
-        self.fill = self.fill.wrapping_add(1);
+        self.fill = self.fill.wrapping_add(P::WORDS);
         true
     }
 
@@ -113,9 +118,9 @@ impl<'a> Head<'a> {
 
 /// Where a packed row goes.
 #[derive(Debug, Clone, Copy, Default)]
-struct Place {
+struct Place<P> {
     range: usize,
-    word: u64,
+    packed: P,
 }
 
 /// The chunks of each range, in one form of row.
@@ -133,11 +138,11 @@ impl<'a> Chunks<'a> {
         Chunks { heads, full }
     }
 
-    /// Puts a word into its range; false, with nothing done, when the supply has no chunk left.
+    /// Puts a row into its range; false, with nothing done, when the supply has no chunk left.
     #[inline]
-    fn push(&mut self, place: Place, supply: &mut Supply<'_, 'a>) -> bool {
+    fn push<P: Packed>(&mut self, place: Place<P>, supply: &mut Supply<'_, 'a>) -> bool {
         let range = self.heads.get_mut(place.range).zip(self.full.get_mut(place.range));
-        range.is_some_and(|(head, full)| head.push(place.word, full, supply))
+        range.is_some_and(|(head, full)| head.push(place.packed, full, supply))
     }
 
     fn finish(self) -> impl Iterator<Item = Vec<Filled<'a>>> {
@@ -154,7 +159,7 @@ impl<'a> Chunks<'a> {
 /// Memory: at most one chunk (2 KiB) a range that is not full, twice that where rows do not fit the packing.
 #[derive(Debug)]
 pub struct Scatter<'a> {
-    narrow: Chunks<'a>,
+    packed: Chunks<'a>,
     wide: Chunks<'a>,
 }
 
@@ -163,21 +168,37 @@ impl<'a> Scatter<'a> {
     #[must_use]
     pub fn new(splitters: &Splitters) -> Self {
         let bases = || (0..splitters.ranges()).map(|range| splitters.base(range));
-        Scatter { narrow: Chunks::new(bases()), wide: Chunks::new(bases()) }
+        Scatter { packed: Chunks::new(bases()), wide: Chunks::new(bases()) }
     }
 
     /// As [`Scatter::new`], for ranges within one range that starts at `base`.
     pub(super) fn within(splitters: &Splitters, base: u64) -> Self {
         let bases = || std::iter::repeat_n(base, splitters.ranges());
-        Scatter { narrow: Chunks::new(bases()), wide: Chunks::new(bases()) }
+        Scatter { packed: Chunks::new(bases()), wide: Chunks::new(bases()) }
     }
 
     /// Puts rows into their ranges until they end or the supply has no chunk left; returns how many it put.
     ///
+    /// The packing is the same for all rows of a scatter.
+    #[inline]
+    pub fn put(
+        &mut self,
+        rows: impl Iterator<Item = Row>,
+        splitters: &Splitters,
+        packing: Packing,
+        supply: &mut Supply<'_, 'a>,
+    ) -> usize {
+        if packing.is_double() {
+            self.put_packed::<u128>(rows, splitters, packing, supply)
+        } else {
+            self.put_packed::<u64>(rows, splitters, packing, supply)
+        }
+    }
+
     /// A few rows are looked up before they are put: so the processor works at all of them at once, and their places
     /// are in the cache when they are written.
     #[inline]
-    pub fn put(
+    fn put_packed<P: Packed>(
         &mut self,
         mut rows: impl Iterator<Item = Row>,
         splitters: &Splitters,
@@ -185,22 +206,22 @@ impl<'a> Scatter<'a> {
         supply: &mut Supply<'_, 'a>,
     ) -> usize {
         let mut put = 0;
-        let mut places = [Place::default(); AHEAD];
+        let mut places = [Place::<P>::default(); AHEAD];
         loop {
             let mut found = 0;
             let mut wide = None;
             for (place, row) in places.iter_mut().zip(&mut rows) {
                 let range = splitters.range_of(Position { key: row.key, song: row.song });
-                let head = self.narrow.heads.get(range);
-                let Some(word) = head.and_then(|head| head.look_up(packing, row)) else {
+                let head = self.packed.heads.get(range);
+                let Some(packed) = head.and_then(|head| head.look_up(packing, row)) else {
                     wide = Some((range, row));
                     break;
                 };
-                *place = Place { range, word };
+                *place = Place { range, packed };
                 found += 1;
             }
             for place in places.iter().take(found) {
-                if !self.narrow.push(*place, supply) {
+                if !self.packed.push(*place, supply) {
                     return put;
                 }
                 put += 1;
@@ -223,6 +244,6 @@ impl<'a> Scatter<'a> {
 
     /// The filled chunks of each range: packed rows, and rows of three words.
     pub(super) fn finish(self) -> impl Iterator<Item = (Vec<Filled<'a>>, Vec<Filled<'a>>)> {
-        self.narrow.finish().zip(self.wide.finish())
+        self.packed.finish().zip(self.wide.finish())
     }
 }

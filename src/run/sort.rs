@@ -2,23 +2,27 @@
 
 use super::Row;
 use super::chunk::Supply;
-use super::packing::Packing;
+use super::packing::Packed;
 use super::partition::{Range, TakeRows};
 use super::radix::Radix;
 use super::scatter::Filled;
-use super::wide;
 use crate::error::Result;
 use crate::model::{Batch, Entry};
 
-/// Sorts ranges; holds its memory between them (20 bytes a row of the largest range, 40 for rows that do not fit
-/// the packing).
+/// Sorts ranges; holds its memory between them (20 bytes a row of the largest range, 36 for packed rows of 128 bits;
+/// 52 for rows that do not fit the packing).
 #[derive(Debug, Default)]
 pub struct Sorter {
-    radix: Radix,
+    single: Radix<u64>,
+    double: Radix<u128>,
     /// Of each distinct pair, how many rows there are up to its last one.
     ends: Vec<u32>,
-    wide: Vec<Row>,
+    /// The positions of rows of which some do not fit the packing.
+    positions: Vec<u128>,
 }
+
+/// Bits of a song in a position that is one number.
+const SONG_BITS: u32 = 64;
 
 impl Sorter {
     /// Sorts a range and counts equal neighbours. Its rows are also given to `taker` (in no particular order), after
@@ -26,52 +30,75 @@ impl Sorter {
     pub fn count<'a>(
         &mut self,
         range: Range<'a>,
-        packing: Packing,
         supply: &mut Supply<'_, 'a>,
         taker: &mut impl TakeRows<'a>,
     ) -> Result<Batch> {
         if range.uniform {
-            count_uniform(range, packing, supply, taker)
-        } else if range.wide.is_empty() {
-            self.count_narrow(range, packing, supply, taker)
+            count_uniform(range, supply, taker)
+        } else if !range.wide.is_empty() {
+            self.count_wide(range, supply, taker)
+        } else if range.packing.is_double() {
+            count_packed(&mut self.double, &mut self.ends, range, supply, taker)
         } else {
-            self.wide.clear();
-            range.drain(packing, supply, &mut self.wide)?;
-            let sorted = wide::sorted(&self.wide, &mut self.radix);
-            taker.take_rows(sorted.clone(), supply)?;
-            let mut counter = Counter::default();
-            sorted.for_each(|row| counter.add(row.key, row.song));
-            Ok(counter.finish())
+            count_packed(&mut self.single, &mut self.ends, range, supply, taker)
         }
     }
 
-    fn count_narrow<'a>(
+    /// Rows that may be as far apart as rows can be: their positions alone are sorted.
+    fn count_wide<'a>(
         &mut self,
         range: Range<'a>,
-        packing: Packing,
         supply: &mut Supply<'_, 'a>,
         taker: &mut impl TakeRows<'a>,
     ) -> Result<Batch> {
-        let base = range.base;
-        let parts = range.narrow.iter().map(Filled::words);
-        let words = self.radix.sort(parts, packing.tag_bits());
-        range.narrow.into_iter().for_each(|filled| supply.give(filled.chunk));
-        taker.take_rows(words.iter().map(|word| packing.unpack(base, *word)), supply)?;
-        let distinct = keep_distinct(words, &mut self.ends, packing.tag_bits());
-        let words = words.get(..distinct).unwrap_or_default();
-        let rows = || words.iter().map(|word| packing.unpack(base, *word));
-        let starts = std::iter::once(&0).chain(&self.ends);
+        // What rows of the other form were sorted in makes room.
+        self.single = Radix::default();
+        self.positions.clear();
+        let keep = |row: Row| self.positions.push(position(row));
+        range.drain(supply, &mut Passing { see: keep, taker })?;
+        let words = bytemuck::cast_slice(&self.positions);
+        let sorted = self.double.sort(std::iter::once(words), 0);
+        let distinct = keep_distinct(sorted, &mut self.ends, 0);
+        let sorted = sorted.get(..distinct).unwrap_or_default();
         Ok(Batch {
-            keys: rows().map(|row| row.key).collect(),
-            songs: rows().map(|row| row.song).collect(),
-            counts: self
-                .ends
-                .iter()
-                .zip(starts)
-                .map(|(end, start)| u64::from(end - start))
-                .collect(),
+            keys: sorted.iter().map(|position| (position >> SONG_BITS).low()).collect(),
+            songs: sorted.iter().map(|position| position.low()).collect(),
+            counts: counts(&self.ends),
         })
     }
+}
+
+/// A row's key and song as one number.
+fn position(row: Row) -> u128 {
+    u128::from(row.key) << SONG_BITS | u128::from(row.song)
+}
+
+fn count_packed<'a, P: Packed>(
+    radix: &mut Radix<P>,
+    ends: &mut Vec<u32>,
+    range: Range<'a>,
+    supply: &mut Supply<'_, 'a>,
+    taker: &mut impl TakeRows<'a>,
+) -> Result<Batch> {
+    let (base, packing) = (range.base, range.packing);
+    let parts = range.packed.iter().map(Filled::words);
+    let words = radix.sort(parts, packing.tag_bits());
+    range.packed.into_iter().for_each(|filled| supply.give(filled.chunk));
+    taker.take_rows(words.iter().map(|word| packing.unpack(base, *word)), supply)?;
+    let distinct = keep_distinct(words, ends, packing.tag_bits());
+    let words = words.get(..distinct).unwrap_or_default();
+    let rows = || words.iter().map(|word| packing.unpack(base, *word));
+    Ok(Batch {
+        keys: rows().map(|row| row.key).collect(),
+        songs: rows().map(|row| row.song).collect(),
+        counts: counts(ends),
+    })
+}
+
+/// The lengths of groups that end there.
+fn counts(ends: &[u32]) -> Vec<u64> {
+    let starts = std::iter::once(&0).chain(ends);
+    ends.iter().zip(starts).map(|(end, start)| u64::from(end - start)).collect()
 }
 
 /// Moves the first of each group of sorted words that are equal above their `lowest` bits to the front, and says in
@@ -79,8 +106,8 @@ impl Sorter {
 ///
 /// Each word is written whether or not it opens a group: nobody can guess whether it does.
 #[expect(clippy::cast_possible_truncation, reason = "the caller has less than 2^32 words")]
-fn keep_distinct(words: &mut [u64], ends: &mut Vec<u32>, lowest: u32) -> usize {
-    let Some(mut before) = words.first().map(|word| word >> lowest) else {
+fn keep_distinct<P: Packed>(words: &mut [P], ends: &mut Vec<u32>, lowest: u32) -> usize {
+    let Some(mut before) = words.first().map(|word| *word >> lowest) else {
         ends.clear();
         return 0;
     };
@@ -102,36 +129,29 @@ fn keep_distinct(words: &mut [u64], ends: &mut Vec<u32>, lowest: u32) -> usize {
 /// Rows of one position need no sorting, however many there are.
 fn count_uniform<'a>(
     range: Range<'a>,
-    packing: Packing,
     supply: &mut Supply<'_, 'a>,
     taker: &mut impl TakeRows<'a>,
 ) -> Result<Batch> {
-    let mut counting = Counting { counter: Counter::default(), taker };
-    range.drain(packing, supply, &mut counting)?;
-    Ok(counting.counter.finish())
+    let mut counter = Counter::default();
+    let count = |row: Row| counter.add(row.key, row.song);
+    range.drain(supply, &mut Passing { see: count, taker })?;
+    Ok(counter.finish())
 }
 
-/// Counts rows that come sorted, and hands them on.
-struct Counting<'t, T> {
-    counter: Counter,
+/// Shows rows to one, and hands them on to another.
+struct Passing<'t, S, T> {
+    see: S,
     taker: &'t mut T,
 }
 
-impl<'a, T: TakeRows<'a>> TakeRows<'a> for Counting<'_, T> {
+impl<'a, S: FnMut(Row), T: TakeRows<'a>> TakeRows<'a> for Passing<'_, S, T> {
     fn take_rows(
         &mut self,
         rows: impl Iterator<Item = Row> + Clone,
         supply: &mut Supply<'_, 'a>,
     ) -> Result<()> {
-        rows.clone().for_each(|row| self.counter.add(row.key, row.song));
+        rows.clone().for_each(&mut self.see);
         self.taker.take_rows(rows, supply)
-    }
-}
-
-impl<'a> TakeRows<'a> for Vec<Row> {
-    fn take_rows(&mut self, rows: impl Iterator<Item = Row>, _: &mut Supply<'_, 'a>) -> Result<()> {
-        self.extend(rows);
-        Ok(())
     }
 }
 

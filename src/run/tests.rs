@@ -16,7 +16,7 @@ fn drain<'a>(
     let mut supply = Supply::draining(chunks);
     for range in 0..partition.len() {
         let range = partition.take(range).unwrap();
-        let batch = sorter.count(range, partition.packing(), &mut supply, taker).unwrap();
+        let batch = sorter.count(range, &mut supply, taker).unwrap();
         whole.extend_from(&batch, 0..batch.len());
     }
     whole
@@ -29,6 +29,7 @@ fn runs(
     ranges: usize,
     most_rows: usize,
     threads: usize,
+    double: bool,
 ) -> [Batch; 2] {
     let mut arena = Arena::new(4 << 20).unwrap();
     let chunks = ChunkPool::new(&mut arena, 64);
@@ -38,7 +39,8 @@ fn runs(
     };
     let mut user_sample: Vec<Position> = positions(|row| row.key);
     let songs = user_sample.iter().fold(0, |all, position| all | position.song);
-    let packing = Packing::new(64 - songs.leading_zeros(), 3);
+    let single = Packing::new(64 - songs.leading_zeros(), 3);
+    let packing = if double { Packing::double(3) } else { single };
     let by_user = Splitters::from_sample(&mut user_sample, ranges);
     let by_country = Splitters::from_sample(&mut positions(|row| row.tag), ranges);
     let pool = pool(threads);
@@ -50,7 +52,7 @@ fn runs(
         assert_eq!(scatter.put(rows, &by_user, packing, &mut supply), expected);
         scatter
     });
-    let country_packing = Packing::new(50, 0);
+    let country_packing = if double { Packing::double(0) } else { Packing::new(50, 0) };
     let users =
         Partition::new(&by_user, packing, scatters).split_large(most_rows, &pool, &chunks).unwrap();
     let (splitters, packing) = (&by_country, country_packing);
@@ -72,7 +74,7 @@ proptest! {
              prop_oneof![Just(9u64), 0u64..50, 0u64..1 << 40, any::<u64>().prop_map(|id| id >> 1)],
              0u64..8), 0..3000),
         sampled in prop_oneof![Just(0usize), 1usize..40, Just(5000)],
-        ranges in 1usize..30, most_rows in 1usize..2000, threads in 1usize..4,
+        ranges in 1usize..30, most_rows in 1usize..2000, threads in 1usize..4, double in any::<bool>(),
     ) {
         let rows: Vec<Row> = rows.iter().map(|&(key, song, tag)| Row { key, song, tag }).collect();
         let mut expected = [Naive::new(), Naive::new()];
@@ -80,7 +82,7 @@ proptest! {
             *expected[0].entry((row.key, row.song)).or_default() += 1;
             *expected[1].entry((row.tag, row.song)).or_default() += 1;
         }
-        let found = runs(&rows, sampled, ranges, most_rows, threads);
+        let found = runs(&rows, sampled, ranges, most_rows, threads, double);
         let expected = expected.map(|naive| batch_of(&naive));
         for (found, expected) in found.iter().zip(&expected) {
             let at = found.iter().zip(expected.iter()).position(|(one, other)| one != other);

@@ -174,6 +174,6 @@ fn drain<'a>(
     let mut supply = Supply::draining(chunks);
     for range in 0..partition.len() {
         let range = partition.take(range).unwrap();
-        each(sorter.count(range, partition.packing(), &mut supply, taker).unwrap());
+        each(sorter.count(range, &mut supply, taker).unwrap());
     }
 }

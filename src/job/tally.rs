@@ -25,7 +25,8 @@ const SAMPLE_PIECES: usize = 64;
 const SAMPLE_PIECE_BYTES: usize = 64 << 10;
 /// Rows of the sample that should fit the packing, in percent; more ranges are tried until they do.
 const PACKED_PERCENT: usize = 99;
-/// Below this many in percent, rows take two words each: about what those that fit one and those of three words take together.
+/// Where fewer of the sample's rows than these, in percent, fit one word, every row takes two: hardly more memory than a
+/// mixture of one word and three, and no range needs the slower sort.
 const DOUBLE_PERCENT: usize = 75;
 /// Ranges at most: beyond, chunks that are not full waste more than packing saves.
 const MOST_RANGES: usize = 4096;

@@ -10,7 +10,8 @@ use agg::generate::Shape;
 use agg::model::Position;
 use agg::row::CountrySet;
 use agg::run::{
-    Arena, ChunkPool, DrainNeeds, Packing, Partition, Row, Scatter, Sorter, Splitters, Supply, Tags,
+    Arena, ByTag, ChunkPool, Discard, DrainNeeds, Packing, Partition, Row, Scatter, Sorter,
+    Splitters, Supply, Tags, TakeRows,
 };
 use agg::{Batch, Country, Kind};
 use common::{Fingerprint, Listening, Log, count};
@@ -53,14 +54,14 @@ fn user_run(bencher: Bencher, shape: Shape) {
     let mut arena = Arena::new(ARENA).unwrap();
     let chunks = ChunkPool::new(&mut arena, 0);
     let mut whole = Batch::default();
-    drain(&corpus.scatter(&chunks), &chunks, keep(&mut whole), |_, _| true);
+    drain(&corpus.scatter(&chunks), &chunks, keep(&mut whole), &mut Discard);
     assert!(whole == corpus.user_run, "not the run of the obvious program");
 
     let expected = Fingerprint::of(&whole);
     let bencher = bencher.counter(ItemsCount::new(corpus.rows.len()));
     bencher.with_inputs(|| corpus.scatter(&chunks)).bench_local_values(|partition| {
         let mut found = Fingerprint::default();
-        drain(&partition, &chunks, |batch| found.add_entries(&batch), |_, _| true);
+        drain(&partition, &chunks, |batch| found.add_entries(&batch), &mut Discard);
         assert_eq!(found, expected);
     });
 }
@@ -111,17 +112,16 @@ impl Corpus {
         let accepted = Log::new(shape, ROWS, 1).accepted();
         let sampled = accepted.iter().step_by(8);
         let songs = sampled.clone().fold(0, |all, row| all | row.song);
-        let by_user = |row: &Listening| Position { key: row.user, song: row.song };
-        let by_country = |row: &Listening| Position { key: u64::from(row.country), song: row.song };
-        let splitters = |position: fn(&Listening) -> Position| {
+        let splitters = |position: &dyn Fn(&Listening) -> Position| {
             Splitters::from_sample(&mut sampled.clone().map(position).collect::<Vec<_>>(), ranges)
         };
+        let by_country = |row: &Listening| Position { key: tags.tag(row.country), song: row.song };
         let row =
             |row: &Listening| Row { key: row.user, song: row.song, tag: tags.tag(row.country) };
         Corpus {
             rows: accepted.iter().map(row).collect(),
-            users: splitters(by_user),
-            countries: splitters(by_country),
+            users: splitters(&|row| Position { key: row.user, song: row.song }),
+            countries: splitters(&by_country),
             packing: Packing::new(64 - songs.leading_zeros(), tags.bits()),
             user_run: count(Kind::User, &accepted),
             country_run: count(Kind::Country, &accepted),
@@ -138,9 +138,8 @@ impl Corpus {
     fn scatter<'a>(&self, chunks: &ChunkPool<'a>) -> Partition<'a> {
         let mut supply = Supply::filling(chunks);
         let mut scatter = Scatter::new(&self.users);
-        for row in &self.rows {
-            assert!(scatter.put(*row, &self.users, self.packing, &mut supply), "no chunk is free");
-        }
+        let put = scatter.put(self.rows.iter().copied(), &self.users, self.packing, &mut supply);
+        assert_eq!(put, self.rows.len(), "no chunk is free");
         Partition::new(&self.users, self.packing, vec![scatter])
     }
 
@@ -149,30 +148,32 @@ impl Corpus {
         by_user: &Partition<'a>,
         chunks: &ChunkPool<'a>,
         each_user: impl FnMut(Batch),
-        each_country: impl FnMut(Batch),
+        mut each_country: impl FnMut(Batch),
     ) {
         let packing = Packing::new(COUNTRY_SONG_BITS, 0);
-        let mut again = Scatter::new(&self.countries);
-        drain(by_user, chunks, each_user, |row, supply| {
-            let row = Row { key: self.tags.number(row.tag), song: row.song, tag: 0 };
-            again.put(row, &self.countries, packing, supply)
-        });
-        let by_country = Partition::new(&self.countries, packing, vec![again]);
-        drain(&by_country, chunks, each_country, |_, _| true);
+        let splitters = &self.countries;
+        let mut again = ByTag { scatter: Scatter::new(splitters), splitters, packing };
+        drain(by_user, chunks, each_user, &mut again);
+        let by_country = Partition::new(splitters, packing, vec![again.scatter]);
+        let numbered = |mut batch: Batch| {
+            batch.keys.iter_mut().for_each(|key| *key = self.tags.number(*key));
+            each_country(batch);
+        };
+        drain(&by_country, chunks, numbered, &mut Discard);
     }
 }
 
-/// Sorts and counts range after range; gives every row to `again` and every batch to `each`.
+/// Sorts and counts range after range; gives every row to `taker` and every batch to `each`.
 fn drain<'a>(
     partition: &Partition<'a>,
     chunks: &ChunkPool<'a>,
     mut each: impl FnMut(Batch),
-    mut again: impl FnMut(Row, &mut Supply<'_, 'a>) -> bool,
+    taker: &mut impl TakeRows<'a>,
 ) {
     let mut sorter = Sorter::default();
     let mut supply = Supply::draining(chunks);
     for range in 0..partition.len() {
         let range = partition.take(range).unwrap();
-        each(sorter.count(range, partition.packing(), &mut supply, &mut again).unwrap());
+        each(sorter.count(range, partition.packing(), &mut supply, taker).unwrap());
     }
 }

@@ -17,11 +17,18 @@ const READER: u64 = 2 * MIB;
 const SORTED_ROW: u64 = 64;
 /// One input of a merge: a decoded block, an encoded one, an index page, the decoder, and its share of what a round
 /// gathers and hands out.
-const MERGE_INPUT: u64 = 440 << 10;
+const MERGE_INPUT: u64 = 520 << 10;
 /// A merged entry: 24 bytes where it is made, where it is encoded, and encoded pieces that wait.
 const MERGED_ENTRY: u64 = 64;
-/// A merged entry as text: at most about 42 bytes, in buffers that may be twice as long, four a thread.
-const EMITTED_ENTRY: u64 = 336;
+/// A merged entry: two words of 16 bytes, and as text at most 42 bytes in each of four buffers a thread; all of these may be
+/// a quarter longer.
+const EMITTED_ENTRY: u64 = 250;
+/// An entry of an exported piece: where it is merged, and where it is cut.
+const EXPORTED_ENTRY: u64 = 48;
+/// A row of an imported table: an entry.
+const IMPORTED_ROW: u64 = 24;
+/// Rows of the row groups that we write: these are always taken whole.
+const EXPORTED_GROUP: u64 = crate::exchange::GROUP_ROWS as u64;
 /// Rows of a range below which splitting it again is not worth the chunks.
 const LEAST_ROWS: u64 = 8 << 10;
 /// A thread's share of the smallest arena.
@@ -58,6 +65,19 @@ pub struct MergePlan {
     pub piece_entries: u64,
 }
 
+/// Shares of an import of tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportPlan {
+    /// Bytes of all footers together: what is read of one takes some ten times as much.
+    pub footers: u64,
+    /// Bytes of the largest page, decompressed or not, of which a thread holds up to six.
+    pub page: u64,
+    /// Rows of the largest row group that is taken whole.
+    pub piece_rows: usize,
+    /// Rows that a thread sorts at once.
+    pub sorted_rows: usize,
+}
+
 impl Budget {
     /// The least that a run can be asked to live in.
     pub const LEAST: u64 = 64 * MIB;
@@ -87,7 +107,7 @@ impl Budget {
         // With many threads, all their sorting together takes an eighth.
         let most_rows =
             most_rows.min(self.memory / 8 / self.threads() / SORTED_ROW).max(LEAST_ROWS);
-        // Twice the share of all windows: a stream may have a larger one behind its first frame.
+        // Twice the share of all windows: an allocator may keep some of those that were given back.
         let windows = if zstd { (self.memory / 4).max(16 * MIB) } else { 0 };
         let others = FIXED + windows + self.threads() * (READER + most_rows * SORTED_ROW);
         // Three eighths at least, and a few chunks a thread: budgets below the least are for tests, which want tiny arenas
@@ -107,6 +127,30 @@ impl Budget {
         // Each input decodes a block more than the piece has, so a piece should have a few blocks of each.
         let fan_in = by_memory.min(piece_entries / (2 * BLOCK)).clamp(2, 256);
         MergePlan { fan_in: to_usize(fan_in), piece_entries }
+    }
+
+    /// Shares for exporting partials as tables. Half of a thread's share is for what encodes a row group (8 MB), which is
+    /// of the same size whatever the budget.
+    #[must_use]
+    pub fn export(&self) -> MergePlan {
+        let share = self.memory / 3 / self.threads();
+        let piece_entries = (share / 4 / EXPORTED_ENTRY).clamp(64, 64 << 10);
+        let fan_in = (share / 2 / MERGE_INPUT).clamp(2, 256);
+        MergePlan { fan_in: to_usize(fan_in), piece_entries }
+    }
+
+    /// Shares for importing tables.
+    #[must_use]
+    pub fn import(&self) -> ImportPlan {
+        let share = self.memory / 3 / self.threads();
+        let rows = share / 2 / IMPORTED_ROW;
+        ImportPlan {
+            footers: (self.memory / 64).max(MIB),
+            // Pages of a megabyte are usual, and some are a little larger.
+            page: (share / 8).max(MIB + MIB / 4),
+            piece_rows: to_usize(rows.max(EXPORTED_GROUP)),
+            sorted_rows: to_usize(rows.clamp(64, 8 << 20)),
+        }
     }
 
     /// Shares for emitting a window of `inputs` partials.
@@ -156,6 +200,20 @@ mod tests {
                 let heads = join.fan_in as u64 * MERGE_INPUT;
                 let made = join.piece_entries * MERGED_ENTRY;
                 assert!(FIXED + budget.threads() * (heads + made) <= memory, "{budget:?} {join:?}");
+                let export = budget.export();
+                let heads = export.fan_in as u64 * MERGE_INPUT;
+                let made = export.piece_entries * EXPORTED_ENTRY + 8 * MIB;
+                assert!(
+                    FIXED + budget.threads() * (heads + made) <= memory,
+                    "{budget:?} {export:?}"
+                );
+                let import = budget.import();
+                let rows = import.piece_rows.max(import.sorted_rows) as u64 * IMPORTED_ROW;
+                let pages = 6 * import.page;
+                assert!(
+                    FIXED + budget.threads() * (pages + rows) <= memory,
+                    "{budget:?} {import:?}"
+                );
                 let emit = budget.emit(300);
                 let heads = emit.fan_in as u64 * MERGE_INPUT;
                 let made = emit.piece_entries * EMITTED_ENTRY;

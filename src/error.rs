@@ -186,6 +186,22 @@ pub enum ErrorKind {
         /// What the system said.
         source: io::Error,
     },
+    /// A table to import that is no Parquet file, or a damaged one.
+    #[error("not a Parquet file that can be read: {0}")]
+    NotParquet(String),
+    /// A table to import whose columns, or whose account of itself, are not those of a day's counts.
+    #[error("not a table of a day's counts: {0}")]
+    BadTable(String),
+    /// A row of such a table that cannot be one.
+    #[error("column {column}, row {row}: {reason}")]
+    BadRow {
+        /// The column's name.
+        column: &'static str,
+        /// The row's number in the file, from 1.
+        row: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A broken promise inside the program: never the data's doing, nor the operator's.
     #[error("a fault of agg: {0}; nothing was published, please report it")]
     Fault(&'static str),

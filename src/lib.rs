@@ -69,7 +69,9 @@
 //! | [`codec`] | tool: sorted entries to checked bytes and back |
 //! | [`merge`] | tool: sorted streams to one, equal entries added |
 //! | [`ordered`] | tool: pieces made on all threads, delivered in order |
-//! | [`job`] | the stages joined: reduce a day, emit a window, back-fill, list, inspect, verify, query, prune |
+//! | [`exchange`] | tool: counts and tops as Parquet, CSV and JSON lines |
+//! | [`job`] | the stages joined: reduce a day, emit a window, back-fill, query, export, import, … |
+//! | [`report`] | the page that shows a window: figures and names to one HTML file |
 //! | [`store`] | where files live and how they get there: names, locks, publishing, sweeping |
 //! | [`fs`] | the one door to the operating system's files |
 //! | [`generate`] | made-up logs, shaped like real ones, to try everything on |
@@ -79,6 +81,7 @@
 //! `docs/design.md` has the reason of each decision, `docs/format.md` the files byte by byte.
 
 pub mod codec;
+pub mod exchange;
 pub mod input;
 pub mod merge;
 pub mod model;
@@ -94,6 +97,8 @@ mod error;
 pub mod fs;
 pub mod generate;
 pub mod job;
+pub mod report;
+mod simd;
 pub mod store;
 
 pub use error::{Error, ErrorClass, ErrorKind, Place, Result};

@@ -82,6 +82,25 @@ impl TopK {
     }
 }
 
+/// Puts the best `k` songs of a key into `best`, the best first: `more` are its songs with their sums, `once` those with
+/// a sum of 1, ascending, which nearly all are. `more` is put in order.
+pub fn best_of_sums(once: &[u64], more: &mut [Ranked], k: usize, best: &mut Vec<Ranked>) {
+    let rank = |ranked: &Ranked| rank(ranked.song, ranked.count);
+    let more = match more.len().checked_sub(k) {
+        // Not worth a selection unless many are left out.
+        Some(left_out) if left_out > k => {
+            more.select_nth_unstable_by_key(k, rank);
+            more.get_mut(..k).unwrap_or_default()
+        }
+        _ => more,
+    };
+    more.sort_unstable_by_key(rank);
+    best.clear();
+    best.extend(more.iter().take(k));
+    let rest = once.iter().take(k - best.len());
+    best.extend(rest.map(|song| Ranked { song: *song, count: 1 }));
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -117,6 +136,12 @@ mod tests {
             given.iter().for_each(|ranked| top.push(*ranked));
             let mut best = Vec::new();
             top.best(&mut best);
+            prop_assert_eq!(&best, &expected);
+
+            let mut sums = songs.into_iter().map(|(song, count)| Ranked { song, count });
+            let (once, mut more): (Vec<Ranked>, Vec<Ranked>) = sums.by_ref().partition(|sum| sum.count == 1);
+            let once: Vec<u64> = once.iter().map(|sum| sum.song).collect();
+            best_of_sums(&once, &mut more, k, &mut best);
             prop_assert_eq!(best, expected);
         }
     }

@@ -22,6 +22,35 @@ pub const fn encoded_bytes(bits: u32) -> u32 {
 
 /// Takes one number off the front of `bytes`. Only the shortest encoding is accepted.
 pub fn decode(bytes: &mut &[u8]) -> Result<u64, Corrupt> {
+    match bytes.first_chunk::<8>().and_then(|chunk| decode_word(u64::from_le_bytes(*chunk))) {
+        Some((value, taken)) => {
+            *bytes = bytes.get(taken..).unwrap_or_default();
+            Ok(value)
+        }
+        None => decode_by_bytes(bytes),
+    }
+}
+
+/// The number that the lowest bytes of a word hold, and how many these are; `None` if it does not end in the word, or
+/// not as it should.
+fn decode_word(word: u64) -> Option<(u64, usize)> {
+    let ends = !word & 0x8080_8080_8080_8080;
+    if ends == 0 {
+        return None;
+    }
+    let unused = 63 - ends.trailing_zeros();
+    let own = word << unused >> unused & 0x7f7f_7f7f_7f7f_7f7f;
+    // Seven bits of every byte, moved together by halves.
+    let twos = own & 0x007f_007f_007f_007f | (own & 0x7f00_7f00_7f00_7f00) >> 1;
+    let fours = twos & 0x0000_3fff_0000_3fff | (twos & 0x3fff_0000_3fff_0000) >> 2;
+    let value = fours & 0x0fff_ffff | fours >> 32 << 28;
+    let taken = (8 - unused / 8) as usize;
+    // A last byte of zero would be idle.
+    let shortest = taken == 1 || own >> (8 * (taken - 1)) != 0;
+    shortest.then_some((value, taken))
+}
+
+fn decode_by_bytes(bytes: &mut &[u8]) -> Result<u64, Corrupt> {
     let mut value = 0u64;
     for shift in (0..).step_by(7).take(MAX_BYTES) {
         let [byte] = take_array(bytes)?;
@@ -54,6 +83,14 @@ mod tests {
                 let mut rest = bytes.as_slice();
                 assert_eq!(decode(&mut rest), Ok(value));
                 assert!(rest.is_empty());
+                let length = bytes.len();
+                for next in [0, 0x7f, 0x80, 0xff] {
+                    bytes.resize(length + 8, next);
+                    let mut rest = bytes.as_slice();
+                    assert_eq!(decode(&mut rest), Ok(value), "whatever follows");
+                    assert_eq!(rest.len(), 8);
+                    bytes.truncate(length);
+                }
             }
         }
     }
@@ -64,6 +101,7 @@ mod tests {
             &[][..],
             &[0x80],
             &[0x80, 0x00],
+            &[0x80, 0x00, 1, 1, 1, 1, 1, 1, 1],
             &[0xff; 11],
             &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02],
         ] {

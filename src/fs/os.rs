@@ -15,6 +15,7 @@ use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags};
 use rustix::io::Errno;
 use tempfile::{NamedTempFile, TempPath};
 
+use super::write_back::WriteBack;
 use super::{
     FileStat, FileSystem, FileType, Lock, ReadFile, TemporaryFile, TemporaryName, WriteFile,
 };
@@ -49,7 +50,7 @@ impl FileSystem for OsFileSystem {
 
     fn create_temporary(&self, folder: &Path, prefix: &str) -> io::Result<Box<dyn TemporaryFile>> {
         let file = tempfile::Builder::new().prefix(prefix).make_in(folder, create_exclusively)?;
-        Ok(Box::new(OsTemporaryFile(file)))
+        Ok(Box::new(OsTemporaryFile { file, write_back: None }))
     }
 
     fn create_temporary_folder(&self, parent: &Path, prefix: &str) -> io::Result<PathBuf> {
@@ -204,36 +205,50 @@ impl WriteFile for OsFile {
 
 /// An open file that is removed when dropped.
 #[derive(Debug)]
-struct OsTemporaryFile(NamedTempFile);
+struct OsTemporaryFile {
+    file: NamedTempFile,
+    write_back: Option<WriteBack>,
+}
 
 impl Write for OsTemporaryFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // Past the wrapper, which would hide the error number behind its own text.
-        self.0.as_file_mut().write(bytes)
+        let written = self.file.as_file_mut().write(bytes)?;
+        if let Some(write_back) = &mut self.write_back {
+            write_back.written(written);
+        }
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.as_file_mut().flush()
+        self.file.as_file_mut().flush()
     }
 }
 
 impl WriteFile for OsTemporaryFile {
     fn sync(&mut self) -> io::Result<()> {
-        self.0.as_file().sync_all()
+        self.file.as_file().sync_all()
     }
 }
 
 impl TemporaryFile for OsTemporaryFile {
     fn path(&self) -> &Path {
-        self.0.path()
+        self.file.path()
     }
 
     fn persist(self: Box<Self>, path: &Path) -> io::Result<()> {
-        self.0.persist(path).map(drop).map_err(|failure| failure.error)
+        self.file.persist(path).map(drop).map_err(|failure| failure.error)
+    }
+
+    fn sync_early(&mut self) {
+        match WriteBack::start(self.file.path()) {
+            Ok(write_back) => self.write_back = Some(write_back),
+            Err(error) => tracing::debug!(%error, "the file is not synced early"),
+        }
     }
 
     fn close(self: Box<Self>) -> io::Result<Box<dyn TemporaryName>> {
-        Ok(Box::new(OsTemporaryName(self.0.into_temp_path())))
+        Ok(Box::new(OsTemporaryName(self.file.into_temp_path())))
     }
 }
 

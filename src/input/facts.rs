@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::model::InputFacts;
 
 /// What an input looks like from outside, before it is read.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputStat {
     /// Base name in bytes as the file system has it.
     pub name: Vec<u8>,

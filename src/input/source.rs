@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::decompress::Spare;
+use super::decompress::Windows;
 use super::facts::{Finished, InputStat};
 use super::lock;
 use super::paths::{InputPath, compression_of, stat_input, unreadable};
 use super::plain::Plain;
 use super::sample;
-use super::stream::{Ended, Origin, Stream, Turn};
+use super::stream::{Ended, Origin, Outcome, Stream, Turn};
 use super::window::{Geometry, Window};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileStat, FileSystem, FileType};
@@ -29,10 +29,10 @@ const WINDOWS_SHARE: u64 = 8;
 /// when all that is left are streams in other hands does it wait for one of them.
 ///
 /// **Memory.** Each window in the callers' hands is about 1 MiB. A stream being read takes 128 KiB,
-/// its decoder, and a few kibibytes; no more streams are started than threads call, and a
-/// further one only while the zstd windows of all stay within the limit of one: 8 MiB, or an eighth
-/// of the memory if that is more. (A stream is judged by the window of its first frame; a larger one behind it is
-/// allowed up to that limit for each stream and may then exceed the share of all together.) An input
+/// its decoder, and a few kibibytes; no more streams are started than threads call. Before each zstd frame its window
+/// is asked for, and the windows of all streams stay within the limit of one: 8 MiB, or an eighth
+/// of the memory if that is more. A stream that gets none holds none and is read later, and no further one is started
+/// meanwhile. An input
 /// that is not being read takes under a kibibyte. Nothing grows with the size of a log.
 ///
 /// **Files.** Each is opened when its first window is read and closed after its last, so there may
@@ -44,8 +44,8 @@ const WINDOWS_SHARE: u64 = 8;
 pub struct Source {
     files: Arc<dyn FileSystem>,
     geometry: Geometry,
-    /// Bytes that zstd windows may have, one and all together.
-    window_limit: u64,
+    /// The windows of all zstd streams.
+    windows: Arc<Windows>,
     inputs: Vec<Input>,
     /// Which inputs are plain files, and for each how many windows those before it have.
     plain: Vec<(usize, u64)>,
@@ -54,8 +54,6 @@ pub struct Source {
     /// Which inputs are streams.
     streams: Vec<usize>,
     desk: Mutex<Desk>,
-    /// What the last zstd stream that ended leaves to the next one that is started.
-    spare: Spare,
     /// Spreads the threads that must wait over the streams.
     waits: AtomicUsize,
 }
@@ -77,10 +75,16 @@ enum Reader {
 struct Desk {
     /// Streams before this one were started.
     next: usize,
-    /// Memory of that stream's decoder, once it was looked at.
-    next_memory: Option<u64>,
-    /// Started and not ended yet: the input, and the memory of its decoder.
-    open: Vec<(usize, u64)>,
+    /// Started and not ended yet.
+    open: Vec<Open>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    /// Which input.
+    at: usize,
+    /// Bytes of the zstd window that it waits for, if it does. Changed by whoever has the stream's turn.
+    waits_for: Option<u64>,
 }
 
 /// What a thread can do about streams.
@@ -127,13 +131,12 @@ impl Source {
         Ok(Source {
             files,
             geometry,
-            window_limit: LEAST_WINDOW_LIMIT.max(memory / WINDOWS_SHARE),
+            windows: Windows::new(LEAST_WINDOW_LIMIT.max(memory / WINDOWS_SHARE)),
             inputs,
             plain,
             next_plain: AtomicU64::new(0),
             streams,
             desk: Mutex::default(),
-            spare: Spare::default(),
             waits: AtomicUsize::new(0),
         })
     }
@@ -250,16 +253,23 @@ impl Source {
         result.map(|()| true).map_err(|error| error.at(path))
     }
 
-    /// The next window of a stream; `false` if it has ended.
+    /// The next window of a stream; `false` if it has ended, or waits for room for its next frame.
     fn read_stream(&self, at: usize, turn: Turn<'_>, window: &mut Window) -> Result<bool> {
         let Some((path, stream)) = self.stream(at) else { return Ok(false) };
         match stream.read(turn, window, self.geometry) {
-            Ok(Some(filled)) => {
+            Ok(Outcome::Window(filled)) => {
                 window.set(at, filled.index, filled.disk_bytes, &filled.rows);
                 Ok(true)
             }
-            Ok(None) => {
-                lock(&self.desk).open.retain(|(open, _)| *open != at);
+            Ok(Outcome::Ended) => {
+                lock(&self.desk).open.retain(|open| open.at != at);
+                Ok(false)
+            }
+            Ok(Outcome::Wait { window, turn }) => {
+                let mut desk = lock(&self.desk);
+                let open = desk.open.iter_mut().find(|open| open.at == at);
+                open.into_iter().for_each(|open| open.waits_for = Some(window));
+                drop(turn);
                 Ok(false)
             }
             Err(error) => Err(stream.blame(&*self.files, path, error).at(path)),
@@ -272,38 +282,37 @@ impl Source {
             return Ok(Pick::None);
         }
         let mut desk = lock(&self.desk);
-        for (at, _) in &desk.open {
-            if let Some(turn) = self.stream(*at).and_then(|(_, stream)| stream.try_turn()) {
-                return Ok(Pick::Turn(*at, turn));
+        for open in &mut desk.open {
+            let may_go_on = open.waits_for.is_none_or(|window| self.windows.has_room(window));
+            if may_go_on
+                && let Some(turn) = self.stream(open.at).and_then(|(_, stream)| stream.try_turn())
+            {
+                open.waits_for = None;
+                return Ok(Pick::Turn(open.at, turn));
             }
         }
         if let Some((at, turn)) = self.start_stream(&mut desk)? {
             return Ok(Pick::Turn(at, turn));
         }
+        // Those that hold a window, or will at once; when there is none, all have ended.
+        let busy: Vec<usize> =
+            desk.open.iter().filter(|open| open.waits_for.is_none()).map(|open| open.at).collect();
         let turn = self.waits.fetch_add(1, Ordering::Relaxed);
-        let busy = turn.checked_rem(desk.open.len()).and_then(|at| desk.open.get(at));
-        Ok(busy.map_or(Pick::None, |(at, _)| Pick::Busy(*at)))
+        let busy = turn.checked_rem(busy.len()).and_then(|at| busy.get(at));
+        Ok(busy.map_or(Pick::None, |at| Pick::Busy(*at)))
     }
 
-    /// Starts the next stream, if there is one and its decoder fits beside the others.
+    /// Starts the next stream, if there is one and no other waits for room.
     fn start_stream(&self, desk: &mut Desk) -> Result<Option<(usize, Turn<'_>)>> {
-        let Some(at) = self.streams.get(desk.next).copied() else { return Ok(None) };
-        let Some((path, stream)) = self.stream(at) else { return Ok(None) };
-        let blame = |error| stream.blame(&*self.files, path, error).at(path);
-        let memory = match desk.next_memory {
-            Some(memory) => memory,
-            None => stream.memory(&*self.files, path).map_err(blame)?,
-        };
-        desk.next_memory = Some(memory);
-        let taken = desk.open.iter().fold(memory, |sum, (_, memory)| sum.saturating_add(*memory));
-        if taken > self.window_limit && !desk.open.is_empty() {
+        if desk.open.iter().any(|open| open.waits_for.is_some()) {
             return Ok(None);
         }
-        let state =
-            stream.open(&*self.files, path, self.window_limit, &self.spare).map_err(blame)?;
+        let Some(at) = self.streams.get(desk.next).copied() else { return Ok(None) };
+        let Some((path, stream)) = self.stream(at) else { return Ok(None) };
+        let state = stream.open(&*self.files, path, &self.windows);
+        let state = state.map_err(|error| stream.blame(&*self.files, path, error).at(path))?;
         desk.next += 1;
-        desk.next_memory = None;
-        desk.open.push((at, memory));
+        desk.open.push(Open { at, waits_for: None });
         let mut turn = stream.wait_turn();
         *turn = state;
         Ok(Some((at, turn)))

@@ -6,11 +6,11 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use memchr::{memchr, memrchr};
 
-use super::decompress::{Compressed, Decoder, Spare};
+use super::decompress::{Compressed, Decoder, Progress, Windows};
 use super::digest::{PieceDigests, digest_of_piece};
 use super::lock;
 use super::paths::{Compression, stat_input};
@@ -86,46 +86,33 @@ impl Stream {
         }
     }
 
-    /// Bytes of memory that its decoder will take.
-    pub(super) fn memory(&self, files: &dyn FileSystem, path: &Path) -> Result<u64> {
-        match self.origin {
-            Origin::StandardInput => Ok(0),
-            Origin::File(stat, compression) => {
-                let file = Compressed::new(open_known(files, path, &stat)?);
-                Decoder::memory(compression, &file)
-            }
-        }
-    }
-
     /// Opens it, at its start.
     pub(super) fn open(
         &self,
         files: &dyn FileSystem,
         path: &Path,
-        window_limit: u64,
-        spare: &Spare,
+        windows: &Arc<Windows>,
     ) -> Result<State> {
         let decoder = match self.origin {
             Origin::StandardInput => Decoder::plain(files.stdin().map_err(ErrorKind::Unreadable)?),
             Origin::File(stat, compression) => {
                 let file = Compressed::new(open_known(files, path, &stat)?);
-                Decoder::open(compression, file, window_limit, spare)?
+                Decoder::open(compression, file, windows)?
             }
         };
         Ok(State::Reading(Box::new(Reading::new(decoder))))
     }
 
-    /// Reads the next window into `window`, and lets the next thread go on before it is digested;
-    /// `None` at the end.
-    pub(super) fn read(
+    /// Reads the next window into `window`, and lets the next thread go on before it is digested.
+    pub(super) fn read<'t>(
         &self,
-        mut turn: Turn<'_>,
+        mut turn: Turn<'t>,
         window: &mut Window,
         geometry: Geometry,
-    ) -> Result<Option<Filled>> {
+    ) -> Result<Outcome<'t>> {
         let result = match &mut *turn {
             State::Reading(reading) => reading.fill(window.buffer(geometry), geometry),
-            State::Ended(_) => return Ok(None),
+            State::Ended(_) => return Ok(Outcome::Ended),
             State::Failed(error) => return Err(error.clone()),
             State::Unopened => {
                 let error = std::io::Error::other("it is not open");
@@ -139,8 +126,9 @@ impl Stream {
                 if !fresh.is_empty() {
                     lock(&self.digests).add(filled.index, digest_of_piece(fresh));
                 }
-                Ok(Some(filled))
+                Ok(Outcome::Window(filled))
             }
+            Ok(Fill::Wait { window }) => Ok(Outcome::Wait { window, turn }),
             Ok(Fill::End(ended)) => {
                 let whole = match self.origin {
                     Origin::File(stat, _) => stat.size == ended.size,
@@ -152,7 +140,7 @@ impl Stream {
                     return Err(error);
                 }
                 *turn = State::Ended(ended);
-                Ok(None)
+                Ok(Outcome::Ended)
             }
             Err(error) => {
                 *turn = State::Failed(error.clone());
@@ -195,9 +183,22 @@ pub(super) struct Filled {
     fresh: Range<usize>,
 }
 
+/// What came of reading a stream.
+pub(super) enum Outcome<'t> {
+    Window(Filled),
+    Ended,
+    /// Its next frame wants a zstd window of so many bytes, for which there is no room now. The turn is still had, so
+    /// that nobody reads on before the waiting is known.
+    Wait {
+        window: u64,
+        turn: Turn<'t>,
+    },
+}
+
 enum Fill {
     Window(Filled),
     End(Ended),
+    Wait { window: u64 },
 }
 
 /// A stream being read.
@@ -212,12 +213,15 @@ pub(super) struct Reading {
     consumed: u64,
     /// The decoder gave its proper end.
     at_end: bool,
+    /// The start of the next window, whose rest had to wait.
+    started: Vec<u8>,
 }
 
 impl Reading {
     fn new(decoder: Decoder) -> Self {
         let splitter = Splitter::default();
-        Reading { decoder, splitter, index: 0, pieces: 0, consumed: 0, at_end: false }
+        let started = Vec::new();
+        Reading { decoder, splitter, index: 0, pieces: 0, consumed: 0, at_end: false, started }
     }
 
     fn fill(&mut self, buffer: &mut [u8], geometry: Geometry) -> Result<Fill> {
@@ -228,14 +232,24 @@ impl Reading {
         }
         let carried = self.splitter.give_back(buffer);
         let goal = carried + geometry.window;
-        let mut filled = carried;
+        let mut filled = carried + self.started.len();
+        if let Some(room) = buffer.get_mut(carried..filled) {
+            room.copy_from_slice(&self.started);
+        }
+        // Not kept: few windows have to wait.
+        self.started = Vec::new();
         while let Some(room) = buffer.get_mut(filled..goal).filter(|room| !room.is_empty()) {
             match self.decoder.read(room)? {
-                0 => {
+                Progress::Read(0) => {
                     self.at_end = true;
                     break;
                 }
-                read => filled += read,
+                Progress::Read(read) => filled += read,
+                Progress::Wait { window } => {
+                    let started = buffer.get(carried..filled).unwrap_or_default();
+                    self.started = started.to_vec();
+                    return Ok(Fill::Wait { window });
+                }
             }
         }
         let bytes = buffer.get(..filled).unwrap_or_default();

@@ -70,6 +70,10 @@ pub enum Phase {
     Publish,
     /// Logs are made up; units are rows.
     Generate,
+    /// Runs are written as tables; units are entries.
+    Export,
+    /// Tables are read into runs; units are rows.
+    Import,
 }
 
 impl Phase {
@@ -83,6 +87,8 @@ impl Phase {
             Phase::Emit => "emit",
             Phase::Publish => "publish",
             Phase::Generate => "generate",
+            Phase::Export => "export",
+            Phase::Import => "import",
         }
     }
 }

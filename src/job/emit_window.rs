@@ -9,9 +9,10 @@ use super::join::{Input, open_merged};
 use super::tops::Tops;
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
+use crate::exchange::{Facts, Origin, PartialFacts, TableFormat};
 use crate::fs::WriteFile;
 use crate::model::{Day, Kind, RejectCounts};
-use crate::output::{FileEntry, Manifest, PartialEntry, Text, Totals, Window};
+use crate::output::{FileEntry, Format, Manifest, PartialEntry, Tabular, Text, Totals, Window};
 use crate::partial::Partial;
 use crate::store::{self, BuildFolder, HashingWriter, Output, OutputLock, Store, Written};
 
@@ -31,17 +32,39 @@ pub struct EmitOptions {
     pub top: u32,
     /// The output folder.
     pub out: PathBuf,
+    /// Each gives a file of the countries and one of the users.
+    pub formats: Vec<TopsFormat>,
     /// Emit without the days that have no partial.
     pub allow_missing: bool,
     /// Publish over an emission that knew more days.
     pub force: bool,
 }
 
+/// How tops are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopsFormat {
+    /// A line a key, `key|song:count,…`.
+    Text,
+    /// A table with a row a song.
+    Table(TableFormat),
+}
+
+impl TopsFormat {
+    /// The name of the file of one kind's top K.
+    pub(super) fn file_name(self, kind: Kind, top: u32) -> String {
+        match self {
+            TopsFormat::Text => Text.file_name(kind, top),
+            TopsFormat::Table(format) => Tabular::name_of(format, kind, top),
+        }
+    }
+}
+
 impl EmitOptions {
-    /// The usual window: 7 days, 50 songs.
+    /// The usual window: 7 days, 50 songs, as text.
     #[must_use]
     pub fn new(day: Day, out: PathBuf) -> Self {
-        EmitOptions { day, days: 7, top: 50, out, allow_missing: false, force: false }
+        let formats = vec![TopsFormat::Text];
+        EmitOptions { day, days: 7, top: 50, out, formats, allow_missing: false, force: false }
     }
 }
 
@@ -50,7 +73,7 @@ impl EmitOptions {
 pub struct EmittedFile {
     /// Where it is, published.
     pub path: PathBuf,
-    /// Lines, one a key.
+    /// Keys in it: the lines of text.
     pub keys: u64,
     /// Size.
     pub bytes: u64,
@@ -77,7 +100,7 @@ pub struct EmitReport {
     pub entries: u64,
 }
 
-/// Merges the window's partials and publishes its two files and manifest.
+/// Merges the window's partials and publishes its files, two of each format, and its manifest.
 ///
 /// The same partials give the same bytes. Memory stays below the budget for any window and any K; a window of more
 /// partials than the budget can read at once is merged in several passes. The store needs no lock and is not
@@ -90,6 +113,7 @@ pub struct EmitReport {
 /// was published before is then untouched.
 pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
     let (window, missing) = look_at_window(context, options)?;
+    let formats = formats(context, options, &window, &missing)?;
     let output = Output::new(&options.out);
     let mut lock = OutputLock::take(context.files.as_ref(), &output)?;
     store::check_replaceable(context.files.as_ref(), &lock, options.day, MANIFEST)?;
@@ -99,28 +123,29 @@ pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitRepor
     let plan = context.budget.emit(window.inputs.len());
     let scratch = || lock.scratch_file(context.files.as_ref());
     let built = lock.build_folder(context.files.as_ref())?;
-    let files = context.phase(Phase::Emit, Some(window.entries), || {
+    let files = context.phase(Phase::Emit, Some(window.entries * formats.len() as u64), || {
         let opened = open_merged(context, &pool, plan, window.inputs, &scratch)?;
         // The small file first: a full disk or a damaged block is met sooner.
         let kinds = [Kind::Country, Kind::User];
-        let tops = kinds.map(|kind| Tops {
-            context,
-            pool: &pool,
-            partials: &opened.partials,
-            kind,
-            top: options.top,
-            format: &Text,
-            piece_entries: plan.piece_entries,
-            buffers: Mutex::default(),
+        let files =
+            kinds.into_iter().flat_map(|kind| formats.iter().map(move |format| (kind, format)));
+        let files = files.map(|(kind, format)| {
+            let tops = Tops {
+                context,
+                pool: &pool,
+                partials: &opened.partials,
+                kind,
+                top: options.top,
+                format: format.as_ref(),
+                piece_entries: plan.piece_entries,
+                buffers: Mutex::default(),
+            };
+            write_file(&built, &tops)
         });
-        tops.iter().map(|tops| write_file(&built, tops)).collect::<Result<Vec<_>>>()
+        files.collect::<Result<Vec<_>>>()
     })?;
     let manifest = Manifest {
-        window: Window {
-            from: options.day.window(options.days).first().copied().unwrap_or(options.day),
-            to: options.day,
-            days: options.days,
-        },
+        window: Window { from: first_day(options), to: options.day, days: options.days },
         top: options.top,
         partials: window.days,
         missing: missing.clone(),
@@ -145,12 +170,52 @@ pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitRepor
     })
 }
 
+fn first_day(options: &EmitOptions) -> Day {
+    options.day.window(options.days).first().copied().unwrap_or(options.day)
+}
+
+/// The formats that were asked for, each once.
+fn formats(
+    context: &Context,
+    options: &EmitOptions,
+    window: &StoredWindow,
+    missing: &[Day],
+) -> Result<Vec<Box<dyn Format>>> {
+    let facts = || Facts {
+        origin: Origin::Window {
+            from: first_day(options),
+            to: options.day,
+            days: options.days,
+            missing: missing.to_vec(),
+        },
+        partials: window.partials.clone(),
+        rows: window.rows,
+        rejects: window.rejects,
+        inputs: Vec::new(),
+    };
+    let mut formats: Vec<Box<dyn Format>> = Vec::new();
+    for (at, format) in options.formats.iter().enumerate() {
+        if options.formats.iter().take(at).any(|before| before == format) {
+            continue;
+        }
+        formats.push(match format {
+            TopsFormat::Text => Box::new(Text),
+            TopsFormat::Table(format) => {
+                Box::new(Tabular::new(*format, facts(), context.budget.memory)?)
+            }
+        });
+    }
+    Ok(formats)
+}
+
 /// What is known of a window's partials before their runs are read.
 #[derive(Default)]
 struct StoredWindow {
     /// Oldest first; not open, since there may be more than a process may have open.
     inputs: Vec<Input>,
     days: Vec<PartialEntry>,
+    /// The same partials, as tables tell them.
+    partials: Vec<PartialFacts>,
     rows: u64,
     rejects: RejectCounts,
     /// Entries of both runs.
@@ -164,6 +229,11 @@ impl StoredWindow {
         self.rows = self.rows.checked_add(metadata.rows).ok_or_else(exceed)?;
         self.rejects.add(&metadata.rejects);
         self.entries += metadata.runs.iter().map(|run| run.pairs).sum::<u64>();
+        self.partials.push(PartialFacts {
+            day: metadata.day,
+            version: partial.version(),
+            digest: format!("{:032x}", partial.digest()),
+        });
         self.days.push(partial_entry(partial));
         self.inputs.push(Input::stored(partial));
         Ok(())

@@ -1,13 +1,13 @@
 //! Whether a window that is published was made from what is stored now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Context;
 use super::emit_window::{EmitOptions, MANIFEST, digest_text, read_manifest};
 use super::inspect::open_day;
 use crate::error::Result;
 use crate::model::{Day, Kind};
-use crate::output::{Format, Manifest, Text};
+use crate::output::Manifest;
 use crate::store::{Output, Store};
 
 /// The digests of the store's partials, each looked up once: many windows share a day.
@@ -83,8 +83,13 @@ impl<'a> Digests<'a> {
 
 /// Whether it is of the window, the K and the files that these options ask for.
 fn is_of(manifest: &Manifest, options: &EmitOptions) -> bool {
-    let names = [Kind::Country, Kind::User].map(|kind| Text.file_name(kind, options.top));
+    let kinds = [Kind::Country, Kind::User].into_iter();
+    let names: BTreeSet<String> = kinds
+        .flat_map(|kind| {
+            options.formats.iter().map(move |format| format.file_name(kind, options.top))
+        })
+        .collect();
     (manifest.window.to, manifest.window.days, manifest.top)
         == (options.day, options.days, options.top)
-        && manifest.files.iter().map(|file| &file.name).eq(&names)
+        && manifest.files.iter().map(|file| file.name.clone()).collect::<BTreeSet<_>>() == names
 }

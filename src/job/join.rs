@@ -127,29 +127,38 @@ pub(super) fn join<W: Write + Send>(
     partials: &[Partial],
     writer: &mut Writer<W>,
 ) -> Result<()> {
-    for kind in Kind::ALL {
-        let pieces = partial::split(partials, kind, plan.piece_entries)?;
-        let shape = Shape { pool, pieces: pieces.len() };
-        partial::write_run(
-            writer,
-            shape,
-            || (),
-            |(), at| {
-                let mut whole = Batch::default();
-                if let Some(piece) = pieces.get(at) {
-                    let mut merge = merge_piece(partials, kind, piece);
-                    let mut batch = Batch::default();
-                    while merge.next(&mut batch)? {
-                        context.check_stop()?;
-                        context.observer.advance(Phase::Merge, batch.len() as u64);
-                        whole.extend_from(&batch, 0..batch.len());
-                    }
+    Kind::ALL.into_iter().try_for_each(|kind| join_run(context, pool, plan, partials, kind, writer))
+}
+
+/// Writes one run of all partials together to `writer`.
+pub(super) fn join_run<W: Write + Send>(
+    context: &Context,
+    pool: &rayon::ThreadPool,
+    plan: MergePlan,
+    partials: &[Partial],
+    kind: Kind,
+    writer: &mut Writer<W>,
+) -> Result<()> {
+    let pieces = partial::split(partials, kind, plan.piece_entries)?;
+    let shape = Shape { pool, pieces: pieces.len() };
+    partial::write_run(
+        writer,
+        shape,
+        || (),
+        |(), at| {
+            let mut whole = Batch::default();
+            if let Some(piece) = pieces.get(at) {
+                let mut merge = merge_piece(partials, kind, piece);
+                let mut batch = Batch::default();
+                while merge.next(&mut batch)? {
+                    context.check_stop()?;
+                    context.observer.advance(Phase::Merge, batch.len() as u64);
+                    whole.extend_from(&batch, 0..batch.len());
                 }
-                Ok(whole)
-            },
-        )?;
-    }
-    Ok(())
+            }
+            Ok(whole)
+        },
+    )
 }
 
 /// The merge of what all partials have in a piece of the key space.

@@ -7,13 +7,16 @@ mod backfill;
 mod context;
 mod count;
 mod emit_window;
+mod export;
 mod freshness;
+mod import;
 mod inspect;
 mod join;
 mod known;
 mod prune;
 mod query;
 mod reduce_day;
+mod report;
 mod tally;
 mod tops;
 
@@ -21,8 +24,11 @@ pub use backfill::{
     BackfillDay, BackfillOptions, BackfillReport, DayOutcome, DayPlan, WindowOutcome, backfill,
 };
 pub use context::{Context, Observer, Phase, Silent};
-pub use emit_window::{EmitOptions, EmitReport, EmittedFile, emit_window};
+pub use emit_window::{EmitOptions, EmitReport, EmittedFile, TopsFormat, emit_window};
+pub use export::{ExportOptions, ExportReport, ExportedFile, ExportedPartition, Selection, export};
+pub use import::{ImportOptions, ImportReport, import};
 pub use inspect::{DayFacts, inspect, list, verify};
 pub use prune::{PruneOptions, PruneReport, PrunedDay, prune};
 pub use query::{QueryOptions, QueryReport, query};
 pub use reduce_day::{Counted, ReduceOptions, ReduceOutcome, ReduceReport, reduce_day};
+pub use report::{ReportOptions, ReportOutcome, report};

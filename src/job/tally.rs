@@ -16,7 +16,8 @@ use crate::model::{Country, Position, RejectCounts, RowBatch};
 use crate::partial::{self, Finished, Shape, Writer};
 use crate::row::{self, CountrySet, RejectLog, RejectReport};
 use crate::run::{
-    Arena, ChunkPool, DrainNeeds, Packing, Partition, Row, Scatter, Sorter, Splitters, Supply, Tags,
+    Arena, ByTag, ChunkPool, Discard, DrainNeeds, Packing, Partition, Row, Scatter, Sorter,
+    Splitters, Supply, Tags,
 };
 
 /// Pieces of the logs that the splitters are chosen from: 4 MiB, about 170,000 rows.
@@ -45,6 +46,7 @@ pub(super) enum Counted {
 /// What decides where a row goes.
 struct Table {
     users: Splitters,
+    /// Keys are tags.
     countries: Splitters,
     packing: Packing,
     tags: Tags,
@@ -189,6 +191,7 @@ impl Logs<'_> {
             rows.iter().map(|row| Position { key: row.key, song: row.song }).collect();
         let users = loop {
             let users = Splitters::from_sample(&mut positions, ranges);
+            let users = users.within_distance(packing.most_distance(), most);
             let fits = |position: &&Position| {
                 let base = users.base(users.range_of(**position));
                 position.key - base <= packing.most_distance()
@@ -201,8 +204,10 @@ impl Logs<'_> {
             }
             ranges *= 2;
         };
-        let mut positions: Vec<Position> =
-            rows.iter().map(|row| Position { key: row.tag, song: row.song }).collect();
+        let mut positions: Vec<Position> = rows
+            .iter()
+            .map(|row| Position { key: tags.tag(low_16(row.tag)), song: row.song })
+            .collect();
         let countries = Splitters::from_sample(&mut positions, ranges);
         tracing::debug!(ranges, sampled = rows.len(), ?packing, "splitters chosen");
         Table { users, countries, packing, tags }
@@ -247,20 +252,15 @@ impl Logs<'_> {
         let users = users.split_large(most, self.pool, chunks)?;
         let packing = Packing::new(COUNTRY_SONG_BITS, 0);
         let rescattered = Mutex::new(Vec::new());
-        let state = || Drainer::new(chunks, Some((&table.countries, &rescattered)));
+        let state = || Drainer::again(chunks, &table.countries, packing, &rescattered);
         let shape = Shape { pool: self.pool, pieces: users.len() };
         partial::write_run(&mut writer, shape, state, |drainer, range| {
             self.context.check_stop()?;
             let Some(range) = users.take(range) else { return Ok(Default::default()) };
             self.context.observer.advance(Phase::Count, range.rows() as u64);
-            let Drainer { sorter, supply, scatter, .. } = drainer;
-            sorter.count(range, users.packing(), supply, |row, supply| {
-                let key = table.tags.number(row.tag);
-                let row = Row { key, song: row.song, tag: 0 };
-                scatter
-                    .as_mut()
-                    .is_none_or(|scatter| scatter.put(row, &table.countries, packing, supply))
-            })
+            let Drainer { sorter, supply, again, .. } = drainer;
+            let again = again.as_mut().ok_or(ErrorKind::Fault("rows have nowhere to go"))?;
+            sorter.count(range, users.packing(), supply, again)
         })?;
         let rescattered = rescattered.into_inner().unwrap_or_else(PoisonError::into_inner);
         let countries = Partition::new(&table.countries, packing, rescattered);
@@ -269,11 +269,14 @@ impl Logs<'_> {
         partial::write_run(
             &mut writer,
             shape,
-            || Drainer::new(chunks, None),
+            || Drainer::new(chunks),
             |drainer, range| {
                 self.context.check_stop()?;
                 let Some(range) = countries.take(range) else { return Ok(Default::default()) };
-                drainer.sorter.count(range, countries.packing(), &mut drainer.supply, |_, _| true)
+                let Drainer { sorter, supply, .. } = drainer;
+                let mut batch = sorter.count(range, countries.packing(), supply, &mut Discard)?;
+                batch.keys.iter_mut().for_each(|key| *key = table.tags.number(*key));
+                Ok(batch)
             },
         )?;
         let rows = writer.ended_runs().first().map_or(0, |run| run.streams);
@@ -306,32 +309,36 @@ impl Runs {
     }
 }
 
-/// What one thread keeps while ranges are drained. Its scatter, if it has one, goes to the shelf at the end.
+/// What one thread keeps while ranges are drained. What it scattered again, if it did, goes to the shelf at the end.
 struct Drainer<'s, 'p, 'a> {
     sorter: Sorter,
     supply: Supply<'p, 'a>,
-    scatter: Option<Scatter<'a>>,
+    again: Option<ByTag<'s, 'a>>,
     shelf: Option<&'s Mutex<Vec<Scatter<'a>>>>,
 }
 
 impl<'s, 'p, 'a> Drainer<'s, 'p, 'a> {
-    fn new(
+    fn new(chunks: &'p ChunkPool<'a>) -> Self {
+        let (sorter, supply) = (Sorter::default(), Supply::draining(chunks));
+        Drainer { sorter, supply, again: None, shelf: None }
+    }
+
+    fn again(
         chunks: &'p ChunkPool<'a>,
-        again: Option<(&Splitters, &'s Mutex<Vec<Scatter<'a>>>)>,
+        splitters: &'s Splitters,
+        packing: Packing,
+        shelf: &'s Mutex<Vec<Scatter<'a>>>,
     ) -> Self {
-        Drainer {
-            sorter: Sorter::default(),
-            supply: Supply::draining(chunks),
-            scatter: again.map(|(splitters, _)| Scatter::new(splitters)),
-            shelf: again.map(|(_, shelf)| shelf),
-        }
+        let again = ByTag { scatter: Scatter::new(splitters), splitters, packing };
+        let (sorter, supply) = (Sorter::default(), Supply::draining(chunks));
+        Drainer { sorter, supply, again: Some(again), shelf: Some(shelf) }
     }
 }
 
 impl Drop for Drainer<'_, '_, '_> {
     fn drop(&mut self) {
-        if let Some((scatter, shelf)) = self.scatter.take().zip(self.shelf) {
-            shelf.lock().unwrap_or_else(PoisonError::into_inner).push(scatter);
+        if let Some((again, shelf)) = self.again.take().zip(self.shelf) {
+            shelf.lock().unwrap_or_else(PoisonError::into_inner).push(again.scatter);
         }
     }
 }
@@ -381,12 +388,11 @@ impl Reader {
         scatter: &mut Scatter<'a>,
         supply: &mut Supply<'_, 'a>,
     ) -> bool {
-        for row in batch_rows(&self.batch, self.scattered) {
-            let row = Row { tag: table.tags.tag(low_16(row.tag)), ..row };
-            if !scatter.put(row, &table.users, table.packing, supply) {
-                return false;
-            }
-            self.scattered += 1;
+        let rows = batch_rows(&self.batch, self.scattered);
+        let rows = rows.map(|row| Row { tag: table.tags.tag(low_16(row.tag)), ..row });
+        self.scattered += scatter.put(rows, &table.users, table.packing, supply);
+        if self.scattered < self.batch.len() {
+            return false;
         }
         self.batch.clear();
         self.scattered = 0;

@@ -8,16 +8,19 @@ use std::sync::{Mutex, PoisonError};
 
 use super::join::merge_piece;
 use super::{Context, Phase};
-use crate::error::{Error, Result};
-use crate::merge::{Stream, run_length};
+use crate::error::{Error, ErrorKind, Result};
+use crate::merge::{Overflow, Stream, Sums, Word, Words, run_length};
 use crate::model::{Batch, Kind, Ranked};
 use crate::ordered;
-use crate::output::Format;
+use crate::output::{Format, Lines, Pieces};
 use crate::partial::{self, Partial, Piece};
-use crate::topk::TopK;
+use crate::topk::{TopK, best_of_sums};
 
 /// Bytes an entry of a piece that a buffer may have to be kept.
-const MOST_KEPT_BYTES: u64 = 42;
+const MOST_KEPT_BYTES: u64 = 53;
+
+/// A piece with so many times the entries that it should have is not packed.
+const MOST_TIMES: u64 = 2;
 
 /// What to write, and how.
 pub(super) struct Tops<'a> {
@@ -29,7 +32,7 @@ pub(super) struct Tops<'a> {
     pub(super) format: &'a dyn Format,
     pub(super) piece_entries: u64,
     /// Buffers that were written out, for the next pieces: fresh memory costs more than what is put into it.
-    pub(super) buffers: Mutex<Vec<Vec<u8>>>,
+    pub(super) buffers: Mutex<Vec<Lines>>,
 }
 
 /// A key whose songs may go on in the next piece, and its best songs so far.
@@ -44,7 +47,7 @@ struct Part {
     /// Its first key, if the piece before may have songs of it.
     head: Option<OpenKey>,
     /// Lines of the keys that are whole in it.
-    lines: Vec<u8>,
+    lines: Lines,
     keys: u64,
     /// Its last key, if the piece behind may have songs of it and it is not the head.
     tail: Option<OpenKey>,
@@ -52,9 +55,10 @@ struct Part {
 
 impl Tops<'_> {
     /// Writes the file to `out`; returns the number of its keys.
-    pub(super) fn write(&self, out: &mut (impl Write + Send)) -> Result<u64> {
+    pub(super) fn write(&self, out: &mut (dyn Write + Send)) -> Result<u64> {
+        let mut out = self.format.begin(self.kind, out)?;
         let pieces = partial::split(self.partials, self.kind, self.piece_entries)?;
-        let mut join = Join { tops: self, open: None, keys: 0, line: Vec::new() };
+        let mut join = Join { tops: self, open: None, keys: 0, line: Lines::default() };
         ordered::run(
             self.pool,
             pieces.len(),
@@ -65,17 +69,19 @@ impl Tops<'_> {
             },
             Ok,
             |_, part| Ok(part),
-            |part| join.add(part, out),
+            |part| join.add(part, &mut *out),
         )?;
-        join.close(out)?;
-        Ok(join.keys)
+        join.close(&mut *out)?;
+        let keys = join.keys;
+        out.finish()?;
+        Ok(keys)
     }
 
-    fn take_buffer(&self) -> Vec<u8> {
+    fn take_buffer(&self) -> Lines {
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    fn give_buffer(&self, mut buffer: Vec<u8>) {
+    fn give_buffer(&self, mut buffer: Lines) {
         // One that a piece of long ids has blown up goes back to the system.
         if buffer.capacity() as u64 > self.piece_entries * MOST_KEPT_BYTES {
             return;
@@ -87,6 +93,19 @@ impl Tops<'_> {
     fn top(&self) -> usize {
         usize::try_from(self.top).unwrap_or(usize::MAX)
     }
+
+    /// Puts the best songs that a piece has of a key where they belong.
+    fn place(&self, key: u64, best: &[Ranked], piece: &Piece, part: &mut Part) {
+        let best_of = |key| Some(OpenKey { key, best: best.to_vec() });
+        if piece.start.song > 0 && piece.start.key == key {
+            part.head = best_of(key);
+        } else if piece.end.song > 0 && piece.end.key == key {
+            part.tail = best_of(key);
+        } else {
+            part.keys += 1;
+            self.format.write_key(self.kind, key, best, &mut part.lines);
+        }
+    }
 }
 
 /// One thread's means to choose.
@@ -94,14 +113,92 @@ struct Chooser<'t, 'a> {
     tops: &'t Tops<'a>,
     top: TopK,
     best: Vec<Ranked>,
+    /// For users, whose lists are short: entries in 64 bits, and in 128 where these are too few.
+    narrow: Packed<u64>,
+    wide: Packed<u128>,
+    takes_wide: bool,
+}
+
+/// Entries packed into words.
+#[derive(Default)]
+struct Packed<W: Word> {
+    words: Words<W>,
+    sums: Sums<W>,
+}
+
+/// What came of packing a piece.
+enum Packing {
+    Done,
+    /// Ids are too wide for the words.
+    TooWide,
+    /// The piece has far more entries than it should: the index was too large to be looked at whole.
+    TooMany,
+}
+
+impl<W: Word> Packed<W> {
+    fn pack(&mut self, tops: &Tops<'_>, piece: &Piece) -> Result<Packing> {
+        // If it does not fit at first, it is known how wide it is.
+        for _ in 0..2 {
+            self.words.begin(piece.start.key);
+            for partial in tops.partials {
+                tops.context.check_stop()?;
+                let mut reader = partial.blocks(tops.kind, piece.clone());
+                while let Some(runs) = reader.next_runs()? {
+                    self.words.push(runs);
+                    if self.words.len() as u64 > MOST_TIMES * tops.piece_entries {
+                        return Ok(Packing::TooMany);
+                    }
+                }
+                self.words.end_list();
+            }
+            if self.words.fits() {
+                return Ok(Packing::Done);
+            }
+            if !self.words.refit() {
+                break;
+            }
+        }
+        Ok(Packing::TooWide)
+    }
+
+    /// Merges what was packed and chooses from it.
+    fn choose(&mut self, tops: &Tops<'_>, piece: &Piece, best: &mut Vec<Ranked>) -> Result<Part> {
+        let mut part = Part { lines: tops.take_buffer(), ..Part::default() };
+        let entries = self.words.len() as u64;
+        let merged = self.words.each_key(&mut self.sums, |key, once, more| {
+            best_of_sums(once, more, tops.top(), best);
+            tops.place(key, best, piece, &mut part);
+        });
+        merged.map_err(|Overflow { key, song }| {
+            Error::from(ErrorKind::SumOverflow { key: tops.kind.describe(key), song })
+        })?;
+        tops.context.observer.advance(Phase::Emit, entries);
+        Ok(part)
+    }
 }
 
 impl<'t, 'a> Chooser<'t, 'a> {
     fn new(tops: &'t Tops<'a>) -> Self {
-        Chooser { tops, top: TopK::new(tops.top()), best: Vec::new() }
+        let top = TopK::new(tops.top());
+        Chooser {
+            tops,
+            top,
+            best: Vec::new(),
+            narrow: Packed::default(),
+            wide: Packed::default(),
+            takes_wide: false,
+        }
     }
 
     fn choose(&mut self, piece: &Piece) -> Result<Part> {
+        match self.tops.kind {
+            Kind::Country => self.choose_from_long(piece),
+            Kind::User => self.choose_from_short(piece),
+        }
+    }
+
+    /// For keys with many songs, of which nearly none is among the best.
+    fn choose_from_long(&mut self, piece: &Piece) -> Result<Part> {
         let Tops { context, partials, kind, .. } = *self.tops;
         let mut part = Part { lines: self.tops.take_buffer(), ..Part::default() };
         let mut merge = merge_piece(partials, kind, piece);
@@ -114,7 +211,7 @@ impl<'t, 'a> Chooser<'t, 'a> {
             while let Some(&key) = batch.keys.get(start) {
                 let length = run_length(batch.keys.get(start..).unwrap_or_default(), key);
                 if open.is_some_and(|open| open != key) {
-                    self.end_key(open, piece, false, &mut part);
+                    self.end_key(open, piece, &mut part);
                 }
                 open = Some(key);
                 let range = start..start + length;
@@ -130,25 +227,36 @@ impl<'t, 'a> Chooser<'t, 'a> {
             context.observer.advance(Phase::Emit, merge.entries_read() - told);
             told = merge.entries_read();
         }
-        self.end_key(open, piece, true, &mut part);
+        self.end_key(open, piece, &mut part);
         Ok(part)
     }
 
+    /// For keys with few songs, which are all looked at.
+    fn choose_from_short(&mut self, piece: &Piece) -> Result<Part> {
+        let tops = self.tops;
+        if !self.takes_wide {
+            match self.narrow.pack(tops, piece)? {
+                Packing::Done => return self.narrow.choose(tops, piece, &mut self.best),
+                Packing::TooMany => return self.choose_from_long(piece),
+                Packing::TooWide => {}
+            }
+        }
+        match self.wide.pack(tops, piece)? {
+            Packing::Done => {
+                // The next piece is most likely like this one.
+                self.takes_wide = !self.wide.words.would_fit::<u64>();
+                self.wide.choose(tops, piece, &mut self.best)
+            }
+            Packing::TooMany | Packing::TooWide => self.choose_from_long(piece),
+        }
+    }
+
     /// Puts the songs gathered for `key` where they belong.
-    fn end_key(&mut self, key: Option<u64>, piece: &Piece, last: bool, part: &mut Part) {
+    fn end_key(&mut self, key: Option<u64>, piece: &Piece, part: &mut Part) {
         let Some(key) = key else { return };
         self.top.best(&mut self.best);
         self.top.clear();
-        let from_before = piece.start.song > 0 && piece.start.key == key;
-        let goes_on = last && piece.end.song > 0 && piece.end.key == key;
-        if from_before {
-            part.head = Some(OpenKey { key, best: self.best.clone() });
-        } else if goes_on {
-            part.tail = Some(OpenKey { key, best: self.best.clone() });
-        } else {
-            part.keys += 1;
-            self.tops.format.write_key(self.tops.kind, key, &self.best, &mut part.lines);
-        }
+        self.tops.place(key, &self.best, piece, part);
     }
 }
 
@@ -158,17 +266,17 @@ struct Join<'t, 'a> {
     /// The key that may go on.
     open: Option<(u64, TopK)>,
     keys: u64,
-    line: Vec<u8>,
+    line: Lines,
 }
 
 impl Join<'_, '_> {
-    fn add(&mut self, part: Part, out: &mut impl Write) -> Result<()> {
+    fn add(&mut self, part: Part, out: &mut dyn Pieces) -> Result<()> {
         if let Some(head) = part.head {
             self.open_key(head, out)?;
         }
         if part.keys > 0 {
             self.close(out)?;
-            write(out, &part.lines)?;
+            out.append(part.lines.as_bytes())?;
             self.keys += part.keys;
         }
         self.tops.give_buffer(part.lines);
@@ -179,7 +287,7 @@ impl Join<'_, '_> {
     }
 
     /// Adds songs of the key that is open, or closes that and opens another.
-    fn open_key(&mut self, OpenKey { key, best }: OpenKey, out: &mut impl Write) -> Result<()> {
+    fn open_key(&mut self, OpenKey { key, best }: OpenKey, out: &mut dyn Pieces) -> Result<()> {
         if self.open.as_ref().is_some_and(|(open, _)| *open != key) {
             self.close(out)?;
         }
@@ -189,17 +297,13 @@ impl Join<'_, '_> {
     }
 
     /// Writes the line of the key that was open.
-    fn close(&mut self, out: &mut impl Write) -> Result<()> {
+    fn close(&mut self, out: &mut dyn Pieces) -> Result<()> {
         let Some((key, mut top)) = self.open.take() else { return Ok(()) };
         let mut best = Vec::new();
         top.best(&mut best);
         self.line.clear();
         self.tops.format.write_key(self.tops.kind, key, &best, &mut self.line);
         self.keys += 1;
-        write(out, &self.line)
+        out.append(self.line.as_bytes())
     }
-}
-
-fn write(out: &mut impl Write, bytes: &[u8]) -> Result<()> {
-    out.write_all(bytes).map_err(|error| Error::io("write", error))
 }

@@ -4,13 +4,16 @@
 //! a stream again, in which each (key, song) stands once with the sum of its counts.
 
 mod lists;
+mod pairs;
 mod rounds;
+mod words;
 
 use crate::error::Result;
 use crate::model::Batch;
 
 pub use rounds::Merge;
 pub(crate) use rounds::run_length;
+pub use words::{Overflow, Sums, Word, Words};
 
 /// Entries in order, a batch at a time.
 pub trait Stream {

@@ -4,9 +4,13 @@
 //! says what an emission was made from stands beside.
 
 mod format;
+mod lines;
 mod manifest;
+mod table;
 mod text;
 
-pub use format::Format;
+pub use format::{Format, Pieces};
+pub use lines::Lines;
 pub use manifest::{FileEntry, Manifest, PartialEntry, Totals, Window};
+pub use table::Tabular;
 pub use text::Text;

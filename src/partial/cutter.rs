@@ -1,4 +1,5 @@
-//! Cuts a run that comes in pieces into blocks of equal length, wherever the pieces end.
+//! Cuts a run that comes in pieces into blocks of equal length, wherever the pieces end. An export cuts its row groups
+//! the same way.
 //!
 //! What a piece has left behind its last full block is carried to the next piece. Handing the carry on
 //! copies less than two blocks, so it can be done in order while the pieces are made and encoded in parallel.
@@ -9,30 +10,30 @@ use crate::model::Batch;
 
 /// Blocks to encode: first those of `head`, then those of `body`, each range a whole number of blocks.
 #[derive(Debug)]
-pub(super) struct Cut {
+pub(crate) struct Cut {
     /// The carry completed by the piece's first entries; empty or exactly one block (shorter only at
     /// the run's end).
-    pub(super) head: Batch,
+    pub(crate) head: Batch,
     /// The piece.
-    pub(super) body: Batch,
+    pub(crate) body: Batch,
     /// Entries of the piece that are full blocks.
-    pub(super) full: Range<usize>,
+    pub(crate) full: Range<usize>,
 }
 
 /// Holds the carry between pieces: less than one block.
 #[derive(Debug)]
-pub(super) struct Cutter {
+pub(crate) struct Cutter {
     block_entries: usize,
     carry: Batch,
 }
 
 impl Cutter {
-    pub(super) fn new(block_entries: usize) -> Self {
+    pub(crate) fn new(block_entries: usize) -> Self {
         Cutter { block_entries: block_entries.max(1), carry: Batch::default() }
     }
 
     /// Takes the next piece in order; what is cut off it can be encoded at once.
-    pub(super) fn cut(&mut self, body: Batch) -> Cut {
+    pub(crate) fn cut(&mut self, body: Batch) -> Cut {
         let missing = if self.carry.is_empty() { 0 } else { self.block_entries - self.carry.len() };
         if body.len() < missing {
             self.carry.extend_from(&body, 0..body.len());
@@ -46,7 +47,7 @@ impl Cutter {
     }
 
     /// The rest, once all pieces were cut.
-    pub(super) fn finish(self) -> Cut {
+    pub(crate) fn finish(self) -> Cut {
         Cut { head: self.carry, body: Batch::default(), full: 0..0 }
     }
 }

@@ -21,6 +21,7 @@ mod split;
 mod verify;
 mod writer;
 
+pub(crate) use cutter::{Cut, Cutter};
 pub use index::BlockHandle;
 pub use layout::VERSION;
 pub use metadata::{Metadata, RunFacts};

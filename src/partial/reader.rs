@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::index::{BlockHandle, PageHandle, decode_page, decode_root};
 use super::layout::{self, HEADER_BYTES, LEAST_BYTES, Section, TRAILER_BYTES, Trailer};
 use super::metadata::Metadata;
-use crate::codec::block::Decoder;
+use crate::codec::block::{Decoder, Runs};
 use crate::codec::checksum::{self, Checksum};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileType, ReadFile};
@@ -241,18 +241,34 @@ impl Stream for BlockReader<'_> {
     /// Puts the entries of the next block into `batch`, those outside the range cut off; false at the end.
     /// A batch may be empty when a block only touches the range.
     fn next(&mut self, batch: &mut Batch) -> Result<bool> {
-        if self.failed {
-            return Err(Error::damaged("reading went on after an error").at(self.partial.path()));
+        batch.clear();
+        if !self.step()? {
+            return Ok(false);
         }
-        let outcome = self.advance(batch);
-        self.failed = outcome.is_err();
-        outcome
+        self.decoder.take_batch(batch);
+        cut_to(batch, &self.range);
+        Ok(true)
     }
 }
 
 impl BlockReader<'_> {
-    fn advance(&mut self, batch: &mut Batch) -> Result<bool> {
-        batch.clear();
+    /// The entries of the next block that are in the range, by keys; `None` at the end. What is said of
+    /// [`Stream::next`] holds.
+    pub fn next_runs(&mut self) -> Result<Option<Runs<'_>>> {
+        Ok(if self.step()? { Some(self.decoder.runs().within(&self.range)) } else { None })
+    }
+
+    /// Decodes the next block that touches the range; false at the end.
+    fn step(&mut self) -> Result<bool> {
+        if self.failed {
+            return Err(Error::damaged("reading went on after an error").at(self.partial.path()));
+        }
+        let outcome = self.advance();
+        self.failed = outcome.is_err();
+        outcome
+    }
+
+    fn advance(&mut self) -> Result<bool> {
         if self.range.is_empty() {
             return Ok(false);
         }
@@ -260,12 +276,11 @@ impl BlockReader<'_> {
         if handle.first >= self.range.end {
             return Ok(false);
         }
-        self.read_block(&handle, batch)?;
-        if last_of(batch) >= self.next_first() {
+        self.read_block(&handle)?;
+        if self.decoder.runs().last() >= self.next_first() {
             let what = "the next block does not follow it";
             return Err(Error::damaged(what).at_offset(handle.offset).at(self.partial.path()));
         }
-        cut_to(batch, &self.range);
         Ok(true)
     }
 
@@ -294,7 +309,7 @@ impl BlockReader<'_> {
     }
 
     /// Reads, checks and decodes one block, whole.
-    pub(super) fn read_block(&mut self, handle: &BlockHandle, batch: &mut Batch) -> Result<()> {
+    pub(super) fn read_block(&mut self, handle: &BlockHandle) -> Result<Runs<'_>> {
         let length = handle.length as usize;
         // Bounded by `block::MAX_BYTES` when the index page was decoded.
         if self.bytes.len() < length {
@@ -302,25 +317,18 @@ impl BlockReader<'_> {
         }
         let bytes = self.bytes.get_mut(..length).unwrap_or_default();
         self.partial.read_checked(bytes, handle.offset, handle.checksum, "a block")?;
-        let place = |error: Error| error.at_offset(handle.offset).at(self.partial.path());
-        self.decoder.decode(bytes, batch).map_err(|error| place(Error::damaged(error.0)))?;
-        let first = batch.keys.first().copied().zip(batch.songs.first().copied());
-        let agrees = batch.len() == handle.entries as usize
-            && first == Some((handle.first.key, handle.first.song));
-        if !agrees {
+        let path = self.partial.path();
+        let place = |error: Error| error.at_offset(handle.offset).at(path);
+        let runs = self.decoder.decode_runs(bytes);
+        let runs = runs.map_err(|error| place(Error::damaged(error.0)))?;
+        if runs.len() != handle.entries as usize || runs.first() != handle.first {
             return Err(place(Error::damaged("a block and the index disagree")));
         }
-        if self.kind == Kind::Country && last_of(batch).key >= u64::from(Country::COUNT) {
+        if self.kind == Kind::Country && runs.last().key >= u64::from(Country::COUNT) {
             return Err(place(Error::damaged("a country number exceeds 675")));
         }
-        Ok(())
+        Ok(runs)
     }
-}
-
-/// Where a batch ends.
-fn last_of(batch: &Batch) -> Position {
-    let last = batch.keys.last().zip(batch.songs.last());
-    last.map_or(Position::FIRST, |(&key, &song)| Position { key, song })
 }
 
 /// Drops the entries of a sorted batch that are outside `range`.

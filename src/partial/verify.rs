@@ -2,8 +2,9 @@
 
 use super::metadata::RunFacts;
 use super::reader::Partial;
+use crate::codec::block::Runs;
 use crate::error::{Error, Result};
-use crate::model::{Batch, Kind, MAX_ID, Position};
+use crate::model::{Kind, MAX_ID, Position};
 
 /// Checks every byte of an open partial: checksums, that blocks tile the file, order within and across
 /// blocks, block lengths, keys, and the totals against the footer. `stop` is asked once a block.
@@ -23,7 +24,6 @@ pub fn verify(partial: &Partial, stop: &dyn Fn() -> Result<()>) -> Result<()> {
 fn walk(partial: &Partial, kind: Kind, stop: &dyn Fn() -> Result<()>) -> Result<RunFacts> {
     let mut found = RunFacts::default();
     let mut last: Option<Position> = None;
-    let mut batch = Batch::default();
     let everything = Position::default()..Position { key: u64::MAX, song: u64::MAX };
     let mut reader = partial.blocks(kind, everything);
     let pages = partial.page_count(kind);
@@ -33,7 +33,7 @@ fn walk(partial: &Partial, kind: Kind, stop: &dyn Fn() -> Result<()>) -> Result<
             stop()?;
             let wrong =
                 |what: &str| Err(Error::damaged(what).at_offset(handle.offset).at(partial.path()));
-            reader.read_block(handle, &mut batch)?;
+            let runs = reader.read_block(handle)?;
             if last.is_some_and(|last| last >= handle.first) {
                 return wrong("a block does not follow the one before it");
             }
@@ -43,7 +43,7 @@ fn walk(partial: &Partial, kind: Kind, stop: &dyn Fn() -> Result<()>) -> Result<
             if handle.entries > most || (shorter && !is_last) {
                 return wrong("a block is not as long as all others");
             }
-            last = add(&mut found, last, &batch);
+            last = Some(add(&mut found, last, runs));
             if found.streams > MAX_ID {
                 return wrong("the streams exceed 2^63-1");
             }
@@ -53,18 +53,15 @@ fn walk(partial: &Partial, kind: Kind, stop: &dyn Fn() -> Result<()>) -> Result<
 }
 
 /// Adds a block's entries to the run's facts; returns its last position.
-fn add(found: &mut RunFacts, last: Option<Position>, batch: &Batch) -> Option<Position> {
+fn add(found: &mut RunFacts, last: Option<Position>, runs: Runs<'_>) -> Position {
     let mut key = last.map(|last| last.key);
-    for next in &batch.keys {
-        if key != Some(*next) {
+    for (next, _, counts) in runs.lists() {
+        if key.replace(next) != Some(next) {
             found.keys += 1;
-            key = Some(*next);
         }
+        found.streams = counts.iter().fold(found.streams, |sum, count| sum.saturating_add(*count));
     }
-    found.pairs += batch.len() as u64;
+    found.pairs += runs.len() as u64;
     found.blocks += 1;
-    found.streams =
-        batch.counts.iter().fold(found.streams, |sum, count| sum.saturating_add(*count));
-    let song = batch.songs.last().copied();
-    key.zip(song).map(|(key, song)| Position { key, song })
+    runs.last()
 }

@@ -5,6 +5,7 @@ use super::plain;
 use super::reject::RejectLog;
 use super::{CountrySet, Row};
 use crate::model::{RejectReason, RowBatch};
+use crate::simd::{Choice, Kernel, Work};
 
 /// Appends the good rows of `bytes` to `batch` and tells `rejects` of all of them, until the batch
 /// holds [`RowBatch::ROWS`] or the bytes end. Returns how many bytes that took: the caller drains the
@@ -32,14 +33,15 @@ pub fn parse(
     batch: &mut RowBatch,
     rejects: &mut RejectLog,
 ) -> usize {
-    parse_up_to(RowBatch::ROWS, bytes, countries, batch, rejects)
+    parse_up_to(Choice::of_this_run(), RowBatch::ROWS, bytes, countries, batch, rejects)
 }
 
 /// The fewest bytes that an accepted row has, its LF among them: `1|2|FR`.
 const LEAST_ROW: usize = 7;
 
-/// [`parse`] for a batch of at most `limit` rows.
+/// [`parse`] for a batch of at most `limit` rows, with this kernel.
 fn parse_up_to(
+    kernel: Choice,
     limit: usize,
     bytes: &[u8],
     countries: &CountrySet,
@@ -55,7 +57,7 @@ fn parse_up_to(
         users: batch.users.get_mut(start..).unwrap_or_default(),
         countries: batch.countries.get_mut(start..).unwrap_or_default(),
     };
-    let (taken, filled) = fill(columns, bytes, countries, rejects);
+    let (taken, filled) = kernel.run(Fill { columns, bytes, countries, rejects });
     resize(batch, start + filled);
     taken
 }
@@ -77,8 +79,26 @@ struct Columns<'a> {
 
 /// Takes rows until `columns` are full or the bytes end; returns how many bytes that took and how
 /// many rows are filled.
+struct Fill<'a> {
+    columns: Columns<'a>,
+    bytes: &'a [u8],
+    countries: &'a CountrySet,
+    rejects: &'a mut RejectLog,
+}
+
+impl Work for Fill<'_> {
+    type Outcome = (usize, usize);
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) -> (usize, usize) {
+        let Fill { columns, bytes, countries, rejects } = self;
+        fill(kernel, columns, bytes, countries, rejects)
+    }
+}
+
 #[inline(always)]
-fn fill(
+fn fill<K: Kernel>(
+    kernel: K,
     columns: Columns<'_>,
     bytes: &[u8],
     countries: &CountrySet,
@@ -95,7 +115,7 @@ fn fill(
         ) else {
             break;
         };
-        let row = match plain::row(bytes, at, countries) {
+        let row = match plain::row(kernel, bytes, at, countries) {
             Some((row, length)) => {
                 at += length;
                 Ok(row)
@@ -172,7 +192,14 @@ mod tests {
     }
 
     /// Windows of `window` rows, dealt in turn to `workers` logs, parsed in batches of `limit` rows.
-    fn parsed(
+    fn parsed(bytes: &[u8], countries: &CountrySet, plan: (usize, usize, usize)) -> Parsed {
+        let portable = parsed_with(Choice::PORTABLE, bytes, countries, plan);
+        assert_eq!(parsed_with(Choice::fastest(), bytes, countries, plan), portable);
+        portable
+    }
+
+    fn parsed_with(
+        kernel: Choice,
         bytes: &[u8],
         countries: &CountrySet,
         (window, workers, limit): (usize, usize, usize),
@@ -187,7 +214,7 @@ mod tests {
             let bytes = lines.concat();
             let mut rest = &bytes[..];
             while !rest.is_empty() {
-                let taken = parse_up_to(limit, rest, countries, &mut batch, log);
+                let taken = parse_up_to(kernel, limit, rest, countries, &mut batch, log);
                 assert!(taken > 0 && batch.len() <= limit);
                 assert!(batch.len() == limit || taken == rest.len());
                 rest = &rest[taken..];
@@ -269,9 +296,10 @@ mod tests {
         let (mut batch, mut log) = (RowBatch::new(), RejectLog::new());
         let bytes = b"1|2|FR\n\n3|4|FR\n";
         let iso = CountrySet::iso();
-        assert_eq!(parse_up_to(1, bytes, &iso, &mut batch, &mut log), 7);
-        assert_eq!(parse_up_to(1, &bytes[7..], &iso, &mut batch, &mut log), 0);
-        assert_eq!(parse_up_to(2, &bytes[7..], &iso, &mut batch, &mut log), 8);
+        let mut parse = |limit, bytes: &[u8]| {
+            parse_up_to(Choice::PORTABLE, limit, bytes, &iso, &mut batch, &mut log)
+        };
+        assert_eq!([parse(1, bytes), parse(1, &bytes[7..]), parse(2, &bytes[7..])], [7, 0, 8]);
         assert_eq!(batch.songs, [1, 3]);
         assert_eq!(RejectReport::merge(vec![log]).rows_by_input, [3]);
     }

@@ -14,13 +14,15 @@
 mod chunk;
 mod packing;
 mod partition;
+mod radix;
 mod scatter;
 mod sort;
 mod splitters;
+mod wide;
 
 pub use chunk::{Arena, ChunkPool, DrainNeeds, Supply};
 pub use packing::{Packing, Tags};
-pub use partition::{Partition, Range};
+pub use partition::{ByTag, Discard, Partition, Range, TakeRows};
 pub use scatter::Scatter;
 pub use sort::Sorter;
 pub use splitters::Splitters;

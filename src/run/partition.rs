@@ -39,24 +39,22 @@ impl<'a> Range<'a> {
         self,
         packing: Packing,
         supply: &mut Supply<'_, 'a>,
-        mut each: impl FnMut(Row, &mut Supply<'_, 'a>) -> Result<()>,
+        taker: &mut impl TakeRows<'a>,
     ) -> Result<()> {
         for filled in self.narrow {
             // Copied out, so that the chunk is free again before its rows want chunks.
             let words = *filled.chunk;
             supply.give(filled.chunk);
-            for word in words.iter().take(filled.words) {
-                each(packing.unpack(self.base, *word), supply)?;
-            }
+            let words = words.get(..filled.words).unwrap_or_default().iter();
+            taker.take_rows(words.map(|word| packing.unpack(self.base, *word)), supply)?;
         }
         for filled in self.wide {
             let words = *filled.chunk;
             supply.give(filled.chunk);
-            for row in words.get(..filled.words).unwrap_or_default().chunks_exact(WIDE_WORDS) {
-                if let [key, song, tag] = *row {
-                    each(Row { key, song, tag }, supply)?;
-                }
-            }
+            let (rows, _) = words.get(..filled.words).unwrap_or_default().as_chunks::<WIDE_WORDS>();
+            let rows =
+                rows.iter().map(|[key, song, tag]| Row { key: *key, song: *song, tag: *tag });
+            taker.take_rows(rows, supply)?;
         }
         Ok(())
     }
@@ -164,6 +162,77 @@ fn collect<'a>(
     ranges
 }
 
+/// Takes the rows of a range; more than one kind of iterator gives them.
+pub trait TakeRows<'a> {
+    /// Takes these rows; the chunks that they were in are in the supply again.
+    fn take_rows(
+        &mut self,
+        rows: impl Iterator<Item = Row> + Clone,
+        supply: &mut Supply<'_, 'a>,
+    ) -> Result<()>;
+}
+
+/// Wants no rows.
+#[derive(Debug)]
+pub struct Discard;
+
+impl<'a> TakeRows<'a> for Discard {
+    fn take_rows(&mut self, _: impl Iterator<Item = Row>, _: &mut Supply<'_, 'a>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Scatters rows again, as they are.
+struct Again<'s, 'a> {
+    scatter: &'s mut Scatter<'a>,
+    splitters: &'s Splitters,
+    packing: Packing,
+}
+
+impl<'a> TakeRows<'a> for Again<'_, 'a> {
+    fn take_rows(
+        &mut self,
+        rows: impl Iterator<Item = Row> + Clone,
+        supply: &mut Supply<'_, 'a>,
+    ) -> Result<()> {
+        put_all(self.scatter, rows, self.splitters, self.packing, supply)
+    }
+}
+
+/// Scatters rows again by what their tags stand for.
+#[derive(Debug)]
+pub struct ByTag<'s, 'a> {
+    /// Where they go.
+    pub scatter: Scatter<'a>,
+    /// With tags as keys.
+    pub splitters: &'s Splitters,
+    /// For tags as keys, which it always has room for.
+    pub packing: Packing,
+}
+
+impl<'a> TakeRows<'a> for ByTag<'_, 'a> {
+    fn take_rows(
+        &mut self,
+        rows: impl Iterator<Item = Row> + Clone,
+        supply: &mut Supply<'_, 'a>,
+    ) -> Result<()> {
+        let rows = rows.map(|row| Row { key: row.tag, song: row.song, tag: 0 });
+        put_all(&mut self.scatter, rows, self.splitters, self.packing, supply)
+    }
+}
+
+fn put_all<'a>(
+    scatter: &mut Scatter<'a>,
+    rows: impl Iterator<Item = Row> + Clone,
+    splitters: &Splitters,
+    packing: Packing,
+    supply: &mut Supply<'_, 'a>,
+) -> Result<()> {
+    let expected = rows.clone().count();
+    let put = scatter.put(rows, splitters, packing, supply);
+    if put == expected { Ok(()) } else { Err(arena_is_full()) }
+}
+
 /// Splits one range as often as it takes.
 fn split<'a>(
     range: Range<'a>,
@@ -183,13 +252,8 @@ fn split<'a>(
         let splitters = Splitters::from_sample(&mut range.sample(packing), parts.min(RESAMPLE / 8));
         let base = range.base;
         let mut scatter = Scatter::within(&splitters, base);
-        range.drain(packing, &mut supply, |row, supply| {
-            if scatter.put(row, &splitters, packing, supply) {
-                Ok(())
-            } else {
-                Err(arena_is_full())
-            }
-        })?;
+        let mut again = Again { scatter: &mut scatter, splitters: &splitters, packing };
+        range.drain(packing, &mut supply, &mut again)?;
         let ranges = collect(&splitters, vec![scatter], |_| base);
         // The next in order is on top.
         waiting.extend(ranges.into_iter().rev());
@@ -199,6 +263,6 @@ fn split<'a>(
 
 /// Cannot happen while the pool's reserve is as large as the plan says: rows need no more chunks than
 /// they gave back, but for one that is not full a range.
-pub(super) fn arena_is_full() -> Error {
+fn arena_is_full() -> Error {
     ErrorKind::Fault("the row arena ran dry while it was drained").into()
 }

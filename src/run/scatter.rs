@@ -5,9 +5,16 @@ use super::chunk::{CHUNK_WORDS, Chunk, Supply};
 use super::packing::Packing;
 use super::splitters::Splitters;
 use crate::model::Position;
+use crate::simd::prefetch;
 
 /// Words of a row that does not fit the packing.
 pub(super) const WIDE_WORDS: usize = 3;
+
+/// Words in a line of the cache.
+const LINE: u8 = 8;
+
+/// Rows that are looked up before they are put.
+const AHEAD: usize = 64;
 
 /// Words in a chunk, from its start.
 #[derive(Debug)]
@@ -22,25 +29,41 @@ impl Filled<'_> {
     }
 }
 
-/// The chunk being filled, and the full ones before it.
+/// The chunk of a range that is being filled. Small, for all of them together should stay in the cache.
 #[derive(Debug, Default)]
-struct Slot<'a> {
+struct Head<'a> {
+    /// What the keys of packed rows are distances from.
+    base: u64,
+    open: Option<&'a mut Chunk>,
     /// Words in `open`; 0 when it is full or there is none.
     fill: u8,
-    open: Option<&'a mut Chunk>,
-    full: Vec<Filled<'a>>,
 }
 
 const _: () = assert!(CHUNK_WORDS == u8::MAX as usize + 1);
 
-impl<'a> Slot<'a> {
-    /// Appends one word; false when the supply has no chunk left.
+impl<'a> Head<'a> {
+    fn with_base(base: u64) -> Self {
+        Head { base, ..Head::default() }
+    }
+
+    /// The word of a row, if it fits; and has the place where it goes brought near.
     #[inline]
-    fn push(&mut self, word: u64, supply: &mut Supply<'_, 'a>) -> bool {
-        if self.fill == 0 && !self.rotate(CHUNK_WORDS, supply) {
+    fn look_up(&self, packing: Packing, row: Row) -> Option<u64> {
+        if let Some(chunk) = &self.open {
+            prefetch(&chunk[..], usize::from(self.fill));
+        }
+        packing.pack(self.base, row)
+    }
+
+    /// Appends one word to `open`, which then has room for it; false when the supply has no chunk left.
+    #[inline]
+    fn push(&mut self, word: u64, full: &mut Vec<Filled<'a>>, supply: &mut Supply<'_, 'a>) -> bool {
+        if self.fill == 0 && !self.rotate(CHUNK_WORDS, full, supply) {
             return false;
         }
         if let Some(chunk) = &mut self.open {
+            // Of many ranges, the next line of each has left the cache, or was never in it.
+            prefetch(&chunk[..], usize::from(self.fill.wrapping_add(LINE)));
             chunk[usize::from(self.fill)] = word;
         }
         self.fill = self.fill.wrapping_add(1);
@@ -49,20 +72,31 @@ impl<'a> Slot<'a> {
 
     /// Puts the full chunk away and opens another.
     #[cold]
-    fn rotate(&mut self, words: usize, supply: &mut Supply<'_, 'a>) -> bool {
+    #[inline(never)]
+    fn rotate(
+        &mut self,
+        words: usize,
+        full: &mut Vec<Filled<'a>>,
+        supply: &mut Supply<'_, 'a>,
+    ) -> bool {
         let Some(fresh) = supply.take() else { return false };
         if let Some(chunk) = self.open.replace(fresh) {
-            self.full.push(Filled { chunk, words });
+            full.push(Filled { chunk, words });
         }
         self.fill = 0;
         true
     }
 
     /// Appends a row of three words, which never straddles two chunks.
-    fn push_wide(&mut self, row: Row, supply: &mut Supply<'_, 'a>) -> bool {
+    fn push_wide(
+        &mut self,
+        row: Row,
+        full: &mut Vec<Filled<'a>>,
+        supply: &mut Supply<'_, 'a>,
+    ) -> bool {
         let filled = usize::from(self.fill);
         if (self.open.is_none() || filled + WIDE_WORDS > CHUNK_WORDS)
-            && !self.rotate(filled, supply)
+            && !self.rotate(filled, full, supply)
         {
             return false;
         }
@@ -75,13 +109,43 @@ impl<'a> Slot<'a> {
         self.fill = self.fill.saturating_add(3);
         true
     }
+}
 
-    fn finish(mut self) -> Vec<Filled<'a>> {
-        if let Some(chunk) = self.open {
-            let words = if self.fill == 0 { CHUNK_WORDS } else { usize::from(self.fill) };
-            self.full.push(Filled { chunk, words });
-        }
-        self.full
+/// Where a packed row goes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    range: usize,
+    word: u64,
+}
+
+/// The chunks of each range, in one form of row.
+#[derive(Debug)]
+struct Chunks<'a> {
+    heads: Vec<Head<'a>>,
+    /// Those that were filled before.
+    full: Vec<Vec<Filled<'a>>>,
+}
+
+impl<'a> Chunks<'a> {
+    fn new(bases: impl Iterator<Item = u64>) -> Self {
+        let heads: Vec<_> = bases.map(Head::with_base).collect();
+        let full = std::iter::repeat_with(Vec::new).take(heads.len()).collect();
+        Chunks { heads, full }
+    }
+
+    /// Puts a word into its range; false, with nothing done, when the supply has no chunk left.
+    #[inline]
+    fn push(&mut self, place: Place, supply: &mut Supply<'_, 'a>) -> bool {
+        let range = self.heads.get_mut(place.range).zip(self.full.get_mut(place.range));
+        range.is_some_and(|(head, full)| head.push(place.word, full, supply))
+    }
+
+    fn finish(self) -> impl Iterator<Item = Vec<Filled<'a>>> {
+        self.heads.into_iter().zip(self.full).map(|(head, mut full)| {
+            let words = if head.fill == 0 { CHUNK_WORDS } else { usize::from(head.fill) };
+            full.extend(head.open.map(|chunk| Filled { chunk, words }));
+            full
+        })
     }
 }
 
@@ -90,57 +154,75 @@ impl<'a> Slot<'a> {
 /// Memory: at most one chunk (2 KiB) a range that is not full, twice that where rows do not fit the packing.
 #[derive(Debug)]
 pub struct Scatter<'a> {
-    narrow: Vec<Slot<'a>>,
-    wide: Vec<Slot<'a>>,
-    bases: Vec<u64>,
+    narrow: Chunks<'a>,
+    wide: Chunks<'a>,
 }
 
 impl<'a> Scatter<'a> {
     /// An empty one.
     #[must_use]
     pub fn new(splitters: &Splitters) -> Self {
-        let ranges = splitters.ranges();
-        let slots = || std::iter::repeat_with(Slot::default).take(ranges).collect();
-        let bases = (0..ranges).map(|range| splitters.base(range)).collect();
-        Scatter { narrow: slots(), wide: slots(), bases }
+        let bases = || (0..splitters.ranges()).map(|range| splitters.base(range));
+        Scatter { narrow: Chunks::new(bases()), wide: Chunks::new(bases()) }
     }
 
     /// As [`Scatter::new`], for ranges within one range that starts at `base`.
     pub(super) fn within(splitters: &Splitters, base: u64) -> Self {
-        let mut scatter = Self::new(splitters);
-        scatter.bases.fill(base);
-        scatter
+        let bases = || std::iter::repeat_n(base, splitters.ranges());
+        Scatter { narrow: Chunks::new(bases()), wide: Chunks::new(bases()) }
     }
 
-    /// Puts a row into its range; false, with nothing done, when the supply has no chunk left.
+    /// Puts rows into their ranges until they end or the supply has no chunk left; returns how many it put.
+    ///
+    /// A few rows are looked up before they are put: so the processor works at all of them at once, and their places
+    /// are in the cache when they are written.
     #[inline]
     pub fn put(
         &mut self,
-        row: Row,
+        mut rows: impl Iterator<Item = Row>,
         splitters: &Splitters,
         packing: Packing,
         supply: &mut Supply<'_, 'a>,
-    ) -> bool {
-        let range = splitters.range_of(Position { key: row.key, song: row.song });
-        let slot = self.bases.get(range).zip(self.narrow.get_mut(range));
-        if let Some((base, slot)) = slot
-            && let Some(word) = packing.pack(*base, row)
-        {
-            return slot.push(word, supply);
+    ) -> usize {
+        let mut put = 0;
+        let mut places = [Place::default(); AHEAD];
+        loop {
+            let mut found = 0;
+            let mut wide = None;
+            for (place, row) in places.iter_mut().zip(&mut rows) {
+                let range = splitters.range_of(Position { key: row.key, song: row.song });
+                let head = self.narrow.heads.get(range);
+                let Some(word) = head.and_then(|head| head.look_up(packing, row)) else {
+                    wide = Some((range, row));
+                    break;
+                };
+                *place = Place { range, word };
+                found += 1;
+            }
+            for place in places.iter().take(found) {
+                if !self.narrow.push(*place, supply) {
+                    return put;
+                }
+                put += 1;
+            }
+            match wide {
+                Some((range, row)) if self.put_wide(range, row, supply) => put += 1,
+                None if found == AHEAD => {}
+                _ => return put,
+            }
         }
-        self.put_wide(range, row, supply)
     }
 
     #[cold]
+    #[inline(never)]
     fn put_wide(&mut self, range: usize, row: Row, supply: &mut Supply<'_, 'a>) -> bool {
-        self.wide.get_mut(range).is_some_and(|slot| slot.push_wide(row, supply))
+        let Chunks { heads, full } = &mut self.wide;
+        let place = heads.get_mut(range).zip(full.get_mut(range));
+        place.is_some_and(|(head, full)| head.push_wide(row, full, supply))
     }
 
     /// The filled chunks of each range: packed rows, and rows of three words.
     pub(super) fn finish(self) -> impl Iterator<Item = (Vec<Filled<'a>>, Vec<Filled<'a>>)> {
-        self.narrow
-            .into_iter()
-            .zip(self.wide)
-            .map(|(narrow, wide)| (narrow.finish(), wide.finish()))
+        self.narrow.finish().zip(self.wide.finish())
     }
 }

@@ -1,57 +1,92 @@
 //! Where the key space is cut into ranges of about equal numbers of rows, and how a row finds its range.
 //!
 //! A splitter is a position (key and song), so that a key with millions of rows is cut too. Finding the
-//! range of a row is a look into a table by the leading bits of its key (and, where keys are few, of its song) and
-//! then, mostly, a single comparison.
+//! range of a row is two looks into small tables and a comparison with two splitters, without a branch that depends
+//! on the row: this is done twice for every row of a log.
 
 use crate::model::Position;
 
-/// How much larger the table is than the number of ranges.
-const BUCKETS_A_RANGE: usize = 8;
+/// Buckets for each range, at least; so that few hold more than one splitter.
+const BUCKETS_A_RANGE: usize = 4;
+/// Groups of positions, of which each is divided into buckets as finely as its splitters want.
+const GROUP_BITS: u32 = 10;
+/// Set in a bucket with more splitters than are compared without a search.
+const CROWDED: u16 = 1 << 15;
+/// The most ranges that a bucket can name.
+const MOST_RANGES: usize = CROWDED as usize - 1;
+/// Splitters that are compared without a search.
+const COMPARED: usize = 2;
 
 /// The starts of ranges 1, 2, … in ascending order; range 0 starts at the smallest position.
 #[derive(Debug, Clone)]
 pub struct Splitters {
     starts: Vec<Position>,
-    /// `first[b]` splitters are in buckets before `b`; one more at the end.
-    first: Vec<u32>,
-    bucketing: Bucketing,
+    /// The largest key and the largest song that were sampled.
+    largest: Position,
+    /// The starts as one number each, and [`COMPARED`] behind them that no position reaches.
+    bounds: Vec<u128>,
+    ranking: Ranking,
+    groups: Vec<Group>,
+    /// How many splitters are in buckets before this one; [`CROWDED`] when it has many itself.
+    buckets: Vec<u16>,
 }
 
-/// A number for each position that never falls when the position grows.
+/// A number for each position that never falls when the position grows: the key, and where keys are few leading bits of
+/// the song.
 #[derive(Debug, Clone, Copy)]
-struct Bucketing {
-    key_shift: u32,
+struct Ranking {
+    most_key: u64,
     song_bits: u32,
     song_shift: u32,
-    last: usize,
+    group_shift: u32,
 }
 
-impl Bucketing {
-    fn new(largest: Position, ranges: usize) -> Self {
-        let wanted = (ranges * BUCKETS_A_RANGE).next_power_of_two().trailing_zeros();
+/// A stretch of ranks.
+#[derive(Debug, Clone, Copy, Default)]
+struct Group {
+    /// Its first bucket.
+    first: u32,
+    /// What makes a rank within the group a bucket of it.
+    shift: u32,
+}
+
+impl Ranking {
+    /// For positions up to this key, with songs up to this song.
+    fn new(largest: Position) -> Self {
         let key_bits = 64 - largest.key.leading_zeros();
         let song_width = 64 - largest.song.leading_zeros();
-        let key_shift = key_bits.saturating_sub(wanted);
-        // Few keys leave room for leading bits of the song; at least some, for a table that is cheap all the same.
-        let song_bits = if key_shift > 0 { 0 } else { (wanted + 3).saturating_sub(key_bits) };
-        let song_bits = song_bits.min(song_width);
-        let bucketing = Bucketing {
-            key_shift,
-            song_bits,
-            song_shift: song_width - song_bits,
-            last: usize::MAX,
-        };
-        Bucketing { last: bucketing.bucket(largest), ..bucketing }
+        // Keys of up to 20 bits are few enough that some of them may need many ranges each.
+        let song_bits = if key_bits <= 20 { song_width.min(32) } else { 0 };
+        let group_shift = (key_bits + song_bits).saturating_sub(GROUP_BITS);
+        let song_shift = song_width - song_bits;
+        Ranking { most_key: largest.key, song_bits, song_shift, group_shift }
     }
 
     #[inline]
-    fn bucket(&self, position: Position) -> usize {
-        let below = !(u64::MAX << self.song_bits);
-        let song = position.song.checked_shr(self.song_shift).unwrap_or(0).min(below);
-        let bucket = (position.key >> self.key_shift) << self.song_bits | song;
-        usize::try_from(bucket).unwrap_or(usize::MAX).min(self.last)
+    fn rank(&self, position: Position) -> u64 {
+        let most_song = !(u64::MAX << self.song_bits);
+        // A shift by 64 happens only where no bit of the song is wanted.
+        let song = (position.song >> (self.song_shift & 63)).min(most_song);
+        // A key beyond all that were known comes behind every song of theirs.
+        let song = if position.key > self.most_key { most_song } else { song };
+        position.key.min(self.most_key) << self.song_bits | song
     }
+
+    /// The group of a rank, and the rank within it.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a group's number has few bits")]
+    fn group(&self, rank: u64) -> (usize, u64) {
+        ((rank >> self.group_shift) as usize, rank & !(u64::MAX << self.group_shift))
+    }
+
+    fn last_rank(&self) -> u64 {
+        self.rank(Position { key: self.most_key, song: u64::MAX })
+    }
+}
+
+/// A position as one number, which is compared without a branch.
+const fn bound(position: Position) -> u128 {
+    (position.key as u128) << 64 | position.song as u128
 }
 
 impl Splitters {
@@ -84,25 +119,95 @@ impl Splitters {
             }
             before = Some(quantile);
         }
-        let largest = sample.last().copied().unwrap_or_default();
+        let largest = Position {
+            key: sample.last().map_or(0, |position| position.key),
+            song: sample.iter().map(|position| position.song).max().unwrap_or(0),
+        };
         Self::new(starts, largest)
     }
 
-    fn new(starts: Vec<Position>, largest: Position) -> Self {
-        let bucketing = Bucketing::new(largest, starts.len() + 1);
-        let buckets = bucketing.last.saturating_add(1);
-        let mut first = vec![0u32; buckets + 1];
+    /// Cuts ranges of more keys than `most_distance` and one more into even parts, so that every sampled key is within that
+    /// distance of its range's start; if that takes more than `most` ranges, it changes nothing.
+    ///
+    /// In a sorted log, what is sampled are a few stretches of keys, with wide gaps between them.
+    #[must_use]
+    pub fn within_distance(self, most_distance: u64, most: usize) -> Self {
+        match self.even_cuts(most_distance, most) {
+            Some(starts) => Self::new(starts, self.largest),
+            None => self,
+        }
+    }
+
+    fn even_cuts(&self, most_distance: u64, most: usize) -> Option<Vec<Position>> {
+        let mut starts = Vec::with_capacity(self.starts.len());
+        let end = Position { key: self.largest.key.saturating_add(1), song: 0 };
+        let mut before = 0;
+        for start in self.starts.iter().chain([&end]) {
+            let gap = start.key.saturating_sub(before);
+            let parts = gap / most_distance.saturating_add(1).max(1) + 1;
+            if starts.len() as u64 + parts > most as u64 {
+                return None;
+            }
+            let step = gap.div_ceil(parts).max(1);
+            let between = (1..parts).map(|part| Position { key: before + part * step, song: 0 });
+            starts.extend(between.filter(|cut| cut < start));
+            starts.push(*start);
+            before = start.key;
+        }
+        // The end is no start.
+        starts.pop();
+        Some(starts)
+    }
+
+    fn new(mut starts: Vec<Position>, largest: Position) -> Self {
+        starts.truncate(MOST_RANGES - 1);
+        let ranking = Ranking::new(largest);
+        let (last_group, _) = ranking.group(ranking.last_rank());
+        let mut inside = vec![0usize; last_group + 1];
         for start in &starts {
-            if let Some(slot) = first.get_mut(bucketing.bucket(*start) + 1) {
-                *slot += 1;
+            if let Some(count) = inside.get_mut(ranking.group(ranking.rank(*start)).0) {
+                *count += 1;
             }
         }
-        let mut sum = 0;
-        for slot in &mut first {
-            sum += *slot;
-            *slot = sum;
+        let mut first = 0u32;
+        let mut group = |inside: &usize| {
+            let wanted = (inside * BUCKETS_A_RANGE).next_power_of_two().trailing_zeros();
+            let shift = ranking.group_shift.saturating_sub(wanted);
+            let group = Group { first, shift };
+            first += 1 << (ranking.group_shift - shift);
+            group
+        };
+        let groups: Vec<Group> = inside.iter().map(&mut group).collect();
+        let bounds =
+            starts.iter().map(|start| bound(*start)).chain([u128::MAX; COMPARED]).collect();
+        let mut splitters =
+            Splitters { starts, largest, bounds, ranking, groups, buckets: Vec::new() };
+        splitters.fill_buckets(first as usize);
+        splitters
+    }
+
+    fn fill_buckets(&mut self, buckets: usize) {
+        let mut inside = vec![0usize; buckets];
+        for start in &self.starts {
+            if let Some(count) = inside.get_mut(self.bucket(*start)) {
+                *count += 1;
+            }
         }
-        Splitters { starts, first, bucketing }
+        let mut before = 0usize;
+        let bucket = |inside: &usize| {
+            let first = u16::try_from(before).unwrap_or(CROWDED - 1);
+            before += inside;
+            if *inside > COMPARED { first | CROWDED } else { first }
+        };
+        self.buckets = inside.iter().map(bucket).collect();
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the first has few bits by construction")]
+    fn bucket(&self, position: Position) -> usize {
+        let (group, within) = self.ranking.group(self.ranking.rank(position));
+        let Some(group) = self.groups.get(group) else { return 0 };
+        group.first as usize + (within >> group.shift) as usize
     }
 
     /// How many ranges.
@@ -131,23 +236,20 @@ impl Splitters {
     #[inline]
     #[must_use]
     pub fn range_of(&self, position: Position) -> usize {
-        let bucket = self.bucketing.bucket(position);
-        let Some(&[from, to]) = self.first.get(bucket..).and_then(|first| first.first_chunk::<2>())
-        else {
-            return 0;
-        };
-        let (from, to) = (from as usize, to as usize);
-        let candidates = self.starts.get(from..to).unwrap_or_default();
-        from + if let [only] = candidates {
-            usize::from(*only <= position)
-        } else {
-            candidates.partition_point(|start| *start <= position)
+        let first = self.buckets.get(self.bucket(position)).copied().unwrap_or(CROWDED);
+        let bound = bound(position);
+        match self.bounds.get(usize::from(first)..).and_then(|bounds| bounds.first_chunk()) {
+            Some([one, two]) => {
+                usize::from(first) + usize::from(*one <= bound) + usize::from(*two <= bound)
+            }
+            // No bucket has so many before it: it is crowded.
+            None => self.search(position),
         }
     }
 
-    /// The same, by searching all splitters: what the table must agree with.
-    #[cfg(test)]
-    fn range_by_search(&self, position: Position) -> usize {
+    /// The same, by searching all splitters.
+    #[cold]
+    fn search(&self, position: Position) -> usize {
         self.starts.partition_point(|start| *start <= position)
     }
 }
@@ -163,6 +265,13 @@ mod tests {
             prop_oneof![Just(3u64), 0u64..700, 0u64..1 << 33, any::<u64>().prop_map(|id| id >> 1)]
         };
         let position = (id(), id()).prop_map(|(key, song)| Position { key, song });
+        prop::collection::vec(position, 0..300)
+    }
+
+    /// Few keys, as countries are, which are cut between their songs.
+    fn positions_of_few_keys() -> impl Strategy<Value = Vec<Position>> {
+        let song = prop_oneof![Just(3u64), 0u64..700, 0u64..1 << 33];
+        let position = (0u64..9, song).prop_map(|(key, song)| Position { key, song });
         prop::collection::vec(position, 0..300)
     }
 
@@ -182,15 +291,25 @@ mod tests {
     proptest! {
         #[test]
         fn the_table_finds_what_a_search_finds(
-            sample in positions(), rows in positions(), ranges in 1usize..70,
+            sample in prop_oneof![positions(), positions_of_few_keys()],
+            rows in prop_oneof![positions(), positions_of_few_keys()],
+            ranges in 1usize..70,
+            distance in prop_oneof![0u64..2000, 0u64..1 << 40],
         ) {
             let splitters = Splitters::from_sample(&mut sample.clone(), ranges);
             prop_assert!(splitters.starts.is_sorted_by(|one, other| one < other));
             for row in rows.iter().chain(&sample) {
                 let range = splitters.range_of(*row);
-                prop_assert_eq!(range, splitters.range_by_search(*row));
+                prop_assert_eq!(range, splitters.search(*row));
                 prop_assert!(splitters.base(range) <= row.key);
             }
+            let ranges = splitters.ranges();
+            let splitters = splitters.within_distance(distance, 500);
+            prop_assert!(splitters.starts.is_sorted_by(|one, other| one < other));
+            let is_within = |row: &Position| row.key - splitters.base(splitters.range_of(*row)) <= distance;
+            let cut = splitters.ranges() > ranges;
+            prop_assert!(splitters.ranges() <= 500);
+            prop_assert!(!cut || sample.iter().all(is_within));
         }
     }
 }

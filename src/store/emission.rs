@@ -54,6 +54,22 @@ impl<'f> BuildFolder<'f> {
         self.files.create_new(&path).map_err(|error| creation_error(error).at(path))
     }
 
+    /// Makes the folder durable, gives it the name `target` in `parent`, and makes that durable. Its files were synced
+    /// by their writers. What had the name (`old`) is removed when this is dropped.
+    pub(super) fn publish(
+        &mut self,
+        target: &Path,
+        old: Option<FileType>,
+        parent: &Path,
+    ) -> Result<()> {
+        sync_folder(self.files, &self.path)?;
+        self.swap_in(target, old)?;
+        sync_folder(self.files, parent).inspect_err(|_| {
+            // The swap may not be durable: what was there must outlive it.
+            self.leftover = None;
+        })
+    }
+
     /// Gives the folder its name. What was there (`old`) is under the temporary name from then on.
     fn swap_in(&mut self, target: &Path, old: Option<FileType>) -> Result<()> {
         let swapped = match old {
@@ -91,13 +107,7 @@ pub fn publish_emission(lock: &mut OutputLock, day: Day, mut built: BuildFolder<
     let old = emission_there(files, &target)?;
     check_latest(files, output)?;
 
-    sync_folder(files, built.path())?;
-    built.swap_in(&target, old)?;
-    if let Err(error) = sync_folder(files, output.root()) {
-        // The swap may not be durable: the old emission must outlive it.
-        built.leftover = None;
-        return Err(error);
-    }
+    built.publish(&target, old, output.root())?;
     advance_latest(files, output)?;
     tracing::debug!(%day, path = ?target, "published the emission");
     Ok(())
@@ -128,7 +138,7 @@ pub fn check_replaceable(
 }
 
 /// What an emission of the date is now: a folder, or a link that an operator left for a moved one.
-fn emission_there(files: &dyn FileSystem, target: &Path) -> Result<Option<FileType>> {
+pub(super) fn emission_there(files: &dyn FileSystem, target: &Path) -> Result<Option<FileType>> {
     if files.read_link(target).is_ok() {
         return Ok(Some(FileType::Link));
     }

@@ -50,7 +50,9 @@ impl StoreLock {
 
     /// An empty file for a partial, to be given its name by [`publish_day`](super::publish_day).
     pub fn temporary_partial(&self, files: &dyn FileSystem) -> Result<Box<dyn TemporaryFile>> {
-        create_temporary(files, &self.store.partials_folder())
+        let mut file = create_temporary(files, &self.store.partials_folder())?;
+        file.sync_early();
+        Ok(file)
     }
 
     /// An empty file for a day's corrupt rows, to be given its name by
@@ -119,7 +121,7 @@ fn lock_folder(files: &dyn FileSystem, root: &Path, path: &Path) -> Result<Box<d
 }
 
 /// Creates a folder and those above it; the names of the new ones are durable on return.
-fn create_folders(files: &dyn FileSystem, folder: &Path) -> Result<()> {
+pub(super) fn create_folders(files: &dyn FileSystem, folder: &Path) -> Result<()> {
     let absent = |path: &&Path| {
         let stat = files.stat(path);
         stat.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)

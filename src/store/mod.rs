@@ -8,6 +8,9 @@
 //! OUT/.out.lock                       held by the one writer
 //! OUT/YYYY-MM-DD/                     one emission a date
 //! OUT/latest -> YYYY-MM-DD            the newest of them
+//! DIR/.out.lock                       held by the one writer
+//! DIR/kind=country/day=YYYY-MM-DD/    one partition of an exported dataset
+//! FILE.html                           a page, wherever its reader wants it; without a lock
 //! ```
 //!
 //! **Publishing.** What is new is written under a temporary name that begins with
@@ -22,6 +25,7 @@
 //!
 //! What the files hold is the business of `partial` and `output`.
 
+mod dataset;
 mod emission;
 #[cfg(test)]
 mod kills;
@@ -29,13 +33,16 @@ mod latest;
 mod lock;
 mod paths;
 mod publish;
+mod report;
 mod sweep;
 mod writer;
 
+pub use dataset::{Partition, PartitionDays, check_partition, part_name, publish_partition};
 pub(crate) use emission::sync_folder;
 pub use emission::{BuildFolder, check_replaceable, publish_emission};
 pub use lock::{OutputLock, StoreLock};
 pub use paths::{Output, Store, TEMPORARY_PREFIX};
 pub use publish::{publish_day, publish_rejects_only};
+pub use report::publish_report;
 pub use sweep::Swept;
 pub use writer::{HashingWriter, Written};

@@ -14,7 +14,7 @@ pub struct Written {
     pub xxh3_64: u64,
 }
 
-/// Collects small writes into large ones; counts and hashes what the sink really took.
+/// Collects small writes into large ones and passes large ones on; counts and hashes what the sink really took.
 ///
 /// A sink may take fewer bytes than it is offered, and may fail: hashing follows the write and covers
 /// the bytes taken, so count and hash are those of the file whatever happens. Holds
@@ -99,6 +99,14 @@ fn took_too_much() -> io::Error {
 
 impl<W: Write> Write for HashingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.is_empty() && bytes.len() >= Self::BUFFER {
+            // As large as the buffer by itself: not copied.
+            let count = self.sink.write(bytes)?;
+            let taken = bytes.get(..count).ok_or_else(took_too_much)?;
+            self.hasher.update(taken);
+            self.bytes += taken.len() as u64;
+            return Ok(count);
+        }
         if self.buffer.len() == Self::BUFFER {
             self.empty_buffer()?;
         }

@@ -239,9 +239,33 @@ fn a_signal_ends_a_run_soon_and_nothing_is_published() {
 }
 
 #[test]
+fn a_signal_ends_a_run_that_waits_for_a_silent_pipe() {
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.command();
+    command.args(["reduce-day", "--date", DAY, "-"]).stdin(Stdio::piped());
+    let mut child = spawn(&mut command);
+    // Once it holds the lock it has set itself up; nothing is ever written to it.
+    while !sandbox.exists("agg-store/tmp") {
+        assert_eq!(child.try_wait().unwrap(), None);
+        thread::sleep(Duration::from_millis(2));
+    }
+    let sent = Instant::now();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(143), "{status:?}");
+    // 0.8 seconds, and what a busy machine adds.
+    assert!(sent.elapsed() < Duration::from_secs(3), "{:?}", sent.elapsed());
+    assert_eq!(drained(child.stderr.take().unwrap()).lines().count(), 1);
+    assert_eq!(sandbox.files("agg-store"), [""; 0]);
+}
+
+#[test]
 fn a_reader_that_closes_the_pipe_is_no_failure() {
     let sandbox = reduced();
-    for arguments in ["--help", "list", "list --json", "inspect 2021-12-01"] {
+    let report = "report --date 2021-12-01 --days 1 --out -";
+    for arguments in
+        ["--help", "list", "list --json", "inspect 2021-12-01", report, "man", "completions zsh"]
+    {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
         let mut command = sandbox.command();

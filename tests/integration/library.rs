@@ -66,10 +66,15 @@ pub(crate) fn run_bytes(partial: &[u8]) -> &[u8] {
 /// Runs a job that must succeed, again while its lock is held: a child that another test has just forked holds all
 /// open files, locks among them, until it runs its program.
 pub(crate) fn unlocked<T>(job: impl Fn() -> Result<T>) -> T {
+    unless_locked(job).unwrap()
+}
+
+/// As [`unlocked`], for a job that may fail.
+pub(crate) fn unless_locked<T>(job: impl Fn() -> Result<T>) -> Result<T> {
     loop {
         match job() {
             Err(error) if error.class() == ErrorClass::Locked => std::thread::yield_now(),
-            outcome => return outcome.unwrap(),
+            outcome => return outcome,
         }
     }
 }

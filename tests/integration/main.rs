@@ -32,6 +32,8 @@ mod damage;
 mod days;
 /// A full disk, one that may only be read, two writers at once.
 mod disks;
+/// Tables for other engines, and those of other engines.
+mod exchange;
 /// What the exit code says, what the streams carry.
 mod exit_codes;
 /// Calls to the file system that fail, and deaths between them.
@@ -58,6 +60,8 @@ mod query;
 mod reduce;
 /// The rejects file: which corrupt rows it shows, and how.
 mod rejects;
+/// `report`: the figures of a page, hostile names, where it goes.
+mod report;
 /// What a row is, and why it is corrupt.
 mod rows;
 /// The sample logs against the answers that were computed without `agg`.

@@ -23,6 +23,7 @@ Examples:
   agg backfill --logs /data/logs --emit    a folder of old logs, and all windows
   agg list                                 the days that are stored
   agg query --user 1847261                 the top songs of one user
+  agg report --date 2021-12-07 --out week.html    a page to look at
 
 Exit codes:
     0  done, nothing to do, or the reader closed the pipe
@@ -50,12 +51,17 @@ pub(crate) enum Command {
     ReduceDay(cmd::reduce_day::Arguments),
     EmitWindow(cmd::emit_window::Arguments),
     Backfill(cmd::backfill::Arguments),
+    Export(cmd::export::Arguments),
+    Import(cmd::import::Arguments),
     List(cmd::list::Arguments),
     Inspect(cmd::inspect::Arguments),
     Verify(cmd::verify::Arguments),
     Query(cmd::query::Arguments),
     Prune(cmd::prune::Arguments),
+    Report(cmd::report::Arguments),
     Generate(cmd::generate::Arguments),
+    Completions(cmd::completions::Arguments),
+    Man(cmd::man::Arguments),
 }
 
 /// Taken by every command, before or after its name.
@@ -136,9 +142,26 @@ pub(crate) struct Window {
     #[arg(env = "AGG_TOP", hide_env_values = true)]
     pub(crate) top: u32,
 
+    /// Formats of the tops, one or more
+    #[arg(long, value_enum, value_name = "FORMAT", value_delimiter = ',', default_value = "text")]
+    pub(crate) format: Vec<Format>,
+
     /// Emit although days of the window are not stored; the manifest names them
     #[arg(long)]
     pub(crate) allow_missing: bool,
+}
+
+/// How tops are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A line a country or user: key|song:count,…
+    Text,
+    /// Comma-separated values, a row a song
+    Csv,
+    /// A JSON object a song, one a line
+    Jsonl,
+    /// Apache Parquet, a row a song
+    Parquet,
 }
 
 fn memory(typed: &str) -> Result<u64, String> {

@@ -169,6 +169,8 @@ fn words(phase: Phase) -> (&'static str, &'static str) {
         Phase::Emit => ("emitting", "entries"),
         Phase::Publish => ("publishing", "files"),
         Phase::Generate => ("generating", "rows"),
+        Phase::Export => ("exporting", "entries"),
+        Phase::Import => ("importing", "rows"),
     }
 }
 
@@ -194,8 +196,16 @@ fn style(phase: Phase, total_known: bool) -> ProgressStyle {
 mod tests {
     use super::*;
 
-    const PHASES: [Phase; 6] =
-        [Phase::Read, Phase::Count, Phase::Merge, Phase::Emit, Phase::Publish, Phase::Generate];
+    const PHASES: [Phase; 8] = [
+        Phase::Read,
+        Phase::Count,
+        Phase::Merge,
+        Phase::Emit,
+        Phase::Publish,
+        Phase::Generate,
+        Phase::Export,
+        Phase::Import,
+    ];
 
     #[test]
     fn every_template_is_sound() {

@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use agg::Day;
 use agg::budget::Budget;
+use agg::exchange::TableFormat;
 use agg::fs::OsFileSystem;
-use agg::job::{Context, EmitOptions, ReduceOptions};
+use agg::job::{Context, EmitOptions, ReduceOptions, TopsFormat};
 
-use crate::cli::{Common, Countries, Limits, Window};
+use crate::cli::{Common, Countries, Format, Limits, Window};
 use crate::message;
 use crate::progress::Progress;
 use crate::report::{Output, Run};
@@ -88,8 +89,20 @@ impl Window {
         EmitOptions {
             days: self.days,
             top: self.top,
+            formats: self.format.iter().copied().map(TopsFormat::from).collect(),
             allow_missing: self.allow_missing,
             ..EmitOptions::new(day, self.out.clone())
+        }
+    }
+}
+
+impl From<Format> for TopsFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => TopsFormat::Text,
+            Format::Csv => TopsFormat::Table(TableFormat::Csv),
+            Format::Jsonl => TopsFormat::Table(TableFormat::JsonLines),
+            Format::Parquet => TopsFormat::Table(TableFormat::Parquet),
         }
     }
 }

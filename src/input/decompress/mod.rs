@@ -6,13 +6,15 @@
 
 mod compressed;
 mod gzip;
+mod windows;
 mod zstandard;
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
 pub(super) use compressed::Compressed;
 use gzip::Gzip;
-pub(super) use zstandard::Spare;
+pub(super) use windows::Windows;
 use zstandard::Zstandard;
 
 use super::paths::Compression;
@@ -39,34 +41,32 @@ impl Decoder {
         Decoder::Plain { reader, taken: 0 }
     }
 
-    /// A decoder at the start of a compressed file; zstd windows over `window_limit` are refused, and
-    /// the memory of a decoder that has ended is taken from `spare`.
+    /// A decoder at the start of a compressed file; zstd windows are asked of `windows`.
     pub(super) fn open(
         compression: Compression,
         file: Compressed,
-        window_limit: u64,
-        spare: &Spare,
+        windows: &Arc<Windows>,
     ) -> Result<Self> {
         match compression {
             Compression::Gzip => Gzip::open(file).map(|gzip| Decoder::Gzip(Box::new(gzip))),
-            Compression::Zstd => Zstandard::open(file, window_limit, spare).map(Decoder::Zstd),
+            Compression::Zstd => Ok(Decoder::Zstd(Zstandard::open(file, windows))),
         }
     }
 
-    /// The next bytes; 0 only at a proper end. `buffer` is not empty.
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+    /// The next bytes. `buffer` is not empty.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<Progress> {
         match self {
             Decoder::Plain { reader, taken } => loop {
                 match reader.read(buffer) {
                     Ok(read) => {
                         *taken += read as u64;
-                        return Ok(read);
+                        return Ok(Progress::Read(read));
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => return Err(Error::io("read", error).at_offset(*taken)),
                 }
             },
-            Decoder::Gzip(gzip) => gzip.read(buffer),
+            Decoder::Gzip(gzip) => gzip.read(buffer).map(Progress::Read),
             Decoder::Zstd(zstd) => zstd.read(buffer),
         }
     }
@@ -79,16 +79,19 @@ impl Decoder {
             Decoder::Zstd(zstd) => zstd.consumed(),
         }
     }
+}
 
-    /// Bytes of memory that a decoder of this file takes: its window and some buffers. A later
-    /// zstd frame may take more, up to the limit.
-    pub(super) fn memory(compression: Compression, file: &Compressed) -> Result<u64> {
-        const BUFFERS: u64 = 512 << 10;
-        match compression {
-            Compression::Gzip => Ok(BUFFERS),
-            Compression::Zstd => Ok(BUFFERS.saturating_add(zstandard::first_window(file)?)),
-        }
-    }
+/// What came of a read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// So many bytes; 0 only at a proper end.
+    Read(usize),
+    /// None, because the next frame wants a zstd window of so many bytes, for which there is no room now. Nothing is
+    /// held meanwhile.
+    Wait {
+        /// Bytes.
+        window: u64,
+    },
 }
 
 /// The error for damage in a stream, met at this byte of the compressed file.
@@ -151,12 +154,13 @@ mod tests {
         room: usize,
         limit: u64,
     ) -> Result<(Vec<u8>, u64)> {
-        let mut decoder = Decoder::open(compression, file, limit, &Spare::default())?;
+        let mut decoder = Decoder::open(compression, file, &Windows::new(limit))?;
         let (mut out, mut buffer) = (Vec::new(), vec![0; room]);
         loop {
             match decoder.read(&mut buffer)? {
-                0 => return Ok((out, decoder.consumed())),
-                read => out.extend_from_slice(&buffer[..read]),
+                Progress::Read(0) => return Ok((out, decoder.consumed())),
+                Progress::Read(read) => out.extend_from_slice(&buffer[..read]),
+                Progress::Wait { .. } => panic!("nobody else holds a window"),
             }
         }
     }
@@ -319,17 +323,17 @@ mod tests {
     #[test]
     fn a_spare_decoder_serves_the_next_file_even_from_the_middle_of_a_frame() {
         let whole = zstd(b"1|2|FR\n3|4|DE\n");
-        let spare = Spare::default();
+        let windows = Windows::new(LIMIT);
         let mut buffer = [0; 64];
         for bytes in [&whole[..whole.len() - 6], &whole, &whole] {
             let file = compressed(bytes, usize::MAX);
-            let mut decoder = Decoder::open(Compression::Zstd, file, LIMIT, &spare).unwrap();
-            assert!(spare.lock().unwrap().is_none());
+            let mut decoder = Decoder::open(Compression::Zstd, file, &windows).unwrap();
             let mut out = Vec::new();
             let end = loop {
                 match decoder.read(&mut buffer) {
-                    Ok(0) => break Ok(()),
-                    Ok(read) => out.extend_from_slice(&buffer[..read]),
+                    Ok(Progress::Read(0)) => break Ok(()),
+                    Ok(Progress::Wait { .. }) => panic!("nobody else holds a window"),
+                    Ok(Progress::Read(read)) => out.extend_from_slice(&buffer[..read]),
                     Err(error) => break Err(error),
                 }
             };
@@ -338,21 +342,8 @@ mod tests {
                 assert_eq!(out, b"1|2|FR\n3|4|DE\n");
             }
             drop(decoder);
-            assert!(spare.lock().unwrap().is_some());
+            assert!(windows.has_room(LIMIT), "all is given back");
         }
-    }
-
-    #[test]
-    fn the_memory_of_a_decoder_follows_its_first_window() {
-        let frame = [0x28, 0xB5, 0x2F, 0xFD, 0x00, 13 << 3, 0x01, 0x00, 0x00];
-        let memory = |compression, bytes: &[u8]| {
-            Decoder::memory(compression, &compressed(bytes, usize::MAX)).unwrap()
-        };
-        assert_eq!(memory(Compression::Zstd, &frame), (8 << 20) + (512 << 10));
-        let behind = [skippable(b"x"), skippable(b""), frame.to_vec()].concat();
-        assert_eq!(memory(Compression::Zstd, &behind), (8 << 20) + (512 << 10));
-        assert_eq!(memory(Compression::Zstd, b""), 512 << 10);
-        assert_eq!(memory(Compression::Gzip, b""), 512 << 10);
     }
 
     proptest! {

@@ -5,34 +5,23 @@
 //! its formats.
 
 use std::io::BufRead;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use ::zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
+use ::zstd::stream::raw::{InBuffer, Operation, OutBuffer};
 
-use super::{CUT_SHORT, Compressed, NO_BYTES, TRAILING, damage, decoder_error};
+use super::windows::{Lease, Windows};
+use super::{CUT_SHORT, Compressed, NO_BYTES, Progress, TRAILING, damage, decoder_error};
 use crate::error::{Error, ErrorKind, Result};
 
 const FORMAT: &str = "zstd";
 const MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 /// Bytes of the longest frame header, magic included.
 const LONGEST_HEADER: usize = 18;
-/// Frames to be skipped that are looked past for the first window.
-const LOOK_AHEAD: usize = 64;
-
-/// A decoder that one file has done with, for the next: its window stays where it is.
-///
-/// Were each file to allocate its own, threads that take turns at the files would leave several: what
-/// an allocator is given back by one thread it keeps, to some tens of megabytes, for that thread.
-pub(in crate::input) type Spare = Arc<Mutex<Option<Decoder<'static>>>>;
 
 /// A zstd file being decoded. Takes the window that its frames ask for, and some 500 KiB.
 pub(in crate::input) struct Zstandard {
-    /// There until it goes to `spare`.
-    decoder: Option<Decoder<'static>>,
-    spare: Spare,
+    lease: Lease,
     file: Compressed,
-    /// Bytes that a frame's window may have.
-    limit: u64,
     state: State,
 }
 
@@ -50,32 +39,24 @@ enum State {
 
 impl Zstandard {
     /// At the start of the first frame.
-    pub(super) fn open(file: Compressed, limit: u64, spare: &Spare) -> Result<Self> {
-        let spared = spare.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let create = || {
-            let mut decoder = spared.map_or_else(Decoder::new, Ok)?;
-            decoder.reinit()?;
-            // A second guard; the exact limit is checked at each frame.
-            decoder.set_parameter(DParameter::WindowLogMax(log_of_limit(limit)))?;
-            Ok(decoder)
-        };
-        let decoder = create().map_err(|error| Error::io("decompress", error))?;
-        let (decoder, spare) = (Some(decoder), Arc::clone(spare));
-        Ok(Zstandard { decoder, spare, file, limit, state: State::Start })
+    pub(super) fn open(file: Compressed, windows: &Arc<Windows>) -> Self {
+        Zstandard { lease: Lease::new(windows), file, state: State::Start }
     }
 
-    /// The next bytes; 0 only at a proper end.
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+    /// The next bytes; none only at a proper end.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<Progress> {
         loop {
-            if self.state != State::Frame {
-                self.next_frame()?;
+            if self.state != State::Frame
+                && let Some(window) = self.next_frame()?
+            {
+                return Ok(Progress::Wait { window });
             }
             if self.state == State::Ended {
-                return Ok(0);
+                return Ok(Progress::Read(0));
             }
             let written = self.step(buffer)?;
             if written > 0 {
-                return Ok(written);
+                return Ok(Progress::Read(written));
             }
         }
     }
@@ -87,7 +68,8 @@ impl Zstandard {
 
     /// Feeds the decoder once; returns how much it gave, perhaps nothing.
     fn step(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let Zstandard { decoder: Some(decoder), file, .. } = self else { return Ok(0) };
+        let Zstandard { lease, file, .. } = self;
+        let Some(decoder) = lease.decoder() else { return Ok(0) };
         let input = match file.fill_buf() {
             Ok(input) => input,
             Err(error) => return Err(decoder_error(FORMAT, file, &error)),
@@ -108,8 +90,9 @@ impl Zstandard {
         Ok(written)
     }
 
-    /// Looks at what follows the last frame, and at the window of the next.
-    fn next_frame(&mut self) -> Result<()> {
+    /// Looks at what follows the last frame, and gets the window of the next; says how large one it wants if it gets
+    /// none, and nothing is consumed then.
+    fn next_frame(&mut self) -> Result<Option<u64>> {
         let offset = self.file.position();
         let mut header = [0; LONGEST_HEADER];
         let peeked = self.file.peek(&mut header, 0);
@@ -121,25 +104,22 @@ impl Zstandard {
                 return Err(damage(FORMAT, TRAILING, self.file.position()));
             }
             self.state = State::Ended;
-            return Ok(());
+            return Ok(None);
         }
         if header.is_empty() {
             return Err(damage(FORMAT, NO_BYTES, 0));
         }
         let needed = window_of(header).unwrap_or(0);
-        if needed > self.limit {
-            let kind = ErrorKind::ZstdWindow { needed, limit: self.limit };
+        let limit = self.lease.limit();
+        if needed > limit {
+            let kind = ErrorKind::ZstdWindow { needed, limit };
             return Err(Error::from(kind).at_offset(offset));
         }
+        if !self.lease.grow(needed)? {
+            return Ok(Some(needed));
+        }
         self.state = State::Frame;
-        Ok(())
-    }
-}
-
-impl Drop for Zstandard {
-    fn drop(&mut self) {
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        *spare = self.decoder.take();
+        Ok(None)
     }
 }
 
@@ -156,22 +136,6 @@ fn skipped(header: &[u8]) -> Option<u64> {
     let length = u32::from_le_bytes(*rest.first_chunk::<4>()?);
     let is_skippable = u32::from_le_bytes(*magic) & 0xFFFF_FFF0 == 0x184D_2A50;
     is_skippable.then(|| 8 + u64::from(length))
-}
-
-/// The window that the first frame with content asks for, as memory must be planned; 0 if there is
-/// none, the largest if it is not soon to be seen.
-pub(super) fn first_window(file: &Compressed) -> Result<u64> {
-    let mut ahead = 0_u64;
-    for _ in 0..LOOK_AHEAD {
-        let mut header = [0; LONGEST_HEADER];
-        let length = file.peek(&mut header, ahead).map_err(|error| Error::io("read", error))?;
-        let header = header.get(..length).unwrap_or_default();
-        match skipped(header) {
-            Some(length) => ahead = ahead.saturating_add(length),
-            None => return Ok(window_of(header).unwrap_or(0)),
-        }
-    }
-    Ok(u64::MAX)
 }
 
 /// The window that a frame's header asks for, in bytes; `None` if it is no whole header of a frame
@@ -191,11 +155,6 @@ fn window_of(header: &[u8]) -> Option<u64> {
     Some(if *size_length == 2 { value + 256 } else { value })
 }
 
-/// The least power of two that is no less than the limit, within what the library takes.
-fn log_of_limit(limit: u64) -> u32 {
-    limit.checked_next_power_of_two().map_or(31, u64::ilog2).clamp(10, 31)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,12 +171,5 @@ mod tests {
         assert_eq!(of(&[0xE3, 9, 9, 9, 9, 1, 0, 0, 0, 0, 0, 0]), None);
         assert_eq!(of(&[0x00]), None);
         assert_eq!(window_of(b"\x29\xB5\x2F\xFD\x00\x00"), None);
-    }
-
-    #[test]
-    fn the_second_guard_is_never_stricter_than_the_limit() {
-        for (limit, log) in [(8 << 20, 23), ((8 << 20) + 1, 24), (12 << 20, 24), (u64::MAX, 31)] {
-            assert_eq!(log_of_limit(limit), log);
-        }
     }
 }

@@ -15,6 +15,7 @@ Examples:
   agg emit-window --date 2021-12-07                  to agg-out/2021-12-07
   agg emit-window --date 2021-12-31 --days 31 --top 10 --out /data/months
   agg emit-window --date 2021-12-03 --allow-missing  with the days there are
+  agg emit-window --date 2021-12-07 --format text,parquet
   agg emit-window --date 2021-12-07 --json | jq .files
 
 OUT/latest is a link to the latest day that was emitted.";
@@ -56,6 +57,9 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
 
 #[cfg(test)]
 mod tests {
+    use agg::exchange::TableFormat;
+    use agg::job::TopsFormat;
+
     use super::super::{arguments, typed};
 
     #[test]
@@ -64,7 +68,21 @@ mod tests {
         assert_eq!(Some(options.day), "2021-12-07".parse().ok());
         assert_eq!((options.days, options.top), (7, 50));
         assert_eq!(options.out, std::path::PathBuf::from("agg-out"));
+        assert_eq!(options.formats, [TopsFormat::Text]);
         assert!(!options.allow_missing && !options.force);
+    }
+
+    #[test]
+    fn formats_are_a_list_or_several_flags() {
+        let parquet = TopsFormat::Table(TableFormat::Parquet);
+        for formats in ["--format text,parquet", "--format text --format parquet"] {
+            let line = format!("emit-window --date 2021-12-07 {formats}");
+            assert_eq!(
+                arguments!(EmitWindow, &line).options().formats,
+                [TopsFormat::Text, parquet]
+            );
+        }
+        assert!(typed("emit-window --date 2021-12-07 --format xml").unwrap_err().contains("'xml'"));
     }
 
     #[test]

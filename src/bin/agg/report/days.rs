@@ -324,6 +324,19 @@ input.1.digest        00000000000000000000000000000abc
     }
 
     #[test]
+    fn the_json_of_an_inspected_day_is_pinned() {
+        let facts = day_facts("2021-12-01");
+        let stored = serde_json::to_string(&StoredDay::from(&facts)).unwrap();
+        assert_eq!(
+            serde_json::to_string(&Inspect::new(&facts, Run::default())).unwrap(),
+            format!(
+                r#"{{"command":"inspect",{},"seconds":0.0,"phases":{{}},"peak_memory_bytes":null,"warnings":[]}}"#,
+                stored.trim_start_matches('{').strip_suffix('}').unwrap()
+            )
+        );
+    }
+
+    #[test]
     fn the_text_of_a_verification_names_the_command_that_mends() {
         let report = Verify::new(&days()[2..4], Run::default());
         assert_eq!(

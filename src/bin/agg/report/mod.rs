@@ -7,8 +7,11 @@
 mod backfill;
 mod days;
 mod emit;
+mod export;
 mod facts;
 mod generate;
+mod import;
+mod page;
 mod prune;
 mod query;
 mod reduce;
@@ -30,7 +33,10 @@ use crate::progress::Progress;
 pub(crate) use backfill::Backfill;
 pub(crate) use days::{Inspect, List, Verify};
 pub(crate) use emit::Emit;
+pub(crate) use export::Export;
 pub(crate) use generate::Generate;
+pub(crate) use import::Import;
+pub(crate) use page::Page;
 pub(crate) use prune::Prune;
 pub(crate) use query::{Query, QueryFormat};
 pub(crate) use reduce::Reduce;
@@ -46,26 +52,38 @@ pub(crate) enum Output {
 
 impl Output {
     /// Prints a report on standard output.
+    ///
+    /// A reader that closed the pipe had enough: that is no error, and the run's own outcome stands.
     pub(crate) fn print<R: Serialize + fmt::Display>(self, report: &R) -> anyhow::Result<()> {
-        write(&match self {
+        let text = match self {
             Output::Human => report.to_string(),
             Output::Json => message::json(&serde_json::to_string(report)?) + "\n",
-        })
+        };
+        print_bytes(text.as_bytes())
     }
 
     /// Prints what was found by a query, whose format has a flag of its own.
     pub(crate) fn print_as(self, format: QueryFormat, report: &Query) -> anyhow::Result<()> {
         let format = if self == Output::Json { QueryFormat::Json } else { format };
-        write(&report.text(format)?)
+        print_bytes(report.text(format)?.as_bytes())
+    }
+
+    /// Refuses `--json` for what writes its result, which is no report, to standard output.
+    pub(crate) fn refuse_json(self, what: &str) -> agg::Result<()> {
+        match self {
+            Output::Human => Ok(()),
+            Output::Json => {
+                let text = format!("--json and {what} both want standard output: leave one away");
+                Err(agg::ErrorKind::Usage(text).into())
+            }
+        }
     }
 }
 
-/// Writes to standard output.
-///
-/// A reader that closed the pipe had enough: that is no error, and the run's own outcome stands.
-fn write(text: &str) -> anyhow::Result<()> {
+/// Writes a result that is no report to standard output; a reader that closed the pipe had enough.
+pub(crate) fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result.context("cannot write to standard output"),
     }

@@ -4,15 +4,11 @@
 //! It refuses everything else, and a row that lies too near to either end of the bytes for loads of
 //! a fixed size; it never says why. What it takes, the rules must take with the same values.
 //!
-//! What goes over bytes, where digits end and what their value is, stands in a *kernel* of two
-//! functions: `words`, for any machine. A kernel of vector instructions is a further file with these two.
-
-mod words;
-
-use words as kernel;
+//! What goes over bytes, which of them are digits and what their value is, is asked of a [`Kernel`].
 
 use super::{CountrySet, Row};
 use crate::model::MAX_ID;
+use crate::simd::{DIGITS, Kernel, LOOK, Masked};
 
 /// Bytes that are seen at once: [`LEAD`] before the row, and more than the longest plain row behind.
 const WINDOW: usize = 64;
@@ -23,9 +19,6 @@ const LEAD: usize = 16;
 /// Digits that any id may have without its value leaving an `u64`.
 const MOST_DIGITS: usize = 19;
 
-/// Digits that a kernel converts at once.
-const LANES: usize = 16;
-
 /// Where a run of digits is: the window's bytes from `start` up to `end`.
 #[derive(Debug, Clone, Copy)]
 struct Digits {
@@ -34,57 +27,76 @@ struct Digits {
 }
 
 impl Digits {
-    /// The run of 1 to [`MOST_DIGITS`] digits that begins at `start`.
-    fn at(window: &[u8; WINDOW], start: usize) -> Option<Self> {
-        let len = window.get(start..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        (1..=MOST_DIGITS).contains(&len).then_some(Digits { start, end: start + len })
-    }
-
     fn len(self) -> usize {
         self.end - self.start
+    }
+
+    /// Those before the last sixteen: none, or up to three.
+    fn before(self) -> Self {
+        let end = (self.end - DIGITS.min(self.len())).max(self.start);
+        Digits { end, ..self }
     }
 }
 
 /// The row at `start` of `bytes` and its length with its line end, if it is a plain one.
 #[inline(always)]
-pub(super) fn row(bytes: &[u8], start: usize, countries: &CountrySet) -> Option<(Row, usize)> {
+pub(super) fn row<K: Kernel>(
+    kernel: K,
+    bytes: &[u8],
+    start: usize,
+    countries: &CountrySet,
+) -> Option<(Row, usize)> {
     let window = bytes.get(start.checked_sub(LEAD)?..)?.first_chunk()?;
-    let Some([song_end, user_end]) = kernel::digit_ends(window) else {
-        return long_row(window, countries);
-    };
+    // Enough for two ids of up to fifteen digits. Both ends come of one look: looking for the second from the first on
+    // would have each instruction wait for the ones before.
+    let stops = kernel.non_digits(chunk::<LOOK>(window, LEAD)?);
+    let behind_first = stops & stops.wrapping_sub(1);
+    if behind_first == 0 {
+        return long_row(kernel, window, countries);
+    }
+    let [song_end, user_end] =
+        [stops, behind_first].map(|bits| LEAD + bits.trailing_zeros() as usize);
     let song = Digits { start: LEAD, end: song_end };
     let user = Digits { start: song_end + 1, end: user_end };
     if *window.get(song_end)? != b'|' {
         return None;
     }
     // One comparison for both ids; no digit at all wraps around and goes with the many.
-    if song.len().wrapping_sub(1) | user.len().wrapping_sub(1) >= LANES {
-        return long_row(window, countries);
+    if song.len().wrapping_sub(1) | user.len().wrapping_sub(1) >= DIGITS {
+        return long_row(kernel, window, countries);
     }
     let (country, end) = tail(window, user_end, countries)?;
-    let [song, user] = kernel::values(masked(window, song)?, masked(window, user)?);
+    let [song, user] = kernel.values([masked(window, song)?, masked(window, user)?]);
     Some((Row { song, user, country }, end - LEAD))
 }
 
-/// The same for a row with an id of 17 to 19 digits, or with ids that reach beyond the kernel's look;
-/// out of line because few logs have such.
+/// The same for a row with an id of 17 to 19 digits, or with ids that reach beyond the first look.
 #[cold]
-#[inline(never)]
-fn long_row(window: &[u8; WINDOW], countries: &CountrySet) -> Option<(Row, usize)> {
-    let song = Digits::at(window, LEAD)?;
-    let user = Digits::at(window, song.end + 1)?;
-    if *window.get(song.end)? != b'|' {
+#[inline(always)]
+fn long_row<K: Kernel>(
+    kernel: K,
+    window: &[u8; WINDOW],
+    countries: &CountrySet,
+) -> Option<(Row, usize)> {
+    let looks = [LEAD, WINDOW - LOOK].map(|start| chunk(window, start));
+    let [Some(first), Some(second)] = looks else { return None };
+    let stops = u64::from(kernel.non_digits(first))
+        | u64::from(kernel.non_digits(second)) << (WINDOW - LOOK - LEAD);
+    let behind_first = stops & stops.wrapping_sub(1);
+    let [song_end, user_end] =
+        [stops, behind_first].map(|bits| LEAD + bits.trailing_zeros() as usize);
+    let song = Digits { start: LEAD, end: song_end };
+    let user = Digits { start: song_end + 1, end: user_end };
+    let long = |digits: Digits| (1..=MOST_DIGITS).contains(&digits.end.wrapping_sub(digits.start));
+    if !long(song) || !long(user) || *window.get(song_end)? != b'|' {
         return None;
     }
-    let (country, end) = tail(window, user.end, countries)?;
-    let last = kernel::values(masked(window, song)?, masked(window, user)?);
-    let [song, user] = [(song, last[0]), (user, last[1])].map(|(digits, last)| {
-        let before = window.get(digits.start..digits.end - LANES.min(digits.len()))?;
-        let before = before.iter().fold(0, |value, byte| value * 10 + u64::from(byte - b'0'));
-        // At most nineteen nines, which an u64 holds.
-        Some(before * 10_u64.pow(16) + last).filter(|value| *value <= MAX_ID)
-    });
-    Some((Row { song: song?, user: user?, country }, end - LEAD))
+    let (country, end) = tail(window, user_end, countries)?;
+    let last = kernel.values([masked(window, song)?, masked(window, user)?]);
+    let before = kernel.values([masked(window, song.before())?, masked(window, user.before())?]);
+    // At most nineteen nines, which an u64 holds.
+    let [song, user] = [0, 1].map(|at: usize| before[at] * 10_u64.pow(16) + last[at]);
+    (song <= MAX_ID && user <= MAX_ID).then_some((Row { song, user, country }, end - LEAD))
 }
 
 /// `|`, two bytes of `0x40` to `0x5f`, LF; little-endian, seen through [`TAIL_MASK`].
@@ -105,18 +117,14 @@ fn tail(window: &[u8; WINDOW], start: usize, countries: &CountrySet) -> Option<(
     Some((countries.number_of(tail >> 8)?, end))
 }
 
-/// Sixteen bytes of which the last are an id's digits, and a mask that has `0x0f` for those: a
-/// digit's low four bits are its value.
-type Masked<'a> = (&'a [u8; LANES], &'a [u8; LANES]);
-
 /// A power of two above [`MOST_DIGITS`]: a remainder by it costs less than a bounds check.
 const MASKED: usize = 32;
 
 /// From its byte `n` on: sixteen mask bytes of which the last `n` are set, all of them from 16 on.
-const MASKS: [u8; MASKED + LANES] = {
-    let mut masks = [0x0f; MASKED + LANES];
+const MASKS: [u8; MASKED + DIGITS] = {
+    let mut masks = [0x0f; MASKED + DIGITS];
     let mut at = 0;
-    while at < LANES {
+    while at < DIGITS {
         masks[at] = 0;
         at += 1;
     }
@@ -126,7 +134,7 @@ const MASKS: [u8; MASKED + LANES] = {
 /// The last sixteen digits, or all of them if there are fewer.
 #[inline(always)]
 fn masked(window: &[u8; WINDOW], digits: Digits) -> Option<Masked<'_>> {
-    Some((chunk(window, digits.end - LANES)?, chunk(&MASKS, digits.len() % MASKED)?))
+    Some((chunk(window, digits.end - DIGITS)?, chunk(&MASKS, digits.len() % MASKED)?))
 }
 
 /// The `N` bytes at `start`, if they are all there.
@@ -143,11 +151,29 @@ mod tests {
 
     use super::super::naive;
     use super::*;
+    use crate::simd::{Choice, Work};
 
-    /// What the fast way says of a line between [`LEAD`] bytes `before` and a window of `behind`.
+    struct OneRow<'a>(&'a [u8], usize, &'a CountrySet);
+
+    impl Work for OneRow<'_> {
+        type Outcome = Option<(Row, usize)>;
+
+        fn run<K: Kernel>(self, kernel: K) -> Self::Outcome {
+            row(kernel, self.0, self.1, self.2)
+        }
+    }
+
+    /// What the fast way says of the row at `start`, the same with every kernel that this machine has.
+    fn row_at(bytes: &[u8], start: usize) -> Option<(Row, usize)> {
+        let iso = CountrySet::iso();
+        let portable = Choice::PORTABLE.run(OneRow(bytes, start, &iso));
+        assert_eq!(Choice::fastest().run(OneRow(bytes, start, &iso)), portable, "{bytes:?}");
+        portable
+    }
+
+    /// What it says of a line between [`LEAD`] bytes `before` and a window of `behind`.
     fn taken(before: u8, line: &[u8], behind: u8) -> Option<(Row, usize)> {
-        let bytes = [&[before; LEAD], line, &[behind; WINDOW]].concat();
-        row(&bytes, LEAD, &CountrySet::iso())
+        row_at(&[&[before; LEAD], line, &[behind; WINDOW]].concat(), LEAD)
     }
 
     #[test]
@@ -191,10 +217,10 @@ mod tests {
     #[test]
     fn a_row_near_either_end_of_the_bytes_is_left_to_the_rules() {
         let rows = b"1|2|FR\n".repeat(20);
-        let taken = |start: usize| row(&rows, start, &CountrySet::iso()).is_some();
+        let taken = |start: usize| row_at(&rows, start).is_some();
         let plain: Vec<usize> = (0..20).filter(|index| taken(index * 7)).collect();
         assert_eq!(plain, (3..=13).collect::<Vec<_>>());
-        assert_eq!(row(&rows, usize::MAX, &CountrySet::iso()), None);
+        assert_eq!(row_at(&rows, usize::MAX), None);
     }
 
     proptest! {
@@ -210,7 +236,7 @@ mod tests {
             let start = &line[..cut.min(line.len())];
             let bytes = [&[b'7'; LEAD], start, &bytes[..]].concat();
             let countries = CountrySet::iso();
-            if let Some((row, length)) = row(&bytes, LEAD, &countries) {
+            if let Some((row, length)) = row_at(&bytes, LEAD) {
                 let line = bytes[LEAD..].split(|byte| *byte == b'\n').next().unwrap();
                 prop_assert_eq!(length, line.len() + 1);
                 prop_assert_eq!(naive::classify(naive::without_cr(line), &countries), Ok(row));

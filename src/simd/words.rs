@@ -1,26 +1,23 @@
 //! The kernel of any machine: eight digits to a word.
 
-use super::{LEAD, Masked, WINDOW, chunk};
+use super::{Kernel, LOOK, Masked};
 
-/// Bytes that are looked at before it is known how long the row is: enough for two ids of up to
-/// fifteen digits each.
-const FIRST: usize = 32;
+/// Needs nothing of the machine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Words;
 
-/// Where the first two bytes from [`LEAD`] on that are no digits stand, lower first, if both are among
-/// the [`FIRST`]. A digit behind a byte of `0xba` and above may be taken for none.
-///
-/// Both come of one look. Looking for the second from the first on would take as many instructions,
-/// but each of them would wait for the ones before.
-#[inline(always)]
-pub(super) fn digit_ends(window: &[u8; WINDOW]) -> Option<[usize; 2]> {
-    let mut stops = 0_u32;
-    for at in 0..FIRST / 8 {
-        let word = u64::from_le_bytes(*chunk(window, LEAD + at * 8)?);
-        stops |= stop_bits(word) << (at * 8);
+impl Kernel for Words {
+    #[inline(always)]
+    fn non_digits(self, bytes: &[u8; LOOK]) -> u32 {
+        let (words, _) = bytes.as_chunks::<8>();
+        let bits = |(at, word): (usize, &[u8; 8])| stop_bits(u64::from_le_bytes(*word)) << (at * 8);
+        words.iter().enumerate().map(bits).fold(0, |all, bits| all | bits)
     }
-    let behind_first = stops & stops.wrapping_sub(1);
-    let at = |stops: u32| LEAD + stops.trailing_zeros() as usize;
-    (behind_first != 0).then(|| [at(stops), at(behind_first)])
+
+    #[inline(always)]
+    fn values(self, [one, other]: [Masked<'_>; 2]) -> [u64; 2] {
+        [value(one), value(other)]
+    }
 }
 
 /// A bit for each of eight bytes that is no digit, the first in the lowest.
@@ -35,12 +32,6 @@ fn stop_bits(word: u64) -> u32 {
     }
     let stops = ((word ^ all(b'0')).wrapping_add(all(0x76)) | word) & all(0x80);
     (stops.wrapping_mul(0x0002_0408_1020_4081) >> 56) as u32
-}
-
-/// The values of two numbers of up to sixteen digits.
-#[inline(always)]
-pub(super) fn values(song: Masked<'_>, user: Masked<'_>) -> [u64; 2] {
-    [value(song), value(user)]
 }
 
 #[inline(always)]

@@ -1,0 +1,33 @@
+"""What can go wrong, with the exit code that says whose turn it is: one line, what, where, what to do."""
+
+from __future__ import annotations
+
+
+class JobError(Exception):
+    """An error that ends the run; its text is the line that the user sees."""
+
+    exit_code = 74
+
+
+class Usage(JobError):
+    """The command line asks for what cannot be."""
+
+    exit_code = 2
+
+
+class BadData(JobError):
+    """The data are bad, or a refusal protects good data."""
+
+    exit_code = 65
+
+
+class Missing(JobError):
+    """Something to read is not there."""
+
+    exit_code = 66
+
+
+class Failed(JobError):
+    """Reading or writing failed, or Spark did."""
+
+    exit_code = 74

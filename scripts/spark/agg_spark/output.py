@@ -1,0 +1,158 @@
+"""Stage 6: tops to text, and what is told about them.
+
+A line a key, `key|song:count,song:count,…` and LF: countries by their letters, users by number, ids
+without leading zeros. The parts of a file are in the order of the keys, so joined they are the file that
+`agg` writes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from agg_spark.error import Failed
+from agg_spark.fs import join
+
+if TYPE_CHECKING:
+    import datetime
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    from agg_spark.fs import FileSystem
+    from agg_spark.model import Kind, Tally
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of an emission; the digest is known where the file was made of parts."""
+
+    name: str
+    keys: int
+    bytes: int
+    sha256: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The entry of the manifest."""
+        entry: dict[str, object] = {"name": self.name, "keys": self.keys, "bytes": self.bytes}
+        return entry if self.sha256 is None else {**entry, "sha256": self.sha256}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One day of an emission. Rows and rejects are unknown of a day that came without them."""
+
+    day: datetime.date
+    digest: str
+    accepted: int
+    tally: Tally | None
+
+
+def stem(kind: Kind, top: int) -> str:
+    """The name of the tops of a kind."""
+    return f"top{top}_songs_per_{kind.value}"
+
+
+def write(best: DataFrame, kind: Kind, folder: str) -> None:
+    """Writes the best songs of each key as parts, in the order of the keys.
+
+    What comes in is sorted by key, so a key's songs are collected as they pass, in the memory of one key.
+    """
+    song = F.concat(F.col("sng_id").cast("string"), F.lit(":"), F.col("streams").cast("string"))
+    placed = F.sort_array(F.collect_list(F.struct("place", song.alias("song"))))
+    lines = best.groupBy(kind.key).agg(F.array_join(placed["song"], ",").alias("songs"))
+    key = F.col(kind.key).cast("string")
+    ordered = lines.sortWithinPartitions(kind.key)
+    ordered.select(F.concat(key, F.lit("|"), "songs")).write.text(folder, lineSep="\n")
+
+
+def check(spark: SparkSession, fs: FileSystem, kind: Kind, folder: str) -> list[File]:
+    """Reads the parts again and gives them the names that they keep, `part-00000.txt` and so on.
+
+    Parts whose keys overlap, or that are not as large as their lines, are an error: they are not what was
+    written.
+    """
+    written = {entry.name: entry for entry in fs.list(folder) if entry.name.startswith("part-")}
+    files = []
+    last: Any = None
+    found = sorted(_lines_by_part(spark, kind, folder), key=lambda row: str(row[0]))
+    for number, (name, keys, size, first, final) in enumerate(found):
+        if written[name].bytes != size or (last is not None and last >= first):
+            raise Failed(f"{folder}/{name}: not as it was written: run again")
+        last = final
+        kept = f"part-{number:05}.txt"
+        fs.move(join(folder, name), join(folder, kept))
+        files.append(File(kept, keys, size))
+    for name in written.keys() - {row[0] for row in found}:
+        fs.remove(join(folder, name))
+    return files
+
+
+def _lines_by_part(spark: SparkSession, kind: Kind, folder: str) -> list[Any]:
+    key = F.substring_index("value", "|", 1).cast("bigint" if kind.key == "user_id" else "string")
+    lines = spark.read.text(folder, lineSep="\n").select(
+        F.col("_metadata.file_name").alias("name"),
+        F.octet_length("value").alias("size"),
+        key.alias("key"),
+    )
+    return (
+        lines.groupBy("name")
+        .agg(F.count(F.lit(1)), F.sum(F.col("size") + 1), F.min("key"), F.max("key"))
+        .collect()
+    )
+
+
+def join_parts(fs: FileSystem, folder: str, parts: list[File], name: str) -> File:
+    """Makes one file beside the folder of its parts, and removes that."""
+    target = join(folder.rsplit("/", 1)[0], name)
+    sha256 = fs.concatenate([join(folder, part.name) for part in parts], target)
+    fs.remove(folder)
+    keys, size = sum(part.keys for part in parts), sum(part.bytes for part in parts)
+    return File(name, keys, size, sha256)
+
+
+def manifest(days: list[datetime.date], top: int, sources: list[Source], files: list[File]) -> dict[str, Any]:
+    """What an emission was made from, and what it is; no clock, host or path, as in `agg`.
+
+    The digests are those of this job, and files have SHA-256 where `agg` has XXH3-64. A number that a day
+    came without is null, and so is a total that needs it.
+    """
+    known = {source.day for source in sources}
+    return {
+        "window": {"from": str(days[0]), "to": str(days[-1]), "days": len(days)},
+        "top": top,
+        "partials": [
+            {
+                "day": str(source.day),
+                "digest": source.digest,
+                "rows": source.tally.rows if source.tally else None,
+                "rejected": source.tally.rejected if source.tally else None,
+            }
+            for source in sources
+        ],
+        "missing": [str(day) for day in days if day not in known],
+        "files": [file.as_json() for file in files],
+        "totals": _totals(sources),
+    }
+
+
+def _totals(sources: list[Source]) -> dict[str, object]:
+    accepted = sum(source.accepted for source in sources)
+    tallies = [source.tally for source in sources if source.tally]
+    if len(tallies) < len(sources):
+        return {"rows": None, "accepted": accepted, "rejected": None, "rejects": None}
+    rejects = {reason: sum(tally.rejects[reason] for tally in tallies) for reason in tallies[0].rejects}
+    rejected = sum(rejects.values())
+    return {
+        "rows": accepted + rejected,
+        "accepted": accepted,
+        "rejected": rejected,
+        "rejects": rejects,
+    }
+
+
+def encode(document: dict[str, Any]) -> bytes:
+    """Indented JSON with an LF at the end."""
+    return (json.dumps(document, indent=2) + "\n").encode()

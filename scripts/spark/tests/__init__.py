@@ -1,0 +1,1 @@
+"""Unit tests of the package, on a Spark of this machine."""

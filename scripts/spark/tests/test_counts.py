@@ -1,0 +1,171 @@
+"""From rows to tops: `run`, `partial`, `merge` and `topk`, held against plain dictionaries."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agg_spark import merge, partial, run, topk
+from agg_spark.model import MAX_TOP, REASONS, Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    from agg_spark.job.context import Context
+
+MAX_ID = 2**63 - 1
+
+
+def counts(spark: SparkSession, kind: Kind, rows: list[tuple[Any, int, int]]) -> DataFrame:
+    return spark.createDataFrame(rows, kind.schema)
+
+
+def plan(frame: DataFrame) -> str:
+    return str(frame._jdf.queryExecution().executedPlan().toString())
+
+
+def test_a_day_is_counted_by_country_with_its_rejects_and_by_user(spark: SparkSession) -> None:
+    good = [(None, 1, 2, "FR"), (None, 1, 3, "FR"), (None, 1, 2, "GB"), (None, MAX_ID, 2, "FR")]
+    bad = [("blank", None, None, None), ("country", 1, 2, "XX"), ("country", 1, 2, None)]
+    rows = spark.createDataFrame(
+        [*good, *bad], "reason STRING, sng_id BIGINT, user_id BIGINT, country STRING"
+    )
+    by_country = {tuple(row) for row in run.by_country(rows).collect()}
+    assert by_country == {
+        ("country", "FR", 1, 2),
+        ("country", "FR", MAX_ID, 1),
+        ("country", "GB", 1, 1),
+        ("rejects", "blank", 0, 1),
+        ("rejects", "country", 0, 2),
+    }
+    assert {tuple(row) for row in run.by_user(rows).collect()} == {(2, 1, 2), (3, 1, 1), (2, MAX_ID, 1)}
+
+
+def test_one_user_or_country_with_all_rows_is_spread_over_the_tasks(spark: SparkSession) -> None:
+    rows = spark.range(3000).selectExpr(
+        "CAST(NULL AS STRING) AS reason",
+        "id AS sng_id",
+        "id % 1 AS user_id",
+        "IF(id < 0, 'GB', 'FR') AS country",
+    )
+    # As they are cut, not as they are joined again for being small.
+    kept = {"coalescePartitions.enabled", "localShuffleReader.enabled"}
+    for setting in kept:
+        spark.conf.set(f"spark.sql.adaptive.{setting}", "false")
+    try:
+        counted = [run.by_user(rows), run.by_country(rows)]
+        one_key = counts(spark, Kind.USER, [(0, song, 1) for song in range(3000)])
+        counted.append(merge.summed(one_key, Kind.USER, 50))
+        for frame in counted:
+            shares = frame.rdd.mapPartitions(lambda rows: [sum(1 for _ in rows)]).collect()
+            assert len(shares) == 3
+            assert max(shares) < 1500
+    finally:
+        for setting in kept:
+            spark.conf.set(f"spark.sql.adaptive.{setting}", "true")
+
+
+def test_what_is_written_is_read_again_and_rejects_are_taken_out(context: Context, tmp_path: Path) -> None:
+    spark, fs, root = context.spark, context.fs, str(tmp_path / "day")
+    counted = spark.createDataFrame(
+        [("country", "FR", 1, 2), ("rejects", "blank", 0, 5), ("rejects", "user_id", 0, 7)],
+        "kind STRING, country STRING, sng_id BIGINT, streams BIGINT",
+    )
+    partial.write_countries(fs, counted, root)
+    partial.write_users(counts(spark, Kind.USER, [(5, 1, 1), (MAX_ID, 1, 1)]), root)
+    rejects = partial.take_rejects(spark, fs, root)
+    assert rejects == {**dict.fromkeys(REASONS, 0), "blank": 5, "user_id": 7}
+    assert list(rejects) == list(REASONS)
+    assert sorted(entry.name for entry in fs.list(root)) == ["kind=country", "kind=user"]
+    read = partial.read(spark, Kind.USER, [partial.folder_of(root, Kind.USER)])
+    assert sorted(tuple(row) for row in read.collect()) == [(5, 1, 1), (MAX_ID, 1, 1)]
+    assert all(part.bytes > 0 for part in partial.parts(fs, partial.folder_of(root, Kind.COUNTRY)))
+
+
+def test_a_day_without_good_rows_has_files_with_the_columns(context: Context, tmp_path: Path) -> None:
+    spark, fs, root = context.spark, context.fs, str(tmp_path / "day")
+    counted = spark.createDataFrame(
+        [("rejects", "blank", 0, 5)], "kind STRING, country STRING, sng_id LONG, streams LONG"
+    )
+    partial.write_countries(fs, counted, root)
+    partial.write_users(counts(spark, Kind.USER, []), root)
+    for kind in Kind:
+        folder = partial.folder_of(root, kind)
+        assert partial.parts(fs, folder)
+        assert tuple(spark.read.parquet(folder).columns) == kind.columns
+        assert partial.measure(partial.read(spark, kind, [folder]), kind) == partial.Measure(0, 0, "0" * 32)
+
+
+def test_a_digest_is_of_the_rows_and_of_nothing_else(spark: SparkSession) -> None:
+    rows = [(1, 2, 3), (1, 3, 3), (2, 1, 1)]
+    one = partial.measure(counts(spark, Kind.USER, rows), Kind.USER)
+    assert one == partial.measure(counts(spark, Kind.USER, rows[::-1]).repartition(3), Kind.USER)
+    assert (one.entries, one.streams, len(one.digest)) == (3, 7, 32)
+    for changed in [[(1, 2, 4), *rows[1:]], rows[1:], [*rows, (9, 9, 9)]]:
+        assert partial.measure(counts(spark, Kind.USER, changed), Kind.USER).digest != one.digest
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "1L AS user_id, 1L AS sng_id, 0L AS streams",
+        "-1L AS user_id, 1L AS sng_id, 1L AS streams",
+        "1L AS user_id, CAST(NULL AS BIGINT) AS sng_id, 1L AS streams",
+        "1L AS user, 1L AS sng_id, 1L AS streams",
+        "1L AS user_id, 1L AS sng_id, '1' AS streams",
+    ],
+)
+def test_rows_that_are_no_counts_are_refused(spark: SparkSession, tmp_path: Path, columns: str) -> None:
+    spark.range(1).selectExpr(*columns.split(", ")).write.parquet(str(tmp_path / "bad"))
+    with pytest.raises(Exception, match=f"{partial.DAMAGED}|FAILED_READ_FILE|CANNOT_CONVERT"):
+        partial.measure(partial.read(spark, Kind.USER, [str(tmp_path / "bad")]), Kind.USER)
+
+
+def naive_tops(rows: list[tuple[int, int, int]], top: int) -> set[tuple[int, int, int, int]]:
+    sums: dict[int, Counter[int]] = {}
+    for user, song, streams in rows:
+        sums.setdefault(user, Counter())[song] += streams
+    found = set()
+    for user, songs in sums.items():
+        best = sorted(songs.items(), key=lambda item: (-item[1], item[0]))[:top]
+        found |= {(user, song, streams, place) for place, (song, streams) in enumerate(best, start=1)}
+    return found
+
+
+@pytest.mark.parametrize(("top", "salts"), [(1, 1), (3, 2), (50, 7)])
+def test_tops_of_sums_are_those_of_the_obvious_program(spark: SparkSession, top: int, salts: int) -> None:
+    dice = random.Random(top)
+    # Few songs and streams: ties everywhere, and user 0 has more songs than anybody.
+    rows = [
+        (dice.choice([0, 0, dice.randrange(9)]), dice.randrange(120), dice.randrange(1, 3))
+        for _ in range(900)
+    ]
+    sums = merge.summed(counts(spark, Kind.USER, rows), Kind.USER, salts)
+    found = topk.best(sums, Kind.USER, top).select("user_id", "sng_id", "streams", "place").collect()
+    assert {tuple(row) for row in found} == naive_tops(rows, top)
+    assert len(found) == len({tuple(row) for row in found})
+
+
+def test_a_sum_over_the_largest_bigint_is_an_error(spark: SparkSession) -> None:
+    rows = [(1, 1, MAX_ID - 1), (1, 1, 1)]
+    kept = merge.summed(counts(spark, Kind.USER, rows), Kind.USER, 2).collect()
+    assert [row["streams"] for row in kept] == [MAX_ID]
+    with pytest.raises(Exception, match="ARITHMETIC_OVERFLOW"):
+        merge.summed(counts(spark, Kind.USER, [*rows, (1, 1, 1)]), Kind.USER, 2).collect()
+
+
+def test_the_plan_of_tops_shuffles_twice_and_limits_each_group(context: Context, tmp_path: Path) -> None:
+    folder = str(tmp_path / "counts")
+    counts(context.spark, Kind.COUNTRY, [("FR", 1, 1)]).write.parquet(folder)
+    sums = merge.summed(partial.read(context.spark, Kind.COUNTRY, [folder]), Kind.COUNTRY, 4)
+    text = plan(topk.best(sums, Kind.COUNTRY, MAX_TOP))
+    assert text.count("Exchange ") == 2
+    assert text.count("WindowGroupLimit") >= 2
+    assert "rangepartitioning(country" in text
+    assert "hashpartitioning(country" in text
+    assert "RoundRobin" not in text

@@ -1,0 +1,71 @@
+//! `agg completions`: what a shell needs to complete `agg`'s words.
+
+use clap::{Args, CommandFactory, ValueEnum};
+use clap_complete::Shell;
+
+use crate::cli::Cli;
+use crate::exit::Exit;
+use crate::report;
+use crate::settings::Settings;
+
+const EXAMPLES: &str = "\
+Examples:
+  agg completions bash > ~/.local/share/bash-completion/completions/agg
+  agg completions zsh > \"${fpath[1]}/_agg\"
+  agg completions fish > ~/.config/fish/completions/agg.fish";
+
+/// Print the completions of a shell
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    shell: Which,
+}
+
+/// The shells whose completions are tried out.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Which {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
+    settings.output.refuse_json("completions")?;
+    report::print_bytes(&script(arguments.shell))?;
+    Ok(Exit::Done)
+}
+
+fn script(shell: Which) -> Vec<u8> {
+    let shell = match shell {
+        Which::Bash => Shell::Bash,
+        Which::Zsh => Shell::Zsh,
+        Which::Fish => Shell::Fish,
+    };
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "agg", &mut script);
+    script
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::typed;
+    use super::*;
+
+    #[test]
+    fn every_shell_is_told_every_command() {
+        for shell in [Which::Bash, Which::Zsh, Which::Fish] {
+            let script = String::from_utf8(script(shell)).unwrap();
+            for command in Cli::command().get_subcommands() {
+                assert!(script.contains(command.get_name()), "{shell:?} {}", command.get_name());
+            }
+        }
+    }
+
+    #[test]
+    fn another_shell_is_answered_with_those_there_are() {
+        let refusal = typed("completions csh").unwrap_err();
+        assert!(refusal.contains("bash, zsh, fish"), "{refusal}");
+    }
+}

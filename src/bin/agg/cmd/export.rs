@@ -1,0 +1,137 @@
+//! `agg export`: stored days to tables that other engines read.
+
+use std::path::PathBuf;
+
+use agg::exchange::TableFormat;
+use agg::job::{self, ExportOptions, Selection};
+use agg::{Day, Kind};
+use clap::{Args, ValueEnum};
+
+use crate::exit::Exit;
+use crate::report::Export;
+use crate::settings::Settings;
+
+const EXAMPLES: &str = "\
+Examples:
+  agg export 2021-12-01 2021-12-02 --out dataset      both tables of two days
+  agg export 2021-12-01 --out dataset --kind user --format csv
+  agg export --window 2021-12-07 --out dataset        the week's sums
+  duckdb -c \"from read_parquet('dataset/kind=user/*/*.parquet') limit 5\"
+
+A table is DIR/kind=country/day=DAY/part-0.parquet, or kind=user: country or user_id, sng_id, streams.";
+
+/// Write stored days as tables for other engines
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The days, each by itself (YYYY-MM-DD)
+    #[arg(value_name = "DAY", required_unless_present = "window", conflicts_with = "window")]
+    selected: Vec<Day>,
+
+    /// Folder of the dataset
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+
+    /// Format of the tables
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Parquet)]
+    format: Format,
+
+    /// One of the two tables alone
+    #[arg(long, value_enum, value_name = "KIND")]
+    kind: Option<OneKind>,
+
+    /// Sum the days that end on this one (YYYY-MM-DD)
+    #[arg(long, value_name = "DAY")]
+    window: Option<Day>,
+
+    /// Days in the window, 1 to 3660
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=3660))]
+    days: u32,
+
+    /// Export the window although days of it are not stored
+    #[arg(long)]
+    allow_missing: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Apache Parquet
+    Parquet,
+    /// Comma-separated values with a header
+    Csv,
+    /// One JSON object a line
+    Jsonl,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OneKind {
+    /// Counts of country and song
+    Country,
+    /// Counts of user and song
+    User,
+}
+
+impl Arguments {
+    fn options(&self) -> ExportOptions {
+        let selection = match self.window {
+            Some(day) => {
+                Selection::Window { day, days: self.days, allow_missing: self.allow_missing }
+            }
+            None => Selection::Days(self.selected.clone()),
+        };
+        // The small table first: a full disk or a damaged block is met sooner.
+        let kinds = match self.kind {
+            None => vec![Kind::Country, Kind::User],
+            Some(OneKind::Country) => vec![Kind::Country],
+            Some(OneKind::User) => vec![Kind::User],
+        };
+        let format = match self.format {
+            Format::Parquet => TableFormat::Parquet,
+            Format::Csv => TableFormat::Csv,
+            Format::Jsonl => TableFormat::JsonLines,
+        };
+        ExportOptions { selection, kinds, format, out: self.out.clone() }
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
+    let options = arguments.options();
+    let (report, run) = settings.job(|context| job::export(context, &options))?;
+    settings.output.print(&Export::new(&report, &options, run))?;
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{arguments, typed};
+    use super::*;
+
+    #[test]
+    fn days_go_to_both_tables_as_parquet_when_nothing_is_said() {
+        let options = arguments!(Export, "export 2021-12-01 2021-12-02 --out D").options();
+        let days = ["2021-12-01", "2021-12-02"].map(|day| day.parse().unwrap());
+        assert_eq!(options.selection, Selection::Days(days.to_vec()));
+        assert_eq!(options.kinds, [Kind::Country, Kind::User]);
+        assert_eq!(options.format, TableFormat::Parquet);
+        assert_eq!(options.out, PathBuf::from("D"));
+    }
+
+    #[test]
+    fn a_window_is_a_week_unless_said_otherwise() {
+        let line = "export --window 2021-12-07 --out D --format jsonl --kind user --allow-missing";
+        let options = arguments!(Export, line).options();
+        let day = "2021-12-07".parse().unwrap();
+        assert_eq!(options.selection, Selection::Window { day, days: 7, allow_missing: true });
+        assert_eq!((options.kinds, options.format), (vec![Kind::User], TableFormat::JsonLines));
+    }
+
+    #[test]
+    fn days_or_a_window_are_needed_and_a_folder() {
+        assert!(typed("export --out D").unwrap_err().contains("DAY"));
+        assert!(typed("export 2021-12-01").unwrap_err().contains("--out"));
+        let both = typed("export 2021-12-01 --window 2021-12-07 --out D").unwrap_err();
+        assert!(both.contains("cannot be used with"), "{both}");
+        assert!(typed("export 2021-12-01 --out D --format xml").unwrap_err().contains("'xml'"));
+    }
+}

@@ -1,0 +1,104 @@
+//! `agg report`: a window as a page to look at.
+
+use std::path::{Path, PathBuf};
+
+use agg::Day;
+use agg::job::{self, ReportOptions};
+use clap::Args;
+
+use crate::exit::Exit;
+use crate::report::{self, Page};
+use crate::settings::Settings;
+
+const EXAMPLES: &str = "\
+Examples:
+  agg report --date 2021-12-07 --out week.html       the week that ends there
+  agg report --date 2021-12-31 --days 31 --out december.html
+  agg report --date 2021-12-07 --out week.html --songs songs.csv    with names
+  agg report --date 2021-12-07 --out - > week.html   to standard output
+
+The page is one file that any browser opens from disk. It has no user's ranking.";
+
+/// Write a page to look at: days, countries and their top 50 over the days that end on a date
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Last day of the window (YYYY-MM-DD)
+    #[arg(long, value_name = "DAY")]
+    date: Day,
+
+    /// Days in the window, 1 to 31
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(ReportOptions::MOST_DAYS)))]
+    days: u32,
+
+    /// The page, one HTML file; - for standard output
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+
+    /// Names of songs: a CSV file with the columns id,title,artist
+    #[arg(long, value_name = "FILE")]
+    songs: Option<PathBuf>,
+
+    /// Report although days of the window are not stored; the page shows the gaps
+    #[arg(long)]
+    allow_missing: bool,
+}
+
+impl Arguments {
+    fn options(&self) -> ReportOptions {
+        ReportOptions {
+            days: self.days,
+            out: (self.out != Path::new("-")).then(|| self.out.clone()),
+            songs: self.songs.clone(),
+            allow_missing: self.allow_missing,
+            ..ReportOptions::new(self.date)
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
+    let options = arguments.options();
+    if options.out.is_none() {
+        settings.output.refuse_json("--out -")?;
+    }
+    let (outcome, run) = settings.job(|context| job::report(context, &options))?;
+    match &options.out {
+        Some(path) => settings.output.print(&Page::new(&outcome, &options, path, run))?,
+        None => report::print_bytes(&outcome.page)?,
+    }
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{arguments, typed};
+    use super::*;
+
+    #[test]
+    fn the_usual_page_is_of_a_week() {
+        let options = arguments!(Report, "report --date 2021-12-07 --out week.html").options();
+        let day = "2021-12-07".parse().unwrap();
+        let expected = ReportOptions { out: Some("week.html".into()), ..ReportOptions::new(day) };
+        assert_eq!(options, expected);
+    }
+
+    #[test]
+    fn each_flag_reaches_its_option_and_a_dash_is_no_file() {
+        let line = "report --date 2021-12-07 --days 31 --out - --songs s.csv --allow-missing";
+        let options = arguments!(Report, line).options();
+        assert_eq!((options.days, options.out), (31, None));
+        assert_eq!(options.songs, Some("s.csv".into()));
+        assert!(options.allow_missing);
+    }
+
+    #[test]
+    fn days_have_bounds_and_date_and_file_are_needed() {
+        for wrong in ["--days 0", "--days 32"] {
+            let line = format!("report --date 2021-12-07 --out x {wrong}");
+            assert!(typed(&line).unwrap_err().contains("is not in 1..=31"), "{wrong}");
+        }
+        let refusal = typed("report").unwrap_err();
+        assert!(refusal.contains("--date <DAY>") && refusal.contains("--out <FILE>"), "{refusal}");
+    }
+}

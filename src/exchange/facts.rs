@@ -1,0 +1,303 @@
+//! What an exported table says of itself, as the key-value pairs of Parquet's footer, and back.
+//!
+//! With it a partial can be made again from its export to the last byte; a table that another program wrote has no
+//! facts. `docs/format.md` lists the keys.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Day, InputFacts, RejectCounts, RejectReason};
+
+/// The version of the pairs, and of the columns.
+const VERSION: u16 = 1;
+
+const KEY_FORMAT: &str = "agg.format";
+const KEY_DAY: &str = "agg.day";
+const KEY_WINDOW: &str = "agg.window";
+const KEY_PARTIALS: &str = "agg.partials";
+const KEY_ROWS: &str = "agg.rows";
+const KEY_REJECTS: &str = "agg.rejects";
+const KEY_INPUTS: &str = "agg.inputs";
+
+/// What the rows of a table were counted from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// A day, or a window of days.
+    pub origin: Origin,
+    /// The partials that were read, oldest first.
+    pub partials: Vec<PartialFacts>,
+    /// All rows of the logs.
+    pub rows: u64,
+    /// Rejected rows by reason.
+    pub rejects: RejectCounts,
+    /// The logs of a day, in the order read; empty for a window.
+    pub inputs: Vec<InputFacts>,
+}
+
+/// Which days were counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// One day.
+    Day(Day),
+    /// The days that end on one.
+    Window {
+        /// The first day.
+        from: Day,
+        /// The last day.
+        to: Day,
+        /// How many.
+        days: u32,
+        /// Those without a partial.
+        missing: Vec<Day>,
+    },
+}
+
+/// Which partial was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartialFacts {
+    /// Its day.
+    pub day: Day,
+    /// Format version of the file.
+    pub version: u16,
+    /// Its digest, 32 hexadecimal digits.
+    pub digest: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Window {
+    from: Day,
+    to: Day,
+    days: u32,
+    missing: Vec<Day>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Input {
+    /// Bytes that are not printable ASCII, and `\`, are `\xNN`.
+    name: String,
+    bytes: u64,
+    modified_ns: i64,
+    digest: String,
+    rows: u64,
+}
+
+impl Facts {
+    /// The pairs, always in the same order.
+    pub fn pairs(&self) -> Result<Vec<(&'static str, String)>> {
+        let rejects: Vec<String> =
+            self.rejects.named().map(|(name, count)| format!("\"{name}\":{count}")).collect();
+        let inputs: Vec<Input> = self.inputs.iter().map(Input::from).collect();
+        let origin = match &self.origin {
+            Origin::Day(day) => (KEY_DAY, day.to_string()),
+            Origin::Window { from, to, days, missing } => {
+                let (from, to, days, missing) = (*from, *to, *days, missing.clone());
+                (KEY_WINDOW, json(&Window { from, to, days, missing })?)
+            }
+        };
+        let mut pairs = vec![
+            (KEY_FORMAT, VERSION.to_string()),
+            origin,
+            (KEY_PARTIALS, json(&self.partials)?),
+            (KEY_ROWS, self.rows.to_string()),
+            (KEY_REJECTS, format!("{{{}}}", rejects.join(","))),
+        ];
+        if matches!(self.origin, Origin::Day(_)) {
+            pairs.push((KEY_INPUTS, json(&inputs)?));
+        }
+        Ok(pairs)
+    }
+
+    /// Reads the pairs of a footer; `None` when they are not of `agg`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NewerVersion`], and [`ErrorKind::BadTable`] for pairs that make no sense.
+    pub fn read<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Option<Facts>> {
+        let pairs: BTreeMap<&str, &str> =
+            pairs.filter(|(key, _)| key.starts_with("agg.")).collect();
+        let Some(version) = pairs.get(KEY_FORMAT) else { return Ok(None) };
+        let found: u16 = version.parse().map_err(|_| wrong(KEY_FORMAT))?;
+        if found > VERSION {
+            return Err(ErrorKind::NewerVersion { found, newest: VERSION }.into());
+        }
+        let get = |key: &'static str| pairs.get(key).copied().ok_or_else(|| wrong(key));
+        let origin = match pairs.get(KEY_DAY) {
+            Some(day) => Origin::Day(day.parse().map_err(|_| wrong(KEY_DAY))?),
+            None => {
+                let Window { from, to, days, missing } = parsed(KEY_WINDOW, get(KEY_WINDOW)?)?;
+                Origin::Window { from, to, days, missing }
+            }
+        };
+        let inputs: Vec<Input> = match origin {
+            Origin::Day(_) => parsed(KEY_INPUTS, get(KEY_INPUTS)?)?,
+            Origin::Window { .. } => Vec::new(),
+        };
+        let inputs = inputs.into_iter().map(|input| input.facts().ok_or_else(|| wrong(KEY_INPUTS)));
+        let facts = Facts {
+            origin,
+            partials: parsed(KEY_PARTIALS, get(KEY_PARTIALS)?)?,
+            rows: get(KEY_ROWS)?.parse().map_err(|_| wrong(KEY_ROWS))?,
+            rejects: rejects(&parsed(KEY_REJECTS, get(KEY_REJECTS)?)?)?,
+            inputs: inputs.collect::<Result<_>>()?,
+        };
+        if facts.rows < facts.rejects.total() {
+            return Err(wrong(KEY_REJECTS));
+        }
+        Ok(Some(facts))
+    }
+
+    /// Rows that were counted.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.rows.saturating_sub(self.rejects.total())
+    }
+}
+
+fn rejects(named: &BTreeMap<String, u64>) -> Result<RejectCounts> {
+    let mut counts = RejectCounts::default();
+    for (slot, reason) in counts.0.iter_mut().zip(RejectReason::ALL) {
+        *slot = *named.get(reason.name()).ok_or_else(|| wrong(KEY_REJECTS))?;
+    }
+    // The sum must not wrap, and every reason must be known.
+    let fits = counts.0.iter().try_fold(0u64, |sum, count| sum.checked_add(*count)).is_some();
+    if fits && named.len() == counts.0.len() { Ok(counts) } else { Err(wrong(KEY_REJECTS)) }
+}
+
+fn json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::damaged(error.to_string()))
+}
+
+fn parsed<'a, T: Deserialize<'a>>(key: &str, text: &'a str) -> Result<T> {
+    serde_json::from_str(text).map_err(|_| wrong(key))
+}
+
+fn wrong(key: &str) -> Error {
+    ErrorKind::BadTable(format!("its footer's {key} is missing or makes no sense")).into()
+}
+
+impl From<&InputFacts> for Input {
+    fn from(facts: &InputFacts) -> Self {
+        Input {
+            name: escape(&facts.name),
+            bytes: facts.size,
+            modified_ns: facts.modified_ns,
+            digest: format!("{:032x}", facts.digest),
+            rows: facts.rows,
+        }
+    }
+}
+
+impl Input {
+    fn facts(&self) -> Option<InputFacts> {
+        Some(InputFacts {
+            name: unescape(&self.name)?,
+            size: self.bytes,
+            modified_ns: self.modified_ns,
+            digest: u128::from_str_radix(&self.digest, 16).ok()?,
+            rows: self.rows,
+        })
+    }
+}
+
+fn escape(name: &[u8]) -> String {
+    let mut text = String::with_capacity(name.len());
+    for byte in name {
+        match byte {
+            b' '..=b'~' if *byte != b'\\' => text.push(char::from(*byte)),
+            _ => text.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    text
+}
+
+fn unescape(text: &str) -> Option<Vec<u8>> {
+    let mut pieces = text.split("\\x");
+    let mut name = pieces.next()?.as_bytes().to_vec();
+    for piece in pieces {
+        let (digits, rest) = piece.split_at_checked(2)?;
+        name.push(u8::from_str_radix(digits, 16).ok()?);
+        name.extend_from_slice(rest.as_bytes());
+    }
+    Some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> Day {
+        text.parse().unwrap()
+    }
+
+    fn facts() -> Facts {
+        let name = b"a\\x41\xff \n.log".to_vec();
+        Facts {
+            origin: Origin::Day(day("2021-12-01")),
+            partials: vec![PartialFacts {
+                day: day("2021-12-01"),
+                version: 1,
+                digest: format!("{:032x}", 5),
+            }],
+            rows: 9,
+            rejects: RejectCounts([1, 0, 2, 0, 0, 0]),
+            inputs: vec![InputFacts { name, size: 8, modified_ns: -7, digest: u128::MAX, rows: 9 }],
+        }
+    }
+
+    fn read(pairs: &[(&str, String)]) -> Result<Option<Facts>> {
+        Facts::read(pairs.iter().map(|(key, value)| (*key, value.as_str())))
+    }
+
+    #[test]
+    fn the_pairs_of_a_day_are_these() {
+        let expected = [
+            ("agg.format", "1"),
+            ("agg.day", "2021-12-01"),
+            (
+                "agg.partials",
+                r#"[{"day":"2021-12-01","version":1,"digest":"00000000000000000000000000000005"}]"#,
+            ),
+            ("agg.rows", "9"),
+            (
+                "agg.rejects",
+                r#"{"too_long":1,"blank":0,"field_count":2,"song_id":0,"user_id":0,"country":0}"#,
+            ),
+            (
+                "agg.inputs",
+                r#"[{"name":"a\\x5cx41\\xff \\x0a.log","bytes":8,"modified_ns":-7,"digest":"ffffffffffffffffffffffffffffffff","rows":9}]"#,
+            ),
+        ];
+        let pairs = facts().pairs().unwrap();
+        let told: Vec<_> = pairs.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        assert_eq!(told, expected);
+        assert_eq!(read(&pairs).unwrap(), Some(facts()));
+    }
+
+    #[test]
+    fn those_of_a_window_come_back() {
+        let (from, to) = (day("2021-12-01"), day("2021-12-03"));
+        let origin = Origin::Window { from, to, days: 3, missing: vec![day("2021-12-02")] };
+        let facts = Facts { origin, inputs: Vec::new(), ..facts() };
+        assert_eq!(read(&facts.pairs().unwrap()).unwrap(), Some(facts));
+    }
+
+    #[test]
+    fn pairs_of_others_are_no_facts_and_those_that_make_no_sense_are_refused() {
+        assert_eq!(read(&[("ARROW:schema", String::new())]).unwrap(), None);
+        let pairs = facts().pairs().unwrap();
+        let newer = read(&[("agg.format", "2".to_owned())]).unwrap_err();
+        assert!(matches!(newer.kind(), ErrorKind::NewerVersion { found: 2, newest: 1 }));
+        for (at, (key, _)) in pairs.iter().enumerate() {
+            for value in ["", "-1", "{}", "[{}]"] {
+                let mut pairs = pairs.clone();
+                pairs[at].1 = value.to_owned();
+                let error = read(&pairs).unwrap_err();
+                assert!(error.to_string().contains(key), "{error}");
+            }
+        }
+        let mut more = facts();
+        more.rejects.0[0] = 10;
+        assert!(read(&more.pairs().unwrap()).is_err());
+    }
+}

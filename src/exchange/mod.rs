@@ -1,0 +1,283 @@
+//! Tables of counts and tops in the formats that other programs read: Parquet, CSV, JSON lines.
+//!
+//! A [`Table`] has the key of its kind (`country` or `user_id`), perhaps a `rank`, `sng_id` and `streams`. An [`Encoder`]
+//! turns stretches of rows into [`Chunk`]s on any thread; a [`TableWriter`] puts the chunks of a file one behind
+//! the other. Cut every [`Encoder::group_rows`] rows, the bytes depend on the rows and their [`Facts`] alone.
+//!
+//! Parquet is behind the feature `parquet`; a build without it refuses the format and has no reader. Which files
+//! there are and where they go is the business of `store`, what is in them that of `job`.
+
+mod facts;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod text;
+
+use std::fmt;
+use std::io::Write;
+
+use crate::error::{Error, Result};
+use crate::model::Kind;
+
+pub use facts::{Facts, Origin, PartialFacts};
+#[cfg(feature = "parquet")]
+pub use parquet::{GroupReader, Judge, TableFile, TableLimits};
+
+/// Rows of a Parquet row group.
+///
+/// An engine skips by row groups, so that one user is one group of a few hundred; a group's encoding takes about 8 MB
+/// of memory.
+pub const GROUP_ROWS: usize = 128 << 10;
+
+/// Rows of text that are formatted at once: about a megabyte.
+const TEXT_ROWS: usize = 16 << 10;
+
+/// Row groups of a file at most (134 million rows): what the file's footer must say of each of them is held in
+/// memory until its end. What is more goes to the next file.
+pub const MOST_GROUPS: usize = 1024;
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TableFormat {
+    /// Apache Parquet, compressed with zstd.
+    Parquet,
+    /// Comma-separated values with a header, RFC 4180 without anything to quote.
+    Csv,
+    /// One JSON object a line.
+    JsonLines,
+}
+
+impl TableFormat {
+    /// How names of such files end, without the dot.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            TableFormat::Parquet => "parquet",
+            TableFormat::Csv => "csv",
+            TableFormat::JsonLines => "jsonl",
+        }
+    }
+}
+
+impl fmt::Display for TableFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.extension())
+    }
+}
+
+/// What a table's rows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Table {
+    /// What its keys are.
+    pub kind: Kind,
+    /// Whether it has a column `rank` behind the key.
+    pub ranked: bool,
+}
+
+impl Table {
+    /// The counts of a run: key, song, streams.
+    #[must_use]
+    pub const fn counts(kind: Kind) -> Self {
+        Table { kind, ranked: false }
+    }
+
+    /// The best songs of each key, with their ranks from 1.
+    #[must_use]
+    pub const fn tops(kind: Kind) -> Self {
+        Table { kind, ranked: true }
+    }
+
+    /// The names of its columns, in order.
+    #[must_use]
+    pub fn columns(self) -> Vec<&'static str> {
+        let ranked = self.ranked.then_some(RANK);
+        [key_column(self.kind)].into_iter().chain(ranked).chain([SONG, STREAMS]).collect()
+    }
+}
+
+/// The column of song ids.
+pub(crate) const SONG: &str = "sng_id";
+/// The column of counts.
+pub(crate) const STREAMS: &str = "streams";
+/// The column of ranks.
+pub(crate) const RANK: &str = "rank";
+
+/// The column of a kind's keys.
+#[must_use]
+pub const fn key_column(kind: Kind) -> &'static str {
+    match kind {
+        Kind::User => "user_id",
+        Kind::Country => "country",
+    }
+}
+
+/// Rows of a table as columns of equal length.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// User ids or country numbers.
+    pub keys: &'a [u64],
+    /// Ranks from 1; empty for a table without them.
+    pub ranks: &'a [u64],
+    /// Song ids.
+    pub songs: &'a [u64],
+    /// Streams.
+    pub counts: &'a [u64],
+}
+
+/// Encodes rows of one table in one format. Shared by the threads that do it.
+#[derive(Debug)]
+pub struct Encoder {
+    format: TableFormat,
+    table: Table,
+    #[cfg(feature = "parquet")]
+    layout: parquet::Layout,
+}
+
+/// A stretch of encoded rows.
+#[derive(Debug)]
+pub struct Chunk {
+    rows: usize,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Text(Vec<u8>),
+    #[cfg(feature = "parquet")]
+    RowGroup(parquet::RowGroup),
+}
+
+impl Encoder {
+    /// # Errors
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a format that this build lacks.
+    pub fn new(format: TableFormat, table: Table) -> Result<Self> {
+        check_supported(format)?;
+        Ok(Encoder {
+            format,
+            table,
+            #[cfg(feature = "parquet")]
+            layout: parquet::Layout::new(table)?,
+        })
+    }
+
+    /// The format it writes.
+    #[must_use]
+    pub fn format(&self) -> TableFormat {
+        self.format
+    }
+
+    /// Rows of a chunk: of a Parquet row group, or of a buffer of text.
+    #[must_use]
+    pub fn group_rows(&self) -> usize {
+        match self.format {
+            TableFormat::Parquet => GROUP_ROWS,
+            TableFormat::Csv | TableFormat::JsonLines => TEXT_ROWS,
+        }
+    }
+
+    /// Encodes rows: [`Encoder::group_rows`] of them, or fewer at the end of a file.
+    pub fn encode(&self, rows: Rows<'_>) -> Result<Chunk> {
+        let content = match self.format {
+            TableFormat::Csv => Content::Text(text::csv(self.table, rows)),
+            TableFormat::JsonLines => Content::Text(text::json_lines(self.table, rows)),
+            #[cfg(feature = "parquet")]
+            TableFormat::Parquet => Content::RowGroup(self.layout.encode(rows)?),
+            #[cfg(not(feature = "parquet"))]
+            TableFormat::Parquet => return Err(unsupported()),
+        };
+        Ok(Chunk { rows: rows.keys.len(), content })
+    }
+
+    /// Starts a file. What it says of itself (`facts`) stands in Parquet's footer; the other formats have no place for
+    /// it.
+    pub fn begin<W: Write + Send>(&self, sink: W, facts: &Facts) -> Result<TableWriter<W>> {
+        let sink = match self.format {
+            TableFormat::Csv => Sink::Text(write_first(sink, &text::csv_header(self.table))?),
+            TableFormat::JsonLines => Sink::Text(sink),
+            #[cfg(feature = "parquet")]
+            TableFormat::Parquet => Sink::Parquet(self.layout.begin(sink, facts)?),
+            #[cfg(not(feature = "parquet"))]
+            TableFormat::Parquet => return Err(unsupported()),
+        };
+        // A build without Parquet has nowhere to put them.
+        let _ = facts;
+        Ok(TableWriter { sink, rows: 0, chunks: 0 })
+    }
+}
+
+/// One file of a table, written front to back.
+#[derive(Debug)]
+pub struct TableWriter<W: Write + Send> {
+    sink: Sink<W>,
+    rows: u64,
+    chunks: usize,
+}
+
+#[derive(Debug)]
+enum Sink<W: Write + Send> {
+    Text(W),
+    #[cfg(feature = "parquet")]
+    Parquet(parquet::FileWriter<W>),
+}
+
+impl<W: Write + Send> TableWriter<W> {
+    /// Appends a chunk of the same encoder.
+    pub fn append(&mut self, chunk: Chunk) -> Result<()> {
+        self.rows += chunk.rows as u64;
+        self.chunks += 1;
+        match (&mut self.sink, chunk.content) {
+            (Sink::Text(sink), Content::Text(bytes)) => sink.write_all(&bytes).map_err(failed),
+            #[cfg(feature = "parquet")]
+            (Sink::Parquet(sink), Content::RowGroup(group)) => sink.append(group),
+            #[cfg(feature = "parquet")]
+            _ => Err(crate::ErrorKind::Fault("a chunk of another format").into()),
+        }
+    }
+
+    /// Whether it has as many row groups as a file may have; text has no such bound.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        !matches!(self.sink, Sink::Text(_)) && self.chunks >= MOST_GROUPS
+    }
+
+    /// Rows so far.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Ends the file and gives the sink back, not flushed.
+    pub fn finish(self) -> Result<W> {
+        match self.sink {
+            Sink::Text(sink) => Ok(sink),
+            #[cfg(feature = "parquet")]
+            Sink::Parquet(sink) => sink.finish(),
+        }
+    }
+}
+
+fn failed(error: std::io::Error) -> Error {
+    Error::io("write", error)
+}
+
+fn write_first<W: Write>(mut sink: W, bytes: &[u8]) -> Result<W> {
+    sink.write_all(bytes).map_err(failed)?;
+    Ok(sink)
+}
+
+/// Whether this build writes (and, for Parquet, reads) the format.
+///
+/// # Errors
+/// [`ErrorKind::Usage`](crate::ErrorKind::Usage), which says so.
+pub fn check_supported(format: TableFormat) -> Result<()> {
+    match format {
+        #[cfg(not(feature = "parquet"))]
+        TableFormat::Parquet => Err(unsupported()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(feature = "parquet"))]
+fn unsupported() -> Error {
+    let text = "this build of agg lacks Parquet: build it with the feature 'parquet', which is on unless turned off";
+    crate::ErrorKind::Usage(text.to_owned()).into()
+}

@@ -1,0 +1,105 @@
+//! Rows as text: comma-separated values and JSON lines. Nothing in them needs quoting.
+
+use super::{Rows, Table};
+use crate::model::{Country, Kind};
+
+/// Bytes of a row, as a guess to start from.
+const USUAL_ROW: usize = 32;
+
+/// The first line of a CSV file.
+pub(super) fn csv_header(table: Table) -> Vec<u8> {
+    let mut line = table.columns().join(",").into_bytes();
+    line.push(b'\n');
+    line
+}
+
+/// A line a row, fields separated by commas.
+pub(super) fn csv(table: Table, rows: Rows<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(rows.keys.len() * USUAL_ROW);
+    each(rows, |key, numbers| {
+        write_key(table.kind, key, &mut out);
+        for number in numbers {
+            out.push(b',');
+            out.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes());
+        }
+        out.push(b'\n');
+    });
+    out
+}
+
+/// An object a row; countries are strings, all else numbers.
+pub(super) fn json_lines(table: Table, rows: Rows<'_>) -> Vec<u8> {
+    let names = table.columns();
+    let mut out = Vec::with_capacity(rows.keys.len() * 2 * USUAL_ROW);
+    let quote: &[u8] = if table.kind == Kind::Country { b"\"" } else { b"" };
+    each(rows, |key, numbers| {
+        let mut names = names.iter();
+        let mut name = |out: &mut Vec<u8>, before: &[u8]| {
+            out.extend_from_slice(before);
+            out.extend_from_slice(names.next().copied().unwrap_or_default().as_bytes());
+            out.extend_from_slice(b"\":");
+        };
+        name(&mut out, b"{\"");
+        out.extend_from_slice(quote);
+        write_key(table.kind, key, &mut out);
+        out.extend_from_slice(quote);
+        for number in numbers {
+            name(&mut out, b",\"");
+            out.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes());
+        }
+        out.extend_from_slice(b"}\n");
+    });
+    out
+}
+
+/// Hands out each row: its key, then its numbers in the order of the columns.
+fn each(rows: Rows<'_>, mut row: impl FnMut(u64, &[u64])) {
+    let counted = rows.songs.iter().zip(rows.counts);
+    for (at, (&key, (&song, &count))) in rows.keys.iter().zip(counted).enumerate() {
+        match rows.ranks.get(at) {
+            Some(&rank) => row(key, &[rank, song, count]),
+            None => row(key, &[song, count]),
+        }
+    }
+}
+
+fn write_key(kind: Kind, key: u64, out: &mut Vec<u8>) {
+    match (kind, Country::from_number(key)) {
+        (Kind::Country, Some(country)) => out.extend_from_slice(&country.letters()),
+        _ => out.extend_from_slice(itoa::Buffer::new().format(key).as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn counts_are_these_lines() {
+        let table = Table::counts(Kind::User);
+        let rows = Rows { keys: &[7, 8], ranks: &[], songs: &[1, 9_000_000_000], counts: &[3, 1] };
+        assert_eq!(text(csv_header(table)), "user_id,sng_id,streams\n");
+        assert_eq!(text(csv(table, rows)), "7,1,3\n8,9000000000,1\n");
+        assert_eq!(
+            text(json_lines(table, rows)),
+            "{\"user_id\":7,\"sng_id\":1,\"streams\":3}\n{\"user_id\":8,\"sng_id\":9000000000,\"streams\":1}\n"
+        );
+    }
+
+    #[test]
+    fn tops_have_a_rank_and_countries_their_letters() {
+        let table = Table::tops(Kind::Country);
+        let france = u64::from(Country::from_letters(b'F', b'R').unwrap().number());
+        let rows = Rows { keys: &[france], ranks: &[1], songs: &[5], counts: &[2] };
+        assert_eq!(text(csv_header(table)), "country,rank,sng_id,streams\n");
+        assert_eq!(text(csv(table, rows)), "FR,1,5,2\n");
+        assert_eq!(
+            text(json_lines(table, rows)),
+            "{\"country\":\"FR\",\"rank\":1,\"sng_id\":5,\"streams\":2}\n"
+        );
+    }
+}

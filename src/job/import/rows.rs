@@ -1,0 +1,394 @@
+//! The rows of tables to the runs of a partial.
+//!
+//! Tables that are sorted, each and one behind the other, as `export` writes them, become a run as they are read: a row
+//! group is a piece. Whether they are is only known once they were read; where they are not, all is read again,
+//! a stretch at a time, each stretch sorted and spilled, and the spills are merged.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::super::join::{Input, Scratch, join_run, open_merged, temporary_writer};
+use super::super::{Context, Phase};
+use crate::error::{Error, ErrorKind, Result};
+use crate::exchange::{GroupReader, Judge, TableFile};
+use crate::fs::TemporaryFile;
+use crate::model::{Batch, Day, Entry, Kind, MAX_ID, Position, RejectCounts};
+use crate::partial::{self, Shape, Writer};
+
+/// Rows that are read between two looks at the stop flag.
+const ROWS_AT_ONCE: usize = 64 << 10;
+/// Entries of a piece of a spill.
+const SPILL_PIECE: usize = 64 << 10;
+
+type PartialWriter = Writer<Box<dyn TemporaryFile>>;
+
+/// Reads tables into a partial.
+pub(super) struct Reading<'a> {
+    context: &'a Context,
+    pool: &'a rayon::ThreadPool,
+    files: &'a [TableFile],
+    judge: &'a Judge,
+    scratch: Scratch<'a>,
+    /// Streams of each file.
+    streams: Vec<AtomicU64>,
+    /// Runs that were spilled.
+    pub(super) spilled_runs: usize,
+}
+
+/// A row group: of which file, and which one of it.
+type Group = (usize, usize);
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(
+        context: &'a Context,
+        pool: &'a rayon::ThreadPool,
+        files: &'a [TableFile],
+        judge: &'a Judge,
+        scratch: Scratch<'a>,
+    ) -> Self {
+        let streams = files.iter().map(|_| AtomicU64::new(0)).collect();
+        Reading { context, pool, files, judge, scratch, streams, spilled_runs: 0 }
+    }
+
+    /// Streams of each file; those of a file whose counts exceed 2^64-1 stay there.
+    pub(super) fn streams(&self) -> Vec<u64> {
+        self.streams.iter().map(|streams| streams.load(Ordering::Relaxed)).collect()
+    }
+
+    /// Writes both runs to a writer that `create` makes; it is made again where a run proves to be unsorted.
+    pub(super) fn write(
+        &mut self,
+        create: &dyn Fn() -> Result<PartialWriter>,
+    ) -> Result<PartialWriter> {
+        let mut sorted = Kind::ALL.map(|kind| self.may_be_sorted(kind));
+        'again: loop {
+            let mut writer = create()?;
+            for (kind, sorted) in Kind::ALL.into_iter().zip(&mut sorted) {
+                self.forget(kind);
+                if !*sorted {
+                    self.write_unsorted(kind, &mut writer)?;
+                } else if !self.write_sorted(kind, &mut writer)? {
+                    tracing::info!(
+                        kind = kind.noun(),
+                        "the tables are not sorted: reading them again"
+                    );
+                    *sorted = false;
+                    continue 'again;
+                }
+            }
+            return Ok(writer);
+        }
+    }
+
+    /// Forgets the streams of files that are read again.
+    fn forget(&self, kind: Kind) {
+        for (file, streams) in self.files.iter().zip(&self.streams) {
+            if file.kind() == kind {
+                streams.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// The row groups of a kind that have rows.
+    fn groups(&self, kind: Kind) -> Vec<Group> {
+        let files = self.files.iter().enumerate().filter(|(_, file)| file.kind() == kind);
+        let groups = files.flat_map(|(at, file)| (0..file.groups()).map(move |group| (at, group)));
+        groups.filter(|group| self.rows(*group) > 0).collect()
+    }
+
+    fn rows(&self, (file, group): Group) -> u64 {
+        self.files.get(file).map_or(0, |file| file.group_rows(group))
+    }
+
+    /// Whether each row group fits a piece and none begins before the one in front of it ends, as far as the footers
+    /// tell.
+    fn may_be_sorted(&self, kind: Kind) -> bool {
+        let most = self.context.budget.import().piece_rows;
+        let groups = self.groups(kind);
+        let keys = |(file, group): Group| self.files.get(file)?.group_keys(group);
+        let follow = groups.windows(2).all(|pair| match pair {
+            [one, two] => keys(*one).zip(keys(*two)).is_none_or(|(one, two)| one.1 <= two.0),
+            _ => true,
+        });
+        follow && groups.iter().all(|group| self.rows(*group) <= most as u64)
+    }
+
+    fn reader(&self, (file, group): Group) -> Result<GroupReader<'a>> {
+        let file = self.files.get(file).ok_or(ErrorKind::Fault("there is no such table"))?;
+        file.group(group, self.judge)
+    }
+
+    /// Counts what was read of a file.
+    fn told(&self, (file, _): Group, counts: &[u64]) {
+        self.context.observer.advance(Phase::Import, counts.len() as u64);
+        let more = counts.iter().fold(0u64, |sum, count| sum.saturating_add(*count));
+        if let Some(streams) = self.streams.get(file) {
+            let add = |sum: u64| Some(sum.saturating_add(more));
+            let _ = streams.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        }
+    }
+
+    /// Writes a run whose row groups are its pieces; false when they prove to be out of order.
+    fn write_sorted(&self, kind: Kind, writer: &mut PartialWriter) -> Result<bool> {
+        let groups = self.groups(kind);
+        let ends = Ends::new(groups.len());
+        let shape = Shape { pool: self.pool, pieces: groups.len() };
+        let written = partial::write_run(
+            writer,
+            shape,
+            || (),
+            |(), at| {
+                let Some(group) = groups.get(at) else { return Ok(Batch::default()) };
+                let batch = self.whole_group(*group)?;
+                ends.check(at, &batch)?;
+                Ok(batch)
+            },
+        );
+        match written {
+            Err(_) if ends.disorder.load(Ordering::Relaxed) => Ok(false),
+            other => other.map(|()| true),
+        }
+    }
+
+    fn whole_group(&self, group: Group) -> Result<Batch> {
+        let most = self.context.budget.import().piece_rows as u64;
+        let rows = usize::try_from(self.rows(group).min(most)).unwrap_or(0);
+        let mut batch = Batch::with_capacity(rows);
+        let mut reader = self.reader(group)?;
+        loop {
+            self.context.check_stop()?;
+            let before = batch.len();
+            let more = reader.next(ROWS_AT_ONCE, &mut batch)?;
+            self.told(group, batch.counts.get(before..).unwrap_or_default());
+            if !more {
+                return Ok(batch);
+            }
+        }
+    }
+
+    /// Sorts and spills the rows a stretch at a time, then merges the spills into the run.
+    fn write_unsorted(&mut self, kind: Kind, writer: &mut PartialWriter) -> Result<()> {
+        let spills = self.spill(kind)?;
+        self.spilled_runs += spills.len();
+        let plan = self.context.budget.join();
+        let opened = open_merged(self.context, self.pool, plan, spills, self.scratch)?;
+        join_run(self.context, self.pool, plan, &opened.partials, kind, writer)
+    }
+
+    fn spill(&self, kind: Kind) -> Result<Vec<Input>> {
+        let groups = self.groups(kind);
+        let next = AtomicUsize::new(0);
+        let stretches: Vec<Mutex<Stretch<'a>>> =
+            (0..self.pool.current_num_threads()).map(|_| Mutex::default()).collect();
+        let mut spills = Vec::new();
+        loop {
+            // Each thread sorts what it has read; then all of them encode one stretch after the other.
+            let filled = self.pool.broadcast(|thread| {
+                let Some(stretch) = stretches.get(thread.index()) else { return Ok(false) };
+                let mut stretch = stretch.lock().unwrap_or_else(PoisonError::into_inner);
+                stretch.fill(self, &groups, &next)
+            });
+            let mut more = false;
+            for filled in filled {
+                more |= filled?;
+            }
+            for stretch in &stretches {
+                let stretch = stretch.lock().unwrap_or_else(PoisonError::into_inner);
+                if !stretch.entries.is_empty() {
+                    spills.push(self.spill_sorted(kind, &stretch.entries)?);
+                }
+            }
+            if !more {
+                return Ok(spills);
+            }
+        }
+    }
+
+    /// Writes sorted entries as a partial. Its other run is one entry: both have to have the same sum.
+    fn spill_sorted(&self, kind: Kind, entries: &[Entry]) -> Result<Input> {
+        let mut writer = temporary_writer((self.scratch)()?)?;
+        let sum = entries.iter().try_fold(0u64, |sum, entry| sum.checked_add(entry.count));
+        let sum = sum.filter(|sum| *sum <= MAX_ID).ok_or_else(|| {
+            Error::from(ErrorKind::BadTable("its streams sum to more than 2^63-1".to_owned()))
+        })?;
+        let pieces = cut(entries);
+        let balance = [Entry { key: 0, song: 0, count: sum }];
+        let balance = [balance.as_slice()];
+        for run in Kind::ALL {
+            let pieces: &[&[Entry]] = if run == kind { &pieces } else { &balance };
+            let shape = Shape { pool: self.pool, pieces: pieces.len() };
+            let make = |(): &mut (), at: usize| {
+                sum_equal(run, pieces.get(at).copied().unwrap_or_default())
+            };
+            partial::write_run(&mut writer, shape, || (), make)?;
+        }
+        let day = Day::new(1970, 1, 1).ok_or(ErrorKind::Fault("there is no 1970-01-01"))?;
+        let finished = writer.finish(day, sum, RejectCounts::default(), Vec::new())?;
+        Input::spilled(finished.sink)
+    }
+}
+
+/// Where the pieces of a run begin and end, as far as they were read.
+struct Ends {
+    ends: Mutex<Vec<Option<(Position, Position)>>>,
+    disorder: AtomicBool,
+}
+
+impl Ends {
+    fn new(pieces: usize) -> Self {
+        Ends { ends: Mutex::new(vec![None; pieces]), disorder: AtomicBool::new(false) }
+    }
+
+    /// Refuses a piece that is not sorted, or does not stand between its neighbours.
+    fn check(&self, at: usize, batch: &Batch) -> Result<()> {
+        let position = |at: usize| {
+            let key = batch.keys.get(at).copied()?;
+            batch.songs.get(at).map(|&song| Position { key, song })
+        };
+        let ends = position(0).zip(batch.len().checked_sub(1).and_then(position));
+        let mut all = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = all.get_mut(at) {
+            *slot = ends;
+        }
+        let first = at.saturating_sub(1);
+        let near = all.get(first..all.len().min(at + 2)).unwrap_or_default();
+        let between = near.windows(2).all(|pair| match pair {
+            [Some(one), Some(two)] => one.1 < two.0,
+            _ => true,
+        });
+        if between && is_sorted(batch) {
+            return Ok(());
+        }
+        self.disorder.store(true, Ordering::Relaxed);
+        Err(Error::damaged("the tables are not sorted"))
+    }
+}
+
+fn is_sorted(batch: &Batch) -> bool {
+    let keys = batch.keys.windows(2);
+    let mut pairs = keys.zip(batch.songs.windows(2));
+    pairs.all(|pair| match pair {
+        ([key, next_key], [song, next_song]) => (key, song) < (next_key, next_song),
+        _ => true,
+    })
+}
+
+/// What one thread has read and not spilled, and where it goes on.
+#[derive(Default)]
+struct Stretch<'a> {
+    entries: Vec<Entry>,
+    batch: Batch,
+    open: Option<(Group, GroupReader<'a>)>,
+}
+
+impl<'a> Stretch<'a> {
+    /// Reads until the buffer is full or no row group is left, and sorts; true when there may be more.
+    fn fill(
+        &mut self,
+        reading: &Reading<'a>,
+        groups: &[Group],
+        next: &AtomicUsize,
+    ) -> Result<bool> {
+        let most = reading.context.budget.import().sorted_rows;
+        self.entries.clear();
+        self.entries.reserve_exact(most);
+        let mut more = true;
+        while more && self.entries.len() < most {
+            reading.context.check_stop()?;
+            if self.open.is_none() {
+                let group = groups.get(next.fetch_add(1, Ordering::Relaxed)).copied();
+                self.open = match group {
+                    Some(group) => Some((group, reading.reader(group)?)),
+                    None => None,
+                };
+            }
+            let Some((group, reader)) = &mut self.open else {
+                more = false;
+                break;
+            };
+            self.batch.clear();
+            let wanted = ROWS_AT_ONCE.min(most - self.entries.len());
+            let goes_on = reader.next(wanted, &mut self.batch)?;
+            reading.told(*group, &self.batch.counts);
+            self.entries.extend(self.batch.iter());
+            if !goes_on {
+                self.open = None;
+            }
+        }
+        self.entries.sort_unstable_by_key(|entry| (entry.key, entry.song));
+        Ok(more)
+    }
+}
+
+/// Sorted entries in pieces, no pair in two of them.
+fn cut(entries: &[Entry]) -> Vec<&[Entry]> {
+    let mut pieces = Vec::new();
+    let mut rest = entries;
+    while !rest.is_empty() {
+        let least = rest.len().min(SPILL_PIECE);
+        let (piece, after) = rest.split_at_checked(least).unwrap_or((rest, &[]));
+        let last = piece.last().map(|entry| (entry.key, entry.song));
+        let same = after.iter().take_while(|entry| Some((entry.key, entry.song)) == last).count();
+        let (piece, after) = rest.split_at_checked(least + same).unwrap_or((rest, &[]));
+        pieces.push(piece);
+        rest = after;
+    }
+    pieces
+}
+
+/// Adds the counts of equal pairs.
+fn sum_equal(kind: Kind, entries: &[Entry]) -> Result<Batch> {
+    let mut batch = Batch::with_capacity(entries.len());
+    for same in entries.chunk_by(|one, two| (one.key, one.song) == (two.key, two.song)) {
+        let Some(&Entry { key, song, .. }) = same.first() else { continue };
+        let sum = same.iter().try_fold(0u64, |sum, entry| sum.checked_add(entry.count));
+        let count = sum
+            .filter(|sum| *sum <= MAX_ID)
+            .ok_or_else(|| Error::from(ErrorKind::SumOverflow { key: kind.describe(key), song }))?;
+        batch.push(Entry { key, song, count });
+    }
+    Ok(batch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(key: u64, song: u64, count: u64) -> Entry {
+        Entry { key, song, count }
+    }
+
+    #[test]
+    fn equal_pairs_are_never_cut_apart_and_are_summed() {
+        let mut entries = vec![entry(1, 1, 1); SPILL_PIECE - 1];
+        entries.extend([entry(1, 2, 1), entry(1, 2, 4), entry(2, 0, 3)]);
+        let pieces = cut(&entries);
+        assert_eq!(
+            pieces.iter().map(|piece| piece.len()).collect::<Vec<_>>(),
+            [SPILL_PIECE + 1, 1]
+        );
+        let sums: Vec<Entry> = sum_equal(Kind::User, pieces[0]).unwrap().iter().collect();
+        assert_eq!(sums, [entry(1, 1, SPILL_PIECE as u64 - 1), entry(1, 2, 5)]);
+        let error = sum_equal(Kind::User, &[entry(7, 8, MAX_ID), entry(7, 8, 1)]).unwrap_err();
+        assert_eq!(error.to_string(), "the count of user 7 and song 8 exceeds 2^63-1");
+    }
+
+    #[test]
+    fn a_piece_out_of_order_is_found_whichever_comes_last() {
+        let batch = |entries: &[Entry]| entries.iter().copied().collect::<Batch>();
+        let [low, high] = [batch(&[entry(1, 1, 1), entry(1, 2, 1)]), batch(&[entry(1, 3, 1)])];
+        let ends = Ends::new(3);
+        ends.check(2, &high).unwrap();
+        ends.check(0, &low).unwrap();
+        ends.check(1, &Batch::default()).unwrap();
+        for (first, second) in
+            [((0, &high), (1, &low)), ((1, &low), (0, &high)), ((0, &low), (1, &low))]
+        {
+            let ends = Ends::new(2);
+            ends.check(first.0, first.1).unwrap();
+            assert!(ends.check(second.0, second.1).is_err() && ends.disorder.into_inner());
+        }
+        let unsorted = batch(&[entry(1, 2, 1), entry(1, 2, 1)]);
+        assert!(Ends::new(1).check(0, &unsorted).is_err());
+    }
+}

@@ -1,0 +1,309 @@
+//! The tables of a day, open and agreeing with each other, to its published partial.
+
+use std::path::PathBuf;
+
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+
+use super::super::Context;
+use super::super::inspect::open_day;
+use super::super::join::temporary_writer;
+use super::super::reduce_day::{Counted, ReduceOutcome};
+use super::rows::Reading;
+use super::{ImportOptions, ImportReport};
+use crate::error::{Error, ErrorKind, Result};
+use crate::exchange::{Facts, Judge, Origin, TableFile, TableLimits};
+use crate::fs::TemporaryFile;
+use crate::job::Phase;
+use crate::model::{Day, InputFacts, Kind, MAX_ID, RejectCounts};
+use crate::partial::{Finished, Metadata, Partial, VERSION, Writer};
+use crate::row::CountrySet;
+use crate::store::{self, Partition, Store, StoreLock};
+
+/// A digest is made of the digests of pieces of so many bytes.
+const PIECE: usize = 1 << 20;
+
+/// The tables of one import.
+pub(super) struct Tables {
+    pub(super) files: Vec<TableFile>,
+    /// What all of them say of themselves; `None` for those of other programs.
+    facts: Option<Facts>,
+}
+
+/// Imports the tables that were found.
+pub(super) fn import_found(
+    context: &Context,
+    options: &ImportOptions,
+    found: &[PathBuf],
+) -> Result<ImportReport> {
+    let files = context.files.as_ref();
+    let tables = Tables::open(context, options.day, found)?;
+    let store = Store::new(&context.store);
+    let lock = StoreLock::take(files, &store)?;
+    let replaces = store.open_partial(files, options.day)?.is_some();
+    let existing = if options.force { None } else { open_day(context, &store, options.day)? };
+    if let Some(partial) = existing.as_ref().filter(|partial| tables.are_inputs_of(partial)) {
+        let unchanged = ReduceOutcome::Unchanged;
+        return Ok(tables.report(&store, partial.metadata(), partial.bytes(), unchanged));
+    }
+    let counted = count(context, options, &tables, existing.as_ref(), &lock)?;
+    let Finished { sink, bytes, digest, metadata } = counted.partial;
+    let outcome = match &existing {
+        Some(partial) if partial.digest() == digest => ReduceOutcome::Unchanged,
+        Some(_) => return Err(ErrorKind::DayExists(options.day).into()),
+        None if replaces => ReduceOutcome::Replaced,
+        None => ReduceOutcome::Reduced,
+    };
+    if outcome != ReduceOutcome::Unchanged {
+        // The rejected rows themselves do not travel.
+        let rejects = lock.temporary_rejects(files)?;
+        context.phase(Phase::Publish, Some(2), || {
+            store::publish_day(files, &lock, options.day, rejects, sink)
+        })?;
+    }
+    let report = tables.report(&store, &metadata, bytes, outcome);
+    Ok(ImportReport { spilled_runs: counted.spilled_runs, ..report })
+}
+
+/// A partial that is complete and not yet published.
+struct Imported {
+    partial: Finished<Box<dyn TemporaryFile>>,
+    spilled_runs: usize,
+}
+
+/// Reads all rows into a partial under a temporary name.
+fn count(
+    context: &Context,
+    options: &ImportOptions,
+    tables: &Tables,
+    existing: Option<&Partial>,
+    lock: &StoreLock,
+) -> Result<Imported> {
+    let files = context.files.as_ref();
+    let pool = context.pool()?;
+    let known = if options.any_country { CountrySet::any() } else { CountrySet::iso() };
+    let judge = Judge::new(|country| known.contains(country));
+    let total =
+        tables.files.iter().flat_map(|file| (0..file.groups()).map(|at| file.group_rows(at)));
+    let scratch = || lock.scratch_file(files);
+    let mut reading = Reading::new(context, &pool, &tables.files, &judge, &scratch);
+    let writer = context.phase(Phase::Import, Some(total.sum()), || {
+        reading.write(&|| temporary_writer(lock.temporary_partial(files)?))
+    })?;
+    let rows = check_sums(&writer)?;
+    let (facts, inputs) = match &tables.facts {
+        Some(facts) => {
+            check_accepted(facts, rows).map_err(|error| tables.at_first(error))?;
+            (Some(facts), facts.inputs.clone())
+        }
+        None => (None, tables.inputs(context, &reading.streams(), existing)?),
+    };
+    let all_rows = facts.map_or(rows, |facts| facts.rows);
+    let rejects = facts.map_or(RejectCounts::default(), |facts| facts.rejects);
+    let partial = writer.finish(options.day, all_rows, rejects, inputs)?;
+    if let Some(facts) = facts {
+        check_digest(facts, partial.digest).map_err(|error| tables.at_first(error))?;
+    }
+    Ok(Imported { partial, spilled_runs: reading.spilled_runs })
+}
+
+/// The streams of both runs, which must be the same: they were counted from the same rows.
+fn check_sums<W: std::io::Write>(writer: &Writer<W>) -> Result<u64> {
+    let [users, countries] = <[_; 2]>::try_from(writer.ended_runs())
+        .map_err(|_| ErrorKind::Fault("a partial has two runs"))?;
+    let (users, countries) = (users.streams, countries.streams);
+    if users != countries {
+        let text = format!(
+            "the streams of its users sum to {users}, those of its countries to {countries}: both tables have to be of the same rows"
+        );
+        return Err(ErrorKind::BadTable(text).into());
+    }
+    if users > MAX_ID {
+        return Err(ErrorKind::BadTable("its streams sum to more than 2^63-1".to_owned()).into());
+    }
+    Ok(users)
+}
+
+fn check_accepted(facts: &Facts, rows: u64) -> Result<()> {
+    let accepted = facts.accepted();
+    if accepted == rows {
+        return Ok(());
+    }
+    let text = format!("its footer tells of {accepted} counted rows, its streams sum to {rows}");
+    Err(ErrorKind::BadTable(text).into())
+}
+
+/// What was exported from one partial of the format that is written now must give that partial again.
+fn check_digest(facts: &Facts, digest: u128) -> Result<()> {
+    let digest = format!("{digest:032x}");
+    match facts.partials.as_slice() {
+        [exported] if exported.version == VERSION && exported.digest != digest => {
+            let text =
+                "its counts are not those of the partial that its footer names: export it again";
+            Err(ErrorKind::BadTable(text.to_owned()).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Tables {
+    /// Opens the files and checks what can be known before their rows are read.
+    fn open(context: &Context, day: Day, found: &[PathBuf]) -> Result<Self> {
+        let mut files: Vec<TableFile> = Vec::new();
+        let plan = context.budget.import();
+        let mut limits = TableLimits { footer: plan.footers, page: plan.page };
+        for path in found {
+            let unreadable = |error| Error::from(ErrorKind::Unreadable(error)).at(path);
+            let file = context.files.open(path).map_err(unreadable)?;
+            let file = TableFile::open(file, path, limits)?;
+            // Footers stay in memory: together they have one allowance.
+            limits.footer = limits.footer.saturating_sub(file.footer_bytes());
+            check_facts(&file, files.first(), day).map_err(|error| error.at(path))?;
+            files.push(file);
+        }
+        for kind in Kind::ALL {
+            if !files.iter().any(|file| file.kind() == kind) {
+                let noun = kind.noun();
+                let text = format!(
+                    "the counts by {noun} are missing: a day needs its users and its countries"
+                );
+                let error = Error::from(ErrorKind::BadTable(text));
+                return Err(match files.first() {
+                    Some(file) => error.at(file.path()),
+                    None => error,
+                });
+            }
+        }
+        let facts = files.first().and_then(|file| file.facts().cloned());
+        Ok(Tables { files, facts })
+    }
+
+    fn at_first(&self, error: Error) -> Error {
+        match self.files.first() {
+            Some(file) => error.at(file.path()),
+            None => error,
+        }
+    }
+
+    /// Whether the partial was imported from these very files, by name, size and time.
+    fn are_inputs_of(&self, partial: &Partial) -> bool {
+        let mut known: Vec<_> = partial
+            .metadata()
+            .inputs
+            .iter()
+            .map(|input| (input.name.clone(), input.size, input.modified_ns))
+            .collect();
+        let mut given: Vec<_> = self
+            .files
+            .iter()
+            .map(|file| (input_name(file), file.stat().size, file.stat().modified_ns))
+            .collect();
+        known.sort_unstable();
+        given.sort_unstable();
+        self.facts.is_none() && known == given
+    }
+
+    /// The tables as inputs. Those of `existing`, if they have the same content: a copy is the same table.
+    fn inputs(
+        &self,
+        context: &Context,
+        streams: &[u64],
+        existing: Option<&Partial>,
+    ) -> Result<Vec<InputFacts>> {
+        let inputs = self.files.iter().zip(streams).map(|(file, streams)| {
+            Ok(InputFacts {
+                name: input_name(file),
+                size: file.stat().size,
+                modified_ns: file.stat().modified_ns,
+                digest: digest(context, file)?,
+                // Each row of a log is in both tables: it is counted once.
+                rows: if file.kind() == Kind::User { *streams } else { 0 },
+            })
+        });
+        let inputs: Vec<InputFacts> = inputs.collect::<Result<_>>()?;
+        let contents = |inputs: &[InputFacts]| {
+            let mut contents: Vec<_> =
+                inputs.iter().map(|input| (input.digest, input.rows)).collect();
+            contents.sort_unstable();
+            contents
+        };
+        let known = existing.map(|partial| &partial.metadata().inputs);
+        match known.filter(|known| contents(known) == contents(&inputs)) {
+            Some(known) => Ok(known.clone()),
+            None => Ok(inputs),
+        }
+    }
+
+    fn report(
+        &self,
+        store: &Store,
+        metadata: &Metadata,
+        partial_bytes: u64,
+        outcome: ReduceOutcome,
+    ) -> ImportReport {
+        let [users, countries] =
+            metadata.runs.map(|run| Counted { keys: run.keys, pairs: run.pairs });
+        ImportReport {
+            day: metadata.day,
+            outcome,
+            rows: metadata.rows,
+            rejects: metadata.rejects,
+            known: self.facts.is_some(),
+            tables: self.files.iter().map(|file| file.path().to_owned()).collect(),
+            users,
+            countries,
+            partial: store.partial_path(metadata.day),
+            partial_bytes,
+            spilled_runs: 0,
+        }
+    }
+}
+
+/// Refuses a table that says that it is not of the day, or not of the same counts as the first one.
+fn check_facts(file: &TableFile, first: Option<&TableFile>, day: Day) -> Result<()> {
+    let bad = |text: String| Err(ErrorKind::BadTable(text).into());
+    match file.facts().map(|facts| &facts.origin) {
+        Some(Origin::Window { from, to, .. }) => {
+            return bad(format!("it has the sums of {from} to {to}"));
+        }
+        Some(Origin::Day(other)) if *other != day => {
+            return bad(format!("it is of {other}: import it with --date {other}"));
+        }
+        _ => {}
+    }
+    match first {
+        Some(first) if first.facts() != file.facts() => {
+            let other = first.path().display();
+            bad(format!("its footer and that of '{other}' do not tell of the same day"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A table's name among the inputs of a day: no log's base name has a slash.
+fn input_name(file: &TableFile) -> Vec<u8> {
+    let folder = Partition::kind_folder(std::path::Path::new(""), file.kind());
+    let name = file.path().file_name().unwrap_or_default();
+    folder.join(name).into_os_string().into_encoded_bytes()
+}
+
+/// The digest of a table's bytes, defined as that of a log.
+fn digest(context: &Context, table: &TableFile) -> Result<u128> {
+    let failed = |error| Error::io("read", error).at(table.path());
+    let mut buffer = vec![0; PIECE];
+    let mut fold = Xxh3::new();
+    let mut offset = 0;
+    while offset < table.stat().size {
+        context.check_stop()?;
+        let read = table.file().read_full_at(&mut buffer, offset).map_err(failed)?;
+        fold.update(&xxh3_128(buffer.get(..read).unwrap_or_default()).to_le_bytes());
+        offset += read as u64;
+        if read < PIECE {
+            break;
+        }
+    }
+    let now = table.file().stat().map_err(failed)?;
+    if offset == table.stat().size && now == table.stat() {
+        return Ok(fold.digest128());
+    }
+    Err(Error::from(ErrorKind::LogChanged).at(table.path()))
+}

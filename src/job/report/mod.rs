@@ -1,0 +1,163 @@
+//! `report`: the country runs of a window, and of two earlier ones, to a page.
+
+mod collect;
+mod windows;
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use self::windows::Windows;
+use super::{Context, Phase};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::ReadFile;
+use crate::model::{Day, RejectCounts};
+use crate::report::{self, Report, SongNames};
+use crate::store;
+
+/// Songs of a country on the page.
+const TOP: u32 = 50;
+
+/// Which window, and where the page goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportOptions {
+    /// The window's last day.
+    pub day: Day,
+    /// Days in the window, 1 to [`ReportOptions::MOST_DAYS`].
+    pub days: u32,
+    /// The file to publish; with `None` the page is only returned.
+    pub out: Option<PathBuf>,
+    /// A CSV file with the names of songs.
+    pub songs: Option<PathBuf>,
+    /// Report without the days that have no partial.
+    pub allow_missing: bool,
+}
+
+impl ReportOptions {
+    /// A page shows every day of every song: a month is what a person can see, and what keeps it small.
+    pub const MOST_DAYS: u32 = 31;
+
+    /// The usual window of 7 days, without names, returned.
+    #[must_use]
+    pub fn new(day: Day) -> Self {
+        ReportOptions { day, days: 7, out: None, songs: None, allow_missing: false }
+    }
+}
+
+/// What a report came to.
+#[derive(Debug, Clone)]
+pub struct ReportOutcome {
+    /// The page.
+    pub page: Vec<u8>,
+    /// The window's last day.
+    pub day: Day,
+    /// Days of the window without a partial.
+    pub missing: Vec<Day>,
+    /// Last days of the two earlier windows, those that were compared with.
+    pub compared: Vec<Day>,
+    /// Countries with a stream.
+    pub countries: u64,
+    /// Different songs that are shown, and how many of them have a name.
+    pub songs: [u64; 2],
+    /// Rows of the days.
+    pub rows: u64,
+    /// Rejected rows of the days by reason.
+    pub rejects: RejectCounts,
+    /// Entries read from the partials.
+    pub entries: u64,
+}
+
+/// Makes the page of a window from the country runs of its days, and publishes it.
+///
+/// Each country's blocks are read once, although they belong to up to three windows. The same partials and names give
+/// the same bytes. Memory stays below the budget; the page itself and its figures are a few MB. The store needs no
+/// lock and is not written to.
+///
+/// # Errors
+/// [`ErrorKind::MissingDays`] unless missing days are allowed (and always when all are missing), [`ErrorKind::Usage`]
+/// for more than [`ReportOptions::MOST_DAYS`] days, a list of songs that is missing or none, [`ErrorKind::SumOverflow`],
+/// a damaged partial, [`ErrorKind::CannotCreate`], failures to write. What was published before is then untouched.
+pub fn report(context: &Context, options: &ReportOptions) -> Result<ReportOutcome> {
+    if !(1..=ReportOptions::MOST_DAYS).contains(&options.days) {
+        let text = format!("a report is of 1 to {} days", ReportOptions::MOST_DAYS);
+        return Err(ErrorKind::Usage(text).into());
+    }
+    let windows = Windows::open(context, options)?;
+    let entries = windows.entries();
+    let figures =
+        context.phase(Phase::Emit, Some(entries), || collect::figures(context, &windows, TOP))?;
+    let wanted = figures.songs();
+    let names = match &options.songs {
+        Some(path) => read_names(context, path, &wanted)?,
+        None => SongNames::new(),
+    };
+    let page = report::render(&figures, &names)?;
+    if let Some(path) = &options.out {
+        context.phase(Phase::Publish, Some(1), || {
+            store::publish_report(context.files.as_ref(), path, &page)
+        })?;
+    }
+    let (rows, rejects) = windows.rows();
+    Ok(ReportOutcome {
+        page,
+        day: options.day,
+        missing: windows.missing.clone(),
+        compared: compared(&figures),
+        countries: figures.countries.len() as u64,
+        songs: [wanted.len() as u64, names.len() as u64],
+        rows,
+        rejects,
+        entries,
+    })
+}
+
+fn compared(figures: &Report) -> Vec<Day> {
+    let taken = figures.earlier.iter().filter(|window| window.streams.is_some());
+    taken.filter_map(|window| window.end).collect()
+}
+
+/// Reads the names of the songs that are shown; rows that make no sense are a warning.
+fn read_names(
+    context: &Context,
+    path: &Path,
+    wanted: &std::collections::BTreeSet<u64>,
+) -> Result<SongNames> {
+    let file = context.files.open(path).map_err(|error| opening_error(error).at(path))?;
+    let from_start = FromStart { context, file: file.as_ref(), offset: 0 };
+    let read = report::read_song_names(from_start, wanted);
+    // A signal shows as a failure to read.
+    context.check_stop()?;
+    let (names, passed_over) = read.map_err(|error| error.at(path))?;
+    if let Some(passed) = passed_over {
+        context.observer.warn(&format!(
+            "{path:?}: {} rows are no song and were passed over, the first at line {}",
+            passed.rows, passed.first_line
+        ));
+    }
+    Ok(names)
+}
+
+fn opening_error(source: io::Error) -> Error {
+    match source.kind() {
+        io::ErrorKind::NotFound => {
+            let hint = "name a CSV file with the columns id,title,artist".to_owned();
+            ErrorKind::Missing { what: "the list of songs", hint }.into()
+        }
+        _ => ErrorKind::Unreadable(source).into(),
+    }
+}
+
+/// A file front to back, until a signal comes.
+struct FromStart<'a> {
+    context: &'a Context,
+    file: &'a dyn ReadFile,
+    offset: u64,
+}
+
+impl Read for FromStart<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.context.check_stop().map_err(io::Error::other)?;
+        let read = self.file.read_at(buffer, self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
+    }
+}

@@ -1,0 +1,117 @@
+//! The window of a report and the two earlier ones that it is compared with: which days are stored, opened once each.
+
+use std::collections::BTreeMap;
+
+use super::super::Context;
+use super::super::inspect::open_day;
+use super::ReportOptions;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Day, RejectCounts};
+use crate::partial::{Partial, RunFacts};
+use crate::report::{DayFigures, Earlier};
+use crate::store::Store;
+
+/// How many days earlier the compared windows end.
+const EARLIER: [i64; 2] = [1, 7];
+
+/// Partials of three overlapping windows, open: at most 38.
+pub(super) struct Windows {
+    /// Each day once, oldest first.
+    pub(super) partials: Vec<Partial>,
+    /// The days of the report's own window, and the place of each among `partials` if it is stored.
+    pub(super) current: Vec<(Day, Option<usize>)>,
+    /// Days of it that are not stored.
+    pub(super) missing: Vec<Day>,
+    /// The windows that ended a day and a week earlier.
+    pub(super) earlier: [EarlierWindow; 2],
+}
+
+/// A window to compare with.
+pub(super) struct EarlierWindow {
+    end: Option<Day>,
+    lacking: Vec<Day>,
+    /// Places of its days among the partials; empty when it is not compared with.
+    pub(super) places: Vec<usize>,
+}
+
+impl Windows {
+    /// Opens what is stored of the windows' days.
+    pub(super) fn open(context: &Context, options: &ReportOptions) -> Result<Self> {
+        let store = Store::new(&context.store);
+        let days = options.day.window(options.days);
+        let ends = EARLIER.map(|back| options.day.plus_days(-back));
+        let earlier_days = ends.iter().flatten().flat_map(|end| end.window(options.days));
+        let mut all: Vec<Day> = earlier_days.chain(days.iter().copied()).collect();
+        all.sort_unstable();
+        all.dedup();
+        let mut partials = Vec::new();
+        let mut places = BTreeMap::new();
+        for day in all {
+            if let Some(partial) = open_day(context, &store, day)? {
+                places.insert(day, partials.len());
+                partials.push(partial);
+            }
+        }
+        let current: Vec<_> = days.iter().map(|day| (*day, places.get(day).copied())).collect();
+        let missing: Vec<Day> = days.into_iter().filter(|day| !places.contains_key(day)).collect();
+        if missing.len() == current.len() || !(missing.is_empty() || options.allow_missing) {
+            return Err(Error::from(ErrorKind::MissingDays(missing)).at(&context.store));
+        }
+        let earlier = ends.map(|end| EarlierWindow::of(end, options, &places));
+        Ok(Windows { partials, current, missing, earlier })
+    }
+
+    /// Entries of the country runs of all days.
+    pub(super) fn entries(&self) -> u64 {
+        self.partials.iter().map(|partial| countries(partial).pairs).sum()
+    }
+
+    /// Rows of the window's days, and those rejected by reason.
+    pub(super) fn rows(&self) -> (u64, RejectCounts) {
+        let mut rows = 0_u64;
+        let mut rejects = RejectCounts::default();
+        for partial in self.current.iter().filter_map(|(_, place)| self.partials.get((*place)?)) {
+            rows = rows.saturating_add(partial.metadata().rows);
+            rejects.add(&partial.metadata().rejects);
+        }
+        (rows, rejects)
+    }
+
+    /// What each day of the window counted, as its footer tells.
+    pub(super) fn daily(&self) -> Vec<Option<DayFigures>> {
+        let day = |place: usize| {
+            let partial = self.partials.get(place)?;
+            let rejects = partial.metadata().rejects;
+            Some(DayFigures { streams: countries(partial).streams, rejects })
+        };
+        self.current.iter().map(|(_, place)| place.and_then(day)).collect()
+    }
+
+    /// What the page tells of the earlier windows.
+    pub(super) fn told_earlier(&self) -> [Earlier; 2] {
+        self.earlier.each_ref().map(|window| {
+            let partials = window.places.iter().filter_map(|place| self.partials.get(*place));
+            let sum =
+                partials.fold(0_u64, |sum, partial| sum.saturating_add(countries(partial).streams));
+            let streams = (!window.places.is_empty()).then_some(sum);
+            Earlier { end: window.end, lacking: window.lacking.clone(), streams }
+        })
+    }
+}
+
+impl EarlierWindow {
+    fn of(end: Option<Day>, options: &ReportOptions, places: &BTreeMap<Day, usize>) -> Self {
+        let days = end.map(|end| end.window(options.days)).unwrap_or_default();
+        let stored: Vec<usize> = days.iter().filter_map(|day| places.get(day).copied()).collect();
+        let taken = stored.len() == days.len() || options.allow_missing;
+        let places_of = if taken { stored } else { Vec::new() };
+        let lacking = days.into_iter().filter(|day| !places.contains_key(day)).collect();
+        EarlierWindow { end, lacking, places: places_of }
+    }
+}
+
+/// What a footer says of the country run.
+pub(super) fn countries(partial: &Partial) -> RunFacts {
+    let [_, countries] = partial.metadata().runs;
+    countries
+}

@@ -1,0 +1,192 @@
+//! Sorted lists of plain numbers to one, pair by pair.
+//!
+//! A step of a merge takes the smaller of two heads by arithmetic, and must know the outcome before the next step: some
+//! eight cycles in which the processor could do far more. So a pair of lists is cut into [`CHAINS`] parts of equal
+//! length, which are merged side by side. Where the cuts fall is found by halving ("merge path", Odeh, Green, Mwassi,
+//! Shmueli and Birk 2012).
+
+/// Parts of a pair that are merged side by side.
+const CHAINS: usize = 4;
+/// Numbers below which a pair is not cut.
+const LEAST: usize = 16 * CHAINS;
+
+/// Merges the lists that lie in `words` one behind the other and end at `ends`; repeated numbers stay. The outcome is in
+/// `words` then, with anything behind it; `other` is scratch.
+#[inline(always)]
+pub(super) fn merge_all<W: Copy + Ord + Default>(
+    words: &mut Vec<W>,
+    ends: &mut Vec<usize>,
+    other: &mut Vec<W>,
+) {
+    if other.len() < words.len() {
+        other.reserve_exact(words.len() - other.len());
+        other.resize(words.len(), W::default());
+    }
+    while ends.len() > 1 {
+        let mut start = 0;
+        let mut lists = words.as_slice();
+        let mut room = other.as_mut_slice();
+        let mut next = Vec::with_capacity(ends.len().div_ceil(2));
+        for pair in ends.chunks(2) {
+            let (middle, end) = match *pair {
+                [middle, end] => (middle, end),
+                [end] => (end, end),
+                _ => break,
+            };
+            // The ends ascend, and there are words up to the last.
+            let (one, rest) = lists.split_at(middle - start);
+            let (two, rest) = rest.split_at(end - middle);
+            let (out, others) = std::mem::take(&mut room).split_at_mut(end - start);
+            merge_two(one, two, out);
+            (lists, room, start) = (rest, others, end);
+            next.push(end);
+        }
+        *ends = next;
+        std::mem::swap(words, other);
+    }
+}
+
+/// Merges two lists into `out`, which is as long as both.
+#[inline(always)]
+fn merge_two<W: Copy + Ord>(one: &[W], two: &[W], out: &mut [W]) {
+    if one.is_empty() || two.is_empty() || out.len() < LEAST {
+        Chain { one, two, out }.finish();
+        return;
+    }
+    let length = out.len() / CHAINS;
+    let (mut one, mut two, mut out) = (one, two, out);
+    let mut chains: [Chain<'_, W>; CHAINS] = std::array::from_fn(|at| {
+        let length = if at + 1 == CHAINS { out.len() } else { length };
+        let (own, rest) = std::mem::take(&mut out).split_at_mut(length);
+        out = rest;
+        let from_one = share_of_one(one, two, length);
+        let (first, rest) = one.split_at(from_one);
+        one = rest;
+        let (second, rest) = two.split_at(length - from_one);
+        two = rest;
+        Chain { one: first, two: second, out: own }
+    });
+    loop {
+        // For so many steps no chain comes to the end of a list.
+        let steps = chains.iter().map(|chain| chain.one.len().min(chain.two.len())).min();
+        let steps = steps.unwrap_or(0);
+        if steps == 0 {
+            break;
+        }
+        merge_side_by_side(&mut chains, steps);
+    }
+    chains.into_iter().for_each(Chain::finish);
+}
+
+/// How many of the first `length` numbers of both lists together are from the first one.
+fn share_of_one<W: Copy + Ord>(one: &[W], two: &[W], length: usize) -> usize {
+    let mut least = length.saturating_sub(two.len());
+    let mut most = length.min(one.len());
+    while least < most {
+        let share = least + (most - least) / 2;
+        // Enough if the next of the first list does not come before the last that the second list would give.
+        let enough = match (one.get(share), two.get(length - share - 1)) {
+            (Some(next), Some(last)) => next > last,
+            _ => true,
+        };
+        if enough {
+            most = share;
+        } else {
+            least = share + 1;
+        }
+    }
+    least
+}
+
+/// A part of a pair that is being merged: what is left of both lists, and the room for it.
+struct Chain<'a, W> {
+    one: &'a [W],
+    two: &'a [W],
+    out: &'a mut [W],
+}
+
+impl<W: Copy + Ord> Chain<'_, W> {
+    /// Merges what is left.
+    fn finish(self) {
+        let Chain { mut one, mut two, out } = self;
+        let mut out = out.iter_mut();
+        while let ([first, one_rest @ ..], [second, two_rest @ ..]) = (one, two) {
+            let Some(slot) = out.next() else { return };
+            if first <= second {
+                *slot = *first;
+                one = one_rest;
+            } else {
+                *slot = *second;
+                two = two_rest;
+            }
+        }
+        let rest = out.into_slice();
+        let left = if one.is_empty() { two } else { one };
+        if rest.len() == left.len() {
+            rest.copy_from_slice(left);
+        }
+    }
+}
+
+/// Merges `steps` numbers of each chain; none comes to the end of a list before.
+#[inline(always)]
+fn merge_side_by_side<W: Copy + Ord>(chains: &mut [Chain<'_, W>; CHAINS], steps: usize) {
+    let mut taken = [0usize; CHAINS];
+    for step in 0..steps {
+        for (chain, from_one) in chains.iter_mut().zip(&mut taken) {
+            let from_two = step - *from_one;
+            if let (Some(first), Some(second), Some(slot)) =
+                (chain.one.get(*from_one), chain.two.get(from_two), chain.out.get_mut(step))
+            {
+                let takes_one = *first <= *second;
+                *slot = if takes_one { *first } else { *second };
+                *from_one += usize::from(takes_one);
+            }
+        }
+    }
+    for (chain, from_one) in chains.iter_mut().zip(taken) {
+        chain.one = chain.one.get(from_one..).unwrap_or_default();
+        chain.two = chain.two.get(steps - from_one..).unwrap_or_default();
+        chain.out = std::mem::take(&mut chain.out).get_mut(steps..).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn merged_lists_are_all_numbers_in_order(
+            mut lists in prop::collection::vec(
+                prop::collection::vec(prop_oneof![0u64..9, any::<u64>()], 0..300), 0..9),
+        ) {
+            lists.iter_mut().for_each(|list| list.sort_unstable());
+            let mut words = lists.concat();
+            let mut ends = Vec::new();
+            lists.iter().fold(0, |end, list| {
+                ends.push(end + list.len());
+                end + list.len()
+            });
+            let mut expected = words.clone();
+            expected.sort_unstable();
+            merge_all(&mut words, &mut ends, &mut Vec::new());
+            prop_assert_eq!(words, expected);
+        }
+
+        #[test]
+        fn pairs_of_any_lengths_and_overlaps_are_merged(
+            one in 0usize..400, two in 0usize..400, shift in 0u64..500, step in 1u64..4,
+        ) {
+            let one: Vec<u64> = (0..one as u64).map(|at| shift + at * step).collect();
+            let two: Vec<u64> = (0..two as u64).map(|at| 200 + at * 2).collect();
+            let mut expected = [one.clone(), two.clone()].concat();
+            expected.sort_unstable();
+            let mut out = vec![0; expected.len()];
+            merge_two(&one, &two, &mut out);
+            prop_assert_eq!(out, expected);
+        }
+    }
+}

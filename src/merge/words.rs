@@ -1,0 +1,522 @@
+//! Many short sorted lists to one, as plain numbers.
+//!
+//! A week of a few thousand users is a list of entries a day. An entry is packed into one word, the user's distance
+//! from the first one above the song above the count, so that the order of words is that of entries. The words of a
+//! day are sorted as they come; the days are merged pair by pair as nothing but sorted numbers, without a look at where
+//! a user's list ends, and equal songs meet as neighbours.
+//!
+//! How wide key and song are is found by trying: 64 bits hold what real days have, and wider ids take words of
+//! 128 bits, which hold any.
+
+use std::ops::{BitOr, BitXor, Shl, Shr};
+
+use super::pairs::merge_all;
+use crate::codec::block::Runs;
+use crate::model::{MAX_ID, Ranked};
+use crate::simd::{Choice, Kernel, Work};
+
+/// A word that entries are packed into.
+pub trait Word:
+    Copy
+    + Ord
+    + Default
+    + std::fmt::Debug
+    + From<u64>
+    + BitOr<Output = Self>
+    + BitXor<Output = Self>
+    + Shl<u32, Output = Self>
+    + Shr<u32, Output = Self>
+{
+    /// Its bits.
+    const BITS: u32;
+    /// Behind all words that an entry can have.
+    const END: Self;
+    /// The lowest 64 bits.
+    fn low(self) -> u64;
+}
+
+impl Word for u64 {
+    const BITS: u32 = u64::BITS;
+    const END: Self = u64::MAX;
+
+    #[inline(always)]
+    fn low(self) -> u64 {
+        self
+    }
+}
+
+impl Word for u128 {
+    const BITS: u32 = u128::BITS;
+    const END: Self = u128::MAX;
+
+    #[expect(clippy::cast_possible_truncation, reason = "the rest is not asked for")]
+    #[inline(always)]
+    fn low(self) -> u64 {
+        self as u64
+    }
+}
+
+/// How a word is divided: the count has the lowest bits, the song those above it, the key what is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Split {
+    song_bits: u32,
+    /// At least 1. A count that is too large for its place fills it and is kept beside the words.
+    count_bits: u32,
+}
+
+impl Split {
+    /// For words of `bits` bits; `None` if they do not hold these.
+    fn of(extent: Extent, bits: u32) -> Option<Self> {
+        let width = |number: u64| u64::BITS - number.leading_zeros();
+        let song_bits = width(extent.song);
+        let left = bits.checked_sub(width(extent.key) + song_bits).filter(|left| *left >= 2)?;
+        // The key gets a part of what is left: those of the next piece may be a little further apart.
+        Some(Split { song_bits, count_bits: (left - (left / 4).max(1)).min(32) })
+    }
+
+    /// A key's distance is less than this.
+    const fn end_of_keys(self, bits: u32) -> u64 {
+        let key_bits = bits - self.song_bits - self.count_bits;
+        if key_bits < u64::BITS { (1 << key_bits) - 1 } else { u64::MAX }
+    }
+
+    #[inline(always)]
+    const fn most_song(self) -> u64 {
+        (1 << self.song_bits) - 1
+    }
+
+    /// What the place of the count holds at most; it holds the count less one.
+    #[inline(always)]
+    const fn most_field(self) -> u64 {
+        (1 << self.count_bits) - 1
+    }
+
+    #[inline(always)]
+    fn pack<W: Word>(self, key: u64, song: u64, field: u64) -> W {
+        (W::from(key) << self.song_bits | W::from(song)) << self.count_bits | W::from(field)
+    }
+
+    #[inline(always)]
+    fn key<W: Word>(self, word: W) -> u64 {
+        (word >> (self.count_bits + self.song_bits)).low()
+    }
+
+    #[inline(always)]
+    fn song<W: Word>(self, word: W) -> u64 {
+        (word >> self.count_bits).low() & self.most_song()
+    }
+
+    #[inline(always)]
+    fn field<W: Word>(self, word: W) -> u64 {
+        word.low() & self.most_field()
+    }
+
+    #[inline(always)]
+    fn same_song<W: Word>(self, one: W, other: W) -> bool {
+        one ^ other <= W::from(self.most_field())
+    }
+}
+
+/// How far keys and songs go: numbers that have as many bits as the largest.
+#[derive(Debug, Clone, Copy, Default)]
+struct Extent {
+    /// Of the distance of a key from the base.
+    key: u64,
+    song: u64,
+}
+
+/// Lists of packed entries, one behind the other, and then their merge.
+///
+/// Memory: two words an entry, and a quarter more.
+#[derive(Debug)]
+pub struct Words<W> {
+    split: Split,
+    /// The key that distances are measured from.
+    base: u64,
+    /// The lists, or their merge, and then room with anything in it.
+    words: Vec<W>,
+    /// Words of the lists.
+    used: usize,
+    /// Where each list ends.
+    ends: Vec<usize>,
+    other: Vec<W>,
+    /// Entries whose count is too large for its place, which is then full.
+    large: Vec<(W, u64)>,
+    /// Of all that was pushed.
+    extent: Extent,
+    fits: bool,
+}
+
+/// The sum of this key's and song's counts exceeds 2^63 - 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overflow {
+    /// The key.
+    pub key: u64,
+    /// The song.
+    pub song: u64,
+}
+
+impl<W: Word> Default for Words<W> {
+    fn default() -> Self {
+        Words {
+            // Of no consequence: the first piece that does not fit says what does.
+            split: Split { song_bits: 34, count_bits: 6 },
+            base: 0,
+            words: Vec::new(),
+            used: 0,
+            ends: Vec::new(),
+            other: Vec::new(),
+            large: Vec::new(),
+            extent: Extent::default(),
+            fits: true,
+        }
+    }
+}
+
+impl<W: Word> Words<W> {
+    /// Forgets all lists. No key before `base` follows.
+    pub fn begin(&mut self, base: u64) {
+        self.base = base;
+        self.used = 0;
+        self.ends.clear();
+        self.large.clear();
+        self.extent = Extent::default();
+        self.fits = true;
+    }
+
+    /// Adds entries to the list that is open; all come after those that it has.
+    pub fn push(&mut self, runs: Runs<'_>) {
+        Choice::of_this_run().run(Push { words: self, runs });
+    }
+
+    #[inline(always)]
+    fn push_here(&mut self, runs: Runs<'_>) {
+        let split = self.split;
+        let (most_song, most_field) = (split.most_song(), split.most_field());
+        let end_of_keys = split.end_of_keys(W::BITS);
+        let mut extent = self.extent;
+        let small = runs.bits_of_counts() <= most_field;
+        let start = self.used;
+        self.used += runs.len();
+        if self.words.len() <= self.used {
+            let length = (self.used / 4 * 5).max(CHUNK);
+            self.words.reserve_exact(length - self.words.len());
+            self.words.resize(length, W::END);
+        }
+        let mut room = self.words.get_mut(start..).unwrap_or_default();
+        for (key, songs, counts) in runs.lists() {
+            let distance = key.wrapping_sub(self.base);
+            let last = songs.last().copied().unwrap_or(0);
+            extent.key |= distance;
+            extent.song |= last;
+            self.fits &= distance < end_of_keys && last <= most_song;
+            let first: W = split.pack(distance, 0, 0);
+            let (own, rest) = room.split_at_mut_checked(songs.len()).unwrap_or_default();
+            room = rest;
+            for ((song, count), slot) in songs.iter().zip(counts).zip(own.iter_mut()) {
+                // Right if the count is small, and nearly all are.
+                *slot = first | W::from(*song) << split.count_bits | W::from(count - 1);
+            }
+            if !small {
+                for ((song, count), slot) in songs.iter().zip(counts).zip(own) {
+                    if *count > most_field {
+                        *slot = split.pack(distance, *song, most_field);
+                        self.large.push((*slot, *count));
+                    }
+                }
+            }
+        }
+        self.extent = extent;
+    }
+
+    /// Ends the list that is open; another one may follow.
+    pub fn end_list(&mut self) {
+        self.ends.push(self.used);
+    }
+
+    /// Entries that were pushed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.used
+    }
+
+    /// Whether none was.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// Whether all that was pushed could be packed. If not, [`Words::refit`], begin again and push it again.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        self.fits
+    }
+
+    /// Divides words so that they hold what was pushed; false if they are too short for it.
+    pub fn refit(&mut self) -> bool {
+        let split = Split::of(self.extent, W::BITS);
+        self.split = split.unwrap_or(self.split);
+        split.is_some()
+    }
+
+    /// Whether words of type `V` would hold what was pushed.
+    #[must_use]
+    pub fn would_fit<V: Word>(&self) -> bool {
+        Split::of(self.extent, V::BITS).is_some()
+    }
+
+    /// Merges the lists and gives `each` every key with the sums of its songs.
+    pub fn each_key(
+        &mut self,
+        sums: &mut Sums<W>,
+        each: impl FnMut(u64, &[u64], &mut [Ranked]),
+    ) -> Result<(), Overflow> {
+        Choice::of_this_run().run(EachKey { words: self, sums, each })
+    }
+
+    #[inline(always)]
+    fn each_key_here(
+        &mut self,
+        sums: &mut Sums<W>,
+        mut each: impl FnMut(u64, &[u64], &mut [Ranked]),
+    ) -> Result<(), Overflow> {
+        merge_all(&mut self.words, &mut self.ends, &mut self.other);
+        self.large.sort_unstable();
+        // There is room for one more behind the lists, unless there are none.
+        if let Some(end) = self.words.get_mut(self.used) {
+            *end = W::END;
+        }
+        let mut words = self.words.get(..=self.used).unwrap_or_default();
+        while let Some(first) = words.first().filter(|first| **first < W::END) {
+            let distance = self.split.key(*first);
+            let key = self.base + distance;
+            let (once, parts) = sums.sort_out(self.split, distance, &mut words);
+            sums.add_up(self.split, parts, &self.large).map_err(|song| Overflow { key, song })?;
+            each(key, sums.once.get(..once).unwrap_or_default(), &mut sums.more);
+        }
+        Ok(())
+    }
+}
+
+/// Plain code, and faster when it is compiled for the processor it runs on.
+struct Push<'a, W> {
+    words: &'a mut Words<W>,
+    runs: Runs<'a>,
+}
+
+impl<W: Word> Work for Push<'_, W> {
+    type Outcome = ();
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, _: K) {
+        self.words.push_here(self.runs);
+    }
+}
+
+/// As above.
+struct EachKey<'a, W, F> {
+    words: &'a mut Words<W>,
+    sums: &'a mut Sums<W>,
+    each: F,
+}
+
+impl<W: Word, F: FnMut(u64, &[u64], &mut [Ranked])> Work for EachKey<'_, W, F> {
+    type Outcome = Result<(), Overflow>;
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, _: K) -> Self::Outcome {
+        self.words.each_key_here(self.sums, self.each)
+    }
+}
+
+/// Words that are looked at in one go.
+const CHUNK: usize = 256;
+
+/// The sums of one key after the other; keeps its memory: up to a word, two numbers and a sum for each entry of the
+/// key with the most.
+#[derive(Debug, Default)]
+pub struct Sums<W> {
+    /// Songs that occur once with a count of 1, as most do, and then room.
+    once: Vec<u64>,
+    /// The words of all other songs, and then room.
+    parts: Vec<W>,
+    /// The sums of these.
+    more: Vec<Ranked>,
+}
+
+impl<W: Word> Sums<W> {
+    /// Takes the words of a key off the front of `words`, which end with [`Word::END`], and sorts out the songs that
+    /// occur once with a count of 1. Returns how many these are, and how many words all others have. No branch depends
+    /// on a song.
+    #[inline(always)]
+    fn sort_out(&mut self, split: Split, distance: u64, words: &mut &[W]) -> (usize, usize) {
+        let end: W = split.pack(distance + 1, 0, 0);
+        let (mut at, mut once, mut others) = (0, 0, 0);
+        let mut same_as_before = false;
+        'key: loop {
+            self.once.resize(self.once.len().max(once + CHUNK), 0);
+            self.parts.resize(self.parts.len().max(others + CHUNK), W::END);
+            let (songs, parts) = (self.once.as_mut_slice(), self.parts.as_mut_slice());
+            let chunk = words.get(at..).unwrap_or_default();
+            let next = words.get(at + 1..).unwrap_or_default();
+            if next.is_empty() {
+                break;
+            }
+            for (word, next) in chunk.iter().zip(next).take(CHUNK) {
+                if *word >= end {
+                    break 'key;
+                }
+                let same_as_next = split.same_song(*word, *next);
+                let single = !(same_as_before | same_as_next) & (split.field(*word) == 0);
+                same_as_before = same_as_next;
+                if let (Some(song), Some(part)) = (songs.get_mut(once), parts.get_mut(others)) {
+                    *song = split.song(*word);
+                    *part = *word;
+                }
+                once += usize::from(single);
+                others += usize::from(!single);
+                at += 1;
+            }
+        }
+        *words = words.get(at..).unwrap_or_default();
+        (once, others)
+    }
+
+    /// Adds up the first `parts` of the words that were sorted out; the error is the song of a sum beyond the limit.
+    #[inline(always)]
+    fn add_up(&mut self, split: Split, parts: usize, large: &[(W, u64)]) -> Result<(), u64> {
+        self.more.clear();
+        let mut before = W::END;
+        for part in self.parts.iter().take(parts) {
+            let song = split.song(*part);
+            let count = match split.field(*part) {
+                field if field < split.most_field() => field + 1,
+                // Equal words come one behind the other: the first stands for all.
+                _ if *part == before => 0,
+                _ => sum_of_large(large, *part).ok_or(song)?,
+            };
+            match self.more.last_mut().filter(|last| last.song == song) {
+                // Two numbers below 2^63 do not wrap.
+                Some(last) => last.count += count,
+                None => self.more.push(Ranked { song, count }),
+            }
+            if self.more.last().is_some_and(|last| last.count > MAX_ID) {
+                return Err(song);
+            }
+            before = *part;
+        }
+        Ok(())
+    }
+}
+
+/// The sum of all counts of a word in a sorted list, unless it is beyond the limit.
+fn sum_of_large<W: Word>(large: &[(W, u64)], word: W) -> Option<u64> {
+    let first = large.partition_point(|(other, _)| *other < word);
+    let equal = large.iter().skip(first).take_while(|(other, _)| *other == word);
+    equal.map(|(_, count)| *count).try_fold(0u64, |sum, count| {
+        // Two numbers below 2^63 do not wrap.
+        Some(sum + count).filter(|sum| *sum <= MAX_ID)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::codec::block::{Decoder, Encoder, MAX_ENTRIES};
+    use crate::model::Entry;
+    use crate::testing::{Naive, batch_of};
+
+    type Found = Vec<(u64, Vec<Ranked>)>;
+
+    /// Pushes the lists in blocks of `block` entries; false if they do not fit.
+    fn push<W: Word>(words: &mut Words<W>, base: u64, lists: &[Naive], block: usize) -> bool {
+        words.begin(base);
+        for list in lists {
+            let batch = batch_of(list);
+            for start in (0..batch.len()).step_by(block) {
+                let mut bytes = Vec::new();
+                let range = start..batch.len().min(start + block);
+                Encoder::default().encode(&batch, range, &mut bytes).unwrap();
+                words.push(Decoder::default().decode_runs(&bytes).unwrap());
+            }
+            words.end_list();
+        }
+        words.fits()
+    }
+
+    /// What comes out under each key, by songs.
+    fn merge<W: Word>(lists: &[Naive], block: usize) -> Result<Option<Found>, Overflow> {
+        let base = lists.iter().flatten().map(|((key, _), _)| *key).min().unwrap_or(0);
+        let (mut words, mut sums) = (Words::<W>::default(), Sums::default());
+        if !push(&mut words, base, lists, block) {
+            if !words.refit() {
+                return Ok(None);
+            }
+            assert!(push(&mut words, base, lists, block));
+        }
+        let mut found = Found::new();
+        words.each_key(&mut sums, |key, once, more| {
+            assert!(once.is_sorted() && more.is_sorted_by_key(|sum| sum.song));
+            let once = once.iter().map(|song| Ranked { song: *song, count: 1 });
+            let mut songs: Vec<Ranked> = once.chain(more.iter().copied()).collect();
+            songs.sort_unstable_by_key(|sum| sum.song);
+            found.push((key, songs));
+        })?;
+        Ok(Some(found))
+    }
+
+    fn obvious(lists: &[Naive]) -> Found {
+        let mut sums = Naive::new();
+        for (position, count) in lists.iter().flatten() {
+            *sums.entry(*position).or_default() += count;
+        }
+        let entries: Vec<Entry> = batch_of(&sums).iter().collect();
+        let keys = entries.chunk_by(|one, two| one.key == two.key);
+        let ranked = |entry: &Entry| Ranked { song: entry.song, count: entry.count };
+        keys.map(|key| (key[0].key, key.iter().map(ranked).collect())).collect()
+    }
+
+    #[test]
+    fn ids_up_to_the_limit_take_words_of_128_bits() {
+        let ends =
+            Naive::from([((0, 0), 1), ((0, MAX_ID), 2), ((MAX_ID, 0), 1), ((MAX_ID, MAX_ID), 1)]);
+        let lists = [ends.clone(), ends];
+        assert_eq!(merge::<u64>(&lists, 9), Ok(None));
+        assert_eq!(merge::<u128>(&lists, 9), Ok(Some(obvious(&lists))));
+    }
+
+    #[test]
+    fn a_sum_up_to_the_limit_is_exact_and_beyond_it_an_error() {
+        let of = |count| Naive::from([((3, 5), 1), ((7, 9), count)]);
+        let lists = [of(MAX_ID - 2), of(1), of(1)];
+        assert_eq!(merge::<u64>(&lists, 9), Ok(Some(obvious(&lists))));
+        let over = Err(Overflow { key: 7, song: 9 });
+        assert_eq!(merge::<u64>(&[of(MAX_ID - 2), of(1), of(2)], 9), over);
+        assert_eq!(merge::<u64>(&[of(MAX_ID), of(MAX_ID), of(MAX_ID)], 9), over);
+    }
+
+    #[test]
+    fn a_key_with_more_songs_than_a_chunk_is_sorted_out_whole() {
+        let list = |step: u64| (0..3000).map(|at| ((4, at * step), 1 + at % 50 / 49)).collect();
+        let lists: [Naive; 3] = [list(1), list(2), list(3)];
+        assert_eq!(merge::<u64>(&lists, MAX_ENTRIES), Ok(Some(obvious(&lists))));
+    }
+
+    proptest! {
+        #[test]
+        fn what_comes_out_is_what_the_obvious_program_adds_up(
+            lists in prop::collection::vec(
+                prop::collection::btree_map(
+                    (prop_oneof![0u64..9, any::<u64>().prop_map(|id| id >> 40)],
+                     prop_oneof![0u64..20, any::<u64>().prop_map(|id| id >> 30)]),
+                    prop_oneof![Just(1u64), 1u64..200, any::<u64>().prop_map(|count| (count >> 5) | 1)], 0..60),
+                0..9),
+            block in 1usize..90,
+        ) {
+            prop_assert_eq!(merge::<u64>(&lists, block), Ok(Some(obvious(&lists))));
+            prop_assert_eq!(merge::<u128>(&lists, block), Ok(Some(obvious(&lists))));
+        }
+    }
+}

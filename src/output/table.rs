@@ -1,0 +1,179 @@
+//! Tops as tables: a row a song, `country` or `user_id`, `rank`, `sng_id`, `streams`, in every format of
+//! [`exchange`](crate::exchange).
+//!
+//! Threads write each key in a packed form; in the order of the keys it becomes row groups.
+
+use std::io::Write;
+
+use super::Lines;
+use super::format::{Format, Pieces};
+use crate::error::{Error, ErrorKind, Result};
+use crate::exchange::{Encoder, Facts, Rows, Table, TableFormat, TableWriter};
+use crate::model::{Kind, Ranked};
+
+/// What the footer of a Parquet file takes in memory for each row group.
+const GROUP_BYTES: u64 = 6 << 10;
+
+/// Bytes of a number in the packed form.
+const WORD: usize = 8;
+
+/// The best songs of each key as the rows of a table.
+#[derive(Debug)]
+pub struct Tabular {
+    facts: Facts,
+    format: TableFormat,
+    /// For users and for countries.
+    encoders: [Encoder; 2],
+    /// Row groups of a file at most.
+    most_groups: u64,
+}
+
+impl Tabular {
+    /// Tables of this format that say `facts` of themselves, where it has a place for them; `memory` bounds what
+    /// the footer of one may take until it is written.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for a format that this build lacks.
+    pub fn new(format: TableFormat, facts: Facts, memory: u64) -> Result<Self> {
+        let encoder = |kind| Encoder::new(format, Table::tops(kind));
+        let encoders = [encoder(Kind::User)?, encoder(Kind::Country)?];
+        Ok(Tabular { facts, format, encoders, most_groups: (memory / 8 / GROUP_BYTES).max(1) })
+    }
+
+    /// The name of the file of one kind's top K in this format.
+    #[must_use]
+    pub fn name_of(format: TableFormat, kind: Kind, top: u32) -> String {
+        format!("top{top}_songs_per_{}.{}", kind.noun(), format.extension())
+    }
+
+    fn encoder(&self, kind: Kind) -> &Encoder {
+        let [users, countries] = &self.encoders;
+        match kind {
+            Kind::User => users,
+            Kind::Country => countries,
+        }
+    }
+}
+
+impl Format for Tabular {
+    fn file_name(&self, kind: Kind, top: u32) -> String {
+        Self::name_of(self.format, kind, top)
+    }
+
+    fn write_key(&self, _: Kind, key: u64, best: &[Ranked], out: &mut Lines) {
+        let songs = best.iter().flat_map(|ranked| [ranked.song, ranked.count]);
+        let words = [key, best.len() as u64].into_iter().chain(songs);
+        let bytes = WORD * (2 + 2 * best.len());
+        let places = out.room(bytes).chunks_exact_mut(WORD);
+        places.zip(words).for_each(|(place, word)| place.copy_from_slice(&word.to_le_bytes()));
+        out.advance(bytes);
+    }
+
+    fn begin<'a>(
+        &'a self,
+        kind: Kind,
+        out: &'a mut (dyn Write + Send),
+    ) -> Result<Box<dyn Pieces + 'a>> {
+        let encoder = self.encoder(kind);
+        let writer = encoder.begin(out, &self.facts)?;
+        let columns = Columns::default();
+        Ok(Box::new(Sink { encoder, writer, columns, most_groups: self.most_groups, groups: 0 }))
+    }
+}
+
+/// Rows that are not yet a chunk.
+#[derive(Default)]
+struct Columns {
+    keys: Vec<u64>,
+    ranks: Vec<u64>,
+    songs: Vec<u64>,
+    counts: Vec<u64>,
+}
+
+/// Turns packed keys into chunks of rows. Memory: a chunk, plain and encoded (16 MB for Parquet).
+struct Sink<'a> {
+    encoder: &'a Encoder,
+    writer: TableWriter<&'a mut (dyn Write + Send)>,
+    columns: Columns,
+    most_groups: u64,
+    groups: u64,
+}
+
+impl Pieces for Sink<'_> {
+    fn append(&mut self, piece: &[u8]) -> Result<()> {
+        let mut words = piece
+            .chunks_exact(8)
+            .map(|word| word.first_chunk::<WORD>().map_or(0, |word| u64::from_le_bytes(*word)));
+        while let (Some(key), Some(songs)) = (words.next(), words.next()) {
+            for rank in 1..=songs {
+                let (Some(song), Some(count)) = (words.next(), words.next()) else {
+                    return Err(ErrorKind::Fault("a key lacks songs").into());
+                };
+                let Columns { keys, ranks, songs, counts } = &mut self.columns;
+                keys.push(key);
+                ranks.push(rank);
+                songs.push(song);
+                counts.push(count);
+                if keys.len() == self.encoder.group_rows() {
+                    self.end_group()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        if !self.columns.keys.is_empty() {
+            self.end_group()?;
+        }
+        self.writer.finish().map(drop)
+    }
+}
+
+impl Sink<'_> {
+    fn end_group(&mut self) -> Result<()> {
+        self.groups += 1;
+        if self.groups > self.most_groups && self.encoder.format() == TableFormat::Parquet {
+            let text = "the footer of so many rows as Parquet exceeds the memory: raise --memory, or emit csv or jsonl";
+            return Err(Error::from(ErrorKind::Usage(text.to_owned())));
+        }
+        let Columns { keys, ranks, songs, counts } = &mut self.columns;
+        let chunk = self.encoder.encode(Rows { keys, ranks, songs, counts })?;
+        [keys, ranks, songs, counts].into_iter().for_each(Vec::clear);
+        self.writer.append(chunk)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::Origin;
+    use crate::model::RejectCounts;
+
+    #[test]
+    fn keys_become_rows_with_ranks_wherever_pieces_and_chunks_end() {
+        let day = "2021-12-01".parse().unwrap();
+        let (rows, rejects) = (0, RejectCounts::default());
+        let origin = Origin::Day(day);
+        let facts = Facts { origin, partials: Vec::new(), rows, rejects, inputs: Vec::new() };
+        let tabular = Tabular::new(TableFormat::Csv, facts, 1 << 20).unwrap();
+        assert_eq!(tabular.file_name(Kind::User, 50), "top50_songs_per_user.csv");
+        let keys = 9_000;
+        let best = [Ranked { song: 9, count: 3 }, Ranked { song: 5, count: 1 }];
+        let mut out = Vec::new();
+        let mut pieces = tabular.begin(Kind::User, &mut out).unwrap();
+        let mut expected = "user_id,rank,sng_id,streams\n".to_owned();
+        let mut piece = Lines::default();
+        for key in 0..keys {
+            tabular.write_key(Kind::User, key, &best, &mut piece);
+            expected.push_str(&format!("{key},1,9,3\n{key},2,5,1\n"));
+            if key % 1000 == 7 {
+                pieces.append(piece.as_bytes()).unwrap();
+                piece.clear();
+            }
+        }
+        pieces.append(piece.as_bytes()).unwrap();
+        pieces.finish().unwrap();
+        assert!(String::from_utf8(out).unwrap() == expected);
+    }
+}

@@ -1,0 +1,194 @@
+//! Sorting words whose lowest bits do not matter.
+//!
+//! A radix sort by the leading digits of what differs, which brings nearly all words to their places, and an insertion
+//! sort that brings the others there. Of the 56 bits that differ in a range of users, the first 33 tell all
+//! but a few rows apart, so three passes do instead of six. Where that is not so, all digits are sorted by.
+
+/// Below this many words the standard library's sort is faster than clearing counters.
+const RADIX_FROM: usize = 1024;
+/// Bits of a radix digit: 2,048 counters and as many write heads stay in the second-level cache.
+const DIGIT_BITS: u32 = 11;
+const SIZE: usize = 1 << DIGIT_BITS;
+/// Digits of a whole word.
+const MOST_PASSES: usize = 64usize.div_ceil(DIGIT_BITS as usize);
+/// Leading digits that are sorted by before insertion is tried.
+const LEADING: u32 = 3;
+/// Steps of an insertion sort for each word, on average, beyond which sorting by the other digits costs less.
+const STEPS: usize = 4;
+
+/// Sorts; holds its memory between calls: 16 bytes for each of the most words.
+#[derive(Debug, Default)]
+pub(super) struct Radix {
+    words: Vec<u64>,
+    other: Vec<u64>,
+}
+
+impl Radix {
+    /// The words of all `parts` sorted by their bits from `lowest` on. They are read where they lie, without a copy.
+    pub(super) fn sort<'w>(
+        &mut self,
+        parts: impl Iterator<Item = &'w [u64]> + Clone,
+        lowest: u32,
+    ) -> &mut [u64] {
+        let length = parts.clone().map(<[u64]>::len).sum();
+        if length < RADIX_FROM {
+            self.words.clear();
+            parts.for_each(|part| self.words.extend_from_slice(part));
+            self.words.sort_unstable_by_key(|word| word >> lowest);
+            return &mut self.words;
+        }
+        let width = differing_bits(parts.clone());
+        let bits = width.saturating_sub(lowest);
+        // One pass at least, which brings the words here.
+        let leading = Digits::of(bits.clamp(1, LEADING * DIGIT_BITS), width);
+        self.words.resize(length, 0);
+        self.other.resize(length, 0);
+        self.sort_by(parts, leading);
+        if leading.lowest > lowest && !insert(&mut self.words, lowest) {
+            let all = Digits::of(bits, width);
+            let unsorted = std::mem::take(&mut self.words);
+            self.words.resize(length, 0);
+            self.sort_by(std::iter::once(unsorted.as_slice()), all);
+        }
+        &mut self.words
+    }
+
+    /// Sorts by these digits, least significant first; each pass keeps the order of words whose digit is the same.
+    fn sort_by<'w>(&mut self, parts: impl Iterator<Item = &'w [u64]> + Clone, digits: Digits) {
+        let mut heads = [[0u32; SIZE]; MOST_PASSES];
+        for word in parts.clone().flatten() {
+            for (pass, heads) in (0..digits.passes).zip(&mut heads) {
+                heads[digits.digit(*word, pass)] += 1;
+            }
+        }
+        for (pass, heads) in (0..digits.passes).zip(&mut heads) {
+            let mut sum = 0;
+            for head in heads.iter_mut() {
+                sum += std::mem::replace(head, sum);
+            }
+            let mut place = |from: &[u64], to: &mut [u64]| {
+                for word in from {
+                    let head = &mut heads[digits.digit(*word, pass)];
+                    if let Some(place) = to.get_mut(*head as usize) {
+                        *place = *word;
+                    }
+                    *head += 1;
+                }
+            };
+            if pass == 0 {
+                parts.clone().for_each(|part| place(part, &mut self.words));
+            } else {
+                place(&self.words, &mut self.other);
+                std::mem::swap(&mut self.words, &mut self.other);
+            }
+        }
+    }
+}
+
+/// How many bits there are up to the highest in which any two words differ.
+fn differing_bits<'w>(parts: impl Iterator<Item = &'w [u64]> + Clone) -> u32 {
+    let first = parts.clone().flatten().next().copied().unwrap_or(0);
+    let in_part = |part: &[u64]| part.iter().fold(0, |bits, word| bits | (word ^ first));
+    64 - parts.fold(0, |bits, part| bits | in_part(part)).leading_zeros()
+}
+
+/// A stretch of bits as digits of equal width.
+#[derive(Debug, Clone, Copy)]
+struct Digits {
+    lowest: u32,
+    bits_each: u32,
+    passes: u32,
+}
+
+impl Digits {
+    /// The `bits` bits below bit `end`.
+    fn of(bits: u32, end: u32) -> Self {
+        let passes = bits.div_ceil(DIGIT_BITS);
+        Digits { lowest: end.saturating_sub(bits), bits_each: bits.div_ceil(passes), passes }
+    }
+
+    #[inline(always)]
+    fn digit(self, word: u64, pass: u32) -> usize {
+        let mask = (1u64 << self.bits_each) - 1;
+        #[expect(clippy::cast_possible_truncation, reason = "masked to 11 bits")]
+        let digit = (word >> (self.lowest + pass * self.bits_each) & mask) as usize;
+        digit & (SIZE - 1)
+    }
+}
+
+/// Sorts nearly sorted words by insertion; false, with the words in some other order, when they are not nearly sorted.
+fn insert(words: &mut [u64], lowest: u32) -> bool {
+    let mut budget = words.len() * STEPS;
+    for at in 1..words.len() {
+        let Some(&[before, word]) = words.get(at - 1..).and_then(|pair| pair.first_chunk()) else {
+            break;
+        };
+        if before >> lowest > word >> lowest {
+            let steps = sink(words.get_mut(..=at).unwrap_or_default(), lowest, budget);
+            let Some(rest) = budget.checked_sub(steps) else { return false };
+            budget = rest;
+        }
+    }
+    true
+}
+
+/// Brings the last word to its place among the sorted ones before it, and says how many it passed. Gives up behind
+/// more than `most`.
+#[inline(never)]
+fn sink(words: &mut [u64], lowest: u32, most: usize) -> usize {
+    let mut steps = 0;
+    for at in (1..words.len()).rev() {
+        match words.get_mut(at - 1..=at) {
+            Some([before, word]) if *before >> lowest > *word >> lowest && steps <= most => {
+                std::mem::swap(before, word);
+                steps += 1;
+            }
+            _ => break,
+        }
+    }
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sorted(words: &[u64], lowest: u32) -> Vec<u64> {
+        Radix::default().sort(words.chunks(100), lowest).to_vec()
+    }
+
+    /// Words of which most differ in their last bits alone, so that leading digits tell few apart.
+    #[test]
+    fn words_that_are_not_nearly_sorted_by_their_leading_digits_are_sorted_by_all() {
+        for spread in [1, 50, 1 << 20] {
+            let words: Vec<u64> = (0..3000u64)
+                .map(|at| at.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+                .map(|word| if word % 7 == 0 { word } else { (word >> 40) % spread })
+                .collect();
+            let mut expected = words.clone();
+            expected.sort_unstable();
+            assert_eq!(sorted(&words, 0), expected, "{spread}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_radix_sort_sorts(
+            seed in any::<u64>(), length in 0usize..5000, shift in 0u32..64, lowest in 0u32..12,
+        ) {
+            let mut state = seed;
+            let words: Vec<u64> = (0..length).map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state ^ state >> 33) >> shift
+            }).collect();
+            let mut found = sorted(&words, lowest);
+            prop_assert!(found.is_sorted_by_key(|word| word >> lowest));
+            let mut expected = words;
+            found.sort_unstable();
+            expected.sort_unstable();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What processors do faster than plain code, and its plain twin: the one place where they differ.
+//!
+//! Two [`Kernel`]s give the same answers: [`Words`] on any machine, `Avx2` on a processor that has it. Which one a run
+//! takes is decided once, by asking the processor ([`Choice::of_this_run`]); the environment variable `AGG_SIMD=off`
+//! decides for the plain one. Tests hold the second against the first. [`prefetch`] is a hint and changes no answer.
+//!
+//! Together with the mapping of memory this is the only place where `unsafe` is allowed. What the functions are used
+//! for (rows, ids) is the business of those who call them.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod words;
+
+use std::sync::OnceLock;
+
+pub(crate) use words::Words;
+
+/// Whoever sets this to `off` gets the plain kernel: for tests, and to find out what the other one saves.
+const VARIABLE: &str = "AGG_SIMD";
+
+/// Bytes that are looked at together for those that are no digits.
+pub(crate) const LOOK: usize = 32;
+
+/// Digits that become a number together.
+pub(crate) const DIGITS: usize = 16;
+
+/// Sixteen bytes of which the last are digits, and a mask that has `0x0f` for those and 0 for the others.
+pub(crate) type Masked<'a> = (&'a [u8; DIGITS], &'a [u8; DIGITS]);
+
+/// What is done with many bytes at once.
+pub(crate) trait Kernel: Copy {
+    /// A bit for each byte that is no ASCII digit, the first in the lowest. A digit behind a byte that is
+    /// no ASCII may be taken for none.
+    fn non_digits(self, bytes: &[u8; LOOK]) -> u32;
+
+    /// The values of two numbers of up to sixteen digits.
+    fn values(self, numbers: [Masked<'_>; 2]) -> [u64; 2];
+}
+
+/// Something to be done with whichever kernel was chosen. `run` must be `#[inline(always)]`, and with it all that uses
+/// the kernel: vector instructions are fast only in code that became part of a function compiled for them.
+pub(crate) trait Work {
+    /// What comes of it.
+    type Outcome;
+
+    /// Does it.
+    fn run<K: Kernel>(self, kernel: K) -> Self::Outcome;
+}
+
+/// A kernel that this machine has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Choice {
+    /// For any machine.
+    Words(Words),
+    /// For a processor with AVX2.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(avx2::Avx2),
+}
+
+impl Choice {
+    /// What tests hold the others against.
+    #[cfg(test)]
+    pub(crate) const PORTABLE: Choice = Choice::Words(Words);
+
+    /// The fastest that this machine has.
+    pub(crate) fn fastest() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx2) = avx2::Avx2::detect() {
+            return Choice::Avx2(avx2);
+        }
+        Choice::Words(Words)
+    }
+
+    /// The fastest, unless the environment says otherwise; decided once.
+    pub(crate) fn of_this_run() -> Self {
+        static CHOICE: OnceLock<Choice> = OnceLock::new();
+        *CHOICE.get_or_init(|| {
+            let off = std::env::var_os(VARIABLE).is_some_and(|value| value == "off");
+            let choice = if off { Choice::Words(Words) } else { Choice::fastest() };
+            tracing::debug!(?choice, "processor");
+            choice
+        })
+    }
+
+    /// Does the work with this kernel.
+    pub(crate) fn run<W: Work>(self, work: W) -> W::Outcome {
+        match self {
+            Choice::Words(words) => work.run(words),
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx2(avx2) => avx2.run(work),
+        }
+    }
+}
+
+/// Says that the word at `at` will soon be written or read; nothing where processors cannot be told.
+#[inline(always)]
+pub(crate) fn prefetch(words: &[u64], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(word) = words.get(at) {
+        avx2::prefetch(word);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Both<'a>(&'a [u8; LOOK], [Masked<'a>; 2]);
+
+    impl Work for Both<'_> {
+        type Outcome = (u32, [u64; 2]);
+
+        fn run<K: Kernel>(self, kernel: K) -> Self::Outcome {
+            (kernel.non_digits(self.0), kernel.values(self.1))
+        }
+    }
+
+    fn ascii() -> impl Strategy<Value = u8> {
+        prop_oneof![3 => b'0'..=b'9', 1 => 0_u8..128]
+    }
+
+    proptest! {
+        #[test]
+        fn all_kernels_see_the_same_digits_and_values(
+            look in prop::array::uniform32(ascii()),
+            digits in prop::array::uniform2(prop::array::uniform16(any::<u8>())),
+            lengths in prop::array::uniform2(0..=DIGITS),
+        ) {
+            // As callers do it: what the mask lets through are digits.
+            let mut digits = digits;
+            let mut masks = [[0; DIGITS]; 2];
+            for ((digits, mask), length) in digits.iter_mut().zip(&mut masks).zip(lengths) {
+                for (digit, mask) in digits.iter_mut().zip(mask).rev().take(length) {
+                    (*digit, *mask) = (b'0' + *digit % 10, 0x0f);
+                }
+            }
+            let both = || Both(&look, [(&digits[0], &masks[0]), (&digits[1], &masks[1])]);
+            let (stops, values) = Choice::PORTABLE.run(both());
+            prop_assert_eq!(Choice::fastest().run(both()), (stops, values));
+            for (at, byte) in look.iter().enumerate() {
+                prop_assert_eq!(stops >> at & 1 == 0, byte.is_ascii_digit());
+            }
+            for ((digits, length), value) in digits.iter().zip(lengths).zip(values) {
+                let text: String = digits[DIGITS - length..].iter().copied().map(char::from).collect();
+                prop_assert_eq!(text.parse().unwrap_or(0), value);
+            }
+        }
+
+        #[test]
+        fn the_first_byte_that_is_no_digit_is_found_among_any_bytes(
+            look in prop::array::uniform32(any::<u8>()),
+        ) {
+            let both = || Both(&look, [(&[b'0'; DIGITS], &[0; DIGITS]); 2]);
+            let expected = look.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            for choice in [Choice::PORTABLE, Choice::fastest()] {
+                prop_assert_eq!(choice.run(both()).0.trailing_zeros() as usize, expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Exported tables as the partitioned dataset that other engines read: `DIR/kind=K/day=D/part-0.parquet`.
+//!
+//! A partition's folder is built under a temporary name in DIR and swapped in by one rename, as an emission is
+//! (`emission.rs` has the steps): a reader meets the old files or the new ones. The two kinds of a day are two
+//! partitions, swapped in one after the other.
+
+use std::path::{Path, PathBuf};
+
+use super::emission::{BuildFolder, emission_there, in_the_way};
+use super::lock::{OutputLock, create_folders};
+use crate::error::{Error, Result};
+use crate::fs::{FileSystem, FileType};
+use crate::model::{Day, Kind};
+
+/// Endings of the files that a partition may hold, whoever wrote it.
+const TABLE_SUFFIXES: [&str; 3] = [".parquet", ".csv", ".jsonl"];
+
+/// One folder of a dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Partition {
+    /// What its keys are.
+    pub kind: Kind,
+    /// What it was counted from.
+    pub days: PartitionDays,
+}
+
+/// The days of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartitionDays {
+    /// One day: `day=D`.
+    Day(Day),
+    /// The sums of the days that end on this one: `window=D`.
+    Window(Day),
+}
+
+impl Partition {
+    /// The folder of its kind in the dataset `root`.
+    #[must_use]
+    pub fn kind_folder(root: &Path, kind: Kind) -> PathBuf {
+        root.join(format!("kind={}", kind.noun()))
+    }
+
+    /// The name of the folder of its days.
+    #[must_use]
+    pub fn days_name(&self) -> String {
+        match self.days {
+            PartitionDays::Day(day) => format!("day={day}"),
+            PartitionDays::Window(day) => format!("window={day}"),
+        }
+    }
+
+    /// Its folder in the dataset `root`.
+    #[must_use]
+    pub fn folder(&self, root: &Path) -> PathBuf {
+        Self::kind_folder(root, self.kind).join(self.days_name())
+    }
+}
+
+/// The name of a partition's file number `part`, from 0.
+#[must_use]
+pub fn part_name(part: usize, extension: &str) -> String {
+    format!("part-{part}.{extension}")
+}
+
+/// Refuses to replace a folder that holds anything but tables: publishing removes what had the name.
+///
+/// # Errors
+/// [`ErrorKind::CannotCreate`](crate::ErrorKind::CannotCreate), or that the folder cannot be listed.
+pub fn check_partition(
+    files: &dyn FileSystem,
+    lock: &OutputLock,
+    partition: Partition,
+) -> Result<()> {
+    let target = partition.folder(lock.output().root());
+    if emission_there(files, &target)? != Some(FileType::Folder) {
+        return Ok(());
+    }
+    let entries = files.list(&target).map_err(|error| Error::io("list", error).at(&target))?;
+    let stranger = entries.iter().find(|(name, kind)| {
+        let name = name.to_string_lossy();
+        // `_SUCCESS` and checksums of other engines.
+        let marker = name.starts_with(['_', '.']);
+        let table = TABLE_SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
+        *kind != FileType::File || !(marker || table)
+    });
+    match stranger {
+        None => Ok(()),
+        Some((name, _)) => {
+            let what = format!("a folder with {name:?} in it, so no partition of tables");
+            Err(in_the_way(&what).at(target))
+        }
+    }
+}
+
+/// Publishes a partition: `built` holds its complete files, each synced by its writer. What was there is replaced.
+///
+/// # Errors
+/// As [`publish_emission`](super::publish_emission).
+pub fn publish_partition(
+    files: &dyn FileSystem,
+    lock: &mut OutputLock,
+    partition: Partition,
+    mut built: BuildFolder<'_>,
+) -> Result<()> {
+    let root = lock.output().root();
+    let parent = Partition::kind_folder(root, partition.kind);
+    create_folders(files, &parent)?;
+    let target = partition.folder(root);
+    let old = emission_there(files, &target)?;
+    built.publish(&target, old, &parent)?;
+    tracing::debug!(path = ?target, "published the partition");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::paths::Output;
+    use super::*;
+    use crate::error::ErrorClass;
+    use crate::fs::OsFileSystem;
+    use std::fs;
+
+    #[test]
+    fn a_partition_is_published_then_replaced_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = Output::new(folder.path().join("data"));
+        let mut lock = OutputLock::take(&OsFileSystem, &output).unwrap();
+        let days = PartitionDays::Day("2021-12-01".parse().unwrap());
+        let partition = Partition { kind: Kind::Country, days };
+        let target = output.root().join("kind=country/day=2021-12-01");
+        for name in ["part-0.csv", "part-0.parquet"] {
+            check_partition(&OsFileSystem, &lock, partition).unwrap();
+            let built = lock.build_folder(&OsFileSystem).unwrap();
+            built.create_file(name).unwrap().sync().unwrap();
+            publish_partition(&OsFileSystem, &mut lock, partition, built).unwrap();
+            let names = OsFileSystem.list(&target).unwrap();
+            assert_eq!(names, [(name.into(), FileType::File)]);
+        }
+        let names: Vec<_> = OsFileSystem.list(output.root()).unwrap();
+        let names: Vec<_> = names.into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, [".out.lock", "kind=country"]);
+    }
+
+    #[test]
+    fn a_folder_with_anything_but_tables_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = Output::new(folder.path());
+        let lock = OutputLock::take(&OsFileSystem, &output).unwrap();
+        let days = PartitionDays::Window("2021-12-07".parse().unwrap());
+        let partition = Partition { kind: Kind::User, days };
+        let target = folder.path().join("kind=user/window=2021-12-07");
+        fs::create_dir_all(&target).unwrap();
+        for name in ["_SUCCESS", ".part-00000.crc", "part-00000-c000.snappy.parquet"] {
+            fs::write(target.join(name), "").unwrap();
+        }
+        check_partition(&OsFileSystem, &lock, partition).unwrap();
+        fs::write(target.join("notes.md"), "").unwrap();
+        let error = check_partition(&OsFileSystem, &lock, partition).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::CannotCreate);
+        assert_eq!(error.path(), Some(target.as_path()));
+        assert!(error.to_string().contains("notes.md"), "{error}");
+    }
+}

@@ -158,7 +158,7 @@ impl Budget {
     pub fn emit(&self, inputs: usize) -> MergePlan {
         let share = self.memory / 3 / self.threads();
         let most = (share / EMITTED_ENTRY).clamp(64, 512 << 10);
-        let piece_entries = (8 * BLOCK * inputs as u64).clamp(most.min(64 << 10), most);
+        let piece_entries = (12 * BLOCK * inputs as u64).clamp(most.min(64 << 10), most);
         let fan_in = (share / MERGE_INPUT).clamp(2, 256);
         MergePlan { fan_in: to_usize(fan_in), piece_entries }
     }

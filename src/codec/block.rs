@@ -295,11 +295,10 @@ impl Decoder {
 
     /// Decodes one block, to be looked at by keys. What is said of [`Decoder::decode`] holds.
     pub fn decode_runs(&mut self, bytes: &[u8]) -> Result<Runs<'_>, Corrupt> {
-        Choice::of_this_run().run(Decode { decoder: self, bytes })?;
+        self.decode_columns(bytes)?;
         Ok(self.runs())
     }
 
-    #[inline(always)]
     fn decode_columns(&mut self, mut bytes: &[u8]) -> Result<(), Corrupt> {
         let entries = usize::from(u16::from_le_bytes(take_array(&mut bytes)?));
         let keys = usize::from(u16::from_le_bytes(take_array(&mut bytes)?));
@@ -315,7 +314,7 @@ impl Decoder {
             (entries, &mut self.counts),
         ];
         for (values, column) in columns {
-            rice::decode_here(&mut bytes, values, column)?;
+            rice::decode(&mut bytes, values, column)?;
         }
         if !bytes.is_empty() {
             return Err(Corrupt("a block has idle bytes at its end"));
@@ -418,21 +417,6 @@ fn restore_counts(counts: &mut [u64]) -> Result<(), Corrupt> {
         excess |= *count;
     }
     if excess > MAX_ID { Err(Corrupt("a count exceeds 2^63-1")) } else { Ok(()) }
-}
-
-/// As for [`Encode`].
-struct Decode<'a> {
-    decoder: &'a mut Decoder,
-    bytes: &'a [u8],
-}
-
-impl Work for Decode<'_> {
-    type Outcome = Result<(), Corrupt>;
-
-    #[inline(always)]
-    fn run<K: Kernel>(self, _: K) -> Self::Outcome {
-        self.decoder.decode_columns(self.bytes)
-    }
 }
 
 #[cfg(test)]

@@ -201,17 +201,8 @@ fn pack_high(values: &[u64], low_bits: u32, out: &mut Vec<u8>) {
 }
 
 /// Takes a column of `count` values off the front of `bytes` and puts it into `values`.
+#[inline]
 pub fn decode(bytes: &mut &[u8], count: usize, values: &mut Vec<u64>) -> Result<(), Corrupt> {
-    decode_here(bytes, count, values)
-}
-
-/// [`decode`], to become part of a function that is compiled for the processor it runs on.
-#[inline(always)]
-pub(super) fn decode_here(
-    bytes: &mut &[u8],
-    count: usize,
-    values: &mut Vec<u64>,
-) -> Result<(), Corrupt> {
     if count > MAX_VALUES {
         return Err(Corrupt("a column has too many values"));
     }

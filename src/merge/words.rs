@@ -13,7 +13,6 @@ use std::ops::{BitOr, BitXor, Shl, Shr};
 use super::pairs::merge_all;
 use crate::codec::block::Runs;
 use crate::model::{MAX_ID, Ranked};
-use crate::simd::{Choice, Kernel, Work};
 
 /// A word that entries are packed into.
 pub trait Word:
@@ -186,11 +185,6 @@ impl<W: Word> Words<W> {
 
     /// Adds entries to the list that is open; all come after those that it has.
     pub fn push(&mut self, runs: Runs<'_>) {
-        Choice::of_this_run().run(Push { words: self, runs });
-    }
-
-    #[inline(always)]
-    fn push_here(&mut self, runs: Runs<'_>) {
         let split = self.split;
         let (most_song, most_field) = (split.most_song(), split.most_field());
         let end_of_keys = split.end_of_keys(W::BITS);
@@ -269,15 +263,6 @@ impl<W: Word> Words<W> {
     pub fn each_key(
         &mut self,
         sums: &mut Sums<W>,
-        each: impl FnMut(u64, &[u64], &mut [Ranked]),
-    ) -> Result<(), Overflow> {
-        Choice::of_this_run().run(EachKey { words: self, sums, each })
-    }
-
-    #[inline(always)]
-    fn each_key_here(
-        &mut self,
-        sums: &mut Sums<W>,
         mut each: impl FnMut(u64, &[u64], &mut [Ranked]),
     ) -> Result<(), Overflow> {
         merge_all(&mut self.words, &mut self.ends, &mut self.other);
@@ -295,37 +280,6 @@ impl<W: Word> Words<W> {
             each(key, sums.once.get(..once).unwrap_or_default(), &mut sums.more);
         }
         Ok(())
-    }
-}
-
-/// Plain code, and faster when it is compiled for the processor it runs on.
-struct Push<'a, W> {
-    words: &'a mut Words<W>,
-    runs: Runs<'a>,
-}
-
-impl<W: Word> Work for Push<'_, W> {
-    type Outcome = ();
-
-    #[inline(always)]
-    fn run<K: Kernel>(self, _: K) {
-        self.words.push_here(self.runs);
-    }
-}
-
-/// As above.
-struct EachKey<'a, W, F> {
-    words: &'a mut Words<W>,
-    sums: &'a mut Sums<W>,
-    each: F,
-}
-
-impl<W: Word, F: FnMut(u64, &[u64], &mut [Ranked])> Work for EachKey<'_, W, F> {
-    type Outcome = Result<(), Overflow>;
-
-    #[inline(always)]
-    fn run<K: Kernel>(self, _: K) -> Self::Outcome {
-        self.words.each_key_here(self.sums, self.each)
     }
 }
 

@@ -3,9 +3,8 @@
 //! Real engines read and write such tables in `tests/oracle/readers.py`.
 
 use std::collections::BTreeMap;
-use std::fs;
 
-use crate::harness::{DAY, Sandbox, repository};
+use crate::harness::{DAY, Sandbox};
 
 /// A log with a corrupt row, ties, ids over 32 bits and two countries.
 const LOG: &str =
@@ -123,6 +122,7 @@ fn a_build_without_parquet_says_so() {
 
 #[cfg(feature = "parquet")]
 mod with_parquet {
+    use std::fs;
     use std::path::PathBuf;
     use std::sync::Arc;
 
@@ -135,6 +135,7 @@ mod with_parquet {
     use parquet::schema::parser::parse_message_type;
 
     use super::*;
+    use crate::harness::repository;
     use crate::library::{context, entries, open, unless_locked, unlocked};
 
     use agg::job::{ImportOptions, import};

@@ -1,14 +1,15 @@
 //! Every call to the file system fails in turn, or is the last one before the process is killed: what was published
 //! stays whole, the error says what and where, and the next run makes everything good.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use agg::fs::{FileSystem, OsFileSystem};
-use agg::job::{Context, EmitOptions, ReduceOptions, emit_window, reduce_day};
-use agg::{Error, ErrorClass, Result};
+use agg::job::{Context, EmitOptions, PruneOptions, ReduceOptions, emit_window, prune, reduce_day};
+use agg::{Error, ErrorClass, ErrorKind, Result};
 use rustix::io::Errno;
 
 use crate::faulty::{Call, Faulty, Operation, Verdict};
@@ -19,8 +20,8 @@ use crate::library::{context_over, unlocked};
 type State = BTreeMap<String, Vec<u8>>;
 
 /// A job to be disturbed, and the state that it starts from.
-struct Scene<'s> {
-    sandbox: &'s Sandbox,
+pub(crate) struct Scene<'s> {
+    pub(crate) sandbox: &'s Sandbox,
     /// Bytes; the job has one thread, so that its calls are the same in every run.
     memory: u64,
     job: &'s dyn Fn(&Context) -> Result<()>,
@@ -28,14 +29,21 @@ struct Scene<'s> {
     before: State,
     after: State,
     /// The calls of a run that nobody disturbs.
-    calls: Vec<Call>,
+    pub(crate) calls: Vec<Call>,
+    /// How often it was disturbed.
+    pub(crate) disturbed: Cell<usize>,
 }
 
 impl<'s> Scene<'s> {
     /// Takes the sandbox as it is now for the state before the job.
-    fn new(sandbox: &'s Sandbox, memory: u64, job: &'s dyn Fn(&Context) -> Result<()>) -> Self {
+    pub(crate) fn new(
+        sandbox: &'s Sandbox,
+        memory: u64,
+        job: &'s dyn Fn(&Context) -> Result<()>,
+    ) -> Self {
         let (before, after) = (state(sandbox), State::new());
-        let mut scene = Scene { sandbox, memory, job, before, after, calls: Vec::new() };
+        let (calls, disturbed) = (Vec::new(), Cell::new(0));
+        let mut scene = Scene { sandbox, memory, job, before, after, calls, disturbed };
         let calls = std::cell::RefCell::default();
         unlocked(|| {
             scene.restore();
@@ -59,7 +67,7 @@ impl<'s> Scene<'s> {
     }
 
     /// Puts the state back that was before the job.
-    fn restore(&self) {
+    pub(crate) fn restore(&self) {
         for folder in ["agg-store", "agg-out"] {
             let _ = fs::remove_dir_all(self.sandbox.path(folder));
         }
@@ -92,14 +100,20 @@ impl<'s> Scene<'s> {
             };
             self.expect_old_or_new(call);
             check(self, call, outcome);
-            // A twin too: it does not wait for the disk.
-            unlocked(|| self.run_in(AMPLE, Faulty::watching().files()));
-            assert!(state(self.sandbox) == self.after, "{call:?}: the next run makes all good");
+            self.expect_good_again(call);
         }
     }
 
+    /// The job, undisturbed, succeeds, with the bytes that it always gives and nothing beside them.
+    pub(crate) fn expect_good_again(&self, call: &Call) {
+        self.disturbed.set(self.disturbed.get() + 1);
+        // A twin too: it does not wait for the disk.
+        unlocked(|| self.run_in(AMPLE, Faulty::watching().files()));
+        assert!(state(self.sandbox) == self.after, "{call:?}: the next run makes all good");
+    }
+
     /// Each thing that readers look at is as it was or as it is to be, never a mixture.
-    fn expect_old_or_new(&self, call: &Call) {
+    pub(crate) fn expect_old_or_new(&self, call: &Call) {
         let now = state(self.sandbox);
         let mut now = units(&now);
         let (before, after) = (units(&self.before), units(&self.after));
@@ -195,7 +209,9 @@ fn fitting(call: &Call, errno: Errno, error: &Error) -> bool {
     ]
     .contains(&call.operation);
     match error.class() {
-        ErrorClass::Io => errno != Errno::ACCESS || !creates || looks,
+        ErrorClass::Io => {
+            errno != Errno::ACCESS || !creates || looks || call.operation == RemoveFile
+        }
         ErrorClass::NoInput => looks,
         ErrorClass::CannotCreate => errno == Errno::ACCESS && creates,
         _ => false,
@@ -204,19 +220,36 @@ fn fitting(call: &Call, errno: Errno, error: &Error) -> bool {
 
 /// All ways to be disturbed, at every call.
 fn disturb(scene: &Scene<'_>) {
-    // A broken disk and a full one are alike to the program: one call meets the one, the next the other.
-    let alternate = |odd: usize| {
-        let calls = scene.calls.iter().filter(move |call| call.number % 2 == odd);
+    for errno in [Errno::IO, Errno::NOSPC, Errno::ACCESS, Errno::INTR] {
+        fail_once(scene, &scene.calls, errno);
+    }
+    for errno in [Errno::IO, Errno::NOSPC] {
+        let twin = |number| Faulty::failing_from(number, errno);
+        scene.disturb_each(&scene.calls, twin, |scene, call, outcome| {
+            scene.expect_told(call, errno, outcome);
+        });
+    }
+    move_less(scene);
+    scene.disturb_each(&scene.calls, Faulty::dying_at, |_, _, _| ());
+    // Shown with `--nocapture`.
+    println!("{} calls, disturbed {} times", scene.calls.len(), scene.disturbed.get());
+}
+
+/// Reads and writes that move one byte, and writes after which the disk is full.
+fn move_less(scene: &Scene<'_>) {
+    let of = |operations: &[Operation]| {
+        let calls = scene.calls.iter().filter(|call| operations.contains(&call.operation));
         calls.cloned().collect::<Vec<_>>()
     };
-    fail_once(scene, &alternate(0), Errno::IO);
-    fail_once(scene, &alternate(1), Errno::NOSPC);
-    fail_once(scene, &scene.calls, Errno::ACCESS);
-    let twin = |number| Faulty::failing_from(number, Errno::IO);
-    scene.disturb_each(&scene.calls, twin, |scene, call, outcome| {
-        scene.expect_told(call, Errno::IO, outcome);
+    let moves = of(&[Operation::Read, Operation::Write]);
+    scene.disturb_each(&moves, Faulty::biting_at, |scene, call, outcome| {
+        outcome.unwrap_or_else(|error| panic!("{call:?}: {error}"));
+        assert!(state(scene.sandbox) == scene.after, "{call:?}: a short call shows");
     });
-    scene.disturb_each(&scene.calls, Faulty::dying_at, |_, _, _| ());
+    scene.disturb_each(&of(&[Operation::Write]), Faulty::filling_at, |scene, call, outcome| {
+        scene.expect_told(call, Errno::NOSPC, outcome);
+        assert_eq!(temporaries(&state(scene.sandbox)), [""; 0], "{call:?}");
+    });
 }
 
 fn fail_once(scene: &Scene<'_>, calls: &[Call], errno: Errno) {
@@ -229,35 +262,54 @@ fn fail_once(scene: &Scene<'_>, calls: &[Call], errno: Errno) {
         if !keeps.contains(&call.operation) {
             assert!(temporaries(&left).is_empty(), "{call:?}: {:?}", temporaries(&left));
         }
+        // A read or a write that a signal interrupted is made again.
+        let again = [Operation::Read, Operation::Write].contains(&call.operation);
+        assert!(outcome.is_ok() || errno != Errno::INTR || !again, "{call:?}: {outcome:?}");
         scene.expect_told(call, errno, outcome);
     });
 }
 
-fn small_log(sandbox: &Sandbox, name: &str, rows: u64) {
+pub(crate) fn small_log(sandbox: &Sandbox, name: &str, rows: u64) {
     let row = |at: u64| format!("{}|{}|FR\n", at * 7_919 % 1_009, at % 23);
     sandbox.write(name, (0..rows).map(row).collect::<String>() + "no row\n");
 }
 
-fn reduce(context: &Context, log: &Path, day: &str) -> Result<()> {
+pub(crate) fn reduce(context: &Context, log: &Path, day: &str) -> Result<()> {
     let day = Some(day.parse().unwrap());
     let logs = vec![log.to_owned()];
     reduce_day(context, &ReduceOptions { logs, day, force: true, ..ReduceOptions::default() })
         .map(drop)
 }
 
-fn reduced(sandbox: &Sandbox, log: &str, day: &str) {
+/// Adds a log to a day. A log that is in the day already was added by the run before, which ended too early to say so.
+pub(crate) fn add(context: &Context, log: &Path, day: &str) -> Result<()> {
+    let day = Some(day.parse().unwrap());
+    let logs = vec![log.to_owned()];
+    let options = ReduceOptions { logs, day, add: true, ..ReduceOptions::default() };
+    match reduce_day(context, &options) {
+        Err(error) if matches!(error.kind(), ErrorKind::AlreadyInDay { .. }) => Ok(()),
+        outcome => outcome.map(drop),
+    }
+}
+
+/// Removes all days but the newest fifteen.
+pub(crate) fn prune_most(context: &Context) -> Result<()> {
+    prune(context, &PruneOptions { keep_days: 15, dry_run: false }).map(drop)
+}
+
+pub(crate) fn reduced(sandbox: &Sandbox, log: &str, day: &str) {
     let context = context_over(Arc::new(OsFileSystem), &sandbox.path(""), 1 << 20, 1);
     unlocked(|| reduce(&context, &sandbox.path(log), day));
 }
 
-fn emit(context: &Context, out: &Path, day: &str, days: u32) -> Result<()> {
+pub(crate) fn emit(context: &Context, out: &Path, day: &str, days: u32) -> Result<()> {
     let day = day.parse().unwrap();
     let options =
         EmitOptions { days, allow_missing: true, ..EmitOptions::new(day, out.join("agg-out")) };
     emit_window(context, &options).map(drop)
 }
 
-fn emitted(sandbox: &Sandbox, day: &str) {
+pub(crate) fn emitted(sandbox: &Sandbox, day: &str) {
     let context = context_over(Arc::new(OsFileSystem), &sandbox.path(""), 1 << 20, 1);
     unlocked(|| emit(&context, &sandbox.path(""), day, 3));
 }
@@ -299,6 +351,32 @@ fn a_day_that_spills_and_fails_anywhere_leaves_no_spilled_run_behind() {
     calls.dedup_by_key(|call| (call.operation, call.path.clone()));
     fail_once(&scene, &calls, Errno::NOSPC);
     scene.disturb_each(&calls, Faulty::dying_at, |_, _, _| ());
+}
+
+#[test]
+fn an_addition_that_fails_anywhere_is_the_day_without_the_log_or_with_it_once() {
+    let sandbox = Sandbox::new();
+    small_log(&sandbox, "day.log", 30);
+    small_log(&sandbox, "more.log", 40);
+    reduced(&sandbox, "day.log", DAY);
+    let job = |context: &Context| add(context, &sandbox.path("more.log"), DAY);
+    let scene = Scene::new(&sandbox, 1 << 20, &job);
+    assert!(scene.before != scene.after && scene.after.len() == 2);
+    disturb(&scene);
+}
+
+#[test]
+fn a_removal_of_old_days_that_fails_anywhere_leaves_whole_days_and_all_that_are_to_stay() {
+    let sandbox = Sandbox::new();
+    small_log(&sandbox, "day.log", 30);
+    for day in ["2021-11-01", "2021-11-02", "2021-11-17", DAY] {
+        reduced(&sandbox, "day.log", day);
+    }
+    let scene = Scene::new(&sandbox, 1 << 20, &prune_most);
+    let stay: Vec<&String> = scene.after.keys().collect();
+    assert_eq!(scene.before.len(), 8);
+    assert!(stay.len() == 4 && stay.iter().all(|name| !name.contains("2021-11-0")), "{stay:?}");
+    disturb(&scene);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! A faulty twin of the file system: the real one, with a say before each of its calls.
 //!
 //! A test gives a judge, which sees every call (its number, what it does, to which path) and lets it go, fails it,
-//! or kills the process there and then: nothing works any more and nothing is cleaned up, as after `kill -9`. A judge
-//! may also change the files that are being read. What is removed by being dropped makes no call.
+//! or kills the process there and then: nothing works any more and nothing is cleaned up, as after `kill -9`, or it is
+//! `kill -9` (in a process that a test has started for that). A judge may also change the files that are being read. What is removed by being dropped makes no call.
 //!
 //! Calls are numbered in the order in which they are made; with one thread that order is always the same.
 
@@ -58,9 +58,13 @@ pub(crate) struct Call {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Go,
+    /// A read or write of at most so many bytes; all else goes.
+    Bite(usize),
     Fail(Errno),
-    /// The process dies before this call.
+    /// Nothing works from this call on, clean-up included: as if the process had died before it.
     Die,
+    /// The process really dies before this call.
+    Kill,
 }
 
 type Judge = dyn Fn(&Call) -> Verdict + Send + Sync;
@@ -126,6 +130,29 @@ impl Faulty {
         )
     }
 
+    /// Moves one byte of what call `number` is to write, and finds the disk full from then on.
+    pub(crate) fn filling_at(number: usize) -> Self {
+        Self::new(move |call| match call.operation {
+            _ if call.number == number => Verdict::Bite(1),
+            Operation::Write | Operation::CreateTemporary | Operation::CreateNew
+                if call.number > number =>
+            {
+                Verdict::Fail(Errno::NOSPC)
+            }
+            _ => Verdict::Go,
+        })
+    }
+
+    /// Moves one byte of what call `number` is to read or write; the next calls move the rest.
+    pub(crate) fn biting_at(number: usize) -> Self {
+        Self::new(move |call| if call.number == number { Verdict::Bite(1) } else { Verdict::Go })
+    }
+
+    /// Ends this process by SIGKILL before call `number`.
+    pub(crate) fn killing_at(number: usize) -> Self {
+        Self::new(move |call| if call.number == number { Verdict::Kill } else { Verdict::Go })
+    }
+
     /// Dies before call `number`.
     pub(crate) fn dying_at(number: usize) -> Self {
         Self::new(move |call| if call.number == number { Verdict::Die } else { Verdict::Go })
@@ -144,7 +171,8 @@ impl Faulty {
         self.0.dead.load(Ordering::SeqCst)
     }
 
-    fn ask(&self, operation: Operation, path: &Path) -> io::Result<()> {
+    /// How many bytes the call may move.
+    fn ask(&self, operation: Operation, path: &Path) -> io::Result<usize> {
         if self.is_dead() {
             return Err(io::Error::other("killed"));
         }
@@ -153,11 +181,17 @@ impl Faulty {
         let verdict = (self.0.judge)(&call);
         self.0.calls.lock().unwrap().push(call);
         match verdict {
-            Verdict::Go => Ok(()),
+            Verdict::Go => Ok(self.0.bite),
+            Verdict::Bite(bite) => Ok(bite.min(self.0.bite)),
             Verdict::Fail(errno) => Err(errno.into()),
             Verdict::Die => {
                 self.0.dead.store(true, Ordering::SeqCst);
                 Err(io::Error::other("killed"))
+            }
+            Verdict::Kill => {
+                let own = rustix::process::getpid();
+                rustix::process::kill_process(own, rustix::process::Signal::KILL)?;
+                unreachable!("a killed process goes on");
             }
         }
     }
@@ -224,7 +258,7 @@ impl FileSystem for Faulty {
     }
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         // Not really: no test cuts the power, and hundreds of runs would wait for the disk.
-        self.ask(Operation::SyncFolder, folder)
+        self.ask(Operation::SyncFolder, folder).map(drop)
     }
     fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
         self.ask(Operation::TryLock, path)?;
@@ -241,8 +275,7 @@ struct FaultyRead {
 
 impl ReadFile for FaultyRead {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.world.ask(Operation::Read, &self.path)?;
-        let bite = buffer.len().min(self.world.0.bite);
+        let bite = self.world.ask(Operation::Read, &self.path)?.min(buffer.len());
         self.file.read_at(&mut buffer[..bite], offset)
     }
     fn stat(&self) -> io::Result<FileStat> {
@@ -260,8 +293,7 @@ struct FaultyWrite {
 
 impl Write for FaultyWrite {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.world.ask(Operation::Write, &self.path)?;
-        let bite = bytes.len().min(self.world.0.bite);
+        let bite = self.world.ask(Operation::Write, &self.path)?.min(bytes.len());
         self.file.write(&bytes[..bite])
     }
     fn flush(&mut self) -> io::Result<()> {
@@ -271,7 +303,7 @@ impl Write for FaultyWrite {
 
 impl WriteFile for FaultyWrite {
     fn sync(&mut self) -> io::Result<()> {
-        self.world.ask(Operation::Sync, &self.path)
+        self.world.ask(Operation::Sync, &self.path).map(drop)
     }
 }
 
@@ -283,15 +315,14 @@ struct FaultyTemporary {
 }
 
 impl FaultyTemporary {
-    fn ask(&self, operation: Operation) -> io::Result<()> {
+    fn ask(&self, operation: Operation) -> io::Result<usize> {
         self.world.ask(operation, self.path())
     }
 }
 
 impl Write for FaultyTemporary {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.ask(Operation::Write)?;
-        let bite = bytes.len().min(self.world.0.bite);
+        let bite = self.ask(Operation::Write)?.min(bytes.len());
         self.file.as_mut().unwrap().write(&bytes[..bite])
     }
     fn flush(&mut self) -> io::Result<()> {
@@ -301,7 +332,7 @@ impl Write for FaultyTemporary {
 
 impl WriteFile for FaultyTemporary {
     fn sync(&mut self) -> io::Result<()> {
-        self.ask(Operation::Sync)
+        self.ask(Operation::Sync).map(drop)
     }
 }
 

@@ -30,18 +30,26 @@ mod crafted;
 mod damage;
 /// Names of logs and folders to days; which of them a backfill takes.
 mod days;
+/// A full disk, one that may only be read, two writers at once.
+mod disks;
 /// Tables for other engines, and those of other engines.
 mod exchange;
 /// What the exit code says, what the streams carry.
 mod exit_codes;
-/// Calls to the file system that fail, and kills between them.
+/// Calls to the file system that fail, and deaths between them.
 mod faults;
 /// Files, folders, standard input, compression.
 mod files;
+/// Links, names and rows laid as traps.
+mod guarded;
 /// What lies in the way, limits of the system, streams that fail.
 mod hostile;
+/// Processes that are really killed, at every call that changes something.
+mod killed;
 /// `--metrics FILE`: what monitoring reads of a run.
 mod metrics;
+/// The scripts of the night, as cron runs them.
+mod nightly;
 /// Random small logs against the obvious program.
 mod property;
 /// `prune`: which days go, and what is never touched.

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use agg::{Day, ErrorKind};
@@ -49,8 +50,19 @@ pub(crate) fn remedy(error: &agg::Error) -> Option<String> {
     let partial =
         error.path().filter(|path| mendable && path.extension().is_some_and(|e| e == "agg"))?;
     let day: Day = partial.file_stem()?.to_str()?.parse().ok()?;
-    let store = path(partial.parent()?.parent()?);
+    let store = shell_word(partial.parent()?.parent()?);
     Some(format!("agg reduce-day --store {store} --date {day} --force LOG…"))
+}
+
+/// The path as one word of a shell, for a command that will be copied into one.
+fn shell_word(path: &Path) -> String {
+    let bytes = path.as_os_str().as_bytes();
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+,:@%=".contains(byte);
+    match path.to_str() {
+        Some(text) if !text.is_empty() && bytes.iter().all(plain) => text.to_owned(),
+        Some(text) if !text.contains(unprintable) => format!("'{}'", text.replace('\'', r"'\''")),
+        _ => format!("$'{}'", bytes.escape_ascii()),
+    }
 }
 
 /// A wrong command line in one line: what is wrong, the hints, where to read on.
@@ -87,6 +99,21 @@ pub(crate) fn clean(text: &str) -> String {
     for letter in text.chars() {
         if unprintable(letter) {
             cleaned.extend(letter.escape_default());
+        } else {
+            cleaned.push(letter);
+        }
+    }
+    cleaned
+}
+
+/// The JSON document, which means the same, without the characters that a terminal could take for commands and that
+/// JSON allows in a text as they are.
+pub(crate) fn json(document: &str) -> String {
+    let mut cleaned = String::with_capacity(document.len());
+    for letter in document.chars() {
+        if unprintable(letter) {
+            // All of them have four digits at most. Writing to a string cannot fail.
+            let _ = write!(cleaned, "\\u{:04x}", u32::from(letter));
         } else {
             cleaned.push(letter);
         }
@@ -168,11 +195,24 @@ mod tests {
     }
 
     #[test]
+    fn a_command_to_be_copied_has_its_path_as_one_word() {
+        let word = |bytes: &[u8]| shell_word(Path::new(std::ffi::OsStr::from_bytes(bytes)));
+        assert_eq!(word(b"/data/agg-store_1.2"), "/data/agg-store_1.2");
+        assert_eq!(word(b"my store"), "'my store'");
+        assert_eq!(word(b"$(rm -rf ~);*"), "'$(rm -rf ~);*'");
+        assert_eq!(word(b"it's"), r"'it'\''s'");
+        assert_eq!(word("é".as_bytes()), "'é'");
+        assert_eq!(word(b""), "''");
+        assert_eq!(word(b"a\n'\\\xff\x1b"), r"$'a\n\'\\\xff\x1b'");
+    }
+
+    #[test]
     fn nothing_shown_breaks_the_line_or_moves_the_cursor() {
         assert_eq!(clean("a\nb\u{1b}[31m\u{202e}é"), "a\\nb\\u{1b}[31m\\u{202e}é");
         assert_eq!(path(Path::new("agg-store/é.agg")), "agg-store/é.agg");
         assert_eq!(path(Path::new("a b\u{1b}")), "\"a b\\u{1b}\"");
         assert_eq!(path(Path::new("")), "\"\"");
         assert_eq!(name(b"a b\\\xff\n"), "a b\\x5c\\xff\\x0a");
+        assert_eq!(json("[\"é\u{7f}\u{9b}\u{202e}\"]"), r#"["é\u007f\u009b\u202e"]"#);
     }
 }

@@ -27,6 +27,7 @@ use anyhow::Context as _;
 use bytesize::ByteSize;
 use serde::Serialize;
 
+use crate::message;
 use crate::progress::Progress;
 
 pub(crate) use backfill::Backfill;
@@ -56,7 +57,7 @@ impl Output {
     pub(crate) fn print<R: Serialize + fmt::Display>(self, report: &R) -> anyhow::Result<()> {
         let text = match self {
             Output::Human => report.to_string(),
-            Output::Json => format!("{}\n", serde_json::to_string(report)?),
+            Output::Json => message::json(&serde_json::to_string(report)?) + "\n",
         };
         print_bytes(text.as_bytes())
     }

@@ -1,0 +1,185 @@
+//! A process that is really killed, by SIGKILL, before each call that changes something: readers meet the old state or
+//! the new one, the kernel frees the lock, and the next run makes everything good.
+//!
+//! The process is this test program, started anew with one test, which does a job over a twin of the file system that
+//! kills it at the call asked for. So the program that is shipped has no such door.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Command;
+
+use agg::job::Context;
+use agg::{ErrorClass, Result};
+
+use crate::faults::{Scene, add, emit, emitted, prune_most, reduce, reduced, small_log};
+use crate::faulty::{Call, Faulty, Operation};
+use crate::harness::{DAY, Sandbox};
+use crate::library::context_over;
+
+const JOB: &str = "AGG_TEST_KILLED_JOB";
+const FOLDER: &str = "AGG_TEST_KILLED_FOLDER";
+const CALL: &str = "AGG_TEST_KILLED_CALL";
+/// Bytes; nothing spills, but for `Spill`.
+const MEMORY: u64 = 1 << 20;
+
+/// What is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Job {
+    Reduce,
+    Replace,
+    Spill,
+    Add,
+    Emit,
+    EmitAgain,
+    Prune,
+}
+
+impl Job {
+    const ALL: [Job; 7] =
+        [Job::Reduce, Job::Replace, Job::Spill, Job::Add, Job::Emit, Job::EmitAgain, Job::Prune];
+
+    fn memory(self) -> u64 {
+        if self == Job::Spill { 200 << 10 } else { MEMORY }
+    }
+
+    /// Makes the state that the job starts from.
+    fn prepare(self, sandbox: &Sandbox) {
+        small_log(sandbox, "old.log", 30);
+        small_log(sandbox, "new.log", 40);
+        match self {
+            Job::Reduce => {}
+            Job::Spill => {
+                // Ids so wide that a row takes three words of the arena.
+                let row = |at: u64| format!("{}|{}|FR\n", (at % 97) << 50, (at % 11) << 51);
+                sandbox.write("new.log", (0..9_000).map(row).collect::<String>());
+            }
+            Job::Replace | Job::Add => reduced(sandbox, "old.log", DAY),
+            Job::Prune => {
+                for day in ["2021-11-01", "2021-11-02", "2021-11-03", DAY] {
+                    reduced(sandbox, "old.log", day);
+                }
+            }
+            Job::Emit => {
+                reduced(sandbox, "old.log", "2021-11-30");
+                emitted(sandbox, "2021-11-30");
+                reduced(sandbox, "new.log", DAY);
+            }
+            Job::EmitAgain => {
+                reduced(sandbox, "old.log", DAY);
+                emitted(sandbox, DAY);
+                reduced(sandbox, "new.log", DAY);
+            }
+        }
+    }
+
+    fn run(self, context: &Context, folder: &Path) -> Result<()> {
+        match self {
+            Job::Reduce | Job::Replace | Job::Spill => {
+                reduce(context, &folder.join("new.log"), DAY)
+            }
+            Job::Add => add(context, &folder.join("new.log"), DAY),
+            Job::Emit | Job::EmitAgain => emit(context, folder, DAY, 3),
+            Job::Prune => prune_most(context),
+        }
+    }
+}
+
+/// Whether a reader could see what the call does, or what it leaves behind.
+fn changes(call: &&Call) -> bool {
+    use Operation::*;
+    ![Close, List, Open, Read, ReadLink, Stat, Sync, SyncFolder].contains(&call.operation)
+}
+
+/// Kills the job before each of its changing calls.
+fn kill_each(job: Job) {
+    let sandbox = Sandbox::new();
+    job.prepare(&sandbox);
+    let run = |context: &Context| job.run(context, &sandbox.path(""));
+    let scene = Scene::new(&sandbox, job.memory(), &run);
+    let mut calls: Vec<Call> = scene.calls.iter().filter(changes).cloned().collect();
+    // Of many writes to a file, one behind the other, the first will do.
+    calls.dedup_by_key(|call| (call.operation, call.path.clone()));
+    for call in &calls {
+        loop {
+            scene.restore();
+            let status = child(job, &sandbox, call.number);
+            // Of a child that another test has just forked, which holds the lock until it runs its program.
+            if status.code() == Some(LOCKED) {
+                continue;
+            }
+            assert_eq!(status.signal(), Some(9), "{job:?} before {call:?}: {status}");
+            break;
+        }
+        scene.expect_old_or_new(call);
+        scene.expect_good_again(call);
+    }
+    // Shown with `--nocapture`.
+    println!("{job:?}: killed {} times", scene.disturbed.get());
+    assert!(scene.disturbed.get() >= 9, "that few calls cannot be all");
+}
+
+fn child(job: Job, sandbox: &Sandbox, call: usize) -> std::process::ExitStatus {
+    let program = std::env::current_exe().unwrap();
+    let mut command = Command::new(program);
+    command.args([
+        "--exact",
+        "killed::the_process_that_is_killed",
+        "--ignored",
+        "--test-threads=1",
+    ]);
+    command.env(JOB, format!("{job:?}")).env(FOLDER, sandbox.path("")).env(CALL, call.to_string());
+    command.output().unwrap().status
+}
+
+/// The exit code of a child that met a lock.
+const LOCKED: i32 = 75;
+
+#[test]
+#[ignore = "only the other tests of this module start it, in a process of its own"]
+fn the_process_that_is_killed() {
+    let variable = |name| std::env::var(name).expect("started by another test");
+    let name = variable(JOB);
+    let job = Job::ALL.into_iter().find(|job| format!("{job:?}") == name).unwrap();
+    let folder = Path::new(&variable(FOLDER)).to_owned();
+    let twin = Faulty::killing_at(variable(CALL).parse().unwrap());
+    let outcome = job.run(&context_over(twin.files(), &folder, job.memory(), 1), &folder);
+    if outcome.as_ref().is_err_and(|error| error.class() == ErrorClass::Locked) {
+        std::process::exit(LOCKED);
+    }
+    panic!("it was to be killed: {outcome:?}");
+}
+
+#[test]
+fn a_reduction_that_is_killed_anywhere_is_nothing_or_the_day() {
+    kill_each(Job::Reduce);
+}
+
+#[test]
+fn a_replacement_that_is_killed_anywhere_is_the_old_day_or_the_new_one() {
+    kill_each(Job::Replace);
+}
+
+#[test]
+fn a_reduction_with_spilled_runs_that_is_killed_anywhere_leaves_none_for_long() {
+    kill_each(Job::Spill);
+}
+
+#[test]
+fn an_addition_that_is_killed_anywhere_is_the_day_without_the_log_or_with_it_once() {
+    kill_each(Job::Add);
+}
+
+#[test]
+fn a_removal_of_old_days_that_is_killed_anywhere_leaves_whole_days() {
+    kill_each(Job::Prune);
+}
+
+#[test]
+fn an_emission_that_is_killed_anywhere_is_nothing_or_the_window() {
+    kill_each(Job::Emit);
+}
+
+#[test]
+fn a_second_emission_that_is_killed_anywhere_is_the_old_window_or_the_new_one() {
+    kill_each(Job::EmitAgain);
+}

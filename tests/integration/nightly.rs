@@ -1,0 +1,267 @@
+//! The scripts of the night, run as cron runs them: on time, twice, late, without a day's log, and in folders whose
+//! names would be commands if a shell ever read them.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::harness::{Run, Sandbox, repository};
+
+const DAYS: [&str; 9] = [
+    "2021-11-29",
+    "2021-11-30",
+    "2021-12-01",
+    "2021-12-02",
+    "2021-12-03",
+    "2021-12-04",
+    "2021-12-05",
+    "2021-12-06",
+    "2021-12-07",
+];
+const WINDOWS: [&str; 3] = ["2021-12-05", "2021-12-06", "2021-12-07"];
+
+/// The machine of an operator: settings, and logs that arrive one by one.
+struct Machine {
+    sandbox: Sandbox,
+}
+
+impl Machine {
+    fn new() -> Self {
+        Self::with_logs_in("logs", "")
+    }
+
+    /// `settings` are lines of the settings file, the last of a name counts.
+    fn with_logs_in(logs: &str, settings: &str) -> Self {
+        let sandbox = Sandbox::new();
+        fs::create_dir(sandbox.path(logs)).unwrap();
+        let quoted =
+            |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
+        let lines = [
+            format!("AGG={}", quoted(Path::new(env!("CARGO_BIN_EXE_agg")))),
+            format!("AGG_LOGS={}", quoted(&sandbox.path(logs))),
+            format!("AGG_STORE={}", quoted(&sandbox.path("agg-store"))),
+            format!("AGG_OUT={}", quoted(&sandbox.path("agg-out"))),
+            "AGG_MEMORY=64MiB".to_owned(),
+        ];
+        let example = fs::read_to_string(repository("scripts/agg.env.example")).unwrap();
+        sandbox.write("agg.env", format!("{example}\n{}\n{settings}\n", lines.join("\n")));
+        Machine { sandbox }
+    }
+
+    /// The log of a day of the samples, whatever its name is, in the folder of the logs.
+    fn arrives(&self, day: &str) {
+        let compact = day.replace('-', "");
+        let of_day = |name: &str| name.contains(day) || name.contains(&compact);
+        for entry in fs::read_dir(repository("data-samples")).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            if !of_day(&name) {
+                continue;
+            }
+            let to = self.sandbox.path("logs").join(&name);
+            if entry.file_type().unwrap().is_dir() {
+                fs::create_dir(&to).unwrap();
+                for part in fs::read_dir(entry.path()).unwrap() {
+                    let part = part.unwrap();
+                    fs::copy(part.path(), to.join(part.file_name())).unwrap();
+                }
+            } else {
+                fs::copy(entry.path(), to).unwrap();
+            }
+        }
+    }
+
+    fn run(&self, script: &str, arguments: &[&str]) -> Run {
+        let mut command = Command::new(repository("scripts").join(script));
+        command.args(arguments).stdin(Stdio::null()).current_dir(self.sandbox.path(""));
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("AGG_ENV", self.sandbox.path("agg.env"));
+        self.sandbox.run(&mut command)
+    }
+
+    fn night(&self, day: &str) -> Run {
+        self.run("nightly.sh", &[day])
+    }
+
+    #[track_caller]
+    fn has_windows(&self, windows: &[&str]) {
+        let mut names = windows.to_vec();
+        if !names.is_empty() {
+            names.push("latest");
+        }
+        assert_eq!(self.sandbox.names("agg-out"), names);
+        for window in windows {
+            for kind in ["country", "user"] {
+                let name = format!("{window}/top50_songs_per_{kind}.txt");
+                let expected = fs::read(repository("tests/data/expected").join(&name)).unwrap();
+                assert!(self.sandbox.read(format!("agg-out/{name}")) == expected, "{name}");
+            }
+        }
+    }
+
+    /// What is published, with the files that hold it: a file that is written again is another one.
+    fn published(&self) -> Vec<(String, u64, Vec<u8>)> {
+        let names = ["agg-store", "agg-out"].into_iter().flat_map(|root| self.sandbox.files(root));
+        let entry = |name: String| {
+            let inode = self.sandbox.path(&name).symlink_metadata().unwrap().ino();
+            let bytes = fs::read(self.sandbox.path(&name)).unwrap_or_default();
+            (name, inode, bytes)
+        };
+        names.map(entry).collect()
+    }
+}
+
+#[test]
+fn each_night_makes_its_window_and_the_same_night_again_does_nothing() {
+    let machine = Machine::new();
+    for (at, day) in DAYS.into_iter().enumerate() {
+        machine.arrives(day);
+        // The first week has no whole window yet, and a night that emits none is none that succeeded.
+        let code = if at < 6 { 66 } else { 0 };
+        machine.night(day).exits(code);
+        let published = machine.published();
+        machine.night(day).exits(code);
+        assert!(machine.published() == published, "{day}: the second run changed something");
+        machine.has_windows(&WINDOWS[..(at + 1).saturating_sub(6)]);
+    }
+}
+
+#[test]
+fn a_night_that_comes_late_makes_up_for_those_that_were_missed() {
+    let machine = Machine::new();
+    DAYS.into_iter().for_each(|day| machine.arrives(day));
+    // Two days before the window of the last night: as the nights of old had left them.
+    for day in &DAYS[..2] {
+        machine.run("backfill.sh", &[day, day]).exits(0);
+    }
+    machine.night("2021-12-07").exits(0);
+    machine.has_windows(&WINDOWS);
+    let latest = fs::read_link(machine.sandbox.path("agg-out/latest")).unwrap();
+    assert_eq!(latest, Path::new("2021-12-07"));
+}
+
+#[test]
+fn a_log_that_comes_late_is_counted_by_the_next_night_in_every_window_it_belongs_to() {
+    let machine = Machine::new();
+    let late = "2021-12-04";
+    DAYS.into_iter().filter(|day| *day != late).for_each(|day| machine.arrives(day));
+    machine.run("backfill.sh", &[DAYS[0], "2021-12-03"]).exits(0);
+    for day in ["2021-12-05", "2021-12-06"] {
+        machine.night(day).exits(66).tells(&[late]);
+    }
+    machine.has_windows(&[]);
+    // The night whose own log has not come fails too, and says so.
+    machine.night(late).exits(66).tells(&[late]);
+    machine.arrives(late);
+    machine.night("2021-12-07").exits(0);
+    machine.has_windows(&WINDOWS);
+}
+
+#[test]
+fn a_day_that_was_missing_when_its_window_was_emitted_makes_the_window_stale() {
+    let machine = Machine::with_logs_in("logs", "AGG_ALLOW_MISSING=yes");
+    let late = "2021-12-04";
+    DAYS.into_iter().filter(|day| *day != late).for_each(|day| machine.arrives(day));
+    machine.run("backfill.sh", &[DAYS[0], "2021-12-07"]).exits(0);
+    let manifest = || machine.sandbox.text("agg-out/2021-12-06/manifest.json");
+    assert!(
+        manifest().contains(late) && machine.sandbox.manifest("2021-12-06")["missing"][0] == late
+    );
+    machine.arrives(late);
+    machine.night("2021-12-07").exits(0);
+    for window in WINDOWS {
+        assert_eq!(machine.sandbox.manifest(window)["missing"], serde_json::json!([]));
+        for kind in ["country", "user"] {
+            let name = format!("{window}/top50_songs_per_{kind}.txt");
+            let expected = fs::read(repository("tests/data/expected").join(&name)).unwrap();
+            assert!(machine.sandbox.read(format!("agg-out/{name}")) == expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn days_older_than_the_settings_keep_are_removed_after_a_good_night() {
+    let machine = Machine::with_logs_in("logs", "AGG_KEEP_DAYS=15");
+    machine.sandbox.write("logs/listen-20211101.log", "1|1|FR\n");
+    machine.run("backfill.sh", &["2021-11-01", "2021-11-01"]).exits(0);
+    DAYS.into_iter().for_each(|day| machine.arrives(day));
+    machine.run("backfill.sh", &[DAYS[0], "2021-12-06"]).exits(0);
+    assert!(machine.sandbox.has_partial("2021-11-01"));
+    machine.night("2021-12-07").exits(0);
+    assert!(!machine.sandbox.has_partial("2021-11-01"));
+    assert!(!machine.sandbox.exists("agg-store/rejects/2021-11-01.txt"));
+    assert!(DAYS.iter().all(|day| machine.sandbox.has_partial(day)));
+}
+
+#[test]
+fn the_night_without_an_argument_is_the_day_before_today_in_utc() {
+    let machine = Machine::new();
+    let yesterday = Command::new("date").args(["-u", "-d", "yesterday", "+%F"]).output().unwrap();
+    let yesterday = String::from_utf8(yesterday.stdout).unwrap();
+    machine.sandbox.write(format!("logs/{}.log", yesterday.trim()), "1|1|FR\n");
+    // Its window lacks six days. (It would be another day if the test ran over midnight.)
+    machine.run("nightly.sh", &[]).exits(66);
+    assert!(machine.sandbox.has_partial(yesterday.trim()));
+}
+
+/// Names that run something, or stop something, in a shell that reads them.
+const NASTY: [&[u8]; 9] = [
+    b"20211130 $(touch pwned).log",
+    b"20211201`touch pwned`.log",
+    b"20211202;touch pwned;.log",
+    b"20211203\ntouch pwned\n.log",
+    b"20211204' && touch pwned '.log",
+    b"20211205\" | touch pwned \".log",
+    b"-rf 20211206 * ? [a-z] ~ $HOME.log",
+    b"20211207\xff\x1b[31m\xe9.log",
+    b"--force 20211208.log",
+];
+
+#[test]
+fn no_name_is_ever_a_command() {
+    let logs = "lo gs $(touch pwned) `touch pwned`; touch pwned' \"\n*";
+    let machine = Machine::with_logs_in(logs, "");
+    let sandbox = &machine.sandbox;
+    for name in NASTY {
+        let path = sandbox.path(logs).join(OsStr::from_bytes(name));
+        fs::write(path, "7|1|FR\nno row\x1b[31m\n").unwrap();
+    }
+    // One of two rows is corrupt.
+    let refused = machine.run("backfill.sh", &["2021-11-30", "2021-12-08"]).exits(65);
+    let told = refused.stdout + &refused.stderr;
+    assert!(!told.contains('\x1b'), "{told:?}");
+    let more = ["2021-11-30", "2021-12-08", "--max-reject-ratio", "1"];
+    let counted = machine.run("backfill.sh", &more).exits(0);
+    let told = counted.stdout + &counted.stderr;
+    assert!(!told.contains('\x1b'), "{told:?}");
+    assert_eq!(sandbox.names("agg-store/partials").len(), NASTY.len());
+    assert_eq!(sandbox.names("agg-out"), ["2021-12-06", "2021-12-07", "2021-12-08", "latest"]);
+    for rejects in sandbox.files("agg-store/rejects") {
+        let text = sandbox.read(&rejects);
+        assert!(text.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n')), "{rejects}");
+        assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), 1, "{rejects}");
+    }
+    for day in ["2021-12-07; touch pwned", "$(touch pwned)", "2021-12-07\n", "--help", "2021-13-01"]
+    {
+        machine.run("nightly.sh", &[day]).exits(2);
+    }
+    assert!(!sandbox.exists("pwned"));
+    assert!(!sandbox.path(logs).join("pwned").exists());
+}
+
+#[test]
+fn settings_that_are_not_there_are_66_and_wrong_usage_is_2() {
+    let machine = Machine::new();
+    machine.run("backfill.sh", &["2021-12-01"]).exits(2).tells(&["usage"]);
+    machine.run("nightly.sh", &["2021-12-01", "2021-12-02"]).exits(2).tells(&["usage"]);
+    fs::remove_file(machine.sandbox.path("agg.env")).unwrap();
+    for (script, days) in [("nightly.sh", &["2021-12-01"][..]), ("backfill.sh", &["2021-12-01"; 2])]
+    {
+        machine.run(script, days).exits(66).tells(&["agg.env", "AGG_ENV"]).in_one_line();
+    }
+}

@@ -245,8 +245,15 @@ def kills(run: Conformance, logs: LogSet, ours: Path) -> None:
     emit = emit_step(logs, window, store, out, "--single-file")["run"]
     begun = time.monotonic()
     record = store / "_days" / f"{day}.json"
-    old = record.read_bytes()
-    amid(lambda: run.cluster.job(*reduce, "--force", **small), Submission.kill, "a reduction")
+    old = b""
+
+    def begin() -> Submission:
+        # An attempt that was over before it was killed has replaced the day.
+        nonlocal old
+        old = record.read_bytes()
+        return run.cluster.job(*reduce, "--force", **small)
+
+    amid(begin, Submission.kill, "a reduction")
     need(record.read_bytes() == old, f"{record} is not that of the old day")
     shutil.copytree(store, stood)
     report = json.loads(survive(run, lambda: run.cluster.job(*reduce, "--force", **small), "a reduction"))

@@ -226,7 +226,7 @@ class Submission:
             stream.close()
         return Run(code, texts[0], texts[1], seconds)
 
-    def until_busy(self, tasks: int, limit: float = 300) -> bool:
+    def until_busy(self, tasks: int, limit: float = 1200) -> bool:
         """Waits until a stage of several tasks has finished some, and not all; tells whether that was met."""
         deadline = time.monotonic() + limit
         base = f"http://{LOOPBACK}:{self.ui}/api/v1/applications"

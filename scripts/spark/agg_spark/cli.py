@@ -176,10 +176,10 @@ def _told_by_spark(error: Py4JError | PySparkException) -> JobError:
 
 
 def _cause(text: str) -> str:
-    """The innermost cause, in a line."""
-    causes = [line for line in text.splitlines() if line.startswith("Caused by: ")]
-    lines = [line for line in text.splitlines() if line.strip()]
-    return (causes or lines or ["no message"])[-1].removeprefix("Caused by: ")[:300]
+    """The innermost cause, in a line; an exception that has no other cause is its own."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    found = [re.sub(r"^(?:Caused by)?: ", "", line) for line in lines if re.match(r"(?:Caused by)?: ", line)]
+    return (found or lines or ["no message"])[-1][:300]
 
 
 def _fail(error: JobError) -> int:

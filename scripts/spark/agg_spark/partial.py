@@ -13,6 +13,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import functions as F
 
 from agg_spark.error import BadData
@@ -156,12 +157,22 @@ def export_facts(spark: SparkSession, day: datetime.date, paths: Sequence[str]) 
         raise BadData(f"{paths[0]}: its footer makes no sense ({error!r})") from error
 
 
+NO_FOOTER = ("is not a Parquet file", "corrupted file", "can not read class")
+"""In what the Parquet reader says of files whose end is not that of a Parquet file."""
+
+
 def _footer(spark: SparkSession, path: str) -> frozenset[tuple[str, str]] | None:
     jvm: Any = spark.sparkContext._jvm
     hadoop = jvm.org.apache.hadoop.fs.Path(path)
     configuration = spark.sparkContext._jsc.hadoopConfiguration()
     parquet = jvm.org.apache.parquet.hadoop
-    reader = parquet.ParquetFileReader.open(parquet.util.HadoopInputFile.fromPath(hadoop, configuration))
+    file = parquet.util.HadoopInputFile.fromPath(hadoop, configuration)
+    try:
+        reader = parquet.ParquetFileReader.open(file)
+    except Py4JJavaError as error:
+        if any(words in str(error) for words in NO_FOOTER):
+            raise BadData(f"{path}: damaged or cut off: export or reduce the day again") from error
+        raise
     try:
         pairs = dict(reader.getFileMetaData().getKeyValueMetaData())
     finally:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conform.cluster import PACKAGE, Cluster, Run, Submission, Wrong
+from conform.cluster import PACKAGE, Cluster, Run, Session, Submission, Wrong
 from conform.data import LogSet, crafted, generated, samples
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ PIECES = 64
 """Into how many tasks a run is cut that is to be killed amid its work."""
 
 ATTEMPTS = 3
-
-SESSION = PACKAGE / "conform" / "session.py"
 
 
 @dataclass
@@ -105,7 +103,7 @@ def emit_step(logs: LogSet, window: str, store: Path, out: Path, *more: str) -> 
     return {"run": ["emit-window", *options, "--days", str(logs.window_days), *more]}
 
 
-def compare_set(run: Conformance, logs: LogSet) -> Path:
+def compare_set(run: Conformance, session: Session, logs: LogSet) -> Path:
     """Runs the job on the set and compares all that `agg` made of it; the job's folder."""
     begun = time.monotonic()
     theirs, ours = by_agg(run, logs), run.work / f"{logs.name}-spark"
@@ -114,7 +112,7 @@ def compare_set(run: Conformance, logs: LogSet) -> Path:
         emit_step(logs, window, ours / "store", ours / "out", "--single-file") for window in logs.windows
     ]
     steps += compare_steps(list(logs.days), theirs / "dataset", ours / "store")
-    results = run.cluster.run(SESSION, steps)
+    results = session.run(steps)
     reduced, rest = results[: len(logs.days)], results[len(logs.days) :]
     emitted, compared = rest[: len(logs.windows)], rest[len(logs.windows) :]
     for result in [*reduced, *emitted]:
@@ -191,7 +189,7 @@ def compare_manifests(theirs: Path, ours: Path) -> None:
 # The road both ways
 
 
-def roads(run: Conformance, logs: LogSet, ours: Path) -> None:
+def roads(run: Conformance, session: Session, logs: LogSet, ours: Path) -> None:
     """Days of either program in one window of the other."""
     theirs, window = run.work / f"{logs.name}-agg", logs.windows[-1]
     days = list(logs.days)
@@ -201,9 +199,7 @@ def roads(run: Conformance, logs: LogSet, ours: Path) -> None:
     mixed = run.work / "mixed-spark"
     shutil.copytree(ours / "store", mixed / "store")
     run.run_agg("export", "--store", theirs / "store", "--out", mixed / "store", *exported)
-    results = run.cluster.run(
-        SESSION, [emit_step(logs, window, mixed / "store", mixed / "out", "--single-file")]
-    )
+    results = session.run([emit_step(logs, window, mixed / "store", mixed / "out", "--single-file")])
     need(results[0]["code"] == 0, f"a window with exported days: {results[0]['error']}")
     size = compare_tops(theirs / "out" / window, mixed / "out" / window)
     compare_manifests(theirs / "out" / window, mixed / "out" / window)
@@ -231,9 +227,12 @@ def roads(run: Conformance, logs: LogSet, ours: Path) -> None:
 
 
 def kills(run: Conformance, logs: LogSet, ours: Path) -> None:
-    """Kills a worker amid a reduction and amid an emission, and the driver amid a reduction."""
+    """Kills a worker amid a reduction and amid an emission, and the driver amid a reduction.
+
+    Sessions and runs take turns at the cores: what the kills left is compared when all of them are done.
+    """
     theirs, day, window = run.work / f"{logs.name}-agg", list(logs.days)[-1], logs.windows[-1]
-    store, out = run.work / "killed" / "store", run.work / "killed" / "out"
+    store, out, stood = (run.work / "killed" / name for name in ("store", "out", "stood"))
     shutil.copytree(ours / "store", store)
     # Pieces small enough that there is a middle.
     size = sum(path.stat().st_size for path in logs.days[day])
@@ -245,14 +244,25 @@ def kills(run: Conformance, logs: LogSet, ours: Path) -> None:
     reduce = reduce_step(logs, day, store)["run"]
     emit = emit_step(logs, window, store, out, "--single-file")["run"]
     begun = time.monotonic()
-    amid(lambda: run.cluster.job(*reduce, "--force", **small), Submission.kill, "a reduction")
-    same_day(run, theirs, store, day)
-    run.told("the driver killed amid a reduction: the old day", day, begun)
-    begun = time.monotonic()
+    record = store / "_days" / f"{day}.json"
+    old = b""
+
+    def begin() -> Submission:
+        # An attempt that was over before it was killed has replaced the day.
+        nonlocal old
+        old = record.read_bytes()
+        return run.cluster.job(*reduce, "--force", **small)
+
+    amid(begin, Submission.kill, "a reduction")
+    need(record.read_bytes() == old, f"{record} is not that of the old day")
+    shutil.copytree(store, stood)
     report = json.loads(survive(run, lambda: run.cluster.job(*reduce, "--force", **small), "a reduction"))
     need(report["outcome"] == "replaced", f"the day was not made again: {report}")
-    same_day(run, theirs, store, day)
     need(not any((store / "_staging").iterdir()), "the killed run's files are still there")
+    with run.cluster.session() as session:
+        for left in (stood, store):
+            need_same_counts([day], session.run(compare_steps([day], theirs / "dataset", left)))
+    run.told("the driver killed amid a reduction: the old day stands", day, begun)
     run.told("a worker killed amid a reduction", day, begun)
     begun = time.monotonic()
     survive(run, lambda: run.cluster.job(*emit, **small, **cuts), "an emission")
@@ -287,11 +297,6 @@ def survive(run: Conformance, start: Callable[[], Submission], what: str) -> str
     raise Wrong(f"{what} lost no executor in {ATTEMPTS} runs")
 
 
-def same_day(run: Conformance, theirs: Path, store: Path, day: str) -> None:
-    """Both kinds of a day against the export of `agg`."""
-    need_same_counts([day], run.cluster.run(SESSION, compare_steps([day], theirs / "dataset", store)))
-
-
 # The run
 
 
@@ -307,12 +312,13 @@ def package(work: Path) -> Path:
 def compare_all(run: Conformance, full: bool) -> None:
     """Every comparison, from the smallest data to the largest."""
     windows = ["2021-12-05", "2021-12-06", "2021-12-07"] if full else ["2021-12-07"]
-    compare_set(run, samples(windows))
-    compare_set(run, crafted(run.agg, run.work / "crafted", 200_000 if full else 20_000))
     rows, days = (2_000_000, 7) if full else (40_000, 3)
     logs = generated(run.agg, run.work / "generated", rows, days)
-    ours = compare_set(run, logs)
-    roads(run, logs, ours)
+    with run.cluster.session() as session:
+        compare_set(run, session, samples(windows))
+        compare_set(run, session, crafted(run.agg, run.work / "crafted", 200_000 if full else 20_000))
+        ours = compare_set(run, session, logs)
+        roads(run, session, logs, ours)
     kills(run, logs, ours)
 
 

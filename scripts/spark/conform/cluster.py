@@ -191,15 +191,14 @@ class Cluster:
         """Starts a command of the job."""
         return self.submit(PACKAGE / "agg_job.py", *arguments, **settings)
 
-    def run(self, script: Path, steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Runs steps in one session (`conform/session.py`) and gives their results."""
-        asked, told = self.work / "steps.json", self.work / "results.json"
-        asked.write_text(json.dumps(steps))
-        done = self.submit(script, str(asked), str(told)).wait()
-        if done.code != 0:
-            raise Wrong(f"the session failed:\n{done.log[-4000:]}")
-        results: list[dict[str, Any]] = json.loads(told.read_text())
-        return results
+    @contextlib.contextmanager
+    def session(self) -> Iterator[Session]:
+        """Starts a session that runs steps, and ends it: it holds all cores of the cluster."""
+        mailbox = self.work / f"session-{len(self.groups)}"
+        mailbox.mkdir()
+        session = Session(self.submit(PACKAGE / "conform" / "session.py", str(mailbox)), mailbox)
+        yield session
+        session.end()
 
 
 @dataclass
@@ -227,7 +226,7 @@ class Submission:
             stream.close()
         return Run(code, texts[0], texts[1], seconds)
 
-    def until_busy(self, tasks: int, limit: float = 300) -> bool:
+    def until_busy(self, tasks: int, limit: float = 1200) -> bool:
         """Waits until a stage of several tasks has finished some, and not all; tells whether that was met."""
         deadline = time.monotonic() + limit
         base = f"http://{LOOPBACK}:{self.ui}/api/v1/applications"
@@ -243,6 +242,41 @@ class Submission:
     def kill(self) -> None:
         """Kills the driver and all that it started."""
         end_group(self.process, signal.SIGKILL)
+
+
+class Session:
+    """A run of `conform/session.py`, which answers lists of steps through files in a folder."""
+
+    def __init__(self, submission: Submission, mailbox: Path) -> None:
+        """Talks to a run that has been started."""
+        self._submission = submission
+        self._mailbox = mailbox
+        self._asked = 0
+
+    def run(self, steps: Sequence[dict[str, Any]], limit: float = 3600) -> list[dict[str, Any]]:
+        """Has steps done and gives their results."""
+        told = self._mailbox / f"{self._asked}.told.json"
+        self._ask(steps)
+        deadline = time.monotonic() + limit
+        while not told.exists():
+            if self._submission.process.poll() is not None or time.monotonic() > deadline:
+                raise Wrong(f"the session failed:\n{self._submission.wait(0).log[-4000:]}")
+            time.sleep(0.05)
+        results: list[dict[str, Any]] = json.loads(told.read_text())
+        return results
+
+    def end(self) -> None:
+        """Ends it, so that others get the cores of its executors."""
+        self._ask([])
+        done = self._submission.wait(120)
+        if done.code != 0:
+            raise Wrong(f"the session did not end well:\n{done.log[-4000:]}")
+
+    def _ask(self, steps: Sequence[dict[str, Any]]) -> None:
+        aside = self._mailbox / f"{self._asked}.asking"
+        aside.write_text(json.dumps(steps))
+        aside.rename(self._mailbox / f"{self._asked}.asked.json")
+        self._asked += 1
 
 
 def fetch(url: str) -> Any:

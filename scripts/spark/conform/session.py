@@ -1,8 +1,10 @@
-"""Runs steps of a conformance run in one Spark session: `session.py STEPS.json RESULTS.json`.
+"""Runs steps of a conformance run in one Spark session: `session.py MAILBOX`.
 
-A step is `{"run": [command line of the job]}` or `{"compare": [kind, {day: [folder, folder]}]}`. It is the
-command line of the job that is run; only the session is shared, for each of its own would take seconds to
-start.
+It takes the files `0.asked.json`, `1.asked.json` and so on from the mailbox as they appear, each a list of
+steps, and answers with `0.told.json` and so on; an empty list ends it. (`spark-submit` hands on no standard
+input.) A step is `{"run": [command line of the job]}` or `{"compare": [kind, {day: [folder, folder]}]}`. It
+is the command line of the job that is run; only the session is shared, for each of its own would take
+seconds to start.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import itertools
 import json
 import sys
 import time
@@ -56,18 +59,33 @@ def compare(context: Context, name: str, folders: dict[str, list[str]]) -> dict[
     }
 
 
+def do(context: Context, step: dict[str, Any]) -> dict[str, Any]:
+    """One step."""
+    if "run" in step:
+        return run(context, step["run"])
+    return compare(context, *step["compare"])
+
+
+def take(mail: Path) -> list[dict[str, Any]]:
+    """Waits for a file of steps; it appears whole, by rename."""
+    while not mail.exists():
+        time.sleep(0.05)
+    steps: list[dict[str, Any]] = json.loads(mail.read_text())
+    return steps
+
+
 def main() -> None:
-    """Runs the steps one after the other."""
-    asked, told = map(Path, sys.argv[1:])
+    """Runs lists of steps, one after the other, until an empty one."""
+    mailbox = Path(sys.argv[1])
     context = Context.start("agg conformance")
     context.spark.sparkContext.setLogLevel("WARN")
-    results = []
-    for step in json.loads(asked.read_text()):
-        if "run" in step:
-            results.append(run(context, step["run"]))
-        else:
-            results.append(compare(context, *step["compare"]))
-    told.write_text(json.dumps(results))
+    for number in itertools.count():
+        steps = take(mailbox / f"{number}.asked.json")
+        if not steps:
+            break
+        aside = mailbox / f"{number}.aside"
+        aside.write_text(json.dumps([do(context, step) for step in steps]))
+        aside.rename(mailbox / f"{number}.told.json")
     context.spark.stop()
 
 

@@ -212,7 +212,7 @@ fn fitting(call: &Call, errno: Errno, error: &Error) -> bool {
         ErrorClass::Io => {
             errno != Errno::ACCESS || !creates || looks || call.operation == RemoveFile
         }
-        ErrorClass::NoInput => looks,
+        ErrorClass::NoInput => looks || (call.operation == Read && errno == Errno::ACCESS),
         ErrorClass::CannotCreate => errno == Errno::ACCESS && creates,
         _ => false,
     }

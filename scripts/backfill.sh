@@ -25,5 +25,4 @@ set +a
 
 flags=(--logs "$AGG_LOGS" --from "$1" --to "$2" --emit)
 [[ ${AGG_ALLOW_MISSING:-no} != yes ]] || flags+=(--allow-missing)
-[[ -z ${AGG_METRICS:-} ]] || flags+=(--metrics "$AGG_METRICS")
 exec "$AGG" backfill "${flags[@]}" "${@:3}"

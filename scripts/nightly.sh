@@ -25,15 +25,46 @@ set -a
 . "$settings"
 set +a
 
-first=$(date -u -d "$day - $((${AGG_DAYS:-7} - 1)) days" +%F) || exit 2
-"$scripts/backfill.sh" "$first" "$day"
+days=${AGG_DAYS:-7}
+days=${days%d}
+if [[ ! $days =~ ^[0-9]{1,4}$ ]] || ((10#$days < 1)); then
+    printf '%s: AGG_DAYS is %q, which is no number of days\n' "${0##*/}" "$AGG_DAYS" >&2
+    exit 2
+fi
+back=$((10#$days - 1))
+first=$(date -u -d "$day - $back days" +%F) || exit 2
+# A late night changes days of windows that have been emitted since: those are looked at too, up to yesterday's.
+last=$(date -u -d "$day + $back days" +%F) || exit 2
+yesterday=$(date -u -d yesterday +%F)
+[[ ! $last > $yesterday ]] || last=$yesterday
+[[ ! $last < $day ]] || last=$day
 
-# A backfill takes what is there. That the day itself is there, and its window, is what the night is for.
+table=$(mktemp)
+trap 'rm -f "$table"' EXIT
+metrics=()
+[[ -z ${AGG_METRICS:-} ]] || metrics=(--metrics "$AGG_METRICS")
+"$scripts/backfill.sh" "$first" "$last" "${metrics[@]}" | tee "$table"
+
+# A backfill takes what is there. That the day itself is there, and its window as it is to be, is what the night is for.
 "$AGG" inspect "$day" >/dev/null
-if [[ ! -e $AGG_OUT/$day/manifest.json ]]; then
+if ! grep -qE "^$day .* (emitted|fresh)\$" "$table"; then
     allow=()
     [[ ${AGG_ALLOW_MISSING:-no} != yes ]] || allow=(--allow-missing)
     "$AGG" emit-window --date "$day" "${allow[@]}"
 fi
 
-[[ ${AGG_KEEP_DAYS:-35} == all ]] || "$AGG" prune
+"$AGG" prune
+
+# The time of the last good night, beside the metrics of its steps; written aside, for a scrape may come at any time.
+if [[ -n ${AGG_METRICS:-} ]]; then
+    night=$AGG_METRICS
+    [[ $night != *.prom ]] || night=${night%.prom}
+    night=$night-night.prom
+    rm -f "$night.tmp"
+    (
+        set -o noclobber # never through a link
+        printf '# HELP agg_night_last_success_timestamp_seconds When a night ended well last.\n# TYPE agg_night_last_success_timestamp_seconds gauge\nagg_night_last_success_timestamp_seconds %s\n' \
+            "$(date +%s)" >"$night.tmp"
+    )
+    mv -f "$night.tmp" "$night"
+fi

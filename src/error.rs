@@ -125,11 +125,50 @@ pub enum ErrorKind {
         /// The limit in force.
         limit: u64,
     },
+    /// The logs that a day was made from have fewer good rows now.
+    #[error(
+        "the logs of {day} have {accepted} good rows, {stored} are stored: is one empty or cut off? The day is left as it is; if the logs are right, replace it with 'agg reduce-day --force' and all of them"
+    )]
+    FewerRows {
+        /// The day.
+        day: Day,
+        /// Good rows of the logs.
+        accepted: u64,
+        /// Good rows that the day's partial has.
+        stored: u64,
+    },
+    /// A log that a day was made from is empty now.
+    #[error(
+        "the log {name:?} of {day} had {stored} rows and has none now: was it emptied? The day is left as it is; if the logs are right, replace it with 'agg reduce-day --force' and all of them"
+    )]
+    EmptiedLog {
+        /// The day.
+        day: Day,
+        /// The log's base name.
+        name: String,
+        /// Its rows when the day was made.
+        stored: u64,
+    },
+    /// A day of the store that cannot have been yet.
+    #[error(
+        "{day} is more than a day ahead of the clock ({today} in UTC): nothing is removed, for days are counted from the newest; if its date is wrong, remove this file"
+    )]
+    FutureDay {
+        /// The newest stored day.
+        day: Day,
+        /// Today by the system's clock.
+        today: Day,
+    },
     /// The day has a partial of other inputs.
     #[error(
         "{0} is reduced already, from other logs: --add counts these in, --force replaces the day by them"
     )]
     DayExists(Day),
+    /// Logs are to be added to a day that was made from the tables of another program.
+    #[error(
+        "{0} was imported from tables, which do not tell of which logs they are: one on top might count twice; make the day again from all its logs with --force"
+    )]
+    AddToTables(Day),
     /// A log that is to be added has been counted for the day already.
     #[error("{day} has this log already, as {name:?}: its rows would count twice; leave it out")]
     AlreadyInDay {

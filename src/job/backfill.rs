@@ -114,7 +114,8 @@ impl BackfillOptions {
 /// Reduces every day whose logs are in the folder, then emits the windows of those dates that are not there or stale.
 ///
 /// A day of unchanged logs is left alone, one whose logs changed is made again, and one of which a recorded log is gone
-/// is left alone with a warning; a bad day does not stop the others. A window is emitted once its days are
+/// is left alone with a warning; one whose logs have fewer good rows than is stored is refused. A bad day does not stop
+/// the others. A window is emitted once its days are
 /// stored, whether by this run or before, unless it is published already, made from the same partials. A run
 /// that was stopped goes on where it was when it is started again.
 ///
@@ -259,8 +260,9 @@ fn plan(context: &Context, day: Day, inputs: &[InputPath]) -> Result<DayPlan> {
     match known::compare(context, partial.metadata(), source)? {
         Comparison::Same => Ok(DayPlan::Unchanged),
         Comparison::Changed => Ok(DayPlan::Replace),
-        Comparison::Gone(names) => {
-            context.observer.warn(&reduce_day::gone(day, &names));
+        Comparison::Emptied { name, rows } => Err(reduce_day::emptied(day, &name, rows)),
+        Comparison::Gone { names, further } => {
+            context.observer.warn(&reduce_day::gone(day, &names, further));
             Ok(DayPlan::Kept)
         }
     }

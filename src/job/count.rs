@@ -26,6 +26,8 @@ pub(super) struct Counting<'a> {
     pub(super) inputs: &'a [InputPath],
     pub(super) source: &'a Source,
     pub(super) lock: &'a StoreLock,
+    /// Good rows of the partial that may be replaced only by as many or more.
+    pub(super) no_fewer_than: Option<u64>,
 }
 
 /// A day that is counted and not yet published.
@@ -143,7 +145,7 @@ impl Counting<'_> {
         }
     }
 
-    /// Refuses logs with too many corrupt rows, whose rejects file tells why, or with too few good ones.
+    /// Refuses logs with too many corrupt rows, whose rejects file tells why, or a day with too few good ones.
     fn check_limits(&self, base: Option<&Base>, report: &RejectReport) -> Result<()> {
         let Counting { context, options, day, lock, .. } = *self;
         let rows: u64 = report.rows_by_input.iter().sum();
@@ -160,6 +162,12 @@ impl Counting<'_> {
             return Err(ErrorKind::TooManyRejects { rejected, rows, limit, rejects }.into());
         }
         let accepted = rows - rejected;
+        if let Some(stored) = self.no_fewer_than.filter(|stored| accepted < *stored) {
+            return Err(ErrorKind::FewerRows { day, accepted, stored }.into());
+        }
+        // The limit is one for the day: a late log on top of it may be small.
+        let before = base.map_or(0, |base| base.partial.metadata().accepted());
+        let accepted = accepted.saturating_add(before);
         if accepted < options.min_rows {
             return Err(ErrorKind::TooFewRows { accepted, limit: options.min_rows }.into());
         }

@@ -17,9 +17,20 @@ pub(super) enum Comparison {
     Same,
     /// All that it was made from are among them, some with other content, or there are more.
     Changed,
-    /// Some that it was made from are not among them: their base names. Made again from what is there, the day
-    /// would lose rows.
-    Gone(Vec<Vec<u8>>),
+    /// One that it was made from, and that had so many rows, has none now: more often a mishap than a correction.
+    Emptied {
+        /// Its base name.
+        name: Vec<u8>,
+        /// Its rows when the day was made.
+        rows: u64,
+    },
+    /// Some that it was made from are not among them. Made again from what is there, the day would lose rows.
+    Gone {
+        /// Their base names.
+        names: Vec<Vec<u8>>,
+        /// Whether others are given that the day has not, by name or content.
+        further: bool,
+    },
 }
 
 /// Compares the logs of a source with those of a partial, reading them only if name, size and time of any differ.
@@ -69,21 +80,37 @@ fn compare_facts(known: &[InputFacts], given: &[InputFacts]) -> Comparison {
         return Comparison::Same;
     }
     let contents: HashSet<u128> = given.iter().map(|facts| facts.digest).collect();
+    let empty = |name: &[u8]| {
+        let mut named = given.iter().filter(|facts| facts.name == name).peekable();
+        named.peek().is_some() && named.all(|facts| facts.rows == 0)
+    };
     let mut names: HashMap<&[u8], usize> = HashMap::new();
     for facts in given {
         *names.entry(&facts.name).or_default() += 1;
     }
     let mut gone = Vec::new();
+    let mut emptied = None;
     for facts in known {
+        let lost = facts.rows > 0 && !contents.contains(&facts.digest);
         // Base names may occur more than once: each log that is given stands for one.
         let named = names.get_mut(facts.name.as_slice()).filter(|left| **left > 0);
         if let Some(left) = named {
             *left -= 1;
-        } else if facts.rows > 0 && !contents.contains(&facts.digest) {
+            if lost && empty(&facts.name) {
+                emptied = Some(Comparison::Emptied { name: facts.name.clone(), rows: facts.rows });
+            }
+        } else if lost {
             gone.push(facts.name.clone());
         }
     }
-    if gone.is_empty() { Comparison::Changed } else { Comparison::Gone(gone) }
+    if gone.is_empty() {
+        return emptied.unwrap_or(Comparison::Changed);
+    }
+    let is_known = |facts: &InputFacts| {
+        known.iter().any(|known| known.digest == facts.digest || known.name == facts.name)
+    };
+    let further = given.iter().any(|facts| facts.rows > 0 && !is_known(facts));
+    Comparison::Gone { names: gone, further }
 }
 
 /// Refuses the same log under two names, which would count every row twice; logs without rows do no harm.
@@ -151,9 +178,11 @@ mod tests {
     #[test]
     fn logs_are_the_same_changed_or_gone_by_content_first_and_by_name_then() {
         let compared = |known: &[_], given: &[_]| compare_facts(&facts(known), &facts(given));
-        let gone = |names: &[&str]| {
-            Comparison::Gone(names.iter().map(|name| name.as_bytes().to_vec()).collect())
+        let lost = |names: &[&str], further| {
+            let names = names.iter().map(|name| name.as_bytes().to_vec()).collect();
+            Comparison::Gone { names, further }
         };
+        let gone = |names: &[&str]| lost(names, false);
         let day = [("a", 1), ("b", 2)];
         assert_eq!(compared(&day, &[("b", 2), ("a", 1)]), Comparison::Same);
         assert_eq!(compared(&day, &[("x", 1), ("y", 2)]), Comparison::Same);
@@ -162,10 +191,15 @@ mod tests {
         // Renamed, and another one changed.
         assert_eq!(compared(&day, &[("c", 1), ("b", 3)]), Comparison::Changed);
         assert_eq!(compared(&day, &[("a", 1)]), gone(&["b"]));
-        assert_eq!(compared(&day, &[("c", 3)]), gone(&["a", "b"]));
-        assert_eq!(compared(&day, &[("a", 1), ("c", 3)]), gone(&["b"]));
+        assert_eq!(compared(&day, &[("c", 3)]), lost(&["a", "b"], true));
+        assert_eq!(compared(&day, &[("a", 1), ("c", 3)]), lost(&["b"], true));
         // One log of a name does not stand for two, and one without rows may go.
         assert_eq!(compared(&[("p", 1), ("p", 2)], &[("p", 3)]), gone(&["p"]));
         assert_eq!(compared(&[("a", 1), ("empty", 0)], &[("a", 1)]), Comparison::Changed);
+        // Emptied under its name; moved to another one beside an empty file is well.
+        let emptied = Comparison::Emptied { name: b"b".to_vec(), rows: 1 };
+        assert_eq!(compared(&day, &[("a", 1), ("b", 0)]), emptied);
+        assert_eq!(compared(&day, &[("a", 1), ("b", 0), ("c", 2)]), Comparison::Changed);
+        assert_eq!(compared(&day, &[("b", 0)]), gone(&["a"]));
     }
 }

@@ -1,12 +1,13 @@
 //! `prune`: old days leave the store.
 //!
 //! Days are counted from the newest partial and not from today, so a pipeline that stood still for a month loses
-//! nothing when it starts again. A partial goes before its rejects file, and its folder is synced between: a kill
+//! nothing when it starts again. A newest day that lies in the future is refused: its date is wrong. A partial goes before its rejects file, and its folder is synced between: a kill
 //! at any instant leaves whole days, and perhaps a rejects file without a partial, which the next run removes.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -67,7 +68,7 @@ pub struct PruneReport {
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] for fewer than [`PruneOptions::LEAST_DAYS`], [`ErrorKind::Missing`] where there is no
-/// store, [`ErrorKind::Locked`], [`ErrorKind::Io`]. What went before an error is gone.
+/// store, [`ErrorKind::FutureDay`], [`ErrorKind::Locked`], [`ErrorKind::Io`]. What went before an error is gone.
 pub fn prune(context: &Context, options: &PruneOptions) -> Result<PruneReport> {
     if options.keep_days < PruneOptions::LEAST_DAYS {
         let (days, least) = (options.keep_days, PruneOptions::LEAST_DAYS);
@@ -90,7 +91,9 @@ pub fn prune(context: &Context, options: &PruneOptions) -> Result<PruneReport> {
             dry_run,
         });
     };
-    let keep_from = newest.window(options.keep_days).first().copied().unwrap_or(newest);
+    refuse_future(&store, newest, today())?;
+    let back = i64::from(options.keep_days) - 1;
+    let keep_from = newest.plus_days(-back).or_else(|| Day::new(1970, 1, 1)).unwrap_or(newest);
     let is_old = |day: &&Day| **day < keep_from;
     let rejects = store.rejects_days(files)?;
     let old: BTreeSet<Day> = stored.iter().chain(&rejects).filter(is_old).copied().collect();
@@ -113,6 +116,24 @@ pub fn prune(context: &Context, options: &PruneOptions) -> Result<PruneReport> {
     let kept = stored.iter().filter(|day| **day >= keep_from).count() as u64;
     let dry_run = options.dry_run;
     Ok(PruneReport { newest: Some(newest), keep_from: Some(keep_from), kept, pruned, dry_run })
+}
+
+/// Today in UTC by the system's clock; a clock of before 1970 or after 2199 knows no day.
+fn today() -> Option<Day> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    Day::new(1970, 1, 1)?.plus_days(i64::try_from(since.as_secs() / 86_400).ok()?)
+}
+
+/// Refuses to count from a day that cannot have ended: one log with a wrong date would take all other days with it.
+/// Tomorrow may have begun where the logs are made.
+fn refuse_future(store: &Store, newest: Day, today: Option<Day>) -> Result<()> {
+    match today {
+        Some(today) if today.plus_days(1).is_some_and(|tomorrow| newest > tomorrow) => {
+            Err(Error::from(ErrorKind::FutureDay { day: newest, today })
+                .at(store.partial_path(newest)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Removes the files of all these days: partials, then what belongs to them.
@@ -141,4 +162,25 @@ fn remove(context: &Context, lock: &StoreLock, days: &[PrunedDay]) -> Result<()>
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_day_may_be_tomorrow_and_no_later() {
+        let day = |text: &str| text.parse::<Day>().unwrap();
+        let store = Store::new(Path::new("s"));
+        let refused =
+            |newest, today: &str| refuse_future(&store, day(newest), today.parse().ok()).err();
+        for newest in ["2021-01-01", "2021-12-31", "2022-01-01"] {
+            assert!(refused(newest, "2021-12-31").is_none(), "{newest}");
+        }
+        let error = refused("2022-01-02", "2021-12-31").unwrap();
+        assert!(error.to_string().contains("s/partials/2022-01-02.agg"), "{error}");
+        // A clock that knows no day, and the last day of all.
+        assert!(refused("2199-12-31", "no day").is_none());
+        assert!(refused("2199-12-31", "2199-12-31").is_none());
+    }
 }

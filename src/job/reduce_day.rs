@@ -8,7 +8,7 @@ use super::count::{Base, Counting, Done};
 use super::inspect::open_day;
 use super::known::{self, Comparison};
 use super::{Context, Phase};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::input::{self, InputPath, Source};
 use crate::model::{Day, InputFacts, RejectCounts};
 use crate::partial::{Finished, Metadata};
@@ -29,7 +29,7 @@ pub struct ReduceOptions {
     pub any_country: bool,
     /// Refuse the logs when rejects / rows is strictly above this; what is in the partial already does not count.
     pub max_reject_ratio: f64,
-    /// Refuse the logs when fewer of their rows are accepted.
+    /// Refuse the logs when fewer rows of the day are accepted, with `add` those that it has included.
     pub min_rows: u64,
 }
 
@@ -85,7 +85,8 @@ pub(super) enum IfStored {
     Replace,
     /// The inputs come on top of it.
     Add,
-    /// It is replaced if all logs that it was made from are among the inputs.
+    /// It is replaced if all logs that it was made from are among the inputs, none of them is empty now, and no fewer
+    /// rows are good.
     Refresh,
 }
 
@@ -135,7 +136,7 @@ pub struct Counted {
 /// reduction and one read and write of the partial.
 ///
 /// # Errors
-/// Those of the logs ([`input`]), [`ErrorKind::DayExists`], [`ErrorKind::AlreadyInDay`],
+/// Those of the logs ([`input`]), [`ErrorKind::DayExists`], [`ErrorKind::AlreadyInDay`], [`ErrorKind::AddToTables`],
 /// [`ErrorKind::TooManyRejects`] (the rejects file is published all the same), [`ErrorKind::TooFewRows`],
 /// [`ErrorKind::Locked`], and failures to write. The store is then what it was.
 pub fn reduce_day(context: &Context, options: &ReduceOptions) -> Result<ReduceReport> {
@@ -170,12 +171,15 @@ pub(super) fn reduce_inputs(
         Some(_) => ReduceOutcome::Replaced,
         None => ReduceOutcome::Reduced,
     };
-    let mut base = None;
+    let (mut base, mut no_fewer_than) = (None, None);
     // A partial that is to be replaced in any case may be damaged.
     if if_stored != IfStored::Replace
         && let Some(partial) = open_day(context, &store, day)?
     {
         if if_stored == IfStored::Add {
+            if partial.metadata().is_of_tables() {
+                return Err(ErrorKind::AddToTables(day).into());
+            }
             outcome = ReduceOutcome::Added;
             base = Some(Base::new(context, &lock, partial)?);
         } else {
@@ -183,10 +187,12 @@ pub(super) fn reduce_inputs(
             if let Some(outcome) = untouched(context, &store, day, if_stored, comparison)? {
                 return Ok(report(&store, partial.metadata(), partial.bytes(), outcome));
             }
+            no_fewer_than = Some(partial.metadata().accepted());
             source = open()?;
         }
     }
-    let counting = Counting { context, options, day, inputs, source: &source, lock: &lock };
+    let counting =
+        Counting { context, options, day, inputs, source: &source, lock: &lock, no_fewer_than };
     let Done { partial: finished, rejects, rows, spilled_runs } = counting.count(base)?;
     let Finished { sink, bytes, metadata, .. } = finished;
     context
@@ -219,23 +225,31 @@ fn untouched(
         }
         _ if if_stored == IfStored::Refuse => Err(ErrorKind::DayExists(day).into()),
         Comparison::Changed => Ok(None),
-        Comparison::Gone(names) => {
-            context.observer.warn(&gone(day, &names));
+        Comparison::Emptied { name, rows } => Err(emptied(day, &name, rows)),
+        Comparison::Gone { names, further } => {
+            context.observer.warn(&gone(day, &names, further));
             Ok(Some(ReduceOutcome::Kept))
         }
     }
 }
 
-/// Warns that a day cannot be made again.
-pub(super) fn gone(day: Day, names: &[Vec<u8>]) -> String {
+/// Refuses to replace a day whose log was emptied.
+pub(super) fn emptied(day: Day, name: &[u8], stored: u64) -> Error {
+    let name = String::from_utf8_lossy(name).into_owned();
+    ErrorKind::EmptiedLog { day, name, stored }.into()
+}
+
+/// Warns that a day cannot be made again; `further` logs, which it has not, can be added all the same.
+pub(super) fn gone(day: Day, names: &[Vec<u8>], further: bool) -> String {
     let name = names.first().map(|name| String::from_utf8_lossy(name)).unwrap_or_default();
     let others = match names.len() {
         0 | 1 => String::new(),
         all => format!(" and {} more", all - 1),
     };
+    let add = if further { "to count further logs in, reduce them with --add; " } else { "" };
     format!(
         "{day} is left as it is: {name:?}{others}, which it was made from, is not among the logs; \
-         to make it from those that are, reduce it with --force"
+         {add}--force makes it from those that are, and drops the rows of all others"
     )
 }
 

@@ -39,6 +39,21 @@ pub struct Metadata {
     pub runs: [RunFacts; 2],
 }
 
+impl Metadata {
+    /// Rows that were counted: all but the rejected ones.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.rows.saturating_sub(self.rejects.total())
+    }
+
+    /// Whether the day was made from the tables of another program, so that its logs are not known: a table stands
+    /// among the inputs with its kind's folder, and no log's base name has a slash.
+    #[must_use]
+    pub fn is_of_tables(&self) -> bool {
+        self.inputs.iter().any(|input| input.name.contains(&b'/'))
+    }
+}
+
 /// As it is encoded: fields of fixed width, then the inputs.
 #[derive(Serialize, Deserialize)]
 struct Encoded {

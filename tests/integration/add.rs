@@ -96,7 +96,7 @@ fn logs_without_rows_may_come_as_often_as_they_like() {
 }
 
 #[test]
-fn the_limits_hold_for_what_is_added_alone() {
+fn the_ratio_holds_for_what_is_added_alone_and_the_least_rows_for_the_day() {
     let sandbox = Sandbox::new();
     sandbox.write("good.log", "1|1|FR\n".repeat(1000));
     sandbox.write("bad.log", "1|1|FR\n1|2|FR\nno row\n");
@@ -107,9 +107,9 @@ fn the_limits_hold_for_what_is_added_alone() {
     let partial = sandbox.read(PARTIAL);
     add("", "bad.log").exits(65).tells(&["1 of 3 rows", "--max-reject-ratio"]).in_one_line();
     assert_eq!(sandbox.rejects(DAY), "bad.log:3: field_count: no row\n");
-    add("--max-reject-ratio 1 --min-rows 3", "bad.log").exits(65).tells(&["2 good rows"]);
+    add("--max-reject-ratio 1 --min-rows 1003", "bad.log").exits(65).tells(&["1002 good rows"]);
     assert!(sandbox.read(PARTIAL) == partial);
-    add("--max-reject-ratio 0.5 --min-rows 2", "bad.log").exits(0);
+    add("--max-reject-ratio 0.5 --min-rows 1002", "bad.log").exits(0);
     assert_eq!(sandbox.rejects(DAY), "bad.log:3: field_count: no row\n");
 }
 

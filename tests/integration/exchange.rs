@@ -275,6 +275,27 @@ mod with_parquet {
     }
 
     #[test]
+    fn a_log_is_added_to_what_agg_exported_and_not_to_tables_that_do_not_tell_their_logs() {
+        let sandbox = reduced();
+        sandbox.write("late.log", "77|7|FR\n");
+        sandbox.agg(&format!("export {DAY} --out D")).exits(0);
+        sandbox.agg(&format!("import --date {DAY} --store S D")).exits(0);
+        let add =
+            |store| sandbox.agg(&format!("reduce-day --add --date {DAY} --store {store} late.log"));
+        add("S").exits(0);
+        add("agg-store").exits(0);
+        assert!(runs(&sandbox, "S") == runs(&sandbox, "agg-store"));
+        sandbox.write("users.parquet", plain_users());
+        sandbox.write("countries.parquet", plain_countries());
+        sandbox
+            .agg(&format!("import --date {DAY} --store F users.parquet countries.parquet"))
+            .exits(0);
+        let before = sandbox.read(format!("F/partials/{DAY}.agg"));
+        add("F").exits(65).in_one_line().tells(&["imported from tables", "--force"]);
+        assert!(sandbox.read(format!("F/partials/{DAY}.agg")) == before);
+    }
+
+    #[test]
     fn threads_and_memory_do_not_show_in_tables_of_many_row_groups() {
         let sandbox = Sandbox::new();
         sandbox.agg("generate --rows 600000 --days 1 logs").exits(0);

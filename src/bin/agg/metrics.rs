@@ -1,14 +1,15 @@
 //! `--metrics FILE`: what a run did, in the text format of Prometheus, for the textfile collector of node_exporter.
 //!
 //! The file is written aside and renamed, so a scrape meets the old one or the new one. It is written when a run
-//! fails, too: then it keeps the time of the last success from the file that it replaces. Every sample carries the
+//! fails, too: then it keeps the time of the last success from the file that it replaces; and a run that came to no day
+//! keeps the day. Every sample carries the
 //! command as a label, so the files of several commands can lie in one folder. Names are an interface; each is
 //! explained in docs/reference.md.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -24,13 +25,23 @@ use crate::report::Run;
 use crate::settings::Settings;
 
 const SUCCESS: &str = "agg_last_success_timestamp_seconds";
+const DAY: &str = "agg_day_timestamp_seconds";
+/// A file of metrics is a few KiB; what is larger is something else.
+const MOST_BYTES: u64 = 64 << 10;
 
 /// Shared by the commands that a scheduler runs.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct MetricsFile {
     /// Write what the run did to this file, for Prometheus' textfile collector
     #[arg(long = "metrics", value_name = "FILE")]
     file: Option<PathBuf>,
+}
+
+impl MetricsFile {
+    /// The same, or none for a run that does nothing.
+    pub(crate) fn unless(&self, dry_run: bool) -> Self {
+        MetricsFile { file: self.file.clone().filter(|_| !dry_run) }
+    }
 }
 
 /// What a run can tell of its data; what it did not come to is left out of the file.
@@ -127,13 +138,15 @@ pub(crate) fn recorded(
     run: impl FnOnce(&mut Facts) -> anyhow::Result<Exit>,
 ) -> anyhow::Result<Exit> {
     let mut facts = Facts::default();
+    let Some(path) = &arguments.file else { return run(&mut facts) };
+    // Before hours of work, not after them.
+    let before = former(path).map_err(|error| creation_error(error).at(path))?;
     let outcome = run(&mut facts);
-    let Some(path) = &arguments.file else { return outcome };
     let exit = outcome.as_ref().map_or_else(Exit::of, |exit| *exit);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let before = fs::read_to_string(path).unwrap_or_default();
-    let success = if exit == Exit::Done { Some(now) } else { last_success(&before, command) };
-    let ended = Ended { command, exit, now, success, run: settings.cost() };
+    let success = if exit == Exit::Done { Some(now) } else { sample(&before, SUCCESS, command) };
+    let day = sample(&before, DAY, command);
+    let ended = Ended { command, exit, now, success, day, run: settings.cost() };
     match (write(path, &ended.text(&facts)), outcome) {
         (Ok(()), outcome) => outcome,
         (Err(error), Ok(_)) => Err(error.into()),
@@ -144,9 +157,32 @@ pub(crate) fn recorded(
     }
 }
 
-/// The time of the last success in an older file, in seconds since 1970.
-fn last_success(before: &str, command: &str) -> Option<u64> {
-    let label = format!("{SUCCESS}{{command=\"{command}\"}} ");
+/// What the file has that will be replaced: nothing where there is none or cannot be read. A link is replaced too.
+///
+/// Whatever is no file of metrics is refused: a pipe would be waited for, and a device would be lost.
+fn former(path: &Path) -> io::Result<String> {
+    let Ok(found) = fs::symlink_metadata(path) else { return Ok(String::new()) };
+    let refusal = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    if found.is_symlink() {
+        let leads_to_file =
+            fs::metadata(path).is_ok_and(|target| target.is_file() && target.len() <= MOST_BYTES);
+        if !leads_to_file {
+            return Ok(String::new());
+        }
+    } else if !found.is_file() {
+        return refusal("not a regular file");
+    } else if found.len() > MOST_BYTES {
+        return refusal("over 64 KiB, so no file of metrics");
+    }
+    let mut text = String::new();
+    let read =
+        fs::File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text));
+    Ok(read.map(|_| text).unwrap_or_default())
+}
+
+/// The value of a sample in an older file, in seconds since 1970.
+fn sample(before: &str, name: &str, command: &str) -> Option<u64> {
+    let label = format!("{name}{{command=\"{command}\"}} ");
     before.lines().find_map(|line| line.strip_prefix(&label)?.parse().ok())
 }
 
@@ -170,6 +206,8 @@ struct Ended {
     now: u64,
     /// When a run was good last; none that is known of if there is no number.
     success: Option<u64>,
+    /// The day that the run before was about, as the metric has it, for one that came to no day.
+    day: Option<u64>,
     run: Run,
 }
 
@@ -186,8 +224,8 @@ impl Ended {
         page.gauge("agg_peak_memory_bytes", "Its peak resident memory.", memory);
         page.gauge("agg_warnings", "Its warnings.", Some(self.run.warnings.len()));
         // Days of before 1970 do not exist here.
-        let day = facts.day.map(|day| day.since_1970() * 86_400);
-        page.gauge("agg_day_timestamp_seconds", "Start of the newest day it was about.", day);
+        let day = facts.day.map(|day| day.since_1970() * 86_400).or(self.day);
+        page.gauge(DAY, "Start of the newest day it was about.", day);
         let rows = facts.rows.as_ref();
         page.gauge("agg_rows", "Rows of its days.", rows.map(|(rows, _)| *rows));
         let accepted = rows.map(|(rows, rejects)| rows.saturating_sub(rejects.total()));
@@ -253,7 +291,8 @@ mod tests {
         let phases = [("publish", 0.25), ("read", 1.5)].into_iter().collect();
         let warnings = vec!["w".to_owned()];
         let run = Run { seconds: 2.5, phases, peak_memory_bytes: Some(1 << 20), warnings };
-        Ended { command: "reduce-day", exit, now: 1_638_400_000, success: Some(1_638_300_000), run }
+        let (now, success) = (1_638_400_000, Some(1_638_300_000));
+        Ended { command: "reduce-day", exit, now, success, day: Some(1_638_230_400), run }
     }
 
     #[test]
@@ -330,8 +369,9 @@ agg_days{command=\"reduce-day\",outcome=\"reduced\"} 1
         let text = ended(Exit::Data).text(&Facts::default());
         assert!(text.contains("agg_exit_status{command=\"reduce-day\"} 65\n"), "{text}");
         assert!(!text.contains("rows"), "{text}");
-        assert_eq!(last_success(&text, "reduce-day"), Some(1_638_300_000));
-        assert_eq!(last_success(&text, "backfill"), None);
+        assert_eq!(sample(&text, SUCCESS, "reduce-day"), Some(1_638_300_000));
+        assert_eq!(sample(&text, SUCCESS, "backfill"), None);
+        assert_eq!(sample(&text, DAY, "reduce-day"), Some(1_638_230_400), "the day of before");
         let never = Ended { success: None, ..ended(Exit::Io) };
         assert!(!never.text(&Facts::default()).contains(SUCCESS));
     }

@@ -83,7 +83,9 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
     let options = arguments.options()?;
-    metrics::recorded("backfill", &arguments.metrics, settings, |facts| {
+    // What was only looked at is no night's outcome.
+    let metrics = arguments.metrics.unless(arguments.dry_run);
+    metrics::recorded("backfill", &metrics, settings, |facts| {
         let (report, run) = settings.job(|context| job::backfill(context, &options))?;
         facts.filled(&report);
         for (day, error) in failures(&report) {

@@ -12,6 +12,7 @@ const EXAMPLES: &str = "\
 Examples:
   agg prune                       keep the newest 35 days
   agg prune --keep-days 90d
+  agg prune --keep-days all       keep them all
   agg prune --dry-run             tell what would go
 
 Days are counted from the newest stored one, not from today. Rejects files go with
@@ -21,7 +22,7 @@ their days. Windows that need a day which is gone can no longer be emitted.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Days that stay, counted from the newest stored one, at least 15
+    /// Days that stay, counted from the newest stored one, at least 15; or all
     #[arg(long, value_name = "N", default_value_t = PruneOptions::DEFAULT_DAYS)]
     #[arg(value_parser = keep_days, env = "AGG_KEEP_DAYS", hide_env_values = true)]
     keep_days: u32,
@@ -31,8 +32,14 @@ pub(crate) struct Arguments {
     dry_run: bool,
 }
 
+/// Settings of a night may hold `all`, which is more days than there are, and nothing, which is the default.
 fn keep_days(typed: &str) -> Result<u32, String> {
-    match cli::days(typed)? {
+    let days = match typed {
+        "" => PruneOptions::DEFAULT_DAYS,
+        "all" => u32::MAX,
+        typed => cli::days(typed)?,
+    };
+    match days {
         few if few < PruneOptions::LEAST_DAYS => Err("too few: the least is 15".to_owned()),
         days => Ok(days),
     }
@@ -58,7 +65,9 @@ mod tests {
             assert_eq!((arguments.keep_days, arguments.dry_run), (days, false));
         }
         assert!(arguments!(Prune, "prune --dry-run").dry_run);
-        for wrong in ["14", "0d", "-1", "d", "35days", "1.5", "99999999999"] {
+        assert_eq!(arguments!(Prune, "prune --keep-days all").keep_days, u32::MAX);
+        assert_eq!(super::keep_days(""), Ok(35));
+        for wrong in ["14", "0d", "ALL", "-1", "d", "35days", "1.5", "99999999999"] {
             let refusal = typed(&format!("prune --keep-days={wrong}")).unwrap_err();
             assert!(refusal.contains(&format!("'{wrong}'")), "{refusal}");
         }

@@ -223,3 +223,23 @@ fn a_store_that_somebody_writes_stops_it_with_75() {
     let dry = sandbox.agg("backfill --logs logs --json --dry-run").exits(0);
     assert_eq!(told(&dry), expected(&[("unchanged", ""), ("unchanged", "")]));
 }
+
+#[test]
+fn a_log_that_was_emptied_or_cut_off_never_replaces_its_day() {
+    let sandbox = Sandbox::new();
+    sandbox.write("logs/20211201.log", "1|1|FR\n2|1|FR\n");
+    sandbox.agg("backfill --logs logs").exits(0);
+    let partial = "agg-store/partials/2021-12-01.agg";
+    let before = sandbox.read(partial);
+    for (log, words) in [("", "was it emptied?"), ("1|1|FR\n", "1 good rows, 2 are stored")] {
+        sandbox.write("logs/20211201.log", log);
+        sandbox.agg("backfill --logs logs").exits(65).tells(&[words, "--force"]);
+        assert!(sandbox.read(partial) == before, "{log:?}");
+    }
+    // As many rows, or more, are a correction; fewer by order are one too.
+    sandbox.write("logs/20211201.log", "1|1|FR\n3|1|FR\n");
+    sandbox.agg("backfill --logs logs").exits(0);
+    assert!(sandbox.read(partial) != before);
+    sandbox.write("logs/20211201.log", "1|1|FR\n");
+    sandbox.agg("reduce-day --force logs/20211201.log").exits(0);
+}

@@ -124,3 +124,15 @@ fn a_file_that_cannot_be_written_is_told_and_never_written_through_a_link() {
     assert_eq!(sandbox.text("target"), "mine");
     assert!(success(&sandbox, "m.prom", "reduce-day").is_some());
 }
+
+#[test]
+fn a_pipe_is_no_file_of_metrics() {
+    let sandbox = Sandbox::new();
+    sandbox.write("20211201.log", "1|1|FR\n");
+    let pipe = sandbox.path("pipe.prom");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Before any work, and without waiting for a reader.
+    let run = sandbox.agg("reduce-day --metrics pipe.prom 20211201.log");
+    run.exits(73).in_one_line().tells(&["pipe.prom", "not a regular file"]);
+    assert!(!sandbox.has_partial("2021-12-01"));
+}

@@ -185,6 +185,34 @@ fn a_day_that_was_missing_when_its_window_was_emitted_makes_the_window_stale() {
 }
 
 #[test]
+fn a_published_window_that_is_stale_and_lacks_a_day_now_is_no_good_night() {
+    let machine = Machine::with_logs_in("logs", "AGG_DAYS=7d\nAGG_METRICS=night.prom");
+    DAYS.into_iter().for_each(|day| machine.arrives(day));
+    machine.run("backfill.sh", &[DAYS[0], "2021-12-06"]).exits(0);
+    assert!(!machine.sandbox.exists("night.prom"), "a backfill is no night");
+    machine.night("2021-12-07").exits(0);
+    assert!(machine.sandbox.text("night-night.prom").contains("agg_night_last_success"));
+    assert!(machine.sandbox.text("night.prom").contains("agg_exit_status"));
+    // A day is lost with its log, and another one was corrected.
+    fs::remove_file(machine.sandbox.path("agg-store/partials/2021-12-02.agg")).unwrap();
+    fs::remove_file(machine.sandbox.path("logs/listen-20211202.log.gz")).unwrap();
+    let mut corrected = machine.sandbox.read("logs/sample_listen-2021-12-06.txt");
+    corrected.extend_from_slice(b"\n1|1|FR\n");
+    machine.sandbox.write("logs/sample_listen-2021-12-06.txt", corrected);
+    fs::remove_file(machine.sandbox.path("night-night.prom")).unwrap();
+    machine.night("2021-12-07").exits(66).tells(&["2021-12-02"]);
+    assert!(!machine.sandbox.exists("night-night.prom"));
+}
+
+#[test]
+fn a_setting_that_is_no_number_of_days_is_wrong_usage() {
+    for days in ["x", "7w", "0", "-1", "99999", "08x"] {
+        let machine = Machine::with_logs_in("logs", &format!("AGG_DAYS={days}"));
+        machine.night("2021-12-07").exits(2);
+    }
+}
+
+#[test]
 fn days_older_than_the_settings_keep_are_removed_after_a_good_night() {
     let machine = Machine::with_logs_in("logs", "AGG_KEEP_DAYS=15");
     machine.sandbox.write("logs/listen-20211101.log", "1|1|FR\n");

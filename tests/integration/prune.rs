@@ -125,3 +125,19 @@ fn without_a_store_nothing_is_made_and_without_a_day_nothing_goes() {
     assert_eq!(run.stdout, "0 days gone (0 B), 0 days kept\n");
     assert!(sandbox.exists("agg-store/rejects/2021-01-01.txt"));
 }
+
+#[test]
+fn a_day_of_the_future_keeps_all_others() {
+    let sandbox = Sandbox::new();
+    for day in ["2021-01-01", "2021-12-01", "2190-01-01"] {
+        sandbox.reduced(day, "1|1|FR\n");
+    }
+    for flags in ["", "--dry-run"] {
+        let run = sandbox.agg(&format!("prune {flags}")).exits(65).in_one_line();
+        run.tells(&["2190-01-01.agg", "ahead of the clock"]);
+    }
+    assert_eq!(sandbox.names("agg-store/partials").len(), 3);
+    fs::remove_file(sandbox.path("agg-store/partials/2190-01-01.agg")).unwrap();
+    sandbox.agg("prune").exits(0);
+    assert_eq!(sandbox.names("agg-store/partials"), ["2021-12-01.agg"]);
+}

@@ -106,6 +106,9 @@ pub trait ReadFile: Debug + Send + Sync {
 pub trait WriteFile: io::Write + Debug + Send {
     /// Makes what was written durable.
     fn sync(&mut self) -> io::Result<()>;
+    /// Asks that what is written from now on be made durable meanwhile: for a large file that will be synced at its
+    /// end. A hint, without which the last sync takes longer.
+    fn sync_early(&mut self) {}
 }
 
 /// A file that vanishes when dropped, unless it was given a name.
@@ -114,9 +117,6 @@ pub trait TemporaryFile: WriteFile {
     fn path(&self) -> &Path;
     /// Gives it its name in one step, replacing what was there; it stays from then on.
     fn persist(self: Box<Self>, path: &Path) -> io::Result<()>;
-    /// Asks that what is written from now on be made durable meanwhile: for a large file that will be synced at its
-    /// end. A hint, without which the last sync takes longer.
-    fn sync_early(&mut self) {}
     /// Closes it; it still vanishes when what is returned is dropped. A run may leave thousands of spilled files, more
     /// than a process may have open.
     fn close(self: Box<Self>) -> io::Result<Box<dyn TemporaryName>>;

@@ -62,7 +62,8 @@ impl FileSystem for OsFileSystem {
     }
 
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
-        Ok(Box::new(OsFile(create_exclusively(path)?)))
+        let file = create_exclusively(path)?;
+        Ok(Box::new(OsNewFile { file, path: path.to_owned(), write_back: None }))
     }
 
     fn stat(&self, path: &Path) -> io::Result<FileStat> {
@@ -187,19 +188,35 @@ impl ReadFile for OsFile {
     }
 }
 
-impl Write for OsFile {
+/// A file that was created, under a name that stays.
+#[derive(Debug)]
+struct OsNewFile {
+    file: File,
+    path: PathBuf,
+    write_back: Option<WriteBack>,
+}
+
+impl Write for OsNewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        let written = self.file.write(bytes)?;
+        if let Some(write_back) = &mut self.write_back {
+            write_back.written(written);
+        }
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.file.flush()
     }
 }
 
-impl WriteFile for OsFile {
+impl WriteFile for OsNewFile {
     fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_all()
+        self.file.sync_all()
+    }
+
+    fn sync_early(&mut self) {
+        self.write_back = WriteBack::hinted(&self.path);
     }
 }
 
@@ -229,6 +246,10 @@ impl WriteFile for OsTemporaryFile {
     fn sync(&mut self) -> io::Result<()> {
         self.file.as_file().sync_all()
     }
+
+    fn sync_early(&mut self) {
+        self.write_back = WriteBack::hinted(self.file.path());
+    }
 }
 
 impl TemporaryFile for OsTemporaryFile {
@@ -238,13 +259,6 @@ impl TemporaryFile for OsTemporaryFile {
 
     fn persist(self: Box<Self>, path: &Path) -> io::Result<()> {
         self.file.persist(path).map(drop).map_err(|failure| failure.error)
-    }
-
-    fn sync_early(&mut self) {
-        match WriteBack::start(self.file.path()) {
-            Ok(write_back) => self.write_back = Some(write_back),
-            Err(error) => tracing::debug!(%error, "the file is not synced early"),
-        }
     }
 
     fn close(self: Box<Self>) -> io::Result<Box<dyn TemporaryName>> {

@@ -328,7 +328,9 @@ fn file_entry(name: &str, file: &EmittedFile) -> FileEntry {
 fn write_file(built: &BuildFolder<'_>, tops: &Tops<'_>) -> Result<(String, EmittedFile)> {
     let name = tops.format.file_name(tops.kind, tops.top);
     let path = built.path().join(&name);
-    let mut out = HashingWriter::new(built.create_file(&name)?);
+    let mut file = built.create_file(&name)?;
+    file.sync_early();
+    let mut out = HashingWriter::new(file);
     let keys = tops.write(&mut out).map_err(|error| match error.kind() {
         // All others are no fault of this file.
         ErrorKind::Io { .. } => error.at(&path),

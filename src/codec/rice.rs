@@ -367,25 +367,34 @@ fn add_escapes(
     low_bits: u32,
     values: &mut [u64],
 ) -> Result<(), Corrupt> {
-    // One in eleven songs of a user is the first and mostly an escape, at no regular distance: places are gathered without
-    // a branch.
-    let mut places = [0u16; MAX_VALUES];
-    let mut found = 0;
-    for (at, zeros) in (0u16..).zip(highs) {
-        if let Some(place) = places.get_mut(found) {
-            *place = at;
+    for (group, at) in highs.chunks(8).zip((0..).step_by(8)) {
+        let mut left = escapes_of(group);
+        while left != 0 {
+            let value = values.get_mut(at + left.trailing_zeros() as usize);
+            let escape = value.filter(|value| **value == u64::from(ESCAPE) << low_bits);
+            let Some(value) = escape else { return Err(Corrupt("an escape has low parts")) };
+            let excess = varint::decode(escapes)?;
+            *value = value.checked_add(excess).ok_or(Corrupt("a value exceeds 64 bits"))?;
+            left &= left - 1;
         }
-        found += usize::from(u32::from(*zeros) == ESCAPE);
-    }
-    for place in places.iter().take(found) {
-        let Some(value) = values.get_mut(usize::from(*place)) else { break };
-        if *value != u64::from(ESCAPE) << low_bits {
-            return Err(Corrupt("an escape has low parts"));
-        }
-        let excess = varint::decode(escapes)?;
-        *value = value.checked_add(excess).ok_or(Corrupt("a value exceeds 64 bits"))?;
     }
     Ok(())
+}
+
+/// A bit for each of up to eight high parts, set if it is an escape. One in eleven songs of a user is the first and
+/// mostly an escape, at no regular distance: eight are looked at without a branch.
+#[inline(always)]
+fn escapes_of(highs: &[u8]) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let mut bytes = [0; 8];
+    match highs.first_chunk::<8>() {
+        Some(eight) => bytes = *eight,
+        None => bytes.iter_mut().zip(highs).for_each(|(to, from)| *to = *from),
+    }
+    // No part exceeds an escape, so a byte is none if and only if the top bit is not reached.
+    let tops = u64::from_le_bytes(bytes) + ONES * (0x80 - ESCAPE as u64);
+    // Gathers the top bits in the highest byte.
+    (tops >> 7 & ONES).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 #[cfg(test)]

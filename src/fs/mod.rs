@@ -5,6 +5,7 @@
 //! Which files there are and what they mean is the business of `store` and `input`.
 
 mod creation;
+mod direct;
 mod os;
 mod write_back;
 
@@ -106,9 +107,10 @@ pub trait ReadFile: Debug + Send + Sync {
 pub trait WriteFile: io::Write + Debug + Send {
     /// Makes what was written durable.
     fn sync(&mut self) -> io::Result<()>;
-    /// Asks that what is written from now on be made durable meanwhile: for a large file that will be synced at its
-    /// end. A hint, without which the last sync takes longer.
-    fn sync_early(&mut self) {}
+    /// Asks that what is written from now on goes around the system's cache: for a large file that is synced at its
+    /// end and not read again soon. A hint; what was written may be in the file only after [`WriteFile::sync`], which
+    /// or a later write then tells of a failure.
+    fn bypass_cache(&mut self) {}
 }
 
 /// A file that vanishes when dropped, unless it was given a name.
@@ -117,6 +119,9 @@ pub trait TemporaryFile: WriteFile {
     fn path(&self) -> &Path;
     /// Gives it its name in one step, replacing what was there; it stays from then on.
     fn persist(self: Box<Self>, path: &Path) -> io::Result<()>;
+    /// Asks that what is written from now on be made durable meanwhile: for a large file that will be synced at its
+    /// end. A hint, without which the last sync takes longer.
+    fn sync_early(&mut self) {}
     /// Closes it; it still vanishes when what is returned is dropped. A run may leave thousands of spilled files, more
     /// than a process may have open.
     fn close(self: Box<Self>) -> io::Result<Box<dyn TemporaryName>>;

@@ -15,6 +15,7 @@ use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags};
 use rustix::io::Errno;
 use tempfile::{NamedTempFile, TempPath};
 
+use super::direct::DirectWriter;
 use super::write_back::WriteBack;
 use super::{
     FileStat, FileSystem, FileType, Lock, ReadFile, TemporaryFile, TemporaryName, WriteFile,
@@ -62,8 +63,7 @@ impl FileSystem for OsFileSystem {
     }
 
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
-        let file = create_exclusively(path)?;
-        Ok(Box::new(OsNewFile { file, path: path.to_owned(), write_back: None }))
+        Ok(Box::new(OsNewFile { file: create_exclusively(path)?, direct: None }))
     }
 
     fn stat(&self, path: &Path) -> io::Result<FileStat> {
@@ -192,17 +192,15 @@ impl ReadFile for OsFile {
 #[derive(Debug)]
 struct OsNewFile {
     file: File,
-    path: PathBuf,
-    write_back: Option<WriteBack>,
+    direct: Option<DirectWriter>,
 }
 
 impl Write for OsNewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        if let Some(write_back) = &mut self.write_back {
-            write_back.written(written);
+        match &mut self.direct {
+            Some(direct) => direct.write(bytes),
+            None => self.file.write(bytes),
         }
-        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -212,11 +210,18 @@ impl Write for OsNewFile {
 
 impl WriteFile for OsNewFile {
     fn sync(&mut self) -> io::Result<()> {
+        if let Some(direct) = &mut self.direct {
+            direct.finish()?;
+            self.direct = None;
+        }
         self.file.sync_all()
     }
 
-    fn sync_early(&mut self) {
-        self.write_back = WriteBack::hinted(&self.path);
+    fn bypass_cache(&mut self) {
+        match DirectWriter::start(&self.file) {
+            Ok(direct) => self.direct = Some(direct),
+            Err(error) => tracing::debug!(%error, "the file is written by way of the cache"),
+        }
     }
 }
 
@@ -246,10 +251,6 @@ impl WriteFile for OsTemporaryFile {
     fn sync(&mut self) -> io::Result<()> {
         self.file.as_file().sync_all()
     }
-
-    fn sync_early(&mut self) {
-        self.write_back = WriteBack::hinted(self.file.path());
-    }
 }
 
 impl TemporaryFile for OsTemporaryFile {
@@ -259,6 +260,13 @@ impl TemporaryFile for OsTemporaryFile {
 
     fn persist(self: Box<Self>, path: &Path) -> io::Result<()> {
         self.file.persist(path).map(drop).map_err(|failure| failure.error)
+    }
+
+    fn sync_early(&mut self) {
+        match WriteBack::start(self.file.path()) {
+            Ok(write_back) => self.write_back = Some(write_back),
+            Err(error) => tracing::debug!(%error, "the file is not synced early"),
+        }
     }
 
     fn close(self: Box<Self>) -> io::Result<Box<dyn TemporaryName>> {

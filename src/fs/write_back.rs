@@ -21,13 +21,8 @@ pub(super) struct WriteBack {
 }
 
 impl WriteBack {
-    /// For the file at this path; none where that cannot be, for it is a hint.
-    pub(super) fn hinted(path: &Path) -> Option<Self> {
-        let started = Self::start(path);
-        started.inspect_err(|error| tracing::debug!(%error, "the file is not synced early")).ok()
-    }
-
-    fn start(path: &Path) -> io::Result<Self> {
+    /// For the file at this path.
+    pub(super) fn start(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let (wake, woken) = sync_channel(1);
         let sync = move || while woken.recv().is_ok() && file.sync_data().is_ok() {};

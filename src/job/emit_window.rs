@@ -329,7 +329,7 @@ fn write_file(built: &BuildFolder<'_>, tops: &Tops<'_>) -> Result<(String, Emitt
     let name = tops.format.file_name(tops.kind, tops.top);
     let path = built.path().join(&name);
     let mut file = built.create_file(&name)?;
-    file.sync_early();
+    file.bypass_cache();
     let mut out = HashingWriter::new(file);
     let keys = tops.write(&mut out).map_err(|error| match error.kind() {
         // All others are no fault of this file.

@@ -14,7 +14,7 @@ if [[ $# -lt 2 ]]; then
     echo "usage: ${0##*/} FROM TO [FLAG...]   days as YYYY-MM-DD" >&2
     exit 2
 elif [[ ! -r $settings ]]; then
-    printf '%s: cannot read %q: copy scripts/agg.env.example there, or name another file in AGG_ENV\n' "${0##*/}" "$settings" >&2
+    printf '%s: cannot read %q: put the settings there (agg.env.example has all of them), or name another file in AGG_ENV\n' "${0##*/}" "$settings" >&2
     exit 66
 fi
 # agg itself takes what is not a flag here: AGG_STORE, AGG_OUT, AGG_MEMORY, AGG_DAYS, AGG_TOP and the limits.

@@ -12,6 +12,8 @@ mod logging;
 mod message;
 mod metrics;
 mod progress;
+#[cfg(test)]
+mod reference;
 mod report;
 mod settings;
 mod signals;

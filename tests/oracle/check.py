@@ -26,7 +26,8 @@ create table judged as
 with cut as (
     select *, regexp_matches(line, '^[^|]*\|[^|]*\|[^|]*$', 's') as three, string_split(line, '|') as part from lines
 ), trimmed as (
-    select day, line, three, trim(part[1], e' \t') as song, trim(part[2], e' \t') as user_, trim(part[3], e' \t') as country
+    select day, line, three,
+        trim(part[1], e' \t') as song, trim(part[2], e' \t') as user_, trim(part[3], e' \t') as country
     from cut
 ), valued as (
     select *, try_cast(if(regexp_full_match(song, '[0-9]+'), song, null) as bigint) as song_id,
@@ -53,7 +54,8 @@ with summed as (
 ), best as (
     from summed qualify row_number() over (partition by key order by streams desc, song_id) <= 50
 )
-select key, string_agg(song_id || ':' || streams, ',' order by streams desc, song_id) from best group by key order by key
+select key, string_agg(song_id || ':' || streams, ',' order by streams desc, song_id)
+from best group by key order by key
 """
 
 
@@ -78,7 +80,8 @@ def load(database, samples, days):
         csv.writer(file).writerows(rows)
         file.flush()
         database.execute(
-            "insert into lines select day, log, number, decode(unhex(coalesce(line, ''))) from read_csv(?, header = false,"
+            "insert into lines select day, log, number, decode(unhex(coalesce(line, '')))"
+            " from read_csv(?, header = false, "
             " columns = {day: 'date', log: 'varchar', number: 'bigint', line: 'varchar'})",
             [file.name],
         )
@@ -93,7 +96,9 @@ def compare(what, found, expected):
 def check_days(database, days):
     """Rows and rejects by reason of every day."""
     for day, facts in days.items():
-        counts = dict(database.execute("select verdict, count(*) from judged where day = ? group by 1", [day]).fetchall())
+        counts = dict(
+            database.execute("select verdict, count(*) from judged where day = ? group by 1", [day]).fetchall()
+        )
         compare(f"{day} rows", sum(counts.values()), facts["rows"])
         compare(f"{day} accepted", counts.pop("accepted"), facts["accepted"])
         compare(f"{day} rejects", counts, {reason: n for reason, n in facts["rejects"].items() if n})

@@ -24,7 +24,7 @@ MAX_ID = 2**63 - 1
 LONGEST = 4096
 
 # Share of the users who live there; the last few are too small to fill a top 50.
-COUNTRIES = dict(
+COUNTRIES = dict(  # noqa: C408 - short enough to be read this way
     FR=300, BR=120, DE=90, US=80, GB=60, MX=50, NL=30, BE=30, CO=25, ES=25, IT=25, CA=20, PL=15, SE=12, CH=12,
     AR=10, CL=10, MA=10, TN=8, DZ=8, SN=6, CI=6, PT=6, RO=6, TR=5, JP=5, AU=5, NO=4, ID=4, ZA=3, RE=3, GP=3,
     MQ=2, LB=2, VN=2, NZ=1, MG=1, TV=0.5,
@@ -76,7 +76,10 @@ class World:
 
     def planted(self, day):
         """Rows that make an answer interesting; `day` counts from 0. README.md explains each."""
-        someone = lambda: self.users.draw(self.rng)
+
+        def someone():
+            return self.users.draw(self.rng)
+
         rows = []
         # Luxembourg: 40 songs every day and 20 on one day of seven, equal at rank 50 in any week.
         # Ids of 3, 4 and 5 digits, so that an order of texts would choose others.
@@ -219,8 +222,13 @@ def in_two(data, compress):
 def main():
     folder = pathlib.Path(sys.argv[1])
     world = World(random.Random(20211129))
-    day = lambda at: (FIRST + datetime.timedelta(at)).isoformat()
-    plain = lambda at: day(at).replace("-", "")
+
+    def day(at):
+        return (FIRST + datetime.timedelta(at)).isoformat()
+
+    def plain(at):
+        return day(at).replace("-", "")
+
     files = {}
     files[f"sample_listen-{day(0)}.log"] = log(day_rows(world, 0, 3000, 0.01))
     files[f"sample_listen-{day(1)}.log"] = BOM + log(day_rows(world, 1, 2800, 0.01), b"\r\n")

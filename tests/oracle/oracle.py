@@ -63,7 +63,7 @@ def logs_by_day(folder):
 def content(path):
     """The log's bytes, decompressed, without a byte-order mark at the start."""
     if path.suffix == ".gz":
-        data = gzip.open(path).read()
+        data = gzip.decompress(path.read_bytes())
     elif path.suffix == ".zst":
         data = subprocess.run(["zstd", "-dcq", path], check=True, stdout=subprocess.PIPE).stdout
     else:
@@ -107,7 +107,7 @@ def parse(row):
 def shown(data):
     """The first 200 bytes: printable ASCII but the backslash as it is, all else as \\xNN."""
     plain = [0x20 <= byte < 0x7F and byte != 0x5C for byte in data[:200]]
-    return "".join(chr(b) if p else f"\\x{b:02x}" for b, p in zip(data[:200], plain))
+    return "".join(chr(b) if p else f"\\x{b:02x}" for b, p in zip(data[:200], plain, strict=True))
 
 
 def reduce_day(logs):

@@ -9,6 +9,7 @@ its rejects with what oracle.py counts in the logs of that day. Checksums and di
 are checked too where the module `xxhash` is installed. Python's standard library alone otherwise.
 """
 
+import itertools
 import pathlib
 import struct
 import subprocess
@@ -111,7 +112,7 @@ def run(data, root, at):
         need(at == page_at and len(entries) - before == page_entries and zero == 0, "a page")
         need(list(entries[before][:2]) == start, "a page's first entry")
         at += len(page)
-    need(all(one[:2] < other[:2] for one, other in zip(entries, entries[1:])), "the order")
+    need(all(one[:2] < other[:2] for one, other in itertools.pairwise(entries)), "the order")
     return entries, at
 
 
@@ -167,15 +168,20 @@ def compare(day, logs, path):
     """Holds one partial against the logs of its day."""
     (stored_day, rows, rejects, runs, inputs), users, countries, digest = read(path.read_bytes())
     country_songs, user_songs, facts, _ = oracle.reduce_day(logs)
-    letters = lambda number: chr(65 + number // 26) + chr(65 + number % 26)
+
+    def letters(number):
+        return chr(65 + number // 26) + chr(65 + number % 26)
+
     found = {(letters(key), song): count for key, song, count in countries}
     assert found == {(key, song): n for key, songs in country_songs.items() for song, n in songs.items()}
     found = {(key, song): count for key, song, count in users}
     assert found == {(key, song): n for key, songs in user_songs.items() for song, n in songs.items()}
     assert (stored_day, rows, rejects) == (day, facts["rows"], list(facts["rejects"].values()))
-    for entries, stored in zip((users, countries), runs):
+    for entries, stored in zip((users, countries), runs, strict=True):
         streams = sum(count for _, _, count in entries)
-        assert stored[:3] == [len({key for key, _, _ in entries}), len(entries), streams] and streams == facts["accepted"]
+        assert (
+            stored[:3] == [len({key for key, _, _ in entries}), len(entries), streams] and streams == facts["accepted"]
+        )
     assert [(name, size) for name, size, *_ in inputs] == [(log.name.encode(), log.stat().st_size) for log in logs]
     if xxhash:
         assert [each[3] for each in inputs] == [log_digest(log) for log in logs]

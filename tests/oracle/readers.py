@@ -71,12 +71,18 @@ def tops_of_duckdb(dataset, kind, days):
 
 def tops_of_polars(dataset, kind, days):
     key = KEYS[kind]
-    frame = polars.scan_parquet(f"{dataset}/kind={kind}/*/*.parquet", hive_partitioning=True, try_parse_hive_dates=False)
+    frame = polars.scan_parquet(
+        f"{dataset}/kind={kind}/*/*.parquet", hive_partitioning=True, try_parse_hive_dates=False
+    )
     context = polars.SQLContext(counts=frame)
     summed = context.execute(f"""
         select {key}, sng_id, sum(streams) as streams from counts
         where day between '{days[0]}' and '{days[-1]}' group by {key}, sng_id""")
-    best = summed.sort(key, "streams", "sng_id", descending=[False, True, False]).group_by(key, maintain_order=True).head(50)
+    best = (
+        summed.sort(key, "streams", "sng_id", descending=[False, True, False])
+        .group_by(key, maintain_order=True)
+        .head(50)
+    )
     return best.collect().rows()
 
 
@@ -119,11 +125,20 @@ def check_schema(dataset):
         assert not any(field.nullable for field in schema), schema
         pairs = {name.decode(): value.decode() for name, value in file.metadata.metadata.items()}
         assert pairs["agg.format"] == "1" and pairs["agg.day"] == DAY
-        assert sum(json.loads(pairs["agg.rejects"]).values()) + pyarrow.compute.sum(file.read()["streams"]).as_py() == int(pairs["agg.rows"])
+        assert sum(json.loads(pairs["agg.rejects"]).values()) + pyarrow.compute.sum(
+            file.read()["streams"]
+        ).as_py() == int(pairs["agg.rows"])
         group = file.metadata.row_group(0)
-        assert [(column.column_index, column.descending) for column in group.sorting_columns] == [(0, False), (1, False)]
-        described = duckdb.sql(f"describe from read_parquet('{dataset}/kind={kind}/*/*.parquet', hive_partitioning = false)").fetchall()
-        assert [row[1] for row in described] == ["VARCHAR" if kind == "country" else "BIGINT", "BIGINT", "BIGINT"], described
+        assert [(column.column_index, column.descending) for column in group.sorting_columns] == [
+            (0, False),
+            (1, False),
+        ]
+        described = duckdb.sql(
+            f"describe from read_parquet('{dataset}/kind={kind}/*/*.parquet', hive_partitioning = false)"
+        ).fetchall()
+        assert [row[1] for row in described] == ["VARCHAR" if kind == "country" else "BIGINT", "BIGINT", "BIGINT"], (
+            described
+        )
 
 
 def check_lookup(agg):
@@ -135,7 +150,10 @@ def check_lookup(agg):
     metadata = pyarrow.parquet.ParquetFile(path).metadata
     groups = [metadata.row_group(at).column(0) for at in range(metadata.num_row_groups)]
     assert len(groups) > 4 and all(group.has_column_index and group.has_offset_index for group in groups)
-    users = [row[0] for row in duckdb.sql(f"select distinct user_id from '{path}' using sample 200 (reservoir, 1)").fetchall()]
+    users = [
+        row[0]
+        for row in duckdb.sql(f"select distinct user_id from '{path}' using sample 200 (reservoir, 1)").fetchall()
+    ]
     for user in users:
         touched = [group for group in groups if group.statistics.min <= user <= group.statistics.max]
         assert 1 <= len(touched) <= 2, (user, len(touched))
@@ -176,7 +194,7 @@ def check_emitted_tables(agg, expected):
             assert lines((row[0], row[2], row[3]) for row in found) == wanted, name
             # Rank 1 begins a key, and each further one follows.
             ranks = [row[1] for row in found]
-            assert all(rank == 1 or rank == before + 1 for before, rank in zip([0, *ranks], ranks)), name
+            assert all(rank == 1 or rank == before + 1 for before, rank in zip([0, *ranks], ranks, strict=False)), name
         schema = pyarrow.parquet.read_schema(f"{stem}.parquet")
         assert schema.names == [key, "rank", "sng_id", "streams"] and not any(field.nullable for field in schema)
         assert names >= {f"{stem.name}.{ending}" for ending in ("txt", "parquet", "csv", "jsonl")}
@@ -209,17 +227,21 @@ def foreign_tables(dataset, folder):
         shuffled = list(range(table.num_rows))
         random.Random(1).shuffle(shuffled)
         table = pyarrow.table(columns).take(shuffled)
-        pyarrow.parquet.write_table(table, to / f"{kind}.parquet", compression="gzip", row_group_size=1000, data_page_version="2.0")
+        pyarrow.parquet.write_table(
+            table, to / f"{kind}.parquet", compression="gzip", row_group_size=1000, data_page_version="2.0"
+        )
     yield "pyarrow, uint64, decimal, dictionary, gzip", to
     to = fresh("pyarrow-large")
     for kind, key in KEYS.items():
         table = tables[kind]
         keys = table[key].cast(pyarrow.large_string()) if kind == "country" else table[key]
-        table = pyarrow.table({key: keys, "sng_id": table["sng_id"], "streams": table["streams"].cast(pyarrow.uint32())})
+        table = pyarrow.table(
+            {key: keys, "sng_id": table["sng_id"], "streams": table["streams"].cast(pyarrow.uint32())}
+        )
         pyarrow.parquet.write_table(table, to / f"{kind}.parquet", compression="lz4")
     yield "pyarrow, large_string, lz4", to
     to = fresh("polars")
-    for kind, key in KEYS.items():
+    for kind in KEYS:
         frame = polars.from_arrow(tables[kind])
         if kind == "country":
             frame = frame.with_columns(polars.col("country").cast(polars.Categorical))
@@ -256,7 +278,10 @@ def check_refusals(agg, dataset):
     # The facts of an export would not fit to what follows.
     duckdb.sql(f"copy (select country, sng_id, streams from {countries}) to '{agg.home}/good.parquet' (format parquet)")
     for query, told in [
-        ("select user_id, sng_id, sum(streams) as streams from {} group by user_id, sng_id", "streams is DOUBLE: cast it to BIGINT"),
+        (
+            "select user_id, sng_id, sum(streams) as streams from {} group by user_id, sng_id",
+            "streams is DOUBLE: cast it to BIGINT",
+        ),
         ("select user_id, sng_id, nullif(streams, 1) as streams from {}", "it is null"),
         ("select user_id, sng_id, -streams as streams from {}", "is not in 1 to 2^63-1"),
         ("select user_id, sng_id from {}", "its columns are user_id, sng_id"),

@@ -41,6 +41,16 @@ const BLOCK: u64 = crate::codec::block::MAX_ENTRIES as u64;
 /// The memory a run may use, as the kernel counts it, and the threads that it feeds.
 ///
 /// Made by [`Budget::new`], except in tests: with a few hundred KiB a small log already spills.
+///
+/// # Example
+/// ```
+/// use agg::budget::Budget;
+///
+/// let budget = Budget::new(64 << 20, 16)?;
+/// assert_eq!(budget.threads, 2); // no more are fed by 64 MiB
+/// assert!(Budget::new(1 << 20, 1).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// Peak resident bytes for the whole process.

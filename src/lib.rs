@@ -23,23 +23,14 @@
 //! # Example
 //!
 //! ```
-//! use std::sync::Arc;
-//!
 //! use agg::budget::Budget;
-//! use agg::fs::OsFileSystem;
-//! use agg::job::{Context, EmitOptions, ReduceOptions, Silent, emit_window, reduce_day};
+//! use agg::job::{Context, EmitOptions, ReduceOptions, emit_window, reduce_day};
 //!
 //! let folder = tempfile::tempdir()?;
 //! let log = folder.path().join("listen-20211201.log");
 //! std::fs::write(&log, "9|7|FR\n5|7|FR\n9|8|FR\n9,8,FR\n4|8|BR\n")?;
 //!
-//! let context = Context {
-//!     files: Arc::new(OsFileSystem),
-//!     budget: Budget::new(64 << 20, 2)?,
-//!     store: folder.path().join("store"),
-//!     stop: Arc::default(),
-//!     observer: Arc::new(Silent),
-//! };
+//! let context = Context::new(folder.path().join("store"), Budget::new(64 << 20, 2)?);
 //! let options = ReduceOptions { logs: vec![log], max_reject_ratio: 0.2, ..Default::default() };
 //! let reduced = reduce_day(&context, &options)?;
 //! assert_eq!((reduced.rows, reduced.rejects.total(), reduced.users.pairs), (5, 1, 4));

@@ -8,6 +8,17 @@ use crate::model::Ranked;
 ///
 /// Candidates gather in up to `2k + 64` slots; when these are full they are cut to the best `k`, whose worst then is
 /// what a later song must beat (Lucene's and tantivy's scheme: linear time, no heap). 16 bytes a slot.
+///
+/// # Example
+/// ```
+/// use agg::model::Ranked;
+/// use agg::topk::TopK;
+///
+/// let (mut top, mut best) = (TopK::new(2), Vec::new());
+/// top.extend(&[4, 5, 9], &[1, 3, 3]);
+/// top.best(&mut best);
+/// assert_eq!(best, [Ranked { song: 5, count: 3 }, Ranked { song: 9, count: 3 }]);
+/// ```
 #[derive(Debug, Clone)]
 pub struct TopK {
     k: usize,

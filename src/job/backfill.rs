@@ -119,6 +119,29 @@ impl BackfillOptions {
 /// stored, whether by this run or before, unless it is published already, made from the same partials. A run
 /// that was stopped goes on where it was when it is started again.
 ///
+/// # Example
+/// ```
+/// use agg::budget::Budget;
+/// use agg::job::{BackfillOptions, Context, DayOutcome, ReduceOptions, backfill};
+///
+/// let folder = tempfile::tempdir()?;
+/// let logs = folder.path().join("logs");
+/// std::fs::create_dir(&logs)?;
+/// std::fs::write(logs.join("listen-20211201.log"), "9|7|FR\n")?;
+/// std::fs::write(logs.join("listen-20211202.log"), "9|7|FR\n5|8|BR\n")?;
+///
+/// let context = Context::new(folder.path().join("store"), Budget::new(64 << 20, 2)?);
+/// let (reduce, emit) = (ReduceOptions::default(), None);
+/// let options = BackfillOptions { logs, from: None, to: None, reduce, emit, dry_run: false };
+/// let report = backfill(&context, &options)?;
+/// let rows = report.days.iter().map(|day| match &day.reduced {
+///     DayOutcome::Reduced(report) => report.rows,
+///     _ => 0,
+/// });
+/// assert_eq!(rows.collect::<Vec<_>>(), [1, 2]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// A folder that is not there or has no logs; all else is in the report, a signal too.
 pub fn backfill(context: &Context, options: &BackfillOptions) -> Result<BackfillReport> {

@@ -6,9 +6,23 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use crate::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::FileSystem;
+use crate::fs::{FileSystem, OsFileSystem};
 
 /// What a job works with.
+///
+/// # Example
+/// ```
+/// use agg::budget::Budget;
+/// use agg::job::{Context, list};
+/// use agg::ErrorKind;
+///
+/// let context = Context::new("no-such-store", Budget::new(Budget::LEAST, 1)?);
+/// assert!(matches!(list(&context).unwrap_err().kind(), ErrorKind::Missing { .. }));
+/// // Another thread, or a handler of signals, ends the job that runs.
+/// context.stop.store(15, std::sync::atomic::Ordering::Relaxed);
+/// assert!(matches!(context.check_stop().unwrap_err().kind(), ErrorKind::Interrupted(15)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Context {
     /// All file work passes here.
@@ -24,6 +38,18 @@ pub struct Context {
 }
 
 impl Context {
+    /// A job on this machine's files that nobody watches and no signal stops; change the fields for more.
+    #[must_use]
+    pub fn new(store: impl Into<PathBuf>, budget: Budget) -> Self {
+        Context {
+            files: Arc::new(OsFileSystem),
+            budget,
+            store: store.into(),
+            stop: Arc::default(),
+            observer: Arc::new(Silent),
+        }
+    }
+
     /// The threads of a run.
     pub(crate) fn pool(&self) -> Result<rayon::ThreadPool> {
         rayon::ThreadPoolBuilder::new()

@@ -106,6 +106,28 @@ pub struct EmitReport {
 /// partials than the budget can read at once is merged in several passes. The store needs no lock and is not
 /// written to.
 ///
+/// # Example
+/// ```
+/// use agg::job::{EmitOptions, emit_window};
+/// # use agg::budget::Budget;
+/// # use agg::job::{Context, ReduceOptions, reduce_day};
+/// # let folder = tempfile::tempdir()?;
+/// # let log = folder.path().join("listen-20211201.log");
+/// # std::fs::write(&log, "9|7|FR\n5|7|FR\n9|8|FR\n4|8|BR\n")?;
+/// # let context = Context::new(folder.path().join("store"), Budget::new(64 << 20, 2)?);
+/// # let options = ReduceOptions { logs: vec![log], ..Default::default() };
+/// # let day = reduce_day(&context, &options)?.day;
+///
+/// // The day and the one before it, of which nothing is stored; one song of each.
+/// let window = EmitOptions::new(day, folder.path().join("out"));
+/// let options = EmitOptions { days: 2, top: 1, allow_missing: true, ..window };
+/// let emitted = emit_window(&context, &options)?;
+/// assert_eq!(emitted.missing, [day.plus_days(-1).ok_or("no such day")?]);
+/// let text = std::fs::read_to_string(emitted.folder.join("top1_songs_per_country.txt"))?;
+/// assert_eq!(text, "BR|4:1\nFR|9:2\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`ErrorKind::MissingDays`] unless missing days are allowed (and always when all are missing),
 /// [`ErrorKind::KnewMoreDays`], [`ErrorKind::CannotCreate`] where a folder of that date is no emission,

@@ -89,6 +89,33 @@ pub struct ExportReport {
 /// The same partials give the same bytes, however many threads and whatever the memory, which stays below the
 /// budget. The store needs no lock and is not written to.
 ///
+/// # Example
+/// ```
+/// use agg::exchange::TableFormat;
+/// use agg::job::{ExportOptions, Selection, export};
+/// use agg::model::Kind;
+/// # use agg::budget::Budget;
+/// # use agg::job::{Context, ReduceOptions, reduce_day};
+/// # let folder = tempfile::tempdir()?;
+/// # let log = folder.path().join("listen-20211201.log");
+/// # std::fs::write(&log, "9|7|FR\n5|7|FR\n9|8|FR\n4|8|BR\n")?;
+/// # let context = Context::new(folder.path().join("store"), Budget::new(64 << 20, 2)?);
+/// # let options = ReduceOptions { logs: vec![log], ..Default::default() };
+/// # let day = reduce_day(&context, &options)?.day;
+///
+/// let options = ExportOptions {
+///     selection: Selection::Days(vec![day]),
+///     kinds: vec![Kind::Country],
+///     format: TableFormat::Csv,
+///     out: folder.path().join("tables"),
+/// };
+/// export(&context, &options)?;
+/// let path = options.out.join("kind=country/day=2021-12-01/part-0.csv");
+/// let text = std::fs::read_to_string(path)?;
+/// assert_eq!(text, "country,sng_id,streams\nBR,4,1\nFR,5,1\nFR,9,2\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`ErrorKind::MissingDays`], before anything is written; [`ErrorKind::CannotCreate`] where a folder of a partition
 /// holds anything but tables; a damaged partial; [`ErrorKind::Locked`]; failures to write. Partitions that were

@@ -102,6 +102,26 @@ pub fn inspect(context: &Context, day: Day) -> Result<DayFacts> {
 
 /// Reads every byte of the given days (all stored days when empty) and checks it: checksums, order,
 /// totals against the footer. The outer error is for a store that cannot be listed, or a signal.
+///
+/// # Example
+/// ```
+/// use agg::job::{inspect, list, verify};
+/// # use agg::budget::Budget;
+/// # use agg::job::{Context, ReduceOptions, reduce_day};
+/// # let folder = tempfile::tempdir()?;
+/// # let log = folder.path().join("listen-20211201.log");
+/// # std::fs::write(&log, "9|7|FR\n5|7|FR\n9|8|FR\n4|8|BR\n")?;
+/// # let context = Context::new(folder.path().join("store"), Budget::new(64 << 20, 2)?);
+/// # let options = ReduceOptions { logs: vec![log], ..Default::default() };
+/// # let day = reduce_day(&context, &options)?.day;
+///
+/// assert_eq!(inspect(&context, day)?.users.pairs, 4);
+/// assert_eq!(list(&context)?.len(), 1);
+/// for (day, checked) in verify(&context, &[])? {
+///     assert_eq!(checked?.day, day);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn verify(context: &Context, days: &[Day]) -> Result<Vec<(Day, Result<DayFacts>)>> {
     let days = match days {
         [] => all_days(context)?,

@@ -66,6 +66,23 @@ pub struct PruneReport {
 ///
 /// What has another name stays; so does the target of a link, of which the link alone goes.
 ///
+/// # Example
+/// ```
+/// use agg::job::{PruneOptions, prune};
+/// # use agg::budget::Budget;
+/// # use agg::job::{Context, ReduceOptions, reduce_day};
+/// # let folder = tempfile::tempdir()?;
+/// # let log = folder.path().join("listen-20211201.log");
+/// # std::fs::write(&log, "9|7|FR\n5|7|FR\n9|8|FR\n4|8|BR\n")?;
+/// # let context = Context::new(folder.path().join("store"), Budget::new(64 << 20, 2)?);
+/// # let options = ReduceOptions { logs: vec![log], ..Default::default() };
+/// # let day = reduce_day(&context, &options)?.day;
+///
+/// let pruned = prune(&context, &PruneOptions { keep_days: 30, dry_run: true })?;
+/// assert_eq!((pruned.newest, pruned.kept, pruned.pruned.len()), (Some(day), 1, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`ErrorKind::Usage`] for fewer than [`PruneOptions::LEAST_DAYS`], [`ErrorKind::Missing`] where there is no
 /// store, [`ErrorKind::FutureDay`], [`ErrorKind::Locked`], [`ErrorKind::Io`]. What went before an error is gone.

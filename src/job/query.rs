@@ -46,6 +46,26 @@ pub struct QueryReport {
 /// The same counts and the same order as in an emission of that window. Opens the window's partials side by side; memory
 /// stays below the budget for any key and any number of days.
 ///
+/// # Example
+/// ```
+/// use agg::job::{QueryOptions, query};
+/// use agg::model::{Kind, Ranked};
+/// # use agg::budget::Budget;
+/// # use agg::job::{Context, ReduceOptions, reduce_day};
+/// # let folder = tempfile::tempdir()?;
+/// # let log = folder.path().join("listen-20211201.log");
+/// # std::fs::write(&log, "9|7|FR\n5|7|FR\n9|8|FR\n4|8|BR\n")?;
+/// # let context = Context::new(folder.path().join("store"), Budget::new(64 << 20, 2)?);
+/// # let options = ReduceOptions { logs: vec![log], ..Default::default() };
+/// # let day = reduce_day(&context, &options)?.day;
+///
+/// let options =
+///     QueryOptions { kind: Kind::User, key: 7, day: None, days: 1, top: 50, allow_missing: false };
+/// let songs = query(&context, &options)?.songs;
+/// assert_eq!(songs, [Ranked { song: 5, count: 1 }, Ranked { song: 9, count: 1 }]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`ErrorKind::Missing`] where there is no store or no day, [`ErrorKind::MissingDays`] unless missing days are
 /// allowed (and always when all are missing), [`ErrorKind::SumOverflow`], a damaged partial.

@@ -135,6 +135,23 @@ pub struct Counted {
 /// exceeds it costs one more write and read of what it reduces to. Logs that are added cost their own
 /// reduction and one read and write of the partial.
 ///
+/// # Example
+/// ```
+/// use agg::budget::Budget;
+/// use agg::job::{Context, ReduceOptions, ReduceOutcome, reduce_day};
+///
+/// let folder = tempfile::tempdir()?;
+/// let log = folder.path().join("listen-20211201.log");
+/// std::fs::write(&log, "9|7|FR\n5|7|FR\n9|8|FR\n4|8|BR\n")?;
+///
+/// let context = Context::new(folder.path().join("store"), Budget::new(64 << 20, 2)?);
+/// let options = ReduceOptions { logs: vec![log], ..Default::default() };
+/// let reduced = reduce_day(&context, &options)?;
+/// assert_eq!((reduced.day.to_string(), reduced.rows), ("2021-12-01".to_owned(), 4));
+/// assert_eq!(reduce_day(&context, &options)?.outcome, ReduceOutcome::Unchanged);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// Those of the logs ([`input`]), [`ErrorKind::DayExists`], [`ErrorKind::AlreadyInDay`], [`ErrorKind::AddToTables`],
 /// [`ErrorKind::TooManyRejects`] (the rejects file is published all the same), [`ErrorKind::TooFewRows`],

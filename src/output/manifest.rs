@@ -7,6 +7,28 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Day, RejectCounts};
 
 /// What an emission was made from, and what it is.
+///
+/// # Example
+/// ```
+/// use agg::output::Manifest;
+/// use agg::job::{EmitOptions, emit_window};
+/// # use agg::budget::Budget;
+/// # use agg::job::{Context, ReduceOptions, reduce_day};
+/// # let folder = tempfile::tempdir()?;
+/// # let log = folder.path().join("listen-20211201.log");
+/// # std::fs::write(&log, "9|7|FR\n5|7|FR\n9|8|FR\n4|8|BR\n")?;
+/// # let context = Context::new(folder.path().join("store"), Budget::new(64 << 20, 2)?);
+/// # let options = ReduceOptions { logs: vec![log], ..Default::default() };
+/// # let day = reduce_day(&context, &options)?.day;
+///
+/// let options = EmitOptions { days: 1, ..EmitOptions::new(day, folder.path().join("out")) };
+/// let emitted = emit_window(&context, &options)?;
+/// let bytes = std::fs::read(emitted.folder.join("manifest.json"))?;
+/// let manifest = Manifest::decode(&bytes)?;
+/// assert_eq!((manifest.totals.rows, manifest.partials.len(), manifest.files.len()), (4, 1, 2));
+/// assert_eq!(manifest.encode()?, bytes);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The days summed.

@@ -18,6 +18,28 @@ const PARTIAL_SUFFIX: &str = ".agg";
 const REJECTS_SUFFIX: &str = ".txt";
 
 /// The folder that holds the partials.
+///
+/// # Example
+/// ```
+/// use agg::fs::OsFileSystem;
+/// use agg::partial::Partial;
+/// use agg::store::Store;
+/// # use agg::budget::Budget;
+/// # use agg::job::{Context, ReduceOptions, reduce_day};
+/// # let folder = tempfile::tempdir()?;
+/// # let log = folder.path().join("listen-20211201.log");
+/// # std::fs::write(&log, "9|7|FR\n5|7|FR\n9|8|FR\n4|8|BR\n")?;
+/// # let context = Context::new(folder.path().join("store"), Budget::new(64 << 20, 2)?);
+/// # let options = ReduceOptions { logs: vec![log], ..Default::default() };
+/// # let day = reduce_day(&context, &options)?.day;
+///
+/// let store = Store::new(&context.store);
+/// assert_eq!(store.days(&OsFileSystem)?, [day]);
+/// let file = store.open_partial(&OsFileSystem, day)?.ok_or("no partial")?;
+/// let partial = Partial::open(file, &store.partial_path(day))?;
+/// assert_eq!((partial.metadata().day, partial.metadata().accepted()), (day, 4));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
     root: PathBuf,

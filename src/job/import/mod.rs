@@ -63,6 +63,35 @@ pub struct ImportReport {
 /// Rows may come in any order and a pair several times, in any number of files. A day that has a partial of the same
 /// counts and inputs stays as it is. Memory stays below the budget for tables of any size.
 ///
+/// # Example
+/// ```
+/// use agg::exchange::TableFormat;
+/// use agg::job::{ExportOptions, ImportOptions, Selection, export, import};
+/// use agg::model::Kind;
+/// # #[cfg(feature = "parquet")] {
+/// # use agg::budget::Budget;
+/// # use agg::job::{Context, ReduceOptions, reduce_day};
+/// # let folder = tempfile::tempdir()?;
+/// # let log = folder.path().join("listen-20211201.log");
+/// # std::fs::write(&log, "9|7|FR\n5|7|FR\n9|8|FR\n4|8|BR\n")?;
+/// # let context = Context::new(folder.path().join("store"), Budget::new(64 << 20, 2)?);
+/// # let options = ReduceOptions { logs: vec![log], ..Default::default() };
+/// # let day = reduce_day(&context, &options)?.day;
+///
+/// let tables = folder.path().join("tables");
+/// let (kinds, selection) = (vec![Kind::Country, Kind::User], Selection::Days(vec![day]));
+/// let format = TableFormat::Parquet;
+/// export(&context, &ExportOptions { selection, kinds, format, out: tables.clone() })?;
+///
+/// let other = Context { store: folder.path().join("other"), ..context.clone() };
+/// let options = ImportOptions { day, tables: vec![tables], force: false, any_country: false };
+/// let imported = import(&other, &options)?;
+/// let original = context.store.join("partials/2021-12-01.agg");
+/// assert!(std::fs::read(imported.partial)? == std::fs::read(original)?);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`ErrorKind::NotParquet`], [`ErrorKind::BadTable`] and [`ErrorKind::BadRow`] for what is no such table, also where
 /// one of both kinds is missing or their sums differ; [`ErrorKind::DayExists`]; [`ErrorKind::Missing`];

@@ -72,6 +72,24 @@ pub struct ReportOutcome {
 /// the same bytes. Memory stays below the budget; the page itself and its figures are a few MB. The store needs no
 /// lock and is not written to.
 ///
+/// # Example
+/// ```
+/// use agg::job::{ReportOptions, report};
+/// # use agg::budget::Budget;
+/// # use agg::job::{Context, ReduceOptions, reduce_day};
+/// # let folder = tempfile::tempdir()?;
+/// # let log = folder.path().join("listen-20211201.log");
+/// # std::fs::write(&log, "9|7|FR\n5|7|FR\n9|8|FR\n4|8|BR\n")?;
+/// # let context = Context::new(folder.path().join("store"), Budget::new(64 << 20, 2)?);
+/// # let options = ReduceOptions { logs: vec![log], ..Default::default() };
+/// # let day = reduce_day(&context, &options)?.day;
+///
+/// let made = report(&context, &ReportOptions { days: 1, ..ReportOptions::new(day) })?;
+/// assert_eq!((made.countries, made.rows), (2, 4));
+/// assert!(made.page.starts_with(b"<!doctype html>"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`ErrorKind::MissingDays`] unless missing days are allowed (and always when all are missing), [`ErrorKind::Usage`]
 /// for more than [`ReportOptions::MOST_DAYS`] days, a list of songs that is missing or none, [`ErrorKind::SumOverflow`],

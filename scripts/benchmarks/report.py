@@ -132,7 +132,8 @@ def _compared(results: Results, job: str, title: str) -> str:
 
 def summary(results: Results) -> str:
     """The comparison in short."""
-    head = "| | one day to its counts | peak memory | kept | the tops of a window | peak memory |"
+    day_title = f"one day of {results.rows:,} rows to its counts"
+    head = f"| | {day_title} | peak memory | kept | the tops of {results.days} such days | peak memory |"
     rows = []
     for name in ("agg", *PEERS):
         day, window = results.of("reduce", name), results.of("emit", name)
@@ -140,8 +141,23 @@ def summary(results: Results) -> str:
             time, _, peak, _, kept = _costs(day, name)
             emission = _costs(window, name) if window.series.get(name) else [NO_FIGURE] * 5
             label = f"**{LABELS[name]}**" if name == "agg" else LABELS[name]
-            rows.append(_row(label, time, peak, kept, emission[0], emission[2]))
+            rows.append(
+                _row(
+                    label,
+                    time + _in_brackets(day, name),
+                    peak,
+                    kept,
+                    emission[0] + _in_brackets(window, name),
+                    emission[2],
+                )
+            )
     return _table(head, rows)
+
+
+def _in_brackets(outcome: Outcome, name: str) -> str:
+    """How many times as long as ours a peer took."""
+    ratios = outcome.ratios(name, "agg") if name != "agg" else []
+    return f" ({statistics.median(ratios):.1f} times)" if ratios else ""
 
 
 def growth(results: Results) -> str:

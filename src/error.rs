@@ -1,5 +1,7 @@
 //! The library's one error: what happened, where, and what to do about it, in one line.
 
+mod remedy;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -80,8 +82,8 @@ pub enum ErrorKind {
     #[error("no log in this folder: a log is named *.log or *.txt, also with .gz or .zst behind")]
     NoLogs,
     /// Two inputs that are the same log, twice.
-    #[error("given twice (also as '{0}'): name one of them")]
-    TwiceGiven(String),
+    #[error("given twice (also as {0:?}): name one of them")]
+    TwiceGiven(PathBuf),
     /// A compressed log is damaged, cut short, or goes on behind its end.
     #[error("damaged {format} stream: {reason}; fetch the log again")]
     Compression {
@@ -105,7 +107,7 @@ pub enum ErrorKind {
     LogChanged,
     /// Too many corrupt rows.
     #[error(
-        "{rejected} of {rows} rows are corrupt, more than --max-reject-ratio {limit} allows: see '{rejects}'; if the rows are right so, raise the limit"
+        "{rejected} of {rows} rows are corrupt, more than --max-reject-ratio {limit} allows: see {rejects:?}; if the rows are right so, raise the limit"
     )]
     TooManyRejects {
         /// Corrupt rows.
@@ -115,7 +117,7 @@ pub enum ErrorKind {
         /// The limit in force.
         limit: f64,
         /// Where the first of them can be read.
-        rejects: String,
+        rejects: PathBuf,
     },
     /// Too few good rows.
     #[error("{accepted} good rows, fewer than --min-rows {limit}: is the log complete?")]
@@ -331,6 +333,18 @@ impl Error {
     }
 }
 
+impl ErrorKind {
+    /// What the system said, where it was the system that failed.
+    fn system_error(&self) -> Option<&io::Error> {
+        match self {
+            ErrorKind::Unreadable(source)
+            | ErrorKind::CannotCreate(source)
+            | ErrorKind::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
         Error(Box::new(Inner { kind: Arc::new(kind), path: None, place: None }))
@@ -350,7 +364,11 @@ impl fmt::Display for Error {
             }
             f.write_str(": ")?;
         }
-        write!(f, "{kind}")
+        write!(f, "{kind}")?;
+        match kind.system_error().and_then(remedy::of) {
+            Some(remedy) => write!(f, "; {remedy}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -370,6 +388,25 @@ mod tests {
         let error = Error::damaged("checksum").at_offset(7).at("a\nb").at_offset(9).at("other");
         assert_eq!(error.to_string(), "\"a\\nb\" at offset 7: damaged: checksum");
         assert_eq!(error.class(), ErrorClass::Data);
+    }
+
+    #[test]
+    fn a_failure_of_the_system_ends_with_its_remedy_wherever_it_was_met() {
+        let full = || io::Error::from_raw_os_error(28);
+        let kinds = [
+            ErrorKind::Io { action: "write", source: full() },
+            ErrorKind::CannotCreate(full()),
+            ErrorKind::Unreadable(full()),
+        ];
+        for (kind, verb) in kinds.into_iter().zip(["write", "create it", "read it"]) {
+            let text = format!(
+                "\"s\": cannot {verb}: No space left on device (os error 28); free space there and run again"
+            );
+            assert_eq!(Error::from(kind).at("s").to_string(), text);
+        }
+        // A text of our own says what to do by itself.
+        let told = Error::io("write", io::Error::other("it is full: empty it"));
+        assert_eq!(told.to_string(), "cannot write: it is full: empty it");
     }
 
     #[test]

@@ -235,7 +235,7 @@ mod tests {
             pairs(&[
                 (
                     "2021-12-01",
-                    "\"logs/20211201.log.gz\": given twice (also as 'logs/20211201.log'): name one of them"
+                    "\"logs/20211201.log.gz\": given twice (also as \"logs/20211201.log\"): name one of them"
                 ),
                 (
                     "2021-12-02",

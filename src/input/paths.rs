@@ -2,7 +2,6 @@
 //!
 //! Names and metadata only; nothing is opened here.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
@@ -158,7 +157,7 @@ pub(super) fn refuse_twins(files: &dyn FileSystem, inputs: &[InputPath]) -> Resu
             }
         };
         if let Some(twin) = twin {
-            return Err(Error::from(ErrorKind::TwiceGiven(shown(twin).into_owned())).at(path));
+            return Err(Error::from(ErrorKind::TwiceGiven(twin.to_owned())).at(path));
         }
     }
     Ok(())
@@ -170,12 +169,6 @@ fn folder_of(path: &Path) -> &Path {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     }
-}
-
-/// A path as text for a message, control characters escaped.
-fn shown(path: &Path) -> Cow<'_, str> {
-    let text = path.to_string_lossy();
-    if text.contains(char::is_control) { text.escape_debug().to_string().into() } else { text }
 }
 
 /// What lies under a path that is to be read: a file or a folder, links followed.
@@ -298,7 +291,7 @@ mod tests {
         }
         twin.link("other.log", "d/a.log");
         let twice = |path: &str, twin: &str| {
-            let text = format!("{path:?}: given twice (also as '{twin}'): name one of them");
+            let text = format!("{path:?}: given twice (also as {twin:?}): name one of them");
             (text, ErrorClass::Data)
         };
         for (args, path, other) in [

@@ -157,7 +157,7 @@ impl Counting<'_> {
             // All that were kept, behind those of the partial: they stay the first ones, for a later try.
             let file = self.write_rejects(base, report)?;
             store::publish_rejects_only(context.files.as_ref(), lock, day, file)?;
-            let rejects = lock.store().rejects_path(day).display().to_string();
+            let rejects = lock.store().rejects_path(day);
             let limit = options.max_reject_ratio;
             return Err(ErrorKind::TooManyRejects { rejected, rows, limit, rejects }.into());
         }

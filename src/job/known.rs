@@ -118,7 +118,7 @@ pub(super) fn refuse_copies(inputs: &[InputPath], facts: &[InputFacts]) -> Resul
     let mut known: HashMap<u128, &InputPath> = HashMap::new();
     for (input, facts) in inputs.iter().zip(facts).filter(|(_, facts)| facts.rows > 0) {
         if let Some(first) = known.insert(facts.digest, input) {
-            let other = first.path().display().to_string();
+            let other = first.path().to_owned();
             return Err(Error::from(ErrorKind::TwiceGiven(other)).at(input.path()));
         }
     }

@@ -61,7 +61,7 @@ fn a_disk_that_fills_up_is_74_and_keeps_what_was_there_and_room_makes_it_good() 
                 $agg $command >/dev/null 2>told || code=$?
                 echo $size ${command%% *} $code
                 if [ $code != 0 ]; then
-                    [ $code = 74 ] && [ $(wc -l <told) = 1 ] && grep -q disk/ told
+                    [ $code = 74 ] && [ $(wc -l <told) = 1 ] && grep -q disk/ told && grep -q free.space told
                     [ -z $(find disk -name '.agg-tmp-*') ]
                     cmp before/store/partials/2021-12-01.agg disk/store/partials/2021-12-01.agg
                     diff -r before/out disk/out

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::process::Stdio;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
@@ -125,7 +126,45 @@ fn a_help_page_that_cannot_be_written_is_74() {
     for arguments in ["--help", "--version", "reduce-day --help"] {
         let full = File::options().write(true).open("/dev/full").unwrap();
         let mut command = sandbox.command();
-        let run = command.args(arguments.split(' ')).stdout(full).status().unwrap();
-        assert_eq!(run.code(), Some(74), "{arguments}");
+        let run = command.args(arguments.split(' ')).stdout(full).stderr(Stdio::piped());
+        let run = run.spawn().unwrap().wait_with_output().unwrap();
+        assert_eq!(run.status.code(), Some(74), "{arguments}");
+        assert_eq!(String::from_utf8_lossy(&run.stderr), FULL_OUTPUT, "{arguments}");
+    }
+}
+
+#[test]
+fn a_limit_of_open_files_is_74_and_names_the_limit_wherever_it_is_met() {
+    let sandbox = reduced();
+    let mut met = 0;
+    // From too few to set the run up, to enough.
+    for files in 4..16 {
+        let run = limited(&sandbox, &format!("-n {files}"), EMIT);
+        if run.stderr.is_empty() {
+            run.exits(0);
+        } else {
+            run.exits(74).tells(&["Too many open files", "ulimit -n"]).in_one_line();
+            met += 1;
+        }
+    }
+    assert!((1..12).contains(&met), "met {met} times");
+}
+
+/// What is told of a standard output that takes no more.
+const FULL_OUTPUT: &str = "agg: cannot write to standard output: No space left on device (os error 28); \
+                           free space there and run again\n";
+
+#[test]
+fn a_report_that_cannot_be_written_is_74_after_the_work_is_done() {
+    let sandbox = Sandbox::new();
+    sandbox.write("20211201.log", "1|1|FR\n");
+    for arguments in ["reduce-day 20211201.log", "list", "--json list", "inspect 2021-12-01"] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut command = sandbox.command();
+        command.args(arguments.split(' ')).stdout(full).stderr(Stdio::piped());
+        let run = command.spawn().unwrap().wait_with_output().unwrap();
+        assert_eq!(run.status.code(), Some(74), "{arguments}");
+        assert_eq!(String::from_utf8_lossy(&run.stderr), FULL_OUTPUT, "{arguments}");
+        assert!(sandbox.has_partial(DAY));
     }
 }

@@ -35,8 +35,8 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<Exit> {
     let progress = Progress::on_stderr(cli.common.quiet);
     logging::start(&cli.common, &progress);
-    limits::relax()?;
-    let stop = signals::watch()?;
+    limits::relax().map_err(|error| agg::Error::io("set the limits of the process", error))?;
+    let stop = signals::watch().map_err(|error| agg::Error::io("wait for signals", error))?;
     let settings = Settings::new(&cli.common, progress, stop)?;
     cmd::run(&cli.command, &settings)
 }

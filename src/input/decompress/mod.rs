@@ -106,9 +106,19 @@ fn decoder_error(format: &'static str, file: &mut Compressed, error: &io::Error)
     }
     let reason = match error.kind() {
         io::ErrorKind::UnexpectedEof => CUT_SHORT.to_owned(),
-        _ => error.to_string(),
+        _ => without_format(format, error.to_string()),
     };
     damage(format, reason, file.position())
+}
+
+/// What a decoder said, without the name of the stream that the error has already.
+fn without_format(format: &str, said: String) -> String {
+    match said.strip_prefix("corrupt ").and_then(|rest| rest.strip_prefix(format)) {
+        Some(rest) => {
+            rest.strip_prefix(" stream ").map(|what| format!("it {what}")).unwrap_or(said)
+        }
+        None => said,
+    }
 }
 
 /// Why a stream is damaged: its file ends too early.
@@ -318,6 +328,19 @@ mod tests {
         let later = [zstd(TEXT), skippable(b"x"), frame(window(13, 1))].concat();
         let error = decode(&later, 8 << 20).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::ZstdWindow { needed: 9_437_184, .. }));
+    }
+
+    #[test]
+    fn a_wrong_checksum_names_the_stream_once() {
+        let mut bytes = gzip(b"1|2|FR\n");
+        let at = bytes.len() - 8;
+        bytes[at] ^= 1;
+        let error = decode(Compression::Gzip, &bytes, 64).unwrap_err().at("f.gz");
+        let text = format!(
+            "\"f.gz\" at offset {}: damaged gzip stream: it does not have a matching checksum; fetch the log again",
+            bytes.len()
+        );
+        assert_eq!(error.to_string(), text);
     }
 
     #[test]

@@ -27,8 +27,7 @@ pub(super) fn find(files: &dyn FileSystem, day: Day, paths: &[PathBuf]) -> Resul
     for path in &found {
         let stat = files.stat(path).map_err(|error| unreadable(error).at(path))?;
         if let Some(other) = known.insert(stat.identity, path) {
-            let other = other.display().to_string();
-            return Err(Error::from(ErrorKind::TwiceGiven(other)).at(path));
+            return Err(Error::from(ErrorKind::TwiceGiven(other.to_owned())).at(path));
         }
     }
     Ok(found)

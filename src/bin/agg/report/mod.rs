@@ -23,7 +23,6 @@ use std::fs;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use bytesize::ByteSize;
 use serde::Serialize;
 
@@ -85,8 +84,13 @@ pub(crate) fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.context("cannot write to standard output"),
+        result => Ok(result.map_err(stdout_error)?),
     }
+}
+
+/// The error of a result that standard output does not take.
+pub(crate) fn stdout_error(error: io::Error) -> agg::Error {
+    agg::Error::io("write to standard output", error)
 }
 
 /// What a run cost, and what it warned of: the last fields of every report.

@@ -1,0 +1,70 @@
+//! What to do about an error of the system: the one place for such advice.
+//!
+//! Only what an operator can mend has any; what a name or a format is wrong in, the error's own text says.
+
+use std::io;
+
+// The standard library has no kinds for these. Their numbers are Linux's on every processor.
+const EIO: i32 = 5;
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+
+/// What to do, in the words that end an error's line; `None` where the system's own words are all there is to say, and
+/// for an error that does not come from the system.
+pub(super) fn of(error: &io::Error) -> Option<&'static str> {
+    let number = error.raw_os_error();
+    match (error.kind(), number) {
+        (_, Some(EMFILE)) => {
+            Some("raise the limit of open files (ulimit -n, LimitNOFILE= of a unit) and run again")
+        }
+        (_, Some(ENFILE)) => Some(
+            "the whole system has too many files open: end what holds them or raise fs.file-max, and run again",
+        ),
+        (_, Some(EIO)) => Some("look at the disk and the kernel's log, then run again"),
+        (io::ErrorKind::StorageFull, _) => Some("free space there and run again"),
+        (io::ErrorKind::QuotaExceeded, _) => {
+            Some("free space within the quota there, or have it raised, and run again")
+        }
+        (io::ErrorKind::FileTooLarge, _) => Some(
+            "raise the limit of a file's size (ulimit -f) or use a file system for larger files, and run again",
+        ),
+        (io::ErrorKind::ReadOnlyFilesystem, _) => {
+            Some("make that disk writable or name another folder, and run again")
+        }
+        (io::ErrorKind::PermissionDenied, Some(_)) => {
+            Some("let the user of this run do so there, or run as another")
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_that_an_operator_can_mend_says_how_by_its_number() {
+        let told = |number| of(&io::Error::from_raw_os_error(number)).unwrap_or_default();
+        let remedies = [
+            (5, "the kernel's log"),
+            (13, "the user of this run"),
+            (23, "fs.file-max"),
+            (24, "ulimit -n"),
+            (27, "ulimit -f"),
+            (28, "free space there"),
+            (30, "writable"),
+            (122, "quota"),
+        ];
+        for (number, words) in remedies {
+            assert!(told(number).contains(words), "{number}: {:?}", told(number));
+        }
+    }
+
+    #[test]
+    fn an_error_that_says_all_or_is_not_the_system_s_has_no_remedy() {
+        assert_eq!(of(&io::Error::from_raw_os_error(2)), None);
+        assert_eq!(of(&io::Error::other("it was not read to its end")), None);
+        let refused = io::Error::new(io::ErrorKind::PermissionDenied, "says what to do itself");
+        assert_eq!(of(&refused), None);
+    }
+}

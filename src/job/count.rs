@@ -100,6 +100,7 @@ impl Counting<'_> {
         };
         let Tally { rejects: report, runs } = logs.tally(check)?;
         self.warn_of_cut_logs(&read);
+        self.warn_of_empty_day(base.as_ref(), &report);
         let (pieces, spilled_runs) = match runs {
             tally::Counted::Whole(writer) if base.is_none() => {
                 return self.finish(*writer, None, report, read, 0);
@@ -141,6 +142,19 @@ impl Counting<'_> {
         for input in read.unterminated.iter().filter_map(|at| read.facts.get(*at)) {
             let name = String::from_utf8_lossy(&input.name);
             let text = format!("{name:?}: the last line has no end: is the log complete?");
+            self.context.observer.warn(&text);
+        }
+    }
+
+    /// Nothing forbids a day without listeners, but a source that failed looks the same.
+    fn warn_of_empty_day(&self, base: Option<&Base>, report: &RejectReport) {
+        let before = base.map_or(0, |base| base.partial.metadata().rows);
+        if before == 0 && report.rows_by_input.iter().all(|rows| *rows == 0) {
+            let day = self.day;
+            let text = format!(
+                "{day} has no row: all its logs are empty, and it is counted as a day without listeners; \
+                 --min-rows 1 refuses such a day"
+            );
             self.context.observer.warn(&text);
         }
     }

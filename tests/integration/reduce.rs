@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use crate::harness::{DAY, Sandbox, gz};
@@ -169,8 +170,33 @@ fn an_empty_day_is_a_day_unless_rows_are_asked_for() {
     sandbox.write("day.log", "");
     sandbox.agg(&format!("reduce-day --date {DAY} --min-rows 1 day.log")).exits(65);
     assert!(!sandbox.has_partial(DAY));
-    sandbox.agg(&format!("reduce-day --date {DAY} day.log")).exits(0);
+    let day = sandbox.agg(&format!("reduce-day --date {DAY} day.log")).exits(0);
+    day.tells(&["warning: 2021-12-01 has no row", "--min-rows 1"]).in_one_line();
     assert!(sandbox.has_partial(DAY));
+    // An empty log beside one with rows is nothing to speak of, on top of such a one neither.
+    sandbox.write("rows.log", "1|1|FR\n");
+    sandbox.agg("reduce-day --date 2021-12-02 day.log rows.log").exits(0).in_no_line();
+    sandbox.agg("reduce-day --date 2021-12-03 rows.log").exits(0);
+    sandbox.agg("reduce-day --date 2021-12-03 --add day.log").exits(0).in_no_line();
+    // A row that is corrupt is a row.
+    sandbox.write("blank.log", "\n");
+    let blank = "reduce-day --date 2021-12-04 --max-reject-ratio 1 blank.log";
+    sandbox.agg(blank).exits(0).in_no_line();
+}
+
+#[test]
+fn a_standard_input_without_a_row_be_it_empty_or_closed_is_a_warning() {
+    let sandbox = Sandbox::new();
+    let no_row = ["warning: 2021-12-01 has no row", "--min-rows 1"];
+    let reduce = format!("reduce-day --force --date {DAY} -");
+    sandbox.agg_reading(b"", &reduce).exits(0).tells(&no_row).in_one_line();
+    sandbox.agg(&reduce).exits(0).tells(&no_row).in_one_line();
+    // Closed, it is opened as /dev/null before the program's first line, and cannot be told from that.
+    let script = format!("exec {} {reduce} <&-", env!("CARGO_BIN_EXE_agg"));
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).current_dir(sandbox.path(""));
+    sandbox.run(&mut shell).exits(0).tells(&no_row).in_one_line();
+    sandbox.agg(&format!("{reduce} --min-rows 1")).exits(65);
 }
 
 #[test]

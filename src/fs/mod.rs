@@ -7,6 +7,7 @@
 mod creation;
 mod direct;
 mod os;
+mod temporaries;
 mod write_back;
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 pub use creation::creation_error;
 pub use os::OsFileSystem;
+pub use temporaries::remove_temporaries;
 
 /// What lies under a name, as a listing tells it. Links are not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

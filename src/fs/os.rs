@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use tempfile::{NamedTempFile, TempPath};
 
 use super::direct::DirectWriter;
+use super::temporaries::Listed;
 use super::write_back::WriteBack;
 use super::{
     FileStat, FileSystem, FileType, Lock, ReadFile, TemporaryFile, TemporaryName, WriteFile,
@@ -50,8 +51,13 @@ impl FileSystem for OsFileSystem {
     }
 
     fn create_temporary(&self, folder: &Path, prefix: &str) -> io::Result<Box<dyn TemporaryFile>> {
-        let file = tempfile::Builder::new().prefix(prefix).make_in(folder, create_exclusively)?;
-        Ok(Box::new(OsTemporaryFile { file, write_back: None }))
+        let mut listed = None;
+        let file = tempfile::Builder::new().prefix(prefix).make_in(folder, |path| {
+            // Before it is there, so that none is there unlisted. A name that is taken leaves the list again.
+            listed = Some(Listed::new(path));
+            create_exclusively(path)
+        })?;
+        Ok(Box::new(OsTemporaryFile { file, write_back: None, listed }))
     }
 
     fn create_temporary_folder(&self, parent: &Path, prefix: &str) -> io::Result<PathBuf> {
@@ -230,6 +236,8 @@ impl WriteFile for OsNewFile {
 struct OsTemporaryFile {
     file: NamedTempFile,
     write_back: Option<WriteBack>,
+    /// Until it is gone or has its name, so behind the file here.
+    listed: Option<Listed>,
 }
 
 impl Write for OsTemporaryFile {
@@ -259,7 +267,11 @@ impl TemporaryFile for OsTemporaryFile {
     }
 
     fn persist(self: Box<Self>, path: &Path) -> io::Result<()> {
-        self.file.persist(path).map(drop).map_err(|failure| failure.error)
+        // Of the parts of `self` only the file is moved out: the list is left behind it.
+        let OsTemporaryFile { file, listed, .. } = *self;
+        let named = file.persist(path).map(drop).map_err(|failure| failure.error);
+        drop(listed);
+        named
     }
 
     fn sync_early(&mut self) {
@@ -270,17 +282,20 @@ impl TemporaryFile for OsTemporaryFile {
     }
 
     fn close(self: Box<Self>) -> io::Result<Box<dyn TemporaryName>> {
-        Ok(Box::new(OsTemporaryName(self.file.into_temp_path())))
+        Ok(Box::new(OsTemporaryName { path: self.file.into_temp_path(), _listed: self.listed }))
     }
 }
 
 /// A closed file that is removed when dropped.
 #[derive(Debug)]
-struct OsTemporaryName(TempPath);
+struct OsTemporaryName {
+    path: TempPath,
+    _listed: Option<Listed>,
+}
 
 impl TemporaryName for OsTemporaryName {
     fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 }
 

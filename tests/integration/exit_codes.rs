@@ -261,6 +261,32 @@ fn a_signal_ends_a_run_that_waits_for_a_silent_pipe() {
 }
 
 #[test]
+fn a_run_that_is_ended_while_it_waits_for_a_pipe_removes_its_spilled_runs() {
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.command();
+    let line = format!("reduce-day --memory 64MiB --threads 1 --date {DAY} -");
+    let mut child = spawn(command.args(line.split_whitespace()).stdin(Stdio::piped()));
+    let mut stdin = child.stdin.take().unwrap();
+    let spilled = || fs::read_dir(sandbox.path("agg-store/tmp")).map_or(0, |names| names.count());
+    let mut rows = 0_u64;
+    // Until there is one, and the rows behind it wait for more.
+    while spilled() == 0 {
+        let piece: String = (rows..rows + 50_000)
+            .map(|at| format!("{}|{}|FR\n", at << 20, (at * 7_919) << 22))
+            .collect();
+        stdin.write_all(piece.as_bytes()).unwrap();
+        rows += 50_000;
+        assert!(rows < 20_000_000, "nothing was spilled");
+    }
+    stdin.write_all("1|1|FR\n".repeat(100_000).as_bytes()).unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(143), "{status:?}");
+    assert_eq!(sandbox.files("agg-store"), [""; 0]);
+    drop(stdin);
+}
+
+#[test]
 fn a_reader_that_closes_the_pipe_is_no_failure() {
     let sandbox = reduced();
     let report = "report --date 2021-12-01 --days 1 --out -";

@@ -1,12 +1,13 @@
 //! SIGINT and SIGTERM raise a flag that jobs ask for; a run that does not end soon is ended.
 //!
-//! Ending at once is always safe: whatever is published appears by a rename, and the temporaries
-//! that stay behind are swept by a later run.
+//! Ending at once is always safe: whatever is published appears by a rename. Temporary files are removed first, as far
+//! as the disk does it soon; half an emission, and what a stuck disk keeps, is swept by a later run.
 
 use std::io;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,8 @@ use crate::message;
 /// How long a run may take to stop by itself. It asks for the flag far more often (on a machine with twenty programs
 /// for two processors it ended 0.4 seconds after the signal at most), but a read from an idle pipe can last for ever.
 const GRACE: Duration = Duration::from_millis(800);
+/// How long the removal of temporary files may take after that: the end is to come within a second of the signal.
+const REMOVAL: Duration = Duration::from_millis(150);
 /// How often a second signal is looked for meanwhile.
 const STEP: Duration = Duration::from_millis(20);
 
@@ -31,12 +34,28 @@ pub(crate) fn watch() -> io::Result<Arc<AtomicI32>> {
     let end_when_told = move || {
         if let Some(signal) = wait(&mut signals, &flag, GRACE) {
             message::line(&Error::from(ErrorKind::Interrupted(signal)).to_string());
+            remove_temporaries();
             process::exit(Exit::Signal(signal).code().into());
         }
     };
     let thread = thread::Builder::new().name("signals".to_owned()).stack_size(128 << 10);
     thread.spawn(end_when_told)?;
     Ok(stop)
+}
+
+/// Removes the temporary files, and waits for that no longer than it should take.
+fn remove_temporaries() {
+    let (done, is_done) = mpsc::channel();
+    let remove = move || {
+        agg::fs::remove_temporaries();
+        // Nobody waits any more if it took too long.
+        let _ = done.send(());
+    };
+    let thread = thread::Builder::new().name("removal".to_owned()).stack_size(128 << 10);
+    if thread.spawn(remove).is_ok() {
+        // Done, or not in time: the process ends either way.
+        let _ = is_done.recv_timeout(REMOVAL);
+    }
 }
 
 /// Raises the flag at the first signal; returns when the process has to be ended from here, by which

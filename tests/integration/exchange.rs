@@ -296,6 +296,35 @@ mod with_parquet {
     }
 
     #[test]
+    fn an_imported_day_shows_only_the_corrupt_rows_of_the_log_that_was_added_last() {
+        let sandbox = Sandbox::new();
+        sandbox.write("day.log", "1|1|FR\n2|2|DE\nfirst\n");
+        sandbox.write("late.log", "3|3|FR\nsecond\n");
+        sandbox.write("later.log", "4|4|FR\nthird\n");
+        let reduce = "reduce-day --max-reject-ratio 1 --date 2021-12-01";
+        sandbox.agg(&format!("{reduce} day.log")).exits(0);
+        sandbox.agg(&format!("export {DAY} --out D")).exits(0);
+        // Over the day that is there nothing is done, and its lines stay.
+        sandbox.agg(&format!("import --date {DAY} D")).exits(0);
+        assert_eq!(sandbox.rejects(DAY), "day.log:3: field_count: first\n");
+        sandbox.agg(&format!("import --date {DAY} --force D")).exits(0);
+        assert_eq!(sandbox.rejects(DAY), "");
+        for (log, line) in [
+            ("late.log", "late.log:2: field_count: second\n"),
+            ("later.log", "later.log:2: field_count: third\n"),
+        ] {
+            let added = sandbox.agg(&format!("{reduce} --add {log}")).exits(0);
+            added.tells(&["rejects/2021-12-01.txt", "no longer shown"]).in_one_line();
+            assert_eq!(sandbox.rejects(DAY), line);
+        }
+        // The counts are of all of them; the lines of all come back with all logs.
+        sandbox.agg(&format!("emit-window --date {DAY} --days 1")).exits(0);
+        assert_eq!(sandbox.totals(DAY).rejected, 3);
+        sandbox.agg(&format!("{reduce} --force day.log late.log later.log")).exits(0);
+        assert_eq!(sandbox.rejects(DAY).lines().count(), 3);
+    }
+
+    #[test]
     fn threads_and_memory_do_not_show_in_tables_of_many_row_groups() {
         let sandbox = Sandbox::new();
         sandbox.agg("generate --rows 600000 --days 1 logs").exits(0);

@@ -83,7 +83,7 @@ pub(crate) struct Common {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
 
-    /// Tell more on standard error; -vv tells all
+    /// Tell more on standard error; -vv tells how, -vvv all
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 

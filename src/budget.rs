@@ -7,16 +7,15 @@ use crate::error::{ErrorKind, Result};
 
 const MIB: u64 = 1 << 20;
 
-/// The program, its stacks, the allocator's slack, and what is too small to be counted.
+/// The program, its stacks, the allocator's slack, the 4 MiB of an emission on their way to the disk, and what is too small
+/// to be counted.
 const FIXED: u64 = 14 * MIB;
 /// What a thread needs to be worth starting.
 const LEAST_THREAD_SHARE: u64 = 24 * MIB;
 /// A thread's window of the log, its batch of rows, its account of corrupt rows.
 const READER: u64 = 2 * MIB;
-/// A row in the range that a thread sorts: 16 bytes to sort, and what a row takes as a part of an entry (24 bytes) and
-/// encoded, for ranges are rarely full, and the rows of a key and a song are one entry. The rest is in what [`FIXED`] has to
-/// spare: the peaks of `scripts/skew` and `scripts/heavy` are the proof.
-const SORTED_ROW: u64 = 32;
+/// A row in the range that a thread sorts: up to 36 bytes to sort, 24 as an entry, and as encoded pieces that wait.
+const SORTED_ROW: u64 = 88;
 /// One input of a merge: a decoded block, an encoded one, an index page, the decoder, and its share of what a round
 /// gathers and hands out.
 const MERGE_INPUT: u64 = 520 << 10;
@@ -121,12 +120,14 @@ impl Budget {
             most_rows.min(self.memory / 8 / self.threads() / SORTED_ROW).max(LEAST_ROWS);
         // Twice the share of all windows: an allocator may keep some of those that were given back.
         let windows = if zstd { (self.memory / 4).max(16 * MIB) } else { 0 };
-        let others = FIXED + windows + self.threads() * (READER + most_rows * SORTED_ROW);
+        // Ranges are a quarter as large as the largest on average; never are all threads at one of those.
+        let sorted = (self.threads() - 1).max(1) * most_rows * SORTED_ROW;
+        let others = FIXED + windows + self.threads() * READER + sorted;
         // Three eighths at least, and a few chunks a thread: budgets below the least are for tests, which want tiny arenas
         // that work.
         let arena = self.memory.saturating_sub(others.min(self.memory / 8 * 5));
         let arena = arena.max(self.threads() * LEAST_ARENA);
-        // What is outside of it of its chunks, a pointer in a list of its range each, is far below a hundredth.
+        // A hundredth for what is kept of a chunk outside of it: 16 bytes in the list of its range.
         CountPlan { arena: to_usize(arena / 100 * 99), most_rows: to_usize(most_rows) }
     }
 
@@ -198,7 +199,8 @@ mod tests {
             for threads in [1, 2, 4, 64] {
                 let budget = Budget::new(memory, threads).unwrap();
                 let sorted = |plan: CountPlan| {
-                    budget.threads() * (READER + plan.most_rows as u64 * SORTED_ROW)
+                    let ranges = (budget.threads() - 1).max(1) * plan.most_rows as u64;
+                    budget.threads() * READER + ranges * SORTED_ROW
                 };
                 for zstd in [false, true] {
                     let plan = budget.count(zstd);

@@ -320,6 +320,7 @@ impl Error {
     pub fn class(&self) -> ErrorClass {
         match self.kind() {
             ErrorKind::Usage(_) => ErrorClass::Usage,
+            ErrorKind::Unreadable(error) if remedy::is_of_the_machine(error) => ErrorClass::Io,
             ErrorKind::Missing { .. }
             | ErrorKind::Unreadable(_)
             | ErrorKind::NoLogs

@@ -381,6 +381,9 @@ fn add_escapes(
     Ok(())
 }
 
+const _: () =
+    assert!(ESCAPE > 0 && ESCAPE <= 0x80, "`escapes_of` adds up to the top bit of a byte");
+
 /// A bit for each of up to eight high parts, set if it is an escape. One in eleven songs of a user is the first and
 /// mostly an escape, at no regular distance: eight are looked at without a branch.
 #[inline(always)]
@@ -430,6 +433,18 @@ mod tests {
         let mut values = vec![0; 4096];
         values[1000] = u64::MAX >> 1;
         assert!(round_trip(&values) < HEADER_BYTES + 512 + 16);
+    }
+
+    #[test]
+    fn escapes_are_found_wherever_they_are() {
+        for length in 0..=8 {
+            for set in 0u64..1 << length {
+                let part =
+                    |at: usize| if set >> at & 1 == 1 { ESCAPE as u8 } else { (at * 3 % 12) as u8 };
+                let highs: Vec<u8> = (0..length).map(part).collect();
+                assert_eq!(escapes_of(&highs), set, "{highs:?}");
+            }
+        }
     }
 
     #[test]

@@ -28,14 +28,19 @@ pub(super) fn of(error: &io::Error) -> Option<&'static str> {
         (io::ErrorKind::FileTooLarge, _) => Some(
             "raise the limit of a file's size (ulimit -f) or use a file system for larger files, and run again",
         ),
-        (io::ErrorKind::ReadOnlyFilesystem, _) => {
-            Some("make that disk writable or name another folder, and run again")
-        }
+        (io::ErrorKind::ReadOnlyFilesystem, _) => Some(
+            "make that disk writable, name the folder in ReadWritePaths= of the unit, or take another one, and run again",
+        ),
         (io::ErrorKind::PermissionDenied, Some(_)) => {
             Some("let the user of this run do so there, or run as another")
         }
         _ => None,
     }
+}
+
+/// Whether the machine and not the file is at fault, whatever was to be opened.
+pub(super) fn is_of_the_machine(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(EIO | ENFILE | EMFILE))
 }
 
 #[cfg(test)]
@@ -51,7 +56,7 @@ mod tests {
             (23, "fs.file-max"),
             (24, "ulimit -n"),
             (27, "ulimit -f"),
-            (28, "free space there"),
+            (28, "free space"),
             (30, "writable"),
             (122, "quota"),
         ];

@@ -35,8 +35,10 @@ pub(super) struct DirectWriter {
 impl DirectWriter {
     /// Writes on where the file's own position is. The file itself must not be written to until this is finished.
     ///
+    /// A file system without direct writes gets the blocks by way of the cache.
+    ///
     /// # Errors
-    /// A file system without direct writes, no thread.
+    /// No thread may be started.
     pub(super) fn start(file: &File) -> io::Result<Self> {
         let file = file.try_clone()?;
         let (full, to_write) = sync_channel::<Block>(BLOCKS);
@@ -45,8 +47,10 @@ impl DirectWriter {
             // There is room for all.
             let _ = written.try_send(Block::new());
         }
-        set_direct(&file, true)?;
         let write = move || {
+            if let Err(error) = set_direct(&file, true) {
+                tracing::debug!(%error, "the file is written by way of the cache");
+            }
             for mut block in to_write {
                 write_block(&file, block.bytes())?;
                 block.used = 0;
@@ -60,6 +64,9 @@ impl DirectWriter {
 
     /// Takes some of these bytes.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.full.is_none() {
+            return Err(ended());
+        }
         if self.filling.used == BLOCK {
             match self.empty.recv() {
                 Ok(empty) => self.hand_over(empty)?,
@@ -182,12 +189,13 @@ mod tests {
 
     use super::*;
 
-    fn written(length: usize, part: usize) -> Option<(Vec<u8>, Vec<u8>)> {
+    fn written(before: &[u8], length: usize, part: usize) -> (Vec<u8>, Vec<u8>) {
         // The folder of the build is on a disk; that of temporary files may not be.
         let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
         let path = folder.path().join("file");
         let mut file = File::create(&path).unwrap();
-        let mut writer = DirectWriter::start(&file).ok()?;
+        file.write_all(before).unwrap();
+        let mut writer = DirectWriter::start(&file).unwrap();
         let bytes: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
         for part in bytes.chunks(part) {
             let mut rest = part;
@@ -197,28 +205,44 @@ mod tests {
             }
         }
         writer.finish().unwrap();
-        assert_eq!(file.stream_position().unwrap(), length as u64);
+        assert_eq!(file.stream_position().unwrap(), (before.len() + length) as u64);
         assert!(!is_direct(&file).unwrap());
         // Whoever writes on does so behind it.
         file.write_all(b"end").unwrap();
-        let expected = [bytes.as_slice(), b"end"].concat();
-        Some((std::fs::read(&path).unwrap(), expected))
+        let expected = [before, bytes.as_slice(), b"end"].concat();
+        (std::fs::read(&path).unwrap(), expected)
     }
 
     #[test]
     fn any_length_in_any_parts_is_written_whole() {
-        for (length, part) in [
+        let cases = [
             (0, 1),
             (5, 2),
             (BLOCK - 1, 70_001),
             (BLOCK, BLOCK),
             (BLOCK + 1, 4096),
-            (7 * BLOCK + 5, 3 * BLOCK + 1),
-        ] {
-            if let Some((found, expected)) = written(length, part) {
-                assert!(found == expected, "{length} bytes in parts of {part}");
-            }
+            (11 * BLOCK + 5, 3 * BLOCK + 1),
+        ];
+        // A start at no multiple of the alignment is refused by the system, and then goes by way of the cache.
+        for (before, (length, part)) in
+            [&b""[..], b"odd"].iter().flat_map(|before| cases.map(|case| (before, case)))
+        {
+            let (found, expected) = written(before, length, part);
+            assert!(found == expected, "{length} bytes in parts of {part} behind {before:?}");
         }
+    }
+
+    #[test]
+    fn whoever_drops_it_waits_for_what_was_handed_over() {
+        let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let path = folder.path().join("file");
+        let file = File::create(&path).unwrap();
+        let mut writer = DirectWriter::start(&file).unwrap();
+        for _ in 0..3 {
+            assert_eq!(writer.write(&vec![7; BLOCK]).unwrap(), BLOCK);
+        }
+        drop(writer);
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 2 * BLOCK as u64);
     }
 
     #[test]
@@ -228,10 +252,11 @@ mod tests {
         std::fs::write(&path, b"old").unwrap();
         let mut file = File::open(&path).unwrap();
         file.seek(SeekFrom::End(0)).unwrap();
-        let Ok(mut writer) = DirectWriter::start(&file) else { return };
+        let mut writer = DirectWriter::start(&file).unwrap();
         let block = vec![1; BLOCK];
         let failed = (0..9).find_map(|_| writer.write(&block).err()).unwrap();
         assert_eq!(failed.raw_os_error(), Some(9), "not open for writing");
-        assert!(writer.finish().is_err() && std::fs::read(&path).unwrap() == b"old");
+        assert!(writer.write(&block).is_err() && writer.finish().is_err());
+        assert!(std::fs::read(&path).unwrap() == b"old");
     }
 }

@@ -30,6 +30,27 @@ fn in_namespace(sandbox: &Sandbox, script: &str) -> Run {
     sandbox.run(command.current_dir(sandbox.path("")).stdin(Stdio::null()))
 }
 
+#[test]
+fn an_emission_that_exceeds_the_limit_of_a_file_s_size_is_74_and_the_one_before_stands() {
+    let sandbox = Sandbox::new();
+    sandbox.write("listen-20211201.log", log(200_000));
+    sandbox.agg("reduce-day listen-20211201.log").exits(0);
+    sandbox.agg(&format!("emit-window --date {DAY} --days 1 --top 1")).exits(0);
+    let state = || {
+        let names = sandbox.files("agg-out/2021-12-01");
+        names.into_iter().map(|name| (sandbox.read(&name), name)).collect::<Vec<_>>()
+    };
+    let before = state();
+    // Many blocks, so that the failure is told by a later write than the one that failed.
+    let script = format!("ulimit -f 1024; exec $agg emit-window --quiet --date {DAY} --days 1");
+    let mut command = Command::new("bash");
+    command.args(["-c", &script]).env("agg", env!("CARGO_BIN_EXE_agg"));
+    command.env_remove("AGG_STORE").env_remove("AGG_OUT");
+    let run = sandbox.run(command.current_dir(sandbox.path("")).stdin(Stdio::null()));
+    run.exits(74).tells(&["top50_songs_per_user.txt", "ulimit -f"]).in_one_line();
+    assert!(state() == before, "the emission before is not what it was");
+}
+
 fn log(rows: u64) -> String {
     (0..rows).map(|at| format!("{}|{}|FR\n", at * 7_919 % 60_013, at * 104_729)).collect()
 }

@@ -218,7 +218,8 @@ impl FileSystem for Faulty {
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
         self.ask(Operation::CreateNew, path)?;
         let file = OsFileSystem.create_new(path)?;
-        Ok(Box::new(FaultyWrite { world: self.clone(), path: path.to_owned(), file }))
+        let path = path.to_owned();
+        Ok(Box::new(FaultyWrite { world: self.clone(), path, file, bypasses: false }))
     }
     fn stat(&self, path: &Path) -> io::Result<FileStat> {
         self.ask(Operation::Stat, path)?;
@@ -289,6 +290,8 @@ struct FaultyWrite {
     world: Faulty,
     path: PathBuf,
     file: Box<dyn WriteFile>,
+    /// What was written is in the file only when that is synced.
+    bypasses: bool,
 }
 
 impl Write for FaultyWrite {
@@ -303,7 +306,13 @@ impl Write for FaultyWrite {
 
 impl WriteFile for FaultyWrite {
     fn sync(&mut self) -> io::Result<()> {
-        self.world.ask(Operation::Sync, &self.path).map(drop)
+        self.world.ask(Operation::Sync, &self.path)?;
+        if self.bypasses { self.file.sync() } else { Ok(()) }
+    }
+
+    fn bypass_cache(&mut self) {
+        self.bypasses = true;
+        self.file.bypass_cache();
     }
 }
 

@@ -33,8 +33,8 @@ pub(crate) fn watch() -> io::Result<Arc<AtomicI32>> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let end_when_told = move || {
         if let Some(signal) = wait(&mut signals, &flag, GRACE) {
-            message::line(&Error::from(ErrorKind::Interrupted(signal)).to_string());
             remove_temporaries();
+            message::line(&Error::from(ErrorKind::Interrupted(signal)).to_string());
             process::exit(Exit::Signal(signal).code().into());
         }
     };

@@ -344,10 +344,15 @@ fn sum_equal(kind: Kind, entries: &[Entry]) -> Result<Batch> {
         let sum = same.iter().try_fold(0u64, |sum, entry| sum.checked_add(entry.count));
         let count = sum
             .filter(|sum| *sum <= MAX_ID)
-            .ok_or_else(|| Error::from(ErrorKind::SumOverflow { key: kind.describe(key), song }))?;
+            .ok_or_else(|| beyond_the_limit(&kind.describe(key), song))?;
         batch.push(Entry { key, song, count });
     }
     Ok(batch)
+}
+
+fn beyond_the_limit(key: &str, song: u64) -> Error {
+    let why = format!("the counts of {key} and song {song} together exceed 2^63-1");
+    ErrorKind::BadTable(why).into()
 }
 
 #[cfg(test)]
@@ -370,7 +375,10 @@ mod tests {
         let sums: Vec<Entry> = sum_equal(Kind::User, pieces[0]).unwrap().iter().collect();
         assert_eq!(sums, [entry(1, 1, SPILL_PIECE as u64 - 1), entry(1, 2, 5)]);
         let error = sum_equal(Kind::User, &[entry(7, 8, MAX_ID), entry(7, 8, 1)]).unwrap_err();
-        assert_eq!(error.to_string(), "the count of user 7 and song 8 exceeds 2^63-1");
+        assert_eq!(
+            error.to_string(),
+            "not a table of a day's counts: the counts of user 7 and song 8 together exceed 2^63-1"
+        );
     }
 
     #[test]

@@ -129,6 +129,25 @@ mod tests {
         assert_eq!(best, [Ranked { song: 0, count: 7 }, Ranked { song: 1, count: 7 }]);
     }
 
+    #[test]
+    fn the_floor_is_what_the_last_of_the_best_has_once_the_slots_were_full() {
+        let mut top = TopK::new(3);
+        let songs: Vec<u64> = (0..70).collect();
+        let counts: Vec<u64> = (1..=70).collect();
+        top.extend(&songs[..69], &counts[..69]);
+        assert_eq!(top.floor(), None, "there is a slot left");
+        top.extend(&songs[69..], &counts[69..]);
+        assert_eq!(top.floor(), Some(68));
+    }
+
+    #[test]
+    fn as_many_sums_as_are_wanted_are_all_of_the_best() {
+        let mut best = Vec::new();
+        let mut more = [2, 9].map(|count| Ranked { song: count, count });
+        best_of_sums(&[5], &mut more, 2, &mut best);
+        assert_eq!(best, [9, 2].map(|count| Ranked { song: count, count }));
+    }
+
     proptest! {
         #[test]
         fn the_best_are_those_of_a_full_sort(
@@ -152,6 +171,7 @@ mod tests {
             let mut sums = songs.into_iter().map(|(song, count)| Ranked { song, count });
             let (once, mut more): (Vec<Ranked>, Vec<Ranked>) = sums.by_ref().partition(|sum| sum.count == 1);
             let once: Vec<u64> = once.iter().map(|sum| sum.song).collect();
+            best.clear();
             best_of_sums(&once, &mut more, k, &mut best);
             prop_assert_eq!(best, expected);
         }

@@ -112,7 +112,7 @@ impl Budget {
     }
 
     /// Shares for reading and counting; `zstd` when zstd streams are among the inputs, whose windows may take an
-    /// eighth (8 MiB at least).
+    /// eighth (8 MiB at least), and their frames that are decoded ahead a sixteenth.
     #[must_use]
     pub fn count(&self, zstd: bool) -> CountPlan {
         // 16 Ki rows at 64 MiB, 128 Ki at 512 MiB, 256 Ki from 1 GiB on.
@@ -121,10 +121,10 @@ impl Budget {
         let most_rows =
             most_rows.min(self.memory / 8 / self.threads() / SORTED_ROW).max(LEAST_ROWS);
         // Twice the share of all windows: an allocator may keep some of those that were given back.
-        let windows = if zstd { (self.memory / 4).max(16 * MIB) } else { 0 };
+        let zstd = if zstd { (self.memory / 4).max(16 * MIB) + self.memory / 16 } else { 0 };
         // Ranges are a quarter as large as the largest on average; never are all threads at one of those.
         let sorted = (self.threads() - 1).max(1) * most_rows * SORTED_ROW;
-        let others = FIXED + windows + self.threads() * READER + sorted;
+        let others = FIXED + zstd + self.threads() * READER + sorted;
         // Three eighths at least, and a few chunks a thread: budgets below the least are for tests, which want tiny arenas
         // that work.
         let arena = self.memory.saturating_sub(others.min(self.memory / 8 * 5));
@@ -206,7 +206,7 @@ mod tests {
                 };
                 for zstd in [false, true] {
                     let plan = budget.count(zstd);
-                    let windows = if zstd { memory / 4 } else { 0 };
+                    let windows = if zstd { memory / 4 + memory / 16 } else { 0 };
                     assert!(
                         FIXED + sorted(plan) + windows + plan.arena as u64 <= memory,
                         "{plan:?}"

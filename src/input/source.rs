@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::decompress::Windows;
+use super::decompress::{Slots, Windows};
 use super::facts::{Finished, InputStat};
 use super::lock;
 use super::paths::{InputPath, compression_of, stat_input, unreadable};
@@ -21,18 +21,21 @@ use crate::model::InputFacts;
 const LEAST_WINDOW_LIMIT: u64 = 8 << 20;
 /// The part of the memory that the windows of all zstd decoders may take together.
 const WINDOWS_SHARE: u64 = 8;
+/// The part of the memory that zstd frames decoded ahead may take together.
+const AHEAD_SHARE: u64 = 16;
 
 /// The inputs of a run, read in windows by any number of threads at once.
 ///
 /// **Work.** A thread prefers a stream that nobody else is at, because only one thread at a time can
-/// read a stream; then it starts another stream; then it takes the next window of a plain file; only
-/// when all that is left are streams in other hands does it wait for one of them.
+/// read a stream; then it starts another stream; then it takes the next window of a plain file; when
+/// all that is left are streams in other hands, it decodes further frames of one (zstd) ahead; only when there are none does
+/// it wait for one of them.
 ///
 /// **Memory.** Each window in the callers' hands is about 1 MiB. A stream being read takes 128 KiB,
 /// its decoder, and a few kibibytes; no more streams are started than threads call. Before each zstd frame its window
 /// is asked for, and the windows of all streams stay within the limit of one: 8 MiB, or an eighth
 /// of the memory if that is more. A stream that gets none holds none and is read later, and no further one is started
-/// meanwhile. An input
+/// meanwhile. Frames decoded ahead take a sixteenth of the memory at most. An input
 /// that is not being read takes under a kibibyte. Nothing grows with the size of a log.
 ///
 /// **Files.** Each is opened when its first window is read and closed after its last, so there may
@@ -46,6 +49,8 @@ pub struct Source {
     geometry: Geometry,
     /// The windows of all zstd streams.
     windows: Arc<Windows>,
+    /// The room for frames that are decoded ahead.
+    slots: Arc<Slots>,
     inputs: Vec<Input>,
     /// Which inputs are plain files, and for each how many windows those before it have.
     plain: Vec<(usize, u64)>,
@@ -132,6 +137,7 @@ impl Source {
             files,
             geometry,
             windows: Windows::new(LEAST_WINDOW_LIMIT.max(memory / WINDOWS_SHARE)),
+            slots: Slots::new(memory / AHEAD_SHARE),
             inputs,
             plain,
             next_plain: AtomicU64::new(0),
@@ -198,6 +204,9 @@ impl Source {
                     if self.read_plain(window)? {
                         return Ok(true);
                     }
+                    if self.help() {
+                        continue;
+                    }
                     if let Some(turn) = self.stream(input).map(|(_, stream)| stream.wait_turn())
                         && self.read_stream(input, turn, window)?
                     {
@@ -222,6 +231,7 @@ impl Source {
     /// If `rows` has not one number for each input.
     pub fn finish(&self, rows: &[u64]) -> Result<Finished> {
         assert_eq!(rows.len(), self.inputs.len(), "one number of rows for each input");
+        self.slots.clear();
         let mut finished = Finished { facts: Vec::new(), unterminated: Vec::new() };
         for (at, (input, rows)) in self.inputs.iter().zip(rows).enumerate() {
             let outcome = input.outcome(&*self.files);
@@ -276,6 +286,12 @@ impl Source {
         }
     }
 
+    /// Decodes ahead for a stream that others read; false if none needs it.
+    fn help(&self) -> bool {
+        let open = lock(&self.desk).open.clone();
+        open.iter().any(|open| self.stream(open.at).is_some_and(|(_, stream)| stream.help()))
+    }
+
     /// A stream to read: one that is free, else a new one, else one to wait for.
     fn pick_stream(&self) -> Result<Pick<'_>> {
         if self.streams.is_empty() {
@@ -309,7 +325,7 @@ impl Source {
         }
         let Some(at) = self.streams.get(desk.next).copied() else { return Ok(None) };
         let Some((path, stream)) = self.stream(at) else { return Ok(None) };
-        let state = stream.open(&*self.files, path, &self.windows);
+        let state = stream.open(&*self.files, path, &self.windows, &self.slots);
         let state = state.map_err(|error| stream.blame(&*self.files, path, error).at(path))?;
         desk.next += 1;
         desk.open.push(Open { at, waits_for: None });

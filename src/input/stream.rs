@@ -1,5 +1,7 @@
 //! Streams: compressed files and standard input, read front to back, one window after the other.
 //!
+//! One thread at a time reads a stream; the others may help it by decoding ahead, where its format allows.
+//!
 //! A window consumes the next so many decompressed bytes, as a plain file's does, but holds the rows
 //! that *end* in them; the start of the next row is carried over. A row whose start grows beyond
 //! what is kept is cut, and the rest of it skipped: no row, however long, takes more memory.
@@ -10,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use memchr::{memchr, memrchr};
 
-use super::decompress::{Compressed, Decoder, Progress, Windows};
+use super::decompress::{Ahead, Compressed, Decoder, Progress, Slots, Windows};
 use super::digest::{PieceDigests, digest_of_piece};
 use super::lock;
 use super::paths::{Compression, stat_input};
@@ -33,6 +35,8 @@ pub(super) struct Stream {
     origin: Origin,
     state: Mutex<State>,
     digests: Mutex<PieceDigests>,
+    /// For those who wait, while it is being read and has frames to decode ahead.
+    ahead: Mutex<Option<Arc<Ahead>>>,
 }
 
 /// How far a stream is.
@@ -69,6 +73,7 @@ impl Stream {
             origin,
             state: Mutex::new(State::Unopened),
             digests: Mutex::new(PieceDigests::new()),
+            ahead: Mutex::new(None),
         }
     }
 
@@ -92,15 +97,31 @@ impl Stream {
         files: &dyn FileSystem,
         path: &Path,
         windows: &Arc<Windows>,
+        slots: &Arc<Slots>,
     ) -> Result<State> {
         let decoder = match self.origin {
             Origin::StandardInput => Decoder::plain(files.stdin().map_err(ErrorKind::Unreadable)?),
             Origin::File(stat, compression) => {
-                let file = Compressed::new(open_known(files, path, &stat)?);
-                Decoder::open(compression, file, windows)?
+                let file = open_known(files, path, &stat)?;
+                let ahead = (compression == Compression::Zstd)
+                    .then(|| Ahead::new(Arc::clone(&file), slots, windows.limit()));
+                lock(&self.ahead).clone_from(&ahead);
+                Decoder::open(compression, Compressed::new(file), windows, ahead)?
             }
         };
         Ok(State::Reading(Box::new(Reading::new(decoder))))
+    }
+
+    /// While another thread reads it: decodes some of what comes next, if that can be done; false if not.
+    pub(super) fn help(&self) -> bool {
+        let ahead = lock(&self.ahead).clone();
+        ahead.is_some_and(|ahead| ahead.help())
+    }
+
+    /// Nothing more will be read of it.
+    fn settle(&self, turn: &mut State, state: State) {
+        *lock(&self.ahead) = None;
+        *turn = state;
     }
 
     /// Reads the next window into `window`, and lets the next thread go on before it is digested.
@@ -136,14 +157,14 @@ impl Stream {
                 };
                 if !whole {
                     let error = Error::from(ErrorKind::LogChanged);
-                    *turn = State::Failed(error.clone());
+                    self.settle(&mut turn, State::Failed(error.clone()));
                     return Err(error);
                 }
-                *turn = State::Ended(ended);
+                self.settle(&mut turn, State::Ended(ended));
                 Ok(Outcome::Ended)
             }
             Err(error) => {
-                *turn = State::Failed(error.clone());
+                self.settle(&mut turn, State::Failed(error.clone()));
                 Err(error)
             }
         }

@@ -325,6 +325,48 @@ fn streams_whose_later_frames_want_more_than_there_is_for_all_wait_and_none_lose
     }
 }
 
+/// Rows of all lengths, about 400 KiB.
+fn many_rows() -> Vec<u8> {
+    (0..40_000_u32).flat_map(|n| format!("{n}|{}|FR\r\n", n % 977).into_bytes()).collect()
+}
+
+#[test]
+fn frames_of_one_file_are_decoded_by_many_threads_and_come_in_order() {
+    let bytes = [b"\xEF\xBB\xBF", &many_rows()[..]].concat();
+    let geometry = Geometry { window: 10_000, kept: 100 };
+    let (expected, _) = naive_rows(&bytes);
+    for size in [1_000, 33_333, 150_000, 1 << 20] {
+        let twin = Twin::new();
+        let frames: Vec<u8> = bytes.chunks(size).flat_map(zstd).collect();
+        twin.put("a.zst", &frames);
+        twin.put("b.zst", &frames);
+        for threads in [1, 2, 5] {
+            let all = read_all(&twin, &["a.zst", "b.zst"], geometry, threads).unwrap();
+            for (rows, facts) in all.rows.iter().zip(&all.finished.facts) {
+                assert!(*rows == expected, "{size} {threads}");
+                assert_eq!(facts.digest, naive_digest(&bytes, geometry.window));
+            }
+            assert_eq!(all.disk_bytes, vec![frames.len() as u64; 2]);
+        }
+    }
+}
+
+#[test]
+fn damage_in_a_late_frame_is_told_alike_with_any_number_of_threads() {
+    let mut frames: Vec<Vec<u8>> = many_rows().chunks(50_000).map(zstd).collect();
+    let middle = frames[5].len() / 2;
+    frames[5][middle] ^= 0x55;
+    let twin = Twin::new();
+    twin.put("a.zst", &frames.concat());
+    let geometry = Geometry { window: 10_000, kept: 100 };
+    let failure = |threads| read_all(&twin, &["a.zst"], geometry, threads).unwrap_err().to_string();
+    let alone = failure(1);
+    assert!(alone.contains("damaged zstd stream"), "{alone}");
+    for threads in [2, 3, 8] {
+        assert_eq!(failure(threads), alone);
+    }
+}
+
 /// The error of reading, and what class it has.
 fn failure(twin: &Twin, paths: &[&str]) -> (String, ErrorClass) {
     let error: Error = read_all(twin, paths, TINY, 2).unwrap_err();

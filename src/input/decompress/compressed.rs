@@ -42,6 +42,15 @@ impl Compressed {
         self.offset - (self.end - self.start) as u64
     }
 
+    /// Goes to another place, ahead of the position.
+    pub(super) fn skip_to(&mut self, offset: u64) {
+        let ahead = offset.saturating_sub(self.position());
+        match usize::try_from(ahead) {
+            Ok(ahead) if ahead <= self.end - self.start => self.start += ahead,
+            _ => (self.start, self.end, self.offset) = (0, 0, offset),
+        }
+    }
+
     /// Looks at the bytes `ahead` of the position without consuming any; fewer only at the end.
     pub(super) fn peek(&self, into: &mut [u8], ahead: u64) -> io::Result<usize> {
         self.file.read_full_at(into, self.position().saturating_add(ahead))
@@ -74,8 +83,12 @@ impl BufRead for Compressed {
             if self.buffer.is_empty() {
                 self.buffer.resize(BUFFER, 0);
             }
+            // Up to a multiple of the buffer's size, also after a skip: an error is told where the buffer in hand starts,
+            // and has to be told alike whatever was skipped before.
+            let room = BUFFER - usize::try_from(self.offset % BUFFER as u64).unwrap_or(0);
+            let buffer = self.buffer.get_mut(..room).unwrap_or_default();
             let read = loop {
-                match self.file.read_at(&mut self.buffer, self.offset) {
+                match self.file.read_at(buffer, self.offset) {
                     Ok(read) => break read,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => {

@@ -4,16 +4,21 @@
 //! checksum (if it has one) is right, and nothing but zero padding follows. Whatever else stops it
 //! is an error, so a damaged log is never taken for a shorter one.
 
+mod ahead;
 mod compressed;
+mod frames;
 mod gzip;
+mod slots;
 mod windows;
 mod zstandard;
 
 use std::io::{self, Read};
 use std::sync::Arc;
 
+pub(super) use ahead::Ahead;
 pub(super) use compressed::Compressed;
 use gzip::Gzip;
+pub(super) use slots::Slots;
 pub(super) use windows::Windows;
 use zstandard::Zstandard;
 
@@ -41,15 +46,17 @@ impl Decoder {
         Decoder::Plain { reader, taken: 0 }
     }
 
-    /// A decoder at the start of a compressed file; zstd windows are asked of `windows`.
+    /// A decoder at the start of a compressed file; zstd windows are asked of `windows`, and frames that were decoded
+    /// ahead, of `ahead`.
     pub(super) fn open(
         compression: Compression,
         file: Compressed,
         windows: &Arc<Windows>,
+        ahead: Option<Arc<Ahead>>,
     ) -> Result<Self> {
         match compression {
             Compression::Gzip => Gzip::open(file).map(|gzip| Decoder::Gzip(Box::new(gzip))),
-            Compression::Zstd => Ok(Decoder::Zstd(Zstandard::open(file, windows))),
+            Compression::Zstd => Ok(Decoder::Zstd(Zstandard::open(file, windows, ahead))),
         }
     }
 
@@ -164,7 +171,7 @@ mod tests {
         room: usize,
         limit: u64,
     ) -> Result<(Vec<u8>, u64)> {
-        let mut decoder = Decoder::open(compression, file, &Windows::new(limit))?;
+        let mut decoder = Decoder::open(compression, file, &Windows::new(limit), None)?;
         let (mut out, mut buffer) = (Vec::new(), vec![0; room]);
         loop {
             match decoder.read(&mut buffer)? {
@@ -350,7 +357,7 @@ mod tests {
         let mut buffer = [0; 64];
         for bytes in [&whole[..whole.len() - 6], &whole, &whole] {
             let file = compressed(bytes, usize::MAX);
-            let mut decoder = Decoder::open(Compression::Zstd, file, &windows).unwrap();
+            let mut decoder = Decoder::open(Compression::Zstd, file, &windows, None).unwrap();
             let mut out = Vec::new();
             let end = loop {
                 match decoder.read(&mut buffer) {

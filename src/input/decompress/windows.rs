@@ -38,6 +38,11 @@ impl Windows {
         Arc::new(Windows { limit, state: Mutex::default() })
     }
 
+    /// Bytes that a window may have at most.
+    pub(in crate::input) fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// Whether a stream that holds nothing would now get a window of so many bytes.
     pub(in crate::input) fn has_room(&self, window: u64) -> bool {
         self.allows(lock(&self.state).taken, window.saturating_add(BUFFERS))

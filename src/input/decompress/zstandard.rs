@@ -2,27 +2,30 @@
 //!
 //! Frames are stepped through here, for two things that the library underneath leaves open: its
 //! limit on the window is a power of two and not asked for every frame, and zero padding is none of
-//! its formats.
+//! its formats. Frames that others have decoded meanwhile ([`super::ahead`]) are taken as they are.
 
 use std::io::BufRead;
 use std::sync::Arc;
 
 use ::zstd::stream::raw::{InBuffer, Operation, OutBuffer};
 
+use super::ahead::{Ahead, Decoded};
+use super::frames::{LONGEST_HEADER, starts_a_frame, window_of};
 use super::windows::{Lease, Windows};
 use super::{CUT_SHORT, Compressed, NO_BYTES, Progress, TRAILING, damage, decoder_error};
 use crate::error::{Error, ErrorKind, Result};
 
 const FORMAT: &str = "zstd";
-const MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
-/// Bytes of the longest frame header, magic included.
-const LONGEST_HEADER: usize = 18;
 
 /// A zstd file being decoded. Takes the window that its frames ask for, and some 500 KiB.
 pub(in crate::input) struct Zstandard {
     lease: Lease,
     file: Compressed,
     state: State,
+    /// Who decodes ahead, if anybody may.
+    ahead: Option<Arc<Ahead>>,
+    /// Frames before the file's position that were decoded ahead, and how much of their text was given.
+    given: Option<(Decoded, usize)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,14 +42,25 @@ enum State {
 
 impl Zstandard {
     /// At the start of the first frame.
-    pub(super) fn open(file: Compressed, windows: &Arc<Windows>) -> Self {
-        Zstandard { lease: Lease::new(windows), file, state: State::Start }
+    pub(super) fn open(
+        file: Compressed,
+        windows: &Arc<Windows>,
+        ahead: Option<Arc<Ahead>>,
+    ) -> Self {
+        Zstandard { lease: Lease::new(windows), file, state: State::Start, ahead, given: None }
     }
 
     /// The next bytes; none only at a proper end.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<Progress> {
         loop {
-            if self.state != State::Frame
+            let given = self.give(buffer);
+            if given > 0 {
+                return Ok(Progress::Read(given));
+            }
+            if self.is_between() && self.take_ahead() {
+                continue;
+            }
+            if self.is_between()
                 && let Some(window) = self.next_frame()?
             {
                 return Ok(Progress::Wait { window });
@@ -64,6 +78,39 @@ impl Zstandard {
     /// Bytes of the file consumed.
     pub(super) fn consumed(&self) -> u64 {
         self.file.position()
+    }
+
+    /// At the end of a frame, or before the first.
+    fn is_between(&self) -> bool {
+        matches!(self.state, State::Start | State::Between)
+    }
+
+    /// Gets the next frames, if they were decoded ahead.
+    fn take_ahead(&mut self) -> bool {
+        let at = self.file.position();
+        let Some(decoded) = self.ahead.as_ref().and_then(|ahead| ahead.take(at)) else {
+            return false;
+        };
+        self.file.skip_to(decoded.end);
+        self.state = State::Between;
+        self.given = Some((decoded, 0));
+        true
+    }
+
+    /// Gives some of the text that was decoded ahead; 0 if there is none left.
+    fn give(&mut self, buffer: &mut [u8]) -> usize {
+        let Some((decoded, given)) = &mut self.given else { return 0 };
+        let rest = decoded.text().get(*given..).unwrap_or_default();
+        let length = rest.len().min(buffer.len());
+        if let Some((into, from)) = buffer.get_mut(..length).zip(rest.get(..length)) {
+            into.copy_from_slice(from);
+        }
+        *given += length;
+        if length == rest.len() {
+            // Its slot is for others from now on.
+            self.given = None;
+        }
+        length
     }
 
     /// Feeds the decoder once; returns how much it gave, perhaps nothing.
@@ -120,56 +167,5 @@ impl Zstandard {
         }
         self.state = State::Frame;
         Ok(None)
-    }
-}
-
-/// Whether the bytes may be the start of a frame, as far as they go.
-fn starts_a_frame(header: &[u8]) -> bool {
-    let magic = header.get(..4).unwrap_or(header);
-    let skippable = skipped(header).is_some() || magic.first().is_some_and(|b| b & 0xF0 == 0x50);
-    !magic.is_empty() && (MAGIC.starts_with(magic) || skippable)
-}
-
-/// How many bytes a frame to be skipped takes, if it is one.
-fn skipped(header: &[u8]) -> Option<u64> {
-    let (magic, rest) = header.split_first_chunk::<4>()?;
-    let length = u32::from_le_bytes(*rest.first_chunk::<4>()?);
-    let is_skippable = u32::from_le_bytes(*magic) & 0xFFFF_FFF0 == 0x184D_2A50;
-    is_skippable.then(|| 8 + u64::from(length))
-}
-
-/// The window that a frame's header asks for, in bytes; `None` if it is no whole header of a frame
-/// with content.
-fn window_of(header: &[u8]) -> Option<u64> {
-    let (descriptor, rest) = header.strip_prefix(&MAGIC)?.split_first()?;
-    if descriptor & 0x20 == 0 {
-        let window = rest.first()?;
-        let base = 1_u64 << (10 + (window >> 3));
-        return Some(base + base / 8 * u64::from(window & 7));
-    }
-    // A single segment: the window is the content, whose size stands behind the dictionary's id.
-    let id_length = [0, 1, 2, 4].get(usize::from(descriptor & 3))?;
-    let size_length = [1, 2, 4, 8].get(usize::from(descriptor >> 6))?;
-    let size = rest.get(*id_length..id_length + size_length)?;
-    let value = size.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
-    Some(if *size_length == 2 { value + 256 } else { value })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_window_is_read_from_every_kind_of_header() {
-        let of = |tail: &[u8]| window_of(&[&MAGIC[..], tail].concat());
-        assert_eq!(of(&[0x00, 0x00]), Some(1 << 10));
-        assert_eq!(of(&[0x04, 0x0F]), Some((1 << 11) + 7 * (1 << 8)));
-        assert_eq!(of(&[0x20, 200]), Some(200));
-        assert_eq!(of(&[0x61, 9, 0x01, 0x02]), Some(0x0201 + 256));
-        assert_eq!(of(&[0xA2, 9, 9, 1, 2, 3, 4]), Some(0x0403_0201));
-        assert_eq!(of(&[0xE3, 9, 9, 9, 9, 1, 0, 0, 0, 0, 0, 0, 1]), Some(0x0100_0000_0000_0001));
-        assert_eq!(of(&[0xE3, 9, 9, 9, 9, 1, 0, 0, 0, 0, 0, 0]), None);
-        assert_eq!(of(&[0x00]), None);
-        assert_eq!(window_of(b"\x29\xB5\x2F\xFD\x00\x00"), None);
     }
 }

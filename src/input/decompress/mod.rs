@@ -37,7 +37,7 @@ pub(super) enum Decoder {
     /// One or more gzip members.
     Gzip(Box<Gzip>),
     /// One or more zstd frames.
-    Zstd(Zstandard),
+    Zstd(Box<Zstandard>),
 }
 
 impl Decoder {
@@ -56,7 +56,7 @@ impl Decoder {
     ) -> Result<Self> {
         match compression {
             Compression::Gzip => Gzip::open(file).map(|gzip| Decoder::Gzip(Box::new(gzip))),
-            Compression::Zstd => Ok(Decoder::Zstd(Zstandard::open(file, windows, ahead))),
+            Compression::Zstd => Ok(Decoder::Zstd(Box::new(Zstandard::open(file, windows, ahead)))),
         }
     }
 

@@ -80,11 +80,7 @@ impl DirectWriter {
     pub(super) fn finish(&mut self) -> io::Result<()> {
         let none = Block { memory: Vec::new(), start: 0, used: 0 };
         self.hand_over(none)?;
-        self.full = None;
-        match self.thread.take().map(JoinHandle::join) {
-            Some(Ok(outcome)) => outcome,
-            Some(Err(_)) | None => Err(ended()),
-        }
+        self.end()
     }
 
     /// Hands over what was filled; goes on with `next`.
@@ -96,12 +92,17 @@ impl DirectWriter {
         }
     }
 
-    /// Why the thread has ended.
+    /// Why the thread has ended, before it was to.
     fn failure(&mut self) -> io::Error {
+        self.end().err().unwrap_or_else(ended)
+    }
+
+    /// Ends the thread when it has written what it was given; what came of it, once.
+    fn end(&mut self) -> io::Result<()> {
         self.full = None;
         match self.thread.take().map(JoinHandle::join) {
-            Some(Ok(Err(error))) => error,
-            _ => ended(),
+            Some(Ok(outcome)) => outcome,
+            Some(Err(_)) | None => Err(ended()),
         }
     }
 }
@@ -109,8 +110,7 @@ impl DirectWriter {
 impl Drop for DirectWriter {
     /// Whoever removes the file next does not race with the thread.
     fn drop(&mut self) {
-        self.full = None;
-        let _ = self.thread.take().map(JoinHandle::join);
+        let _ = self.end();
     }
 }
 

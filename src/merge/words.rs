@@ -14,7 +14,7 @@ use super::pairs::merge_all;
 use crate::codec::block::Runs;
 use crate::model::{MAX_ID, Ranked};
 
-/// A word that entries are packed into.
+/// A word that entries, or rows, are packed into.
 pub trait Word:
     Copy
     + Ord

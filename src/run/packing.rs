@@ -4,23 +4,13 @@
 //! divided, is chosen from the sample. The number's order is that of (key, song, tag), so a range is sorted
 //! as plain numbers.
 
-use std::ops::{BitOr, BitXor, Shl, Shr};
-
 use super::Row;
 use super::chunk::Chunk;
+use crate::merge::Word;
 use crate::model::Country;
 
 /// A number that a row is packed into.
-pub(super) trait Packed:
-    Copy
-    + Ord
-    + Default
-    + From<u64>
-    + BitOr<Output = Self>
-    + BitXor<Output = Self>
-    + Shl<u32, Output = Self>
-    + Shr<u32, Output = Self>
-{
+pub(super) trait Packed: Word {
     /// Words of a chunk that it takes; divides the words of a chunk.
     const WORDS: u8;
 
@@ -29,9 +19,6 @@ pub(super) trait Packed:
 
     /// All that were stored one behind the other in these words.
     fn load(words: &[u64]) -> impl Iterator<Item = Self> + Clone;
-
-    /// Its lowest bits.
-    fn low(self) -> u64;
 
     /// How many bits there are from its highest one bit on.
     fn width(self) -> u32;
@@ -48,11 +35,6 @@ impl Packed for u64 {
     #[inline]
     fn load(words: &[u64]) -> impl Iterator<Item = Self> + Clone {
         words.iter().copied()
-    }
-
-    #[inline(always)]
-    fn low(self) -> u64 {
-        self
     }
 
     fn width(self) -> u32 {
@@ -75,12 +57,6 @@ impl Packed for u128 {
     fn load(words: &[u64]) -> impl Iterator<Item = Self> + Clone {
         let (pairs, _) = words.as_chunks::<2>();
         pairs.iter().map(|pair| bytemuck::cast(*pair))
-    }
-
-    #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the lowest bits are what is wanted")]
-    fn low(self) -> u64 {
-        self as u64
     }
 
     fn width(self) -> u32 {

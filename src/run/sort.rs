@@ -7,6 +7,7 @@ use super::partition::{Range, TakeRows};
 use super::radix::Radix;
 use super::scatter::Filled;
 use crate::error::Result;
+use crate::merge::Word;
 use crate::model::{Batch, Entry};
 
 /// Sorts ranges; holds its memory between them (20 bytes a row of the largest range, 36 for packed rows of 128 bits;

@@ -195,18 +195,26 @@ pub enum ErrorKind {
     },
     /// Days of the window have no partial.
     #[error(
-        "no partial for {}: run 'agg reduce-day' with the log of each, or emit without them with --allow-missing",
-        join_days(.0)
+        "no partial for {}: run 'agg reduce-day' with the log of each{}",
+        join_days(.days),
+        if *.can_skip { ", or go on without them with --allow-missing" } else { "" }
     )]
-    MissingDays(Vec<Day>),
+    MissingDays {
+        /// The days, ascending.
+        days: Vec<Day>,
+        /// Whether `--allow-missing` would go on without them.
+        can_skip: bool,
+    },
     /// The emission there was made from days that are missing now.
     #[error(
         "the published window knew {}, which this run lacks: restore the partials, or publish all the same with --force",
         join_days(.0)
     )]
     KnewMoreDays(Vec<Day>),
-    /// A sum does not fit a BIGINT.
-    #[error("the count of {key} and song {song} exceeds 2^63-1")]
+    /// A sum does not fit a BIGINT. No log holds so many rows: somebody's tables did.
+    #[error(
+        "the count of {key} and song {song} exceeds 2^63-1: one of the days has counts that no log can have; find it by its rows in 'agg list' and make it again from its logs with --force, or ask for fewer days"
+    )]
     SumOverflow {
         /// The user or the country.
         key: String,
@@ -324,7 +332,7 @@ impl Error {
             ErrorKind::Missing { .. }
             | ErrorKind::Unreadable(_)
             | ErrorKind::NoLogs
-            | ErrorKind::MissingDays(_) => ErrorClass::NoInput,
+            | ErrorKind::MissingDays { .. } => ErrorClass::NoInput,
             ErrorKind::CannotCreate(_) => ErrorClass::CannotCreate,
             ErrorKind::Io { .. } | ErrorKind::Fault(_) => ErrorClass::Io,
             ErrorKind::Locked => ErrorClass::Locked,

@@ -273,8 +273,11 @@ fn look_at_window(context: &Context, options: &EmitOptions) -> Result<(StoredWin
             None => missing.push(day),
         }
     }
-    if window.inputs.is_empty() || !(missing.is_empty() || options.allow_missing) {
-        return Err(Error::from(ErrorKind::MissingDays(missing)).at(&context.store));
+    let can_skip = !window.inputs.is_empty();
+    if !can_skip || !(missing.is_empty() || options.allow_missing) {
+        return Err(
+            Error::from(ErrorKind::MissingDays { days: missing, can_skip }).at(&context.store)
+        );
     }
     Ok((window, missing))
 }

@@ -220,7 +220,7 @@ fn look(context: &Context, selection: &Selection) -> Result<(Vec<Set>, Vec<Day>)
             if missing.is_empty() {
                 Ok((sets, missing))
             } else {
-                Err(missing_days(context, missing))
+                Err(missing_days(context, missing, false))
             }
         }
         Selection::Window { day, days, allow_missing } => {
@@ -234,8 +234,9 @@ fn look(context: &Context, selection: &Selection) -> Result<(Vec<Set>, Vec<Day>)
                     None => missing.push(day),
                 }
             }
-            if set.inputs.is_empty() || !(missing.is_empty() || *allow_missing) {
-                return Err(missing_days(context, missing));
+            let can_skip = !set.inputs.is_empty();
+            if !can_skip || !(missing.is_empty() || *allow_missing) {
+                return Err(missing_days(context, missing, can_skip));
             }
             if let Origin::Window { missing: told, .. } = &mut set.facts.origin {
                 told.clone_from(&missing);
@@ -245,8 +246,8 @@ fn look(context: &Context, selection: &Selection) -> Result<(Vec<Set>, Vec<Day>)
     }
 }
 
-fn missing_days(context: &Context, missing: Vec<Day>) -> Error {
-    Error::from(ErrorKind::MissingDays(missing)).at(&context.store)
+fn missing_days(context: &Context, days: Vec<Day>, can_skip: bool) -> Error {
+    Error::from(ErrorKind::MissingDays { days, can_skip }).at(&context.store)
 }
 
 /// What the sets of one run are written with.

@@ -84,8 +84,11 @@ pub fn query(context: &Context, options: &QueryOptions) -> Result<QueryReport> {
             None => missing.push(day),
         }
     }
-    if partials.is_empty() || !(missing.is_empty() || options.allow_missing) {
-        return Err(Error::from(ErrorKind::MissingDays(missing)).at(&context.store));
+    let can_skip = !partials.is_empty();
+    if !can_skip || !(missing.is_empty() || options.allow_missing) {
+        return Err(
+            Error::from(ErrorKind::MissingDays { days: missing, can_skip }).at(&context.store)
+        );
     }
     let songs = best(context, options, &partials)?;
     Ok(QueryReport { day, missing, songs })

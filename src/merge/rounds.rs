@@ -348,7 +348,8 @@ mod tests {
         let parts = |naive: &Naive| Parts { whole: batch_of(naive), part: 5, at: None };
         let mut over = Merge::new(Kind::User, vec![parts(&one), parts(&two), parts(&two)]);
         let mut batch = Batch::default();
-        let text = "the count of user 1 and song 2 exceeds 2^63-1";
+        let text = "the count of user 1 and song 2 exceeds 2^63-1: one of the days has counts that no log can have; find \
+                    it by its rows in 'agg list' and make it again from its logs with --force, or ask for fewer days";
         assert_eq!(over.next(&mut batch).unwrap_err().to_string(), text);
         assert!(over.next(&mut batch).is_err());
     }

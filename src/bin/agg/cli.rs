@@ -166,6 +166,8 @@ pub(crate) enum Format {
 
 fn memory(typed: &str) -> Result<u64, String> {
     match typed.trim().parse::<ByteSize>() {
+        // Sizes beyond 64 bits end there.
+        Ok(ByteSize(u64::MAX)) => Err("too much: it has to fit the machine".to_owned()),
         Ok(ByteSize(bytes)) if bytes >= Budget::LEAST => Ok(bytes),
         Ok(_) => Err("too little: the least is 64MiB".to_owned()),
         Err(_) => Err("not a size: write it like 512MiB or 1GB".to_owned()),
@@ -282,6 +284,7 @@ mod tests {
             refusal("list --memory 63MiB"),
             "invalid value '63MiB' for '--memory <SIZE>': too little: the least is 64MiB; for more information, try '--help'"
         );
+        assert!(refusal("list --memory 99999999999GiB").contains("too much"));
         for wrong in ["lots", "1.2.3GiB", "12parsecs", "NaN"] {
             let text = refusal(&format!("list --memory {wrong}"));
             assert!(text.contains(wrong) && text.contains("write it like 512MiB"), "{text}");

@@ -41,14 +41,9 @@ pub(crate) fn line(text: &str) {
 
 /// An error of the library with the command that mends it, where there is one.
 pub(crate) fn described(error: &agg::Error) -> String {
-    match (remedy(error), error.kind()) {
-        (Some(remedy), _) => format!("{error}; make the day again from its logs: {remedy}"),
-        // No log holds so many rows: somebody's tables did.
-        (None, ErrorKind::SumOverflow { .. }) => format!(
-            "{error}: one of the days has counts that no log can have; find it by its rows in 'agg list' and make it \
-             again from its logs with --force, or ask for fewer days"
-        ),
-        (None, _) => error.to_string(),
+    match remedy(error) {
+        Some(remedy) => format!("{error}; make the day again from its logs: {remedy}"),
+        None => error.to_string(),
     }
 }
 
@@ -179,12 +174,6 @@ mod tests {
         assert_eq!(described(&manifest), "\"out/2021-12-07/manifest.json\": damaged: no JSON");
         let missing = Error::from(ErrorKind::NoLogs).at("s/partials/2021-12-01.agg");
         assert_eq!(remedy(&missing), None);
-        let over = ErrorKind::SumOverflow { key: "user 7".to_owned(), song: 8 }.into();
-        assert_eq!(
-            described(&over),
-            "the count of user 7 and song 8 exceeds 2^63-1: one of the days has counts that no log can have; find it \
-             by its rows in 'agg list' and make it again from its logs with --force, or ask for fewer days"
-        );
     }
 
     #[test]

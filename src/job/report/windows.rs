@@ -54,8 +54,10 @@ impl Windows {
         }
         let current: Vec<_> = days.iter().map(|day| (*day, places.get(day).copied())).collect();
         let missing: Vec<Day> = days.into_iter().filter(|day| !places.contains_key(day)).collect();
-        if missing.len() == current.len() || !(missing.is_empty() || options.allow_missing) {
-            return Err(Error::from(ErrorKind::MissingDays(missing)).at(&context.store));
+        let can_skip = missing.len() < current.len();
+        if !can_skip || !(missing.is_empty() || options.allow_missing) {
+            let kind = ErrorKind::MissingDays { days: missing, can_skip };
+            return Err(Error::from(kind).at(&context.store));
         }
         let earlier = ends.map(|end| EarlierWindow::of(end, options, &places));
         Ok(Windows { partials, current, missing, earlier })

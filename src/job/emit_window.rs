@@ -6,8 +6,9 @@ use std::sync::Mutex;
 
 use super::inspect::open_day;
 use super::join::{Input, open_merged};
-use super::tops::Tops;
+use super::tops::{Floor, Tops};
 use super::{Context, Phase};
+use crate::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Facts, Origin, PartialFacts, TableFormat};
 use crate::fs::WriteFile;
@@ -159,8 +160,12 @@ pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitRepor
                 kind,
                 top: options.top,
                 format: format.as_ref(),
-                piece_entries: plan.piece_entries,
+                piece_entries: match kind {
+                    Kind::Country => Budget::long_piece(opened.partials.len()),
+                    Kind::User => plan.piece_entries,
+                },
                 buffers: Mutex::default(),
+                floor: Floor::default(),
             };
             write_file(&built, &tops)
         });

@@ -33,6 +33,28 @@ pub(super) struct Tops<'a> {
     pub(super) piece_entries: u64,
     /// Buffers that were written out, for the next pieces: fresh memory costs more than what is put into it.
     pub(super) buffers: Mutex<Vec<Lines>>,
+    pub(super) floor: Floor,
+}
+
+/// What a song of the key that is being worked on needs at least to be among its best, as far as a piece has found out.
+///
+/// The K-th best of a part of a key's songs is no better than that of all of them. So a piece in the middle of a key
+/// begins with what the pieces before it know, instead of merging everything until it knows as much itself.
+#[derive(Default)]
+pub(super) struct Floor(Mutex<Option<(u64, u64)>>);
+
+impl Floor {
+    /// What is known of this key.
+    fn of(&self, key: u64) -> Option<u64> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.filter(|(known, _)| *known == key).map(|(_, count)| count)
+    }
+
+    /// Makes known what a piece has found. Keys ascend, so the latest one is of use for longest.
+    fn raise(&self, key: u64, count: u64) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = (*known).max(Some((key, count)));
+    }
 }
 
 /// A key whose songs may go on in the next piece, and its best songs so far.
@@ -202,6 +224,10 @@ impl<'t, 'a> Chooser<'t, 'a> {
         let Tops { context, partials, kind, .. } = *self.tops;
         let mut part = Part { lines: self.tops.take_buffer(), ..Part::default() };
         let mut merge = merge_piece(partials, kind, piece);
+        let known = self.tops.floor.of(piece.start.key);
+        if let Some(count) = known {
+            merge.set_floor(piece.start.key, count);
+        }
         let mut batch = Batch::default();
         let mut open: Option<u64> = None;
         let mut told = 0;
@@ -222,10 +248,14 @@ impl<'t, 'a> Chooser<'t, 'a> {
                 start += length;
             }
             if let Some((key, floor)) = open.zip(self.top.floor()) {
-                merge.set_floor(key, floor);
+                let known = known.filter(|_| key == piece.start.key).unwrap_or(0);
+                merge.set_floor(key, floor.max(known));
             }
             context.observer.advance(Phase::Emit, merge.entries_read() - told);
             told = merge.entries_read();
+        }
+        if let Some((key, floor)) = open.zip(self.top.floor()) {
+            self.tops.floor.raise(key, floor);
         }
         self.end_key(open, piece, &mut part);
         Ok(part)

@@ -172,8 +172,8 @@ impl Budget {
     #[must_use]
     pub fn emit(&self, inputs: usize) -> MergePlan {
         let share = self.memory / 3 / self.threads();
-        let most = (share / EMITTED_ENTRY).clamp(64, 512 << 10);
-        let piece_entries = Self::long_piece(inputs).clamp(most.min(64 << 10), most);
+        let most = self.most_emitted();
+        let piece_entries = (12 * BLOCK * inputs as u64).clamp(most.min(64 << 10), most);
         let fan_in = (share / MERGE_INPUT).clamp(2, 256);
         MergePlan { fan_in: to_usize(fan_in), piece_entries }
     }
@@ -181,11 +181,18 @@ impl Budget {
     /// Entries, of `inputs` partials together, in a piece of keys with many songs each, of which next to nothing is
     /// kept: all that a piece holds is a block an input, however large it is.
     ///
-    /// A block is decoded twice where two pieces meet, and until a piece has seen a block of each input it knows no
-    /// floor for the counts; so a piece has a dozen blocks of each.
+    /// A block is decoded twice where two pieces meet, so a piece has a dozen blocks of each input where it may. That it
+    /// depends on the memory is for small budgets, with which a small window has several pieces too.
     #[must_use]
-    pub fn long_piece(inputs: usize) -> u64 {
-        (12 * BLOCK * inputs as u64).max(64 << 10)
+    pub fn long_piece(&self, inputs: usize) -> u64 {
+        let most = 8 * self.most_emitted();
+        (12 * BLOCK * inputs as u64).clamp(most.min(64 << 10), most)
+    }
+
+    /// Entries of a piece that is held as a whole, with its text.
+    fn most_emitted(&self) -> u64 {
+        let share = self.memory / 3 / self.threads();
+        (share / EMITTED_ENTRY).clamp(64, 512 << 10)
     }
 }
 

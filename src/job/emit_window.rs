@@ -8,7 +8,6 @@ use super::inspect::open_day;
 use super::join::{Input, open_merged};
 use super::tops::{Floor, Tops};
 use super::{Context, Phase};
-use crate::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Facts, Origin, PartialFacts, TableFormat};
 use crate::fs::WriteFile;
@@ -161,7 +160,7 @@ pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitRepor
                 top: options.top,
                 format: format.as_ref(),
                 piece_entries: match kind {
-                    Kind::Country => Budget::long_piece(opened.partials.len()),
+                    Kind::Country => context.budget.long_piece(opened.partials.len()),
                     Kind::User => plan.piece_entries,
                 },
                 buffers: Mutex::default(),

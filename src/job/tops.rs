@@ -337,3 +337,20 @@ impl Join<'_, '_> {
         out.append(self.line.as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_floor_rises_goes_on_to_later_keys_and_is_of_no_other_key() {
+        let floor = Floor::default();
+        assert_eq!(floor.of(3), None);
+        floor.raise(3, 10);
+        floor.raise(3, 7);
+        assert_eq!((floor.of(3), floor.of(2), floor.of(4)), (Some(10), None, None));
+        floor.raise(4, 1);
+        floor.raise(3, 99);
+        assert_eq!((floor.of(3), floor.of(4)), (None, Some(1)));
+    }
+}

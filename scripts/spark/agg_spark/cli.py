@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 import time
@@ -31,7 +32,9 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="agg-spark", description=__doc__, allow_abbrev=False)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--store", default="agg-store", metavar="PATH", help="folder of the days")
+    common.add_argument(
+        "--store", default=_set("STORE", "agg-store"), metavar="PATH", help="folder of the days"
+    )
     common.add_argument("--json", action="store_true", help="report as one JSON document")
 
     reduce = commands.add_parser(
@@ -39,22 +42,29 @@ def parser() -> argparse.ArgumentParser:
     )
     reduce.add_argument("--date", type=_day, metavar="DAY", help="instead of that in the names")
     reduce.add_argument("--force", action="store_true", help="make the day again")
-    reduce.add_argument("--max-reject-ratio", type=_ratio, default=0.10, metavar="RATIO", help="0 to 1")
-    reduce.add_argument("--min-rows", type=_between(0, 2**63 - 1), default=0, metavar="N")
-    reduce.add_argument("--countries", choices=["iso", "any"], default="iso")
+    ratio = _set("MAX_REJECT_RATIO", "0.10")
+    reduce.add_argument("--max-reject-ratio", type=_ratio, default=ratio, metavar="RATIO", help="0 to 1")
+    reduce.add_argument("--min-rows", type=_between(0, 2**63 - 1), default=_set("MIN_ROWS", "0"), metavar="N")
+    countries = _set("COUNTRIES", "iso")
+    reduce.add_argument("--countries", type=_countries, default=countries, metavar="iso|any")
     reduce.add_argument("logs", nargs="+", metavar="LOG", help="files, folders or patterns")
 
     emit = commands.add_parser(
         "emit-window", parents=[common], allow_abbrev=False, help="the tops of a window of days"
     )
     emit.add_argument("--date", type=_day, required=True, metavar="DAY", help="its last day")
-    emit.add_argument("--days", type=_between(1, MAX_DAYS), default=7, metavar="N")
-    emit.add_argument("--top", type=_between(1, MAX_TOP), default=50, metavar="K")
-    emit.add_argument("--out", default="agg-out", metavar="PATH", help="folder of the emissions")
+    emit.add_argument("--days", type=_days, default=_set("DAYS", "7"), metavar="N")
+    emit.add_argument("--top", type=_between(1, MAX_TOP), default=_set("TOP", "50"), metavar="K")
+    emit.add_argument("--out", default=_set("OUT", "agg-out"), metavar="PATH", help="folder of the emissions")
     emit.add_argument("--allow-missing", action="store_true", help="emit without days that lack")
     emit.add_argument("--force", action="store_true", help="over an emission that knew more days")
     emit.add_argument("--single-file", action="store_true", help="one file a kind, as agg writes")
     return top
+
+
+def _set(name: str, default: str) -> str:
+    """What the environment says, as for `agg`; it is checked as if it had been typed."""
+    return os.environ.get(f"AGG_{name}", default)
 
 
 def _day(text: str) -> datetime.date:
@@ -65,9 +75,19 @@ def _day(text: str) -> datetime.date:
 
 
 def _ratio(text: str) -> float:
-    if not re.fullmatch(r"[0-9]*\.?[0-9]+", text) or not 0 <= float(text) <= 1:
+    if not re.fullmatch(r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?", text) or not 0 <= float(text) <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 1")
     return float(text)
+
+
+def _days(text: str) -> int:
+    return _between(1, MAX_DAYS)(text.removesuffix("d"))
+
+
+def _countries(text: str) -> str:
+    if text not in ("iso", "any"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither iso nor any")
+    return text
 
 
 def _between(least: int, most: int) -> Callable[[str], int]:
@@ -102,6 +122,10 @@ def run(context: Context, asked: argparse.Namespace) -> int:
         return _fail(error)
     except (Py4JError, PySparkException) as error:
         return _fail(_told_by_spark(error))
+    except OSError as error:
+        return _fail(
+            Failed(f"{error.filename or 'a file'}: {error.strerror or error}: mend that and run again")
+        )
     report["seconds"] = round(time.monotonic() - begun, 3)
     print(json.dumps(report) if asked.json else _as_text(report), flush=True)
     return 0
@@ -164,8 +188,10 @@ def _told_by_spark(error: Py4JError | PySparkException) -> JobError:
         return BadData("a sum exceeds 2^63-1: the counts are no counts of streams")
     if DAMAGED in text:
         return BadData("a stored day has rows that are no counts: reduce-day --force it again")
+    if "AccessControlException" in text or "Permission denied" in text:
+        return Missing(f"not allowed to read or write there ({_cause(text)}): let the user of this job do so")
     if "FAILED_READ_FILE" in text and "FILE_NOT_EXIST" not in text:
-        named = re.search(r"file (\S+?)\.\s", text)
+        named = re.search(r"file (\S.*?)\.\s", text)
         return BadData(
             f"{named[1] if named else 'a file'}: damaged, truncated or of another type: "
             f"fetch the log or make the day again ({_cause(text)})"

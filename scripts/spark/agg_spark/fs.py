@@ -7,6 +7,7 @@ never passes through this process: what is large is copied inside the JVM.
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,14 @@ class Entry:
     bytes: int
     modified_ms: int
     is_folder: bool
+
+
+GLOB = re.compile(r"([\\*?\[\]{}])")
+
+
+def literal(path: str) -> str:
+    """A path for Spark's readers, which take every path for a pattern."""
+    return GLOB.sub(r"\\\1", path)
 
 
 def join(folder: str, *names: str) -> str:

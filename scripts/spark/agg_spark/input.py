@@ -16,11 +16,12 @@ from __future__ import annotations
 import datetime
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
 from agg_spark.error import BadData, Missing, Usage
+from agg_spark.fs import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 LOG = re.compile(r"(?!\.).*\.(?:log|txt)(?:\.gz|\.zst)?", re.DOTALL)
 COMPRESSION = re.compile(r"\.(?:gz|zst)\Z")
 DATE = re.compile(r"(?<![0-9])(?:[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2})(?![0-9])")
-GLOB = re.compile(r"([\\*?\[\]{}])")
+OTHER_CODECS = re.compile(r"\.(?:bz2|deflate|lz4|snappy|lzo|lzo_deflate|zstd|zlib)\Z")
+"""Suffixes by which Hadoop decompresses files of other kinds, without a word."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ def _refuse_what_spark_would_lose(logs: list[Log]) -> None:
     for log in logs:
         if log.name.startswith((".", "_")) or log.name.endswith("._COPYING_"):
             raise Usage(f"{log.path}: Spark does not read files of such names: rename the log")
+        if OTHER_CODECS.search(log.name):
+            raise Usage(f"{log.path}: a log is plain, .gz or .zst: name it so, or compress it so")
         if COMPRESSION.search(log.name) and log.bytes == 0:
             raise BadData(f"{log.path}: an empty file is no compressed log: fetch it again")
 
@@ -122,14 +126,25 @@ def dates_in(name: str) -> set[datetime.date]:
     return found
 
 
-def read(spark: SparkSession, logs: Iterable[Log]) -> DataFrame:
+def read(spark: SparkSession, logs: list[Log]) -> DataFrame:
     """A column `raw`, the bytes of each row less its LF; plain files are read in splits.
 
     Memory: the longest row of a split, on its executor; a row of gigabytes fails its task.
     """
+    _refuse_without_codec(spark, logs)
     # Names are escaped because they are taken for patterns once more.
-    paths = [GLOB.sub(r"\\\1", log.path) for log in logs]
+    paths = [literal(log.path) for log in logs]
     return spark.read.text(paths, lineSep="\n").select(F.col("value").cast("binary").alias("raw"))
+
+
+def _refuse_without_codec(spark: SparkSession, logs: list[Log]) -> None:
+    """A compressed log that no codec takes would be read as it is, and every row rejected."""
+    context = spark.sparkContext
+    hadoop: Any = context._jvm.org.apache.hadoop  # type: ignore[union-attr]
+    codecs = hadoop.io.compress.CompressionCodecFactory(context._jsc.hadoopConfiguration())
+    for log in logs:
+        if COMPRESSION.search(log.name) and codecs.getCodec(hadoop.fs.Path(log.path)) is None:
+            raise Missing(f"{log.path}: this cluster has no codec for it: install one, or decompress the log")
 
 
 def refuse_changed(fs: FileSystem, logs: Iterable[Log]) -> None:

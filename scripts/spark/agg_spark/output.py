@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from agg_spark.error import Failed
-from agg_spark.fs import join
+from agg_spark.fs import join, literal
 
 if TYPE_CHECKING:
     import datetime
@@ -65,7 +65,9 @@ def write(best: DataFrame, kind: Kind, folder: str) -> None:
     lines = best.groupBy(kind.key).agg(F.array_join(placed["song"], ",").alias("songs"))
     key = F.col(kind.key).cast("string")
     ordered = lines.sortWithinPartitions(kind.key)
-    ordered.select(F.concat(key, F.lit("|"), "songs")).write.text(folder, lineSep="\n")
+    # A cluster's default may be to compress.
+    lines = ordered.select(F.concat(key, F.lit("|"), "songs"))
+    lines.write.text(folder, lineSep="\n", compression="none")
 
 
 def check(spark: SparkSession, fs: FileSystem, kind: Kind, folder: str) -> list[File]:
@@ -77,12 +79,13 @@ def check(spark: SparkSession, fs: FileSystem, kind: Kind, folder: str) -> list[
     written = {entry.name: entry for entry in fs.list(folder) if entry.name.startswith("part-")}
     files = []
     last: Any = None
-    found = sorted(_lines_by_part(spark, kind, folder), key=lambda row: str(row[0]))
+    found = sorted(_lines_by_part(spark, kind, folder), key=lambda row: _number_of(row[0]))
+    digits = max(5, len(str(len(found))))
     for number, (name, keys, size, first, final) in enumerate(found):
         if written[name].bytes != size or (last is not None and last >= first):
             raise Failed(f"{folder}/{name}: not as it was written: run again")
         last = final
-        kept = f"part-{number:05}.txt"
+        kept = f"part-{number:0{digits}}.txt"
         fs.move(join(folder, name), join(folder, kept))
         files.append(File(kept, keys, size))
     for name in written.keys() - {row[0] for row in found}:
@@ -90,9 +93,14 @@ def check(spark: SparkSession, fs: FileSystem, kind: Kind, folder: str) -> list[
     return files
 
 
+def _number_of(part: str) -> int:
+    """Spark's number of a part, which has five digits or more."""
+    return int(part.split("-")[1].split(".", maxsplit=1)[0])
+
+
 def _lines_by_part(spark: SparkSession, kind: Kind, folder: str) -> list[Any]:
     key = F.substring_index("value", "|", 1).cast("bigint" if kind.key == "user_id" else "string")
-    lines = spark.read.text(folder, lineSep="\n").select(
+    lines = spark.read.text(literal(folder), lineSep="\n").select(
         F.col("_metadata.file_name").alias("name"),
         F.octet_length("value").alias("size"),
         key.alias("key"),

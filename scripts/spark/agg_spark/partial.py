@@ -17,7 +17,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import functions as F
 
 from agg_spark.error import BadData
-from agg_spark.fs import join
+from agg_spark.fs import join, literal
 from agg_spark.model import REASONS, REJECTS, Kind, Tally
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def take_rejects(spark: SparkSession, fs: FileSystem, root: str) -> dict[str, in
     folder = join(root, f"kind={REJECTS}")
     counts = Tally().rejects
     if fs.exists(folder):
-        rows = spark.read.schema("country STRING, sng_id BIGINT, streams BIGINT").parquet(folder)
+        rows = spark.read.schema("country STRING, sng_id BIGINT, streams BIGINT").parquet(literal(folder))
         for reason, _, streams in rows.collect():
             counts[reason] += streams
         fs.remove(folder)
@@ -99,7 +99,7 @@ def read(spark: SparkSession, kind: Kind, paths: Sequence[str]) -> DataFrame:
     A column that a file lacks is read as null, and so refused; a column of another type is refused by
     the reader.
     """
-    frame = spark.read.schema(kind.schema).parquet(*paths)
+    frame = spark.read.schema(kind.schema).parquet(*map(literal, paths))
     return frame.select(kind.key, "sng_id", _checked(kind).alias("streams"))
 
 

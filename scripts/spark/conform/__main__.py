@@ -58,11 +58,6 @@ class Conformance:
             raise Wrong(f"agg {' '.join(map(str, arguments))}: {done.returncode}: {done.stderr}")
         return done.stdout
 
-    def has(self, command: str) -> bool:
-        """Whether this build of `agg` has a command."""
-        helped = self.run_agg("--help")
-        return any(line.split()[:1] == [command] for line in helped.splitlines())
-
 
 def need(truth: bool, what: str) -> None:
     """Ends the run unless it is true."""
@@ -206,9 +201,6 @@ def roads(run: Conformance, session: Session, logs: LogSet, ours: Path) -> None:
     run.told(
         f"{len(exported)} exported days and {len(imported)} of the job, by the job", f"{size:,} bytes", begun
     )
-    if not run.has("import"):
-        print("not compared: this agg has no import", flush=True)
-        return
     begun = time.monotonic()
     back = run.work / "mixed-agg"
     for day in exported:

@@ -59,6 +59,10 @@ def test_what_spark_would_lose_without_a_word_is_refused(context: Context, tmp_p
     (tmp_path / "_a.log").write_bytes(b"1|2|FR\n")
     with pytest.raises(Usage):
         names(context, tmp_path / "_a.log")
+    # Hadoop would decompress it, where `agg` takes its bytes for rows.
+    (tmp_path / "a.log.bz2").write_bytes(b"1|2|FR\n")
+    with pytest.raises(Usage):
+        names(context, tmp_path / "a.log.bz2")
     (tmp_path / "a.log.gz").write_bytes(b"")
     with pytest.raises(BadData):
         names(context, tmp_path / "a.log.gz")

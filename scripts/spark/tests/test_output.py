@@ -39,6 +39,18 @@ def test_parts_are_in_the_order_of_keys_and_join_to_the_file_of_agg(context: Con
     assert not fs.exists(folder)
 
 
+def test_parts_are_in_the_order_of_their_numbers_however_many_digits_these_have(
+    context: Context, tmp_path: Path
+) -> None:
+    folder = tmp_path / "tops[1]"  # a name that is a pattern, too
+    folder.mkdir()
+    for number in [99_998, 99_999, 100_000, 100_001]:
+        (folder / f"part-{number:05}-0b1c.c000.txt").write_text(f"{number}|1:1\n")
+    parts = output.check(context.spark, context.fs, Kind.USER, str(folder))
+    written = [context.fs.read(f"{folder}/{part.name}") for part in parts]
+    assert written == [b"99998|1:1\n", b"99999|1:1\n", b"100000|1:1\n", b"100001|1:1\n"]
+
+
 def test_parts_that_are_not_what_was_written_are_refused(context: Context, tmp_path: Path) -> None:
     for name, texts in {
         "overlapping": ["1|1:1\n3|1:1\n", "2|1:1\n"],

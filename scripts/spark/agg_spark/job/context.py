@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from agg_spark.fs import FileSystem
@@ -45,6 +46,15 @@ BYTES_PER_CUT = 32 << 20
 """Of a compressed dataset or a log; cuts that turn out small are joined again."""
 
 
+def _has_class(spark: SparkSession, name: str) -> bool:
+    """Hadoop opens no file at all when a codec that is named is not there."""
+    try:
+        spark.sparkContext._jsc.hadoopConfiguration().getClassByName(name)
+    except Py4JJavaError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class Context:
     """What every job works with."""
@@ -62,9 +72,10 @@ class Context:
         configuration = spark.sparkContext._jsc.hadoopConfiguration()
         for key, value in HADOOP_SETTINGS.items():
             configuration.set(key, value)
-        # A codec of the same suffix that the cluster names behind it goes before it.
-        named = [ZSTD_CODEC, *filter(None, [configuration.get("io.compression.codecs")])]
-        configuration.set("io.compression.codecs", ",".join(named))
+        if _has_class(spark, ZSTD_CODEC):
+            # A codec of the same suffix that the cluster names behind it goes before it.
+            named = [ZSTD_CODEC, *filter(None, [configuration.get("io.compression.codecs")])]
+            configuration.set("io.compression.codecs", ",".join(named))
         return cls(spark, FileSystem(spark))
 
     def cut(self, sizes: Iterable[int]) -> int:

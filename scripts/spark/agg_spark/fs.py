@@ -26,8 +26,9 @@ deletes the target first: a kill between would leave no file. There, and not in 
 its place: on S3, Google's store and Ozone it appears whole when it is closed. On ABFS it is empty until
 then, which every reader here refuses as damaged."""
 
-DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR})
-"""What a local disk says where it lets nothing be created; anything else is a failure to write."""
+DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.ENOENT})
+"""What a local disk says where it lets nothing be created, the folder included; anything else is a failure
+to write."""
 
 
 @dataclass(frozen=True)

@@ -319,6 +319,14 @@ def test_a_folder_that_may_not_be_written_is_named(context: Context, tmp_path: P
         tmp_path.chmod(0o700)
 
 
+def test_a_folder_where_a_file_should_be_is_named(context: Context, tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    (path / "inside").mkdir(parents=True)
+    with pytest.raises(CannotCreate, match="Is a directory"):
+        context.fs.replace(str(path), b"")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["record.json"]
+
+
 @pytest.mark.parametrize(
     ("number", "kind"), [(errno.ENOSPC, Failed), (errno.EACCES, CannotCreate), (errno.EROFS, CannotCreate)]
 )

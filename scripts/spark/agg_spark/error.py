@@ -31,3 +31,15 @@ class Failed(JobError):
     """Reading or writing failed, or Spark did."""
 
     exit_code = 74
+
+
+class CannotCreate(JobError):
+    """An output may not be created: permissions, a read-only disk, something else in its place."""
+
+    exit_code = 73
+
+
+class Locked(JobError):
+    """Another run was at the same work and came first."""
+
+    exit_code = 75

@@ -6,22 +6,30 @@ never passes through this process: what is large is copied inside the JVM.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import re
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agg_spark.error import Failed
+from agg_spark.error import CannotCreate, Failed
+from agg_spark.leftover import temporary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pyspark.sql import SparkSession
 
-RENAMES_ATOMICALLY = frozenset({"hdfs", "viewfs", "ofs", "o3fs", "abfs", "abfss"})
-"""Schemes whose rename replaces a file in one step. In others but `file` a write appears when it is
-closed, as object stores have it."""
+RENAMES_ATOMICALLY = frozenset({"hdfs", "viewfs"})
+"""Schemes whose rename replaces a file in one step. That of every other has the default of Hadoop, which
+deletes the target first: a kill between would leave no file. There, and not in `file`, a file is written in
+its place: on S3, Google's store and Ozone it appears whole when it is closed. On ABFS it is empty until
+then, which every reader here refuses as damaged."""
+
+DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.ENOENT})
+"""What a local disk says where it lets nothing be created, the folder included; anything else is a failure
+to write."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,7 @@ class FileSystem:
 
     def _replace_by_rename(self, system: Any, location: Any, data: bytes) -> None:
         """By `FileContext`: the rename of `FileSystem` refuses a target that exists."""
-        aside = self._hadoop.fs.Path(location.getParent(), f"_tmp-{uuid.uuid4().hex}")
+        aside = self._hadoop.fs.Path(location.getParent(), temporary())
         self._write(system, aside, data)
         rename = self._hadoop.fs.Options.Rename
         options = self._gateway.new_array(rename, 1)
@@ -143,19 +151,31 @@ class FileSystem:
         finally:
             stream.close()
 
-    @staticmethod
-    def _replace_locally(path: str, data: bytes) -> None:
+    def _replace_locally(self, path: str, data: bytes) -> None:
         """Not by Hadoop, whose local rename over a file deletes it first and has checksums beside it."""
         folder, name = os.path.split(path)
-        aside = os.path.join(folder, f"_tmp-{uuid.uuid4().hex}")
-        with open(aside, "xb") as file:
+        aside = os.path.join(folder, temporary())
+        try:
+            self._write_locally(aside, data)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, f".{name}.crc"))
+            os.replace(aside, path)
+            self._sync_folder(folder)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.unlink(aside)
+            kind = CannotCreate if error.errno in DENIED else Failed
+            raise kind(f"{path}: cannot be written: {error.strerror}: mend that and run again") from error
+
+    @staticmethod
+    def _write_locally(path: str, data: bytes) -> None:
+        with open(path, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        stale = os.path.join(folder, f".{name}.crc")
-        if os.path.lexists(stale):
-            os.unlink(stale)
-        os.replace(aside, path)
+
+    @staticmethod
+    def _sync_folder(folder: str) -> None:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

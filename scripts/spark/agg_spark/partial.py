@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import functions as F
 
-from agg_spark.error import BadData
+from agg_spark.error import BadData, Failed
 from agg_spark.fs import join, literal
 from agg_spark.model import REASONS, REJECTS, Kind, Tally
 
@@ -91,6 +91,20 @@ def parts(fs: FileSystem, folder: str) -> list[Part]:
         for entry in fs.list(folder)
         if entry.name.endswith(".parquet") and not entry.name.startswith(("_", "."))
     ]
+
+
+def written(fs: FileSystem, folder: str) -> list[Part]:
+    """The files of a kind that was written just now. Spark writes one at least, of no rows too.
+
+    Where machines do not share what `file:` names, the executors' files are where the driver does not look.
+    """
+    found = parts(fs, folder)
+    if not found:
+        raise Failed(
+            f"{folder}: the files that the executors wrote cannot be seen from the driver: "
+            "use a file system that all machines share"
+        )
+    return found
 
 
 def read(spark: SparkSession, kind: Kind, paths: Sequence[str]) -> DataFrame:

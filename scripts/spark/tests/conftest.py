@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,3 +40,9 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
 @pytest.fixture(scope="session")
 def spark(context: Context) -> SparkSession:
     return context.spark
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits for no disk: the kills of these tests are those of a process."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)

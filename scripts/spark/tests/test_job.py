@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import oracle  # type: ignore[import-not-found]
 import pytest
 
-from agg_spark import cli
+from agg_spark import cli, partial
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from agg_spark.job.context import Context
@@ -104,6 +105,62 @@ def test_a_day_that_is_refused_leaves_nothing(
     assert bench.state() == {}
 
 
+@pytest.mark.parametrize("kind", ["country", "user"])
+@pytest.mark.parametrize("content", [b"1|2|FR\n", b""])
+def test_a_store_that_the_driver_does_not_share_with_the_executors_is_refused(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: str, content: bytes
+) -> None:
+    def unseen(of: str, write: Callable[..., None]) -> None:
+        def writes(*arguments: Any) -> None:
+            write(*arguments)
+            if of == kind:
+                bench.context.fs.remove(f"{arguments[-1]}/kind={of}")
+
+        monkeypatch.setattr(partial, write.__name__, writes)
+
+    unseen("country", partial.write_countries)
+    unseen("user", partial.write_users)
+    code, error = bench.run("reduce-day", bench.log(1, content))
+    assert (code, error.count("\n")) == (74, 1)
+    assert "cannot be seen from the driver" in error
+    assert bench.state() == {}
+
+
+def test_a_day_that_another_run_replaced_meanwhile_is_not_replaced_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = bench.log(1, b"1|2|FR\n")
+    assert bench.run("reduce-day", log)[0] == 0
+    write_users = partial.write_users
+
+    def writes(*arguments: Any) -> None:
+        write_users(*arguments)
+        monkeypatch.setattr(partial, "write_users", write_users)
+        # It was begun later and ends first, so it sweeps what the other has written.
+        assert bench.run("reduce-day", "--force", log)[0] == 0
+        other.update(bench.state())
+
+    other: dict[str, bytes] = {}
+    monkeypatch.setattr(partial, "write_users", writes)
+    code, error = bench.run("reduce-day", "--force", log)
+    assert (code, error.count("\n")) == (75, 1), error
+    assert "another run replaced 2021-12-01 meanwhile" in error
+    assert bench.state() == other
+
+
+def test_an_export_copied_over_a_day_of_the_job_is_two_versions(bench: Bench) -> None:
+    log = bench.log(1, b"1|2|FR\n")
+    bench.run("reduce-day", log)
+    (file,) = bench.folder.glob("store/kind=user/day=2021-12-01/*.parquet")
+    (file.parent / "part-0.parquet").write_bytes(file.read_bytes())
+    for code, error in [bench.emit("--date", "2021-12-01", "--days", "1"), bench.run("reduce-day", log)]:
+        assert (code, error.count("\n")) == (65, 1)
+        assert "two versions of 2021-12-01: remove one of them" in error
+    assert json.loads(bench.run("reduce-day", "--force", log)[1])["outcome"] == "replaced"
+    assert len(bench.state()) == 3
+    assert bench.emit("--date", "2021-12-01", "--days", "1")[0] == 0
+
+
 def test_an_empty_day_is_a_day(bench: Bench) -> None:
     code, told = bench.run("reduce-day", bench.log(1, b""))
     assert (code, json.loads(told)["rows"]) == (0, 0)
@@ -141,8 +198,18 @@ def test_missing_days_are_named_and_a_published_window_is_not_made_poorer(bench:
     for path in [*bench.folder.glob("store/*/day=2021-12-01"), bench.folder / "store/_days/2021-12-01.json"]:
         path.rename(bench.folder / path.parent.name)
     assert bench.emit(*window, "--allow-missing")[0] == 65
+    # Nor is one that a kill between two renames took from its place.
+    (bench.folder / "out/2021-12-02").rename(bench.folder / "out/_replaced-2021-12-02")
+    assert bench.emit(*window, "--allow-missing")[0] == 65
     assert bench.emit(*window, "--allow-missing", "--force")[0] == 0
     assert bench.emit("--date", "2021-11-01", "--allow-missing")[0] == 66
+
+
+def test_a_folder_in_the_way_is_73_before_the_days_are_looked_at(bench: Bench) -> None:
+    (bench.folder / "out" / "2021-12-01").mkdir(parents=True)
+    code, error = bench.emit("--date", "2021-12-01")
+    assert (code, error.count("\n")) == (73, 1)
+    assert "move it away" in error
 
 
 def test_a_damaged_day_is_an_error_and_no_emission(bench: Bench) -> None:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import itertools
+import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from agg_spark.error import BadData, Failed
-from agg_spark.fs import FileSystem
+from agg_spark import leftover
+from agg_spark.error import BadData, CannotCreate, Failed, JobError, Locked
+from agg_spark.fs import FileSystem, join
 from agg_spark.model import REASONS, Kind, Tally
 from agg_spark.partial import Part, folder_of
-from agg_spark.store import (
-    Record,
-    Store,
-    begin_emission,
-    move_latest,
-    published_manifest,
-    put_emission,
-)
+from agg_spark.store import Record, Store, Write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,19 +53,58 @@ class Mortal(FileSystem):
         super().replace(path, data)
 
 
-def write(fs: FileSystem, store: Store, text: str) -> Record:
-    """Writes a day aside, each kind a file with a text."""
-    commit, staging = store.begin(DAY)
-    for kind in Kind:
-        fs.replace(f"{folder_of(staging, kind)}/part-{commit}.parquet", text.encode())
-    files = {kind: [Part(f"part-{commit}.parquet", len(text))] for kind in Kind}
-    return Record(DAY, commit, "0" * 32, Tally(), [], files, dict.fromkeys(Kind, 1))
+class Copying(Mortal):
+    """Moves and removes file by file, as object stores do; each file is a change."""
+
+    def _files(self, path: str) -> list[str]:
+        entry = self.look(path)
+        if entry is None:
+            return []
+        if not entry.is_folder:
+            return [path]
+        return [file for inside in self.list(path) for file in self._files(join(path, inside.name))]
+
+    def move(self, source: str, target: str) -> None:
+        if self.exists(target):
+            raise Failed(f"{target}: is in the way")
+        files = self._files(source)
+        assert files, source
+        for file in files:
+            super().replace(target + file.removeprefix(source), self.read(file))
+        self.remove(source)
+
+    def remove(self, path: str) -> None:
+        for file in self._files(path):
+            super().remove(file)
+        # No folder outlives its files there.
+        FileSystem.remove(self, path)
 
 
-def reduce(fs: FileSystem, store: Store, text: str) -> None:
-    record = write(fs, store, text)
+NAMES = ("0", "1")
+
+
+def write(fs: FileSystem, store: Store, text: str) -> tuple[Write, Record]:
+    """Writes a day aside, each kind in two files of the same text."""
+    write = store.begin(DAY, force=True)
+    names = [f"part-{number}-{write.commit}.parquet" for number in NAMES]
+    for kind, name in itertools.product(Kind, names):
+        FileSystem.replace(fs, f"{folder_of(write.folder, kind)}/{name}", text.encode())
+    files = {kind: [Part(name, len(text)) for name in names] for kind in Kind}
+    return write, Record(DAY, write.commit, "0" * 32, Tally(), [], files, dict.fromkeys(Kind, 1))
+
+
+def reduce(fs: FileSystem, store: Store, text: str) -> Record:
+    begun, record = write(fs, store, text)
+    store.confirm(begun, record)
     store.commit(record)
     store.publish(record)
+    return record
+
+
+def texts_in_place(fs: FileSystem, store: Store) -> list[str]:
+    """What a reader of the folders finds when no run is at work."""
+    files = [entry.path for kind in Kind for entry in fs.list(store.folder(kind, DAY))]
+    return [fs.read(path).decode() for path in files]
 
 
 def seen(fs: FileSystem, store: Store) -> set[str | None]:
@@ -80,18 +116,19 @@ def seen(fs: FileSystem, store: Store) -> set[str | None]:
     for kind in Kind:
         files = store.files(record, kind)
         assert files is not None
+        assert len(files) == len(NAMES)
         texts |= {fs.read(path).decode() for path in files}
     return texts
 
 
+@pytest.mark.parametrize("kind_of_fs", [Mortal, Copying])
 def test_a_kill_before_any_change_leaves_one_whole_day_and_a_rerun_succeeds(
-    context: Context, tmp_path: Path
+    context: Context, tmp_path: Path, kind_of_fs: type[Mortal]
 ) -> None:
     outcomes: list[str] = []
     for step in itertools.count():
-        root = str(tmp_path / str(step))
-        fs = Mortal(context.spark)
-        store = Store(fs, root, Part)
+        fs = kind_of_fs(context.spark)
+        store = Store(fs, str(tmp_path / str(step)), Part)
         reduce(fs, store, "old")
         fs.changes = step
         try:
@@ -103,35 +140,135 @@ def test_a_kill_before_any_change_leaves_one_whole_day_and_a_rerun_succeeds(
         now = seen(fs, store)
         assert now in ({"old"}, {"newer"})
         outcomes.append(str(now.pop()))
+        # A run of the same logs publishes; another one replaces, whatever is in place.
+        record = store.record(DAY)
+        assert record is not None
+        if step % 2:
+            store.publish(record)
+            assert seen(fs, store) == {outcomes[-1]}
+            assert texts_in_place(fs, store) == [outcomes[-1]] * 4
         reduce(fs, store, "last")
         assert seen(fs, store) == {"last"}
-        for kind in Kind:
-            assert [fs.read(e.path) for e in fs.list(store.folder(kind, DAY))] == [b"last"]
+        assert texts_in_place(fs, store) == ["last"] * 4
         assert fs.list(f"{store.root}/_staging") == []
         if done:
             break
     # Some kills came before the commit, some behind it, and never the old day behind the new one.
     assert outcomes == sorted(outcomes, reverse=True)
-    assert outcomes.count("old") > 2
+    assert outcomes.count("old") > 0
     assert outcomes.count("newer") > 5
 
 
-def test_a_copy_that_was_cut_while_it_was_put_in_place_is_made_again(
+def test_a_copy_that_was_cut_is_completed_and_one_that_was_complete_is_kept(
     context: Context, tmp_path: Path
 ) -> None:
     fs = context.fs
     store = Store(fs, str(tmp_path), Part)
     reduce(fs, store, "old")
-    record = write(fs, store, "newer")
+    _, record = write(fs, store, "newer")
     store.commit(record)
-    # As an object store has it: the old folder is moved, of the new one a part was copied.
     staging = f"{store.root}/_staging/{DAY}.{record.commit}"
-    fs.move(store.folder(Kind.USER, DAY), f"{staging}/replaced-user")
-    fs.replace(f"{store.folder(Kind.USER, DAY)}/part-{record.commit}.parquet", b"ne")
+    names = [part.name for part in record.files[Kind.USER]]
+    for kind in Kind:
+        fs.move(store.folder(kind, DAY), f"{staging}/replaced-{kind.value}")
+    # Amid the copying: one file is there, another in part.
+    fs.replace(f"{store.folder(Kind.USER, DAY)}/{names[0]}", b"newer")
+    fs.replace(f"{store.folder(Kind.USER, DAY)}/{names[1]}", b"ne")
+    # Amid the deleting: all are there, and the last is left where it was written.
+    for name in names:
+        fs.replace(f"{store.folder(Kind.COUNTRY, DAY)}/{name}", b"newer")
+    for name in names[:1]:
+        fs.remove(f"{staging}/kind=country/{name}")
     assert seen(fs, store) == {"newer"}
     store.publish(record)
     assert seen(fs, store) == {"newer"}
-    assert [e.bytes for e in fs.list(store.folder(Kind.USER, DAY))] == [5]
+    assert texts_in_place(fs, store) == ["newer"] * 4
+    assert fs.list(f"{store.root}/_staging") == []
+
+
+def test_a_committed_day_without_all_of_its_files_is_neither_put_in_place_nor_removed(
+    context: Context, tmp_path: Path
+) -> None:
+    fs = context.fs
+    store = Store(fs, str(tmp_path), Part)
+    reduce(fs, store, "old")
+    begun, record = write(fs, store, "newer")
+    store.commit(record)
+    fs.remove(f"{folder_of(begun.folder, Kind.USER)}/{record.files[Kind.USER][0].name}")
+    with pytest.raises(BadData, match="reduce-day --force"):
+        store.publish(record)
+    assert store.files(record, Kind.USER) is None
+    assert texts_in_place(fs, store) == ["old"] * 4
+    assert len(store.files(record, Kind.COUNTRY) or []) == 2
+
+
+def test_files_beside_those_of_the_record_are_refused_once_the_day_is_in_place(
+    context: Context, tmp_path: Path
+) -> None:
+    fs = context.fs
+    store = Store(fs, str(tmp_path), Part)
+    reduce(fs, store, "old")
+    _, record = write(fs, store, "newer")
+    store.commit(record)
+    # The files of the old day are in place still: no error.
+    assert seen(fs, store) == {"newer"}
+    store.publish(record)
+    # What no reader takes for counts does not matter.
+    fs.replace(f"{store.folder(Kind.USER, DAY)}/_SUCCESS", b"")
+    assert seen(fs, store) == {"newer"}
+    fs.replace(f"{store.folder(Kind.USER, DAY)}/part-0.parquet", b"of an export")
+    with pytest.raises(BadData, match="two versions of 2021-12-01"):
+        store.files(record, Kind.USER)
+    reduce(fs, store, "last")
+    assert seen(fs, store) == {"last"}
+
+
+def test_of_two_runs_of_a_day_the_second_to_end_is_refused(context: Context, tmp_path: Path) -> None:
+    fs = context.fs
+    store = Store(fs, str(tmp_path), Part)
+    for old in [False, True]:
+        if old:
+            reduce(fs, store, "old")
+        first, record = write(fs, store, "first")
+        second, other = write(fs, store, "second")
+        # Neither took what the other had written.
+        store.confirm(first, record)
+        store.confirm(second, other)
+        store.commit(record)
+        store.publish(record)
+        with pytest.raises(Locked, match="another run replaced 2021-12-01"):
+            store.confirm(second, other)
+        with pytest.raises(Locked):
+            store.begin(DAY, force=False)
+        store.discard(second)
+        assert seen(fs, store) == {"first"}
+    begun, record = write(fs, store, "swept")
+    fs.remove(f"{begun.folder}/kind=country")
+    with pytest.raises(Locked, match="is gone"):
+        store.confirm(begun, record)
+
+
+def test_what_killed_runs_left_is_swept_when_no_run_can_own_it(context: Context, tmp_path: Path) -> None:
+    fs = context.fs
+    store = Store(fs, str(tmp_path), Part)
+
+    def left() -> set[str]:
+        return {entry.name for folder in ("_staging", "_days") for entry in fs.list(f"{store.root}/{folder}")}
+
+    long_ago = f"20211201T000000000000Z-{'0' * 32}"
+    other_day = f"2021-12-02.{long_ago}"
+    for name in (f"_staging/{DAY}.{long_ago}/x", f"_staging/{other_day}/x", f"_days/_tmp-{long_ago}"):
+        fs.replace(f"{store.root}/{name}", b"x")
+    fresh = leftover.temporary()
+    fs.replace(f"{store.root}/_days/{fresh}", b"x")
+    earlier, _ = write(fs, store, "killed")
+    later, record = write(fs, store, "done")
+    young = {f"{DAY}.{earlier.commit}", f"{DAY}.{later.commit}", other_day, fresh}
+    assert left() == young
+    store.commit(record)
+    assert f"{DAY}.{earlier.commit}" in left()
+    store.publish(record)
+    assert left() == {f"{DAY}.json", other_day, fresh}
 
 
 def test_a_record_comes_back_as_it_was_and_a_damaged_one_is_refused(context: Context, tmp_path: Path) -> None:
@@ -139,14 +276,17 @@ def test_a_record_comes_back_as_it_was_and_a_damaged_one_is_refused(context: Con
     store = Store(fs, str(tmp_path), Part)
     assert store.record(DAY) is None
     tally = Tally(5, {reason: place for place, reason in enumerate(REASONS)})
-    files = {Kind.COUNTRY: [Part("a", 1), Part("b", 2)], Kind.USER: []}
+    files = {Kind.COUNTRY: [Part("a", 1), Part("b", 2)], Kind.USER: [Part("c", 3)]}
     inputs: list[dict[str, object]] = [{"name": "a.log", "bytes": 5, "modified_ms": 7}]
     record = Record(DAY, "c", "d", tally, inputs, files, {Kind.COUNTRY: 3, Kind.USER: 4})
     store.commit(record)
     assert store.record(DAY) == record
     path = store.record_path(DAY)
     whole = fs.read(path)
-    for damaged in [b"", b"{}", b"[]", whole[:-9], whole.replace(b'"format": 1', b'"format": 2')]:
+    other_format = whole.replace(b'"format": 1', b'"format": 2')
+    no_files = re.sub(rb'"files": \[[^]]*"c"[^]]*\]', b'"files": []', whole)
+    assert len({whole, other_format, no_files}) == 3
+    for damaged in [b"", b"{}", b"[]", whole[:-9], other_format, no_files]:
         fs.replace(path, damaged)
         with pytest.raises(BadData):
             store.record(DAY)
@@ -169,45 +309,41 @@ def test_a_small_file_is_replaced_on_every_kind_of_file_system(context: Context,
     assert [entry.name for entry in fs.list(str(tmp_path / "folder"))] == ["file"]
 
 
-def test_an_emission_is_swapped_whole_and_a_kill_is_mended(context: Context, tmp_path: Path) -> None:
-    for step in itertools.count():
-        fs = Mortal(context.spark)
-        out = str(tmp_path / str(step))
-
-        def emit(text: bytes, fs: Mortal = fs, out: str = out) -> None:
-            built = begin_emission(fs, out, DAY)
-            fs.replace(f"{built}/manifest.json", text)
-            put_emission(fs, out, DAY, built)
-
-        emit(b'{"is": "old"}')
-        fs.changes = step
-        try:
-            emit(b'{"is": "new"}')
-            done = True
-        except Killed:
-            done = False
-        fs.changes = 1 << 30
-        assert published_manifest(fs, out, DAY) in ({"is": "old"}, {"is": "new"}, None)
-        begin_emission(fs, out, DAY)
-        assert published_manifest(fs, out, DAY) in ({"is": "old"}, {"is": "new"})
-        assert [entry.name for entry in fs.list(out)] == [str(DAY)]
-        if done:
-            break
-    assert step > 3
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_folder_that_may_not_be_written_is_named(context: Context, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(CannotCreate, match="cannot be written"):
+            context.fs.replace(str(tmp_path / "record.json"), b"")
+    finally:
+        tmp_path.chmod(0o700)
 
 
-def test_a_folder_that_is_no_emission_is_left_alone(context: Context, tmp_path: Path) -> None:
-    out = str(tmp_path)
-    (tmp_path / str(DAY)).mkdir()
-    (tmp_path / str(DAY) / "listen.log").write_bytes(b"1|2|FR\n")
-    built = begin_emission(context.fs, out, DAY)
-    context.fs.replace(f"{built}/manifest.json", b"{}")
-    with pytest.raises(Failed):
-        put_emission(context.fs, out, DAY, built)
-    assert (tmp_path / str(DAY) / "listen.log").exists()
+def test_a_folder_where_a_file_should_be_is_named(context: Context, tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    (path / "inside").mkdir(parents=True)
+    with pytest.raises(CannotCreate, match="Is a directory"):
+        context.fs.replace(str(path), b"")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["record.json"]
 
 
-def test_the_latest_date_never_moves_back(context: Context, tmp_path: Path) -> None:
-    for day, latest in [(2, 2), (1, 2), (3, 3)]:
-        move_latest(context.fs, str(tmp_path), datetime.date(2021, 12, day))
-        assert (tmp_path / "latest.txt").read_text() == f"2021-12-0{latest}\n"
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.ENOSPC, Failed), (errno.EACCES, CannotCreate), (errno.EROFS, CannotCreate)]
+)
+def test_what_a_local_disk_says_is_one_line_and_leaves_nothing(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[JobError]
+) -> None:
+    path = tmp_path / "record.json"
+    context.fs.replace(str(path), b"old")
+
+    def fails(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fails)
+        with pytest.raises(JobError) as met:
+            context.fs.replace(str(path), b"new")
+    assert type(met.value) is kind
+    assert str(path) in str(met.value)
+    assert os.strerror(number) in str(met.value)
+    assert [entry.read_bytes() for entry in tmp_path.iterdir()] == [b"old"]

@@ -6,17 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agg_spark import merge, output, partial, topk
+from agg_spark.emission import MANIFEST, begin_emission, move_latest, published_manifest, put_emission
 from agg_spark.error import BadData, Missing
 from agg_spark.fs import join
 from agg_spark.job.day import Day, find_day
 from agg_spark.model import Kind, window
-from agg_spark.store import (
-    Store,
-    begin_emission,
-    move_latest,
-    published_manifest,
-    put_emission,
-)
+from agg_spark.store import Store
 
 if TYPE_CHECKING:
     import datetime
@@ -52,14 +47,15 @@ def emit_window(context: Context, request: Request) -> Report:
     out = fs.qualified(request.out)
     wanted = window(request.date, request.days)
     store = Store(fs, request.store, partial.Part)
+    # First: it brings back an emission that a kill took away, which this one must not make poorer.
+    built = begin_emission(fs, out, request.date)
     days = _days(context, store, request, wanted)
     _refuse_poorer(request, published_manifest(fs, out, request.date), days)
-    built = begin_emission(fs, out, request.date)
     try:
         files = [file for kind in Kind for file in _emit(context, request, kind, days, built)]
         sources = [day.source for day in days]
         manifest = output.manifest(wanted, request.top, sources, files)
-        fs.replace(join(built, "manifest.json"), output.encode(manifest))
+        fs.replace(join(built, MANIFEST), output.encode(manifest))
         folder = put_emission(fs, out, request.date, built)
     except BaseException:
         fs.remove(built)

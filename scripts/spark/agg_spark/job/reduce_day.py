@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from agg_spark import input as logs_input
 from agg_spark import partial, row, run
 from agg_spark.error import BadData, Failed
+from agg_spark.fs import join
 from agg_spark.model import Kind, Tally
-from agg_spark.store import Record, Store
+from agg_spark.store import Record, Store, Write
 
 if TYPE_CHECKING:
     import datetime
@@ -43,7 +44,9 @@ def reduce_day(context: Context, request: Request) -> Report:
     """Reduces a day; nothing of it counts before all of it does.
 
     The logs are read twice, once for each kind, which costs less than keeping their rows would. That they
-    did not change between is seen by their listing, and by the sums of both kinds, which must be equal.
+    did not change between is seen by their listing, and by the streams of both kinds, which must be equal.
+    Rejected rows are counted in the first reading alone: writing them beside the users too would put a
+    column into the sort of the largest dataset.
     """
     logs = logs_input.find(context.fs, request.logs)
     day = request.date or logs_input.day_of(logs)
@@ -51,20 +54,32 @@ def reduce_day(context: Context, request: Request) -> Report:
     there = None if request.force else store.record(day)
     if there is not None:
         return _is_done(store, there, logs)
-    replaces = any(partial.parts(context.fs, store.folder(kind, day)) for kind in Kind)
-    if replaces and not request.force:
+    in_place = any(partial.parts(context.fs, store.folder(kind, day)) for kind in Kind)
+    if in_place and not request.force:
         raise BadData(
             f"{store.root}: {day} is there already, and not made by this job: give --force to replace it"
         )
-    commit, staging = store.begin(day)
-    try:
-        record = _written(context, request, day, logs, commit, staging)
-    except BaseException:
-        store.discard(day, commit)
-        raise
+    write = store.begin(day, force=request.force)
+    record = _written(context, request, store, logs, write)
     store.commit(record)
     store.publish(record)
-    return Report(record, "replaced" if replaces else "reduced")
+    return Report(record, "replaced" if in_place or write.replaces else "reduced")
+
+
+def _written(context: Context, request: Request, store: Store, logs: list[Log], write: Write) -> Record:
+    """Writes the day aside, all but its commit; what was written goes if that will not be."""
+    try:
+        record = _counted(context, request, logs, write)
+        store.confirm(write, record)
+    except Exception:
+        store.discard(write)
+        # The other run removed what this one was reading or writing: that is why it failed.
+        store.refuse_overtaken(write)
+        raise
+    except BaseException:
+        store.discard(write)
+        raise
+    return record
 
 
 def _is_done(store: Store, record: Record, logs: list[Log]) -> Report:
@@ -80,44 +95,41 @@ def _is_done(store: Store, record: Record, logs: list[Log]) -> Report:
     return Report(record, "unchanged")
 
 
-def _written(
-    context: Context,
-    request: Request,
-    day: datetime.date,
-    logs: list[Log],
-    commit: str,
-    staging: str,
-) -> Record:
+def _counted(context: Context, request: Request, logs: list[Log], write: Write) -> Record:
     spark, fs = context.spark, context.fs
     context.cut(log.bytes for log in logs)
     rows = row.parse(logs_input.read(spark, logs), request.countries)
-    partial.write_countries(fs, run.by_country(rows), staging)
-    rejects = partial.take_rejects(spark, fs, staging)
-    countries = _measured(context, Kind.COUNTRY, staging)
+    partial.write_countries(fs, run.by_country(rows), write.folder)
+    rejects = partial.take_rejects(spark, fs, write.folder)
+    countries, country_files = _measured(context, Kind.COUNTRY, write)
     tally = Tally(countries.streams, rejects)
-    _refuse_bad(request, day, tally)
-    partial.write_users(run.by_user(rows), staging)
+    _refuse_bad(request, write.day, tally)
+    partial.write_users(run.by_user(rows), write.folder)
     logs_input.refuse_changed(fs, logs)
-    users = _measured(context, Kind.USER, staging)
+    users, user_files = _measured(context, Kind.USER, write)
     if users.streams != countries.streams:
         raise Failed(
-            f"{day}: {countries.streams} streams by country and {users.streams} by user: "
-            "the logs changed between two readings, or the cluster lost a file: run again"
+            f"{write.day}: {countries.streams} streams by country and {users.streams} by user: "
+            "the logs changed between two readings, the cluster lost a file, or its machines do not share "
+            "the store: look at that and run again"
         )
     return Record(
-        day=day,
-        commit=commit,
+        day=write.day,
+        commit=write.commit,
         digest=f"{int(countries.digest, 16) ^ int(users.digest, 16):032x}",
         tally=tally,
         inputs=[log.as_json() for log in logs],
-        files={kind: partial.parts(fs, partial.folder_of(staging, kind)) for kind in Kind},
+        files={Kind.COUNTRY: country_files, Kind.USER: user_files},
         entries={Kind.COUNTRY: countries.entries, Kind.USER: users.entries},
     )
 
 
-def _measured(context: Context, kind: Kind, staging: str) -> partial.Measure:
-    counts = partial.read(context.spark, kind, [partial.folder_of(staging, kind)])
-    return partial.measure(counts, kind)
+def _measured(context: Context, kind: Kind, write: Write) -> tuple[partial.Measure, list[partial.Part]]:
+    """Reads what was written: what it comes to, and exactly the files that were read."""
+    folder = partial.folder_of(write.folder, kind)
+    files = partial.written(context.fs, folder)
+    counts = partial.read(context.spark, kind, [join(folder, file.name) for file in files])
+    return partial.measure(counts, kind), files
 
 
 def _refuse_bad(request: Request, day: datetime.date, tally: Tally) -> None:

@@ -178,14 +178,18 @@ impl Budget {
         MergePlan { fan_in: to_usize(fan_in), piece_entries }
     }
 
-    /// Entries, of `inputs` partials together, in a piece of keys with many songs each, of which next to nothing is
-    /// kept: all that a piece holds is a block an input, however large it is.
+    /// Entries, of `inputs` partials together, in a piece of the country runs, of which the `top` best of each country
+    /// are kept.
     ///
-    /// A block is decoded twice where two pieces meet, so a piece has a dozen blocks of each input where it may. That it
-    /// depends on the memory is for small budgets, with which a small window has several pieces too.
+    /// A block is decoded twice where two pieces meet, so a piece has a dozen blocks of each input where it may. Next to
+    /// nothing is kept of it unless `top` is large: all that it holds then is a block an input, however large it is, and
+    /// it may be larger than a piece of the user runs. (Not without bound, so that a small budget makes several pieces
+    /// of a small window too.)
     #[must_use]
-    pub fn long_piece(&self, inputs: usize) -> u64 {
-        let most = 8 * self.most_emitted();
+    pub fn country_piece(&self, inputs: usize, top: u32) -> u64 {
+        let held = self.most_emitted();
+        let kept = u64::from(crate::model::Country::COUNT) * u64::from(top);
+        let most = if kept <= held { 8 * held } else { held };
         (12 * BLOCK * inputs as u64).clamp(most.min(64 << 10), most)
     }
 
@@ -247,6 +251,12 @@ mod tests {
                     FIXED + budget.threads() * (pages + rows) <= memory,
                     "{budget:?} {import:?}"
                 );
+                // What a piece of countries keeps is no more than what a piece of users holds.
+                let most = budget.most_emitted();
+                for top in [1, 50, 1_000, 10_000] {
+                    let kept = (u64::from(top) * 676).min(budget.country_piece(300, top));
+                    assert!(kept <= most, "{top} songs: {budget:?}");
+                }
                 let emit = budget.emit(300);
                 let heads = emit.fan_in as u64 * MERGE_INPUT;
                 let made = emit.piece_entries * EMITTED_ENTRY;

@@ -100,8 +100,13 @@ class Results:
         return self.points.get(name, Outcome())
 
     def ours(self, job: str) -> Outcome:
-        """All runs of `agg` on the base days, against whichever peer: `job` is `reduce` or `emit`."""
+        """The runs of `agg` on the base days, against whichever peer: `job` is `reduce` or `emit`.
+
+        Of one build alone, that which DuckDB was compared with: runs of several builds are no sample of anything.
+        """
         pairs = [outcome for name, outcome in self.points.items() if name.startswith(f"{job}/")]
+        build = self.get(f"{job}/duckdb").build
+        pairs = [outcome for outcome in pairs if not build or outcome.build == build]
         runs = [run for outcome in pairs for run in outcome.series.get("agg", [])]
         facts = next((outcome.facts for outcome in pairs if "log bytes" in outcome.facts), {})
         return Outcome({"agg": runs} if runs else {}, facts)

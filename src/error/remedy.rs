@@ -31,9 +31,13 @@ pub(super) fn of(error: &io::Error) -> Option<&'static str> {
         (io::ErrorKind::ReadOnlyFilesystem, _) => Some(
             "make that disk writable, name the folder in ReadWritePaths= of the unit, or take another one, and run again",
         ),
-        (io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory, Some(_)) => {
-            Some("something else stands there or above it: take another name, or move that away")
-        }
+        (
+            io::ErrorKind::AlreadyExists
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory
+            | io::ErrorKind::DirectoryNotEmpty,
+            Some(_),
+        ) => Some("something else stands there or above it: take another name, or move that away"),
         (io::ErrorKind::PermissionDenied, Some(_)) => {
             Some("let the user of this run do so there, or run as another")
         }
@@ -59,6 +63,8 @@ mod tests {
             (23, "fs.file-max"),
             (17, "another name"),
             (20, "another name"),
+            (21, "another name"),
+            (39, "another name"),
             (24, "ulimit -n"),
             (27, "ulimit -f"),
             (28, "free space"),

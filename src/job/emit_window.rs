@@ -160,7 +160,9 @@ pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitRepor
                 top: options.top,
                 format: format.as_ref(),
                 piece_entries: match kind {
-                    Kind::Country => context.budget.long_piece(opened.partials.len()),
+                    Kind::Country => {
+                        context.budget.country_piece(opened.partials.len(), options.top)
+                    }
                     Kind::User => plan.piece_entries,
                 },
                 buffers: Mutex::default(),

@@ -323,6 +323,9 @@ impl Join<'_, '_> {
         }
         let (_, top) = self.open.get_or_insert_with(|| (key, TopK::new(self.tops.top())));
         best.into_iter().for_each(|ranked| top.push(ranked));
+        if let Some(count) = top.floor() {
+            self.tops.floor.raise(key, count);
+        }
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Stage 6: tops to files.
 //!
-//! A format is a file behind the small trait [`Format`]; adding one touches nothing else. The manifest that
+//! A format is a file behind the small trait [`Format`]; who emits chooses one (`job::TopsFormat`). The manifest that
 //! says what an emission was made from stands beside.
 
 mod format;

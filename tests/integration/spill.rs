@@ -149,6 +149,15 @@ fn a_key_over_many_pieces_and_ties_at_k_are_what_the_obvious_program_finds() {
         for song in 0..4_000_u64 {
             log += &format!("{song}|9|IT\n").repeat(1 + song as usize / 400);
         }
+        // A country of which the later pieces are passed over, but for a song or two and its last ones.
+        for song in 0..6_000_u64 {
+            let often = match song {
+                0..120 | 3_001 => 40,
+                5_990.. => 1 + day as usize,
+                _ => 1,
+            };
+            log += &format!("{song}|10|NO\n").repeat(often);
+        }
         model.read(log.as_bytes());
         sandbox.write(format!("{day}/day.log"), &log);
         let day_name = format!("2021-12-0{day}");

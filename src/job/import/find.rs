@@ -38,7 +38,7 @@ fn type_of(files: &dyn FileSystem, path: &Path) -> Result<FileType> {
 }
 
 fn unreadable(error: io::Error) -> Error {
-    if error.kind() == io::ErrorKind::NotFound {
+    if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
         let hint = "name a Parquet file, or a folder that 'agg export' wrote".to_owned();
         return ErrorKind::Missing { what: "the table", hint }.into();
     }

@@ -156,7 +156,7 @@ fn read_names(
 
 fn opening_error(source: io::Error) -> Error {
     match source.kind() {
-        io::ErrorKind::NotFound => {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             let hint = "name a CSV file with the columns id,title,artist".to_owned();
             ErrorKind::Missing { what: "the list of songs", hint }.into()
         }

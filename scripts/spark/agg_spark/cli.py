@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-from agg_spark.error import BadData, Failed, JobError, Missing
+from agg_spark.error import BadData, CannotCreate, Failed, JobError, Missing, Usage
 from agg_spark.job.context import Context
 from agg_spark.job.emit_window import Request as EmitRequest
 from agg_spark.job.emit_window import emit_window
@@ -122,6 +122,10 @@ def run(context: Context, asked: argparse.Namespace) -> int:
         return _fail(error)
     except (Py4JError, PySparkException) as error:
         return _fail(_told_by_spark(error))
+    except ConnectionError:
+        return _fail(
+            Failed("the driver's virtual machine has died: give the driver more memory and run again")
+        )
     except OSError as error:
         return _fail(
             Failed(f"{error.filename or 'a file'}: {error.strerror or error}: mend that and run again")
@@ -181,20 +185,40 @@ def _as_text(report: dict[str, object]) -> str:
     return "  ".join(told)
 
 
+TOLD: list[tuple[tuple[str, ...], type[JobError], str]] = [
+    (("ARITHMETIC_OVERFLOW",), BadData, "a sum exceeds 2^63-1: the counts are no counts of streams"),
+    ((DAMAGED,), BadData, "a stored day has rows that are no counts: reduce-day --force it again"),
+    (
+        ("URISyntaxException", "PatternSyntaxException", "from an empty string", "No FileSystem for scheme"),
+        Usage,
+        "{}: no path that Hadoop takes; in the name of a log put a backslash before * ? [ and {{",
+    ),
+    (
+        ("ParentNotDirectoryException", "(Is a directory)", "(Not a directory)"),
+        CannotCreate,
+        "{}: a file where a folder should be, or the reverse: take another name",
+    ),
+    (
+        ("AccessControlException", "Permission denied"),
+        Missing,
+        "not allowed to read or write there ({}): let the user of this job do so",
+    ),
+]
+"""What is found in a stack of exceptions, the error that it is, and its text around the innermost cause."""
+
+
 def _told_by_spark(error: Py4JError | PySparkException) -> JobError:
     """Finds in a stack of exceptions what the run's user can do something about."""
     text = str(error)
-    if "ARITHMETIC_OVERFLOW" in text:
-        return BadData("a sum exceeds 2^63-1: the counts are no counts of streams")
-    if DAMAGED in text:
-        return BadData("a stored day has rows that are no counts: reduce-day --force it again")
-    if "AccessControlException" in text or "Permission denied" in text:
-        return Missing(f"not allowed to read or write there ({_cause(text)}): let the user of this job do so")
+    for words, kind, told in TOLD:
+        if any(word in text for word in words):
+            return kind(told.format(_cause(text)))
     if "FAILED_READ_FILE" in text and "FILE_NOT_EXIST" not in text:
         named = re.search(r"file (\S.*?)\.\s", text)
         return BadData(
             f"{named[1] if named else 'a file'}: damaged, truncated or of another type: "
-            f"fetch the log or make the day again ({_cause(text)})"
+            "fetch the log or make the day again; a .zst made with --long has to be made without "
+            f"({_cause(text)})"
         )
     if "PATH_NOT_FOUND" in text or "FILE_NOT_EXIST" in text:
         return Missing(f"a file went away while it was read: run again ({_cause(text)})")

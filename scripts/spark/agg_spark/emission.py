@@ -16,7 +16,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from agg_spark import leftover
-from agg_spark.error import CannotCreate
+from agg_spark.error import BadData, CannotCreate
 from agg_spark.fs import FileSystem, join
 
 if TYPE_CHECKING:
@@ -99,14 +99,26 @@ def _manifest(fs: FileSystem, folder: str) -> dict[str, Any] | None:
         return None
     try:
         document = json.loads(fs.read(path))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
 
 
 def published_manifest(fs: FileSystem, out: str, day: datetime.date) -> dict[str, Any] | None:
-    """The manifest of the date's emission, if there is one that can be read."""
-    return _manifest(fs, join(out, str(day)))
+    """The manifest of the date's emission, if there is an emission.
+
+    One that cannot be read is an error: what it knew, nobody can tell.
+    """
+    folder = join(out, str(day))
+    document = _manifest(fs, folder)
+    if document is None and fs.exists(folder):
+        raise unreadable(folder)
+    return document
+
+
+def unreadable(folder: str) -> BadData:
+    """For a manifest that makes no sense."""
+    return BadData(f"{join(folder, MANIFEST)}: damaged manifest: give --force to publish over it")
 
 
 def move_latest(fs: FileSystem, out: str, day: datetime.date) -> None:

@@ -197,6 +197,18 @@ class FileSystem:
         if not system.delete(location, True) and system.exists(location):
             raise Failed(f"{path}: cannot be removed: look at permissions, run again")
 
+    def same_content(self, one: str, other: str) -> bool:
+        """Whether two files have the same bytes, read inside the JVM up to the first difference."""
+        streams = []
+        try:
+            for path in [one, other]:
+                system, location = self._at(path)
+                streams.append(system.open(location))
+            return bool(self._commons.IOUtils.contentEquals(*streams))
+        finally:
+            for stream in streams:
+                stream.close()
+
     def concatenate(self, parts: Iterable[str], target: str) -> str:
         """Joins files in this order, inside the JVM; tells the SHA-256 of the whole.
 

@@ -32,9 +32,12 @@ if TYPE_CHECKING:
 
 LOG = re.compile(r"(?!\.).*\.(?:log|txt)(?:\.gz|\.zst)?", re.DOTALL)
 COMPRESSION = re.compile(r"\.(?:gz|zst)\Z")
+OTHER_CODECS = re.compile(
+    r"\.(?:gz|gzip|zst|zstd|zstandard|bz2|bzip2|deflate|lz4|snappy|sz|lzo|lzo_deflate|zlib|xz|br)\Z",
+    re.IGNORECASE,
+)
+"""Suffixes that Spark knows by itself, whatever codecs Hadoop has, in letters of any case."""
 DATE = re.compile(r"(?<![0-9])(?:[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2})(?![0-9])")
-OTHER_CODECS = re.compile(r"\.(?:bz2|deflate|lz4|snappy|lzo|lzo_deflate|zstd|zlib)\Z")
-"""Suffixes by which Hadoop decompresses files of other kinds, without a word."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ def find(fs: FileSystem, named: Iterable[str]) -> list[Log]:
     """The logs that were named, in the order of the names, those of a folder or pattern by name."""
     logs: list[Log] = []
     for name in named:
+        if name == "-":
+            raise Usage("-: the job has no standard input: name a file, folder or pattern")
         entries = fs.glob(name)
         if not entries:
             raise Missing(f"{name}: there is no such log, folder or match: check the path")
@@ -62,6 +67,7 @@ def find(fs: FileSystem, named: Iterable[str]) -> list[Log]:
             files = _of_folder(fs, entry) if entry.is_folder else [entry]
             logs += [Log(file.path, file.name, file.bytes, file.modified_ms) for file in files]
     _refuse_twins(logs)
+    _refuse_copies(fs, logs)
     _refuse_what_spark_would_lose(logs)
     return logs
 
@@ -85,13 +91,25 @@ def _refuse_twins(logs: list[Log]) -> None:
         seen[plain] = log.path
 
 
+def _refuse_copies(fs: FileSystem, logs: list[Log]) -> None:
+    """One log under two names, by a link or as a copy, would count twice.
+
+    Only logs of equal sizes are compared, up to their first difference, and a copy is read to its end once.
+    """
+    by_size: dict[int, list[Log]] = {}
+    for log in logs:
+        others = by_size.setdefault(log.bytes, [])
+        for other in others if log.bytes else []:
+            if fs.same_content(log.path, other.path):
+                raise BadData(f"{log.path}: the same log as {other.path}: name one of them")
+        others.append(log)
+
+
 def _refuse_what_spark_would_lose(logs: list[Log]) -> None:
     """Spark leaves out files of some names without a word, and takes an empty stream for an empty log."""
     for log in logs:
         if log.name.startswith((".", "_")) or log.name.endswith("._COPYING_"):
             raise Usage(f"{log.path}: Spark does not read files of such names: rename the log")
-        if OTHER_CODECS.search(log.name):
-            raise Usage(f"{log.path}: a log is plain, .gz or .zst: name it so, or compress it so")
         if COMPRESSION.search(log.name) and log.bytes == 0:
             raise BadData(f"{log.path}: an empty file is no compressed log: fetch it again")
 
@@ -131,20 +149,26 @@ def read(spark: SparkSession, logs: list[Log]) -> DataFrame:
 
     Memory: the longest row of a split, on its executor; a row of gigabytes fails its task.
     """
-    _refuse_without_codec(spark, logs)
+    _refuse_other_codecs(spark, logs)
     # Names are escaped because they are taken for patterns once more.
     paths = [literal(log.path) for log in logs]
     return spark.read.text(paths, lineSep="\n").select(F.col("value").cast("binary").alias("raw"))
 
 
-def _refuse_without_codec(spark: SparkSession, logs: list[Log]) -> None:
-    """A compressed log that no codec takes would be read as it is, and every row rejected."""
+def _refuse_other_codecs(spark: SparkSession, logs: list[Log]) -> None:
+    """Spark decompresses by suffix, in letters of any case, and without a word."""
     context = spark.sparkContext
     hadoop: Any = context._jvm.org.apache.hadoop  # type: ignore[union-attr]
     codecs = hadoop.io.compress.CompressionCodecFactory(context._jsc.hadoopConfiguration())
     for log in logs:
-        if COMPRESSION.search(log.name) and codecs.getCodec(hadoop.fs.Path(log.path)) is None:
+        is_ours = COMPRESSION.search(log.name) is not None
+        has_codec = codecs.getCodec(hadoop.fs.Path(log.path)) is not None
+        if is_ours and not has_codec:
             raise Missing(f"{log.path}: this cluster has no codec for it: install one, or decompress the log")
+        if not is_ours and (has_codec or OTHER_CODECS.search(log.name)):
+            raise Usage(
+                f"{log.path}: a log is plain, .gz or .zst, in small letters: name it so, or compress it so"
+            )
 
 
 def refuse_changed(fs: FileSystem, logs: Iterable[Log]) -> None:

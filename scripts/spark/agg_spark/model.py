@@ -324,8 +324,22 @@ def parse_day(text: str) -> datetime.date:
 
 
 def window(last: datetime.date, days: int) -> list[datetime.date]:
-    """The days of a window that ends on `last`, oldest first."""
-    return [last - datetime.timedelta(back) for back in reversed(range(days))]
+    """The days of a window that ends on `last`, oldest first; none before 1970, when no day can be."""
+    first = max(last - datetime.timedelta(days - 1), datetime.date(1970, 1, 1))
+    return [first + datetime.timedelta(after) for after in range((last - first).days + 1)]
+
+
+def told(days: list[datetime.date]) -> str:
+    """Ascending days for a message; three in a row or more as `first to last`."""
+    stretches: list[list[datetime.date]] = []
+    for day in days:
+        if stretches and stretches[-1][-1] + datetime.timedelta(1) == day:
+            stretches[-1].append(day)
+        else:
+            stretches.append([day])
+    return ", ".join(
+        f"{days[0]} to {days[-1]}" if len(days) > 2 else ", ".join(map(str, days)) for days in stretches
+    )
 
 
 @dataclass

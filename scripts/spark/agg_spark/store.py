@@ -94,6 +94,18 @@ class Write:
     """The commit that was the day when this was begun."""
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError(f"{value!r} is no count")
+    return value
+
+
 def _identity(facts: dict[str, object]) -> tuple[str, str, str]:
     return (str(facts["name"]), str(facts["bytes"]), str(facts["modified_ms"]))
 
@@ -125,7 +137,7 @@ class Store:
             return None
         try:
             return self._decode(day, json.loads(self._fs.read(path)))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise BadData(
                 f"{path}: damaged record ({error!r}): make the day again with reduce-day --force"
             ) from error
@@ -139,15 +151,24 @@ class Store:
             raise ValueError("a kind without files")
         return Record(
             day=day,
-            commit=document["commit"],
-            digest=document["digest"],
-            tally=Tally(document["accepted"], {name: document["rejects"][name] for name in REASONS}),
-            inputs=document["inputs"],
+            commit=_text(document["commit"]),
+            digest=_text(document["digest"]),
+            tally=Tally(
+                _count(document["accepted"]), {name: _count(document["rejects"][name]) for name in REASONS}
+            ),
+            inputs=[
+                {
+                    "name": _text(log["name"]),
+                    "bytes": _count(log["bytes"]),
+                    "modified_ms": _count(log["modified_ms"]),
+                }
+                for log in document["inputs"]
+            ],
             files={
-                kind: [self._part(file["name"], file["bytes"]) for file in facts["files"]]
+                kind: [self._part(_text(file["name"]), _count(file["bytes"])) for file in facts["files"]]
                 for kind, facts in kinds.items()
             },
-            entries={kind: facts["entries"] for kind, facts in kinds.items()},
+            entries={kind: _count(facts["entries"]) for kind, facts in kinds.items()},
         )
 
     def begin(self, day: datetime.date, *, force: bool) -> Write:

@@ -32,7 +32,7 @@ def names(context: Context, *named: Path) -> list[str]:
 
 def test_a_folder_gives_its_logs_in_byte_order_and_nothing_else(context: Context, tmp_path: Path) -> None:
     for name in ["b.log", "a.txt.gz", "B.txt", "c.log.zst", "d.csv", ".e.log", "f.log.bz2", "_SUCCESS"]:
-        (tmp_path / name).write_bytes(b"x")
+        (tmp_path / name).write_bytes(name.encode())
     (tmp_path / "folder.log").mkdir()
     assert names(context, tmp_path) == ["B.txt", "a.txt.gz", "b.log", "c.log.zst"]
     assert names(context, tmp_path / "*.csv", tmp_path / "b.log") == ["d.csv", "b.log"]
@@ -55,14 +55,33 @@ def test_a_log_that_is_named_twice_or_differs_in_compression_alone_is_refused(
             names(context, *(tmp_path / name for name in named))
 
 
+def test_one_log_under_two_names_is_refused(context: Context, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(b"1|2|FR\n")
+    (tmp_path / "b.log").write_bytes(b"1|3|FR\n")
+    assert names(context, tmp_path) == ["a.log", "b.log"]
+    other = tmp_path / "c.log"
+    other.symlink_to("a.log")
+    with pytest.raises(BadData):
+        names(context, tmp_path)
+    other.unlink()
+    other.hardlink_to(tmp_path / "a.log")
+    with pytest.raises(BadData):
+        names(context, tmp_path)
+    other.unlink()
+    (tmp_path / "c.log").write_bytes(b"1|2|FR\n")
+    with pytest.raises(BadData):
+        names(context, tmp_path)
+
+
 def test_what_spark_would_lose_without_a_word_is_refused(context: Context, tmp_path: Path) -> None:
     (tmp_path / "_a.log").write_bytes(b"1|2|FR\n")
     with pytest.raises(Usage):
         names(context, tmp_path / "_a.log")
-    # Hadoop would decompress it, where `agg` takes its bytes for rows.
-    (tmp_path / "a.log.bz2").write_bytes(b"1|2|FR\n")
-    with pytest.raises(Usage):
-        names(context, tmp_path / "a.log.bz2")
+    # Hadoop would decompress them, where `agg` takes their bytes for rows.
+    for name in ["a.log.bz2", "a.log.BZ2", "a.log.GZ", "a.log.gzip", "a.log.lz4"]:
+        (tmp_path / name).write_bytes(b"1|2|FR\n")
+        with pytest.raises(Usage):
+            rows(context, tmp_path / name)
     (tmp_path / "a.log.gz").write_bytes(b"")
     with pytest.raises(BadData):
         names(context, tmp_path / "a.log.gz")

@@ -54,6 +54,53 @@ def bench(context: Context, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     return Bench(context, tmp_path, capsys)
 
 
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        "",
+        "[" * 100_000,
+        "[]",
+        '{"top":50,"window":null}',
+        '{"top":50,"window":{"days":1},"partials":[{"day":5}]}',
+        '{"top":50,"window":{"days":1},"partials":[1]}',
+    ],
+)
+def test_a_published_manifest_that_makes_no_sense_is_told_and_force_goes_over_it(
+    bench: Bench, manifest: str
+) -> None:
+    assert bench.run("reduce-day", bench.log(1, b"1|2|FR\n"))[0] == 0
+    published = bench.folder / "out" / "2021-12-01" / "manifest.json"
+    published.parent.mkdir(parents=True)
+    published.write_text(manifest)
+    code, told = bench.emit("--date", "2021-12-01", "--days", "1")
+    assert (code, "manifest.json" in told, "--force" in told) == (65, True, True)
+    assert bench.emit("--date", "2021-12-01", "--days", "1", "--force")[0] == 0
+
+
+@pytest.mark.parametrize("change", [{"inputs": 5}, {"inputs": [{}]}, {"accepted": "x"}, {"commit": 5}, None])
+def test_a_record_that_makes_no_sense_is_told_and_force_mends_it(
+    bench: Bench, change: dict[str, object] | None
+) -> None:
+    log = bench.log(1, b"1|2|FR\n")
+    assert bench.run("reduce-day", log)[0] == 0
+    record = bench.folder / "store" / "_days" / "2021-12-01.json"
+    text = "[" * 100_000 if change is None else json.dumps({**json.loads(record.read_text()), **change})
+    record.write_text(text)
+    code, told = bench.run("reduce-day", log)
+    assert (code, str(record) in told, "--force" in told) == (65, True, True)
+    assert bench.run("reduce-day", "--force", log)[0] == 0
+
+
+def test_a_file_where_a_folder_should_be_and_names_that_are_no_paths_are_told(bench: Bench) -> None:
+    log = bench.log(1, b"1|2|FR\n")
+    assert bench.run("reduce-day", log)[0] == 0
+    (bench.folder / "out").write_bytes(b"")
+    assert bench.emit("--date", "2021-12-01", "--days", "1")[0] == 73
+    for name in ["a[b.log", "a{b.log", "a:b.log", "", "-"]:
+        code, told = bench.run("reduce-day", name)
+        assert code == 2, told
+
+
 def test_a_day_is_reduced_once_refused_for_other_logs_and_replaced_when_forced(bench: Bench) -> None:
     log = bench.log(1, b"\xef\xbb\xbf1|2|FR\r\n1|2|FR\nx|1|FR\n9223372036854775807|3|GB")
     code, told = bench.run("reduce-day", "--max-reject-ratio", "0.25", log)

@@ -6,11 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agg_spark import merge, output, partial, topk
-from agg_spark.emission import MANIFEST, begin_emission, move_latest, published_manifest, put_emission
-from agg_spark.error import BadData, Missing
+from agg_spark.emission import (
+    MANIFEST,
+    begin_emission,
+    move_latest,
+    published_manifest,
+    put_emission,
+    unreadable,
+)
+from agg_spark.error import BadData, JobError, Missing
 from agg_spark.fs import join
 from agg_spark.job.day import Day, find_day
-from agg_spark.model import Kind, window
+from agg_spark.model import Kind, parse_day, told, window
 from agg_spark.store import Store
 
 if TYPE_CHECKING:
@@ -50,7 +57,8 @@ def emit_window(context: Context, request: Request) -> Report:
     # First: it brings back an emission that a kill took away, which this one must not make poorer.
     built = begin_emission(fs, out, request.date)
     days = _days(context, store, request, wanted)
-    _refuse_poorer(request, published_manifest(fs, out, request.date), days)
+    if not request.force:
+        _refuse_poorer(request, published_manifest(fs, out, request.date), days)
     try:
         files = [file for kind in Kind for file in _emit(context, request, kind, days, built)]
         sources = [day.source for day in days]
@@ -66,10 +74,10 @@ def emit_window(context: Context, request: Request) -> Report:
 
 def _days(context: Context, store: Store, request: Request, wanted: list[datetime.date]) -> list[Day]:
     found = {day: find_day(context, store, day) for day in wanted}
-    missing = [str(day) for day, there in found.items() if there is None]
+    missing = [day for day, there in found.items() if there is None]
     if len(missing) == len(wanted) or (missing and not request.allow_missing):
         raise Missing(
-            f"{store.root}: the window lacks {', '.join(missing)}: run reduce-day for them"
+            f"{store.root}: the window lacks {told(missing)}: run reduce-day for them"
             + ("" if len(missing) == len(wanted) else ", or give --allow-missing")
         )
     return [there for there in found.values() if there is not None]
@@ -77,18 +85,20 @@ def _days(context: Context, store: Store, request: Request, wanted: list[datetim
 
 def _refuse_poorer(request: Request, published: dict[str, Any] | None, days: list[Day]) -> None:
     """An emission of the same window must not lose a day that it had."""
-    if published is None or request.force:
+    if published is None:
         return
-    if (published.get("top"), published.get("window", {}).get("days")) != (
-        request.top,
-        request.days,
-    ):
+    try:
+        shape = (published["top"], published["window"]["days"])
+        knew = [parse_day(entry["day"]) for entry in published["partials"]]
+    except (KeyError, TypeError, JobError) as error:
+        raise unreadable(join(request.out, str(request.date))) from error
+    if shape != (request.top, request.days):
         return
-    known = {str(day.source.day) for day in days}
-    lost = [entry["day"] for entry in published.get("partials", []) if entry["day"] not in known]
+    known = {day.source.day for day in days}
+    lost = [day for day in knew if day not in known]
     if lost:
         raise BadData(
-            f"{request.out}/{request.date}: the published window knew {', '.join(lost)}, which this "
+            f"{request.out}/{request.date}: the published window knew {told(lost)}, which this "
             "run lacks: bring the days back, or give --force"
         )
 

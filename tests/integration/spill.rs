@@ -146,14 +146,14 @@ fn a_key_over_many_pieces_and_ties_at_k_are_what_the_obvious_program_finds() {
         }
         // A country whose later songs are the better ones, each as often on every day: what its first pieces know must
         // not shut them out.
-        for song in 0..4_000_u64 {
-            log += &format!("{song}|9|IT\n").repeat(1 + song as usize / 400);
+        for song in 0..4_000_usize {
+            log += &format!("{song}|9|IT\n").repeat(1 + song / 400);
         }
         // A country of which the later pieces are passed over, but for a song or two and its last ones.
         for song in 0..6_000_u64 {
             let often = match song {
                 0..120 | 3_001 => 40,
-                5_990.. => 1 + day as usize,
+                5_990.. => 3,
                 _ => 1,
             };
             log += &format!("{song}|10|NO\n").repeat(often);

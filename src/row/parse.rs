@@ -164,6 +164,19 @@ mod tests {
     use super::*;
     use crate::model::{Country, MAX_ID, RejectCounts};
 
+    #[test]
+    fn rows_are_taken_until_the_batch_is_full_and_then_none() {
+        let log = b"1|2|FR\n".repeat(RowBatch::ROWS + 1);
+        let (mut batch, mut rejects) = (RowBatch::new(), RejectLog::new());
+        let countries = CountrySet::iso();
+        let taken = parse(&log, &countries, &mut batch, &mut rejects);
+        assert_eq!((taken, batch.len()), (7 * RowBatch::ROWS, RowBatch::ROWS));
+        assert_eq!(parse(&log[taken..], &countries, &mut batch, &mut rejects), 0);
+        batch.clear();
+        assert_eq!(parse(&log[taken..], &countries, &mut batch, &mut rejects), 7);
+        assert_eq!(batch.len(), 1);
+    }
+
     /// Good rows, counts, rows, and of each corrupt one its line, its reason and its first bytes.
     #[derive(Debug, Default, PartialEq)]
     struct Parsed {

@@ -303,6 +303,17 @@ mod tests {
     }
 
     #[test]
+    fn all_are_counted_and_a_thousand_at_most_are_kept() {
+        let mut log = RejectLog::new();
+        for _ in 0..=SAMPLES {
+            log.reject(RejectReason::Blank, b"");
+        }
+        log.reject(RejectReason::Country, b"1|2|XX");
+        assert_eq!(log.counts().0, [0, SAMPLES as u64 + 1, 0, 0, 0, 1]);
+        assert_eq!((log.samples.len(), log.slots.len()), (SAMPLES, SAMPLES));
+    }
+
+    #[test]
     fn the_first_thousand_stay_when_an_earlier_input_comes_late() {
         let mut log = RejectLog::new();
         for input in [2, 1, 0] {

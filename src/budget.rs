@@ -173,7 +173,7 @@ impl Budget {
     pub fn emit(&self, inputs: usize) -> MergePlan {
         let share = self.memory / 3 / self.threads();
         let most = self.most_emitted();
-        let piece_entries = (12 * BLOCK * inputs as u64).clamp(most.min(64 << 10), most);
+        let piece_entries = a_dozen_blocks(inputs, most);
         let fan_in = (share / MERGE_INPUT).clamp(2, 256);
         MergePlan { fan_in: to_usize(fan_in), piece_entries }
     }
@@ -190,7 +190,7 @@ impl Budget {
         let held = self.most_emitted();
         let kept = u64::from(crate::model::Country::COUNT) * u64::from(top);
         let most = if kept <= held { 8 * held } else { held };
-        (12 * BLOCK * inputs as u64).clamp(most.min(64 << 10), most)
+        a_dozen_blocks(inputs, most)
     }
 
     /// Entries of a piece that is held as a whole, with its text.
@@ -198,6 +198,11 @@ impl Budget {
         let share = self.memory / 3 / self.threads();
         (share / EMITTED_ENTRY).clamp(64, 512 << 10)
     }
+}
+
+/// Entries of a piece with a dozen blocks of each input, where `most` allows.
+fn a_dozen_blocks(inputs: usize, most: u64) -> u64 {
+    (12 * BLOCK * inputs as u64).clamp(most.min(64 << 10), most)
 }
 
 fn to_usize(number: u64) -> usize {

@@ -101,6 +101,15 @@ def reduce(fs: FileSystem, store: Store, text: str) -> Record:
     return record
 
 
+def committed(context: Context, folder: Path) -> tuple[FileSystem, Store, Write, Record]:
+    """A store with an old day in place, and a newer one that counts and is not in place yet."""
+    store = Store(context.fs, str(folder), Part)
+    reduce(context.fs, store, "old")
+    begun, record = write(context.fs, store, "newer")
+    store.commit(record)
+    return context.fs, store, begun, record
+
+
 def texts_in_place(fs: FileSystem, store: Store) -> list[str]:
     """What a reader of the folders finds when no run is at work."""
     files = [entry.path for kind in Kind for entry in fs.list(store.folder(kind, DAY))]
@@ -162,11 +171,7 @@ def test_a_kill_before_any_change_leaves_one_whole_day_and_a_rerun_succeeds(
 def test_a_copy_that_was_cut_is_completed_and_one_that_was_complete_is_kept(
     context: Context, tmp_path: Path
 ) -> None:
-    fs = context.fs
-    store = Store(fs, str(tmp_path), Part)
-    reduce(fs, store, "old")
-    _, record = write(fs, store, "newer")
-    store.commit(record)
+    fs, store, _, record = committed(context, tmp_path)
     staging = f"{store.root}/_staging/{DAY}.{record.commit}"
     names = [part.name for part in record.files[Kind.USER]]
     for kind in Kind:
@@ -189,11 +194,7 @@ def test_a_copy_that_was_cut_is_completed_and_one_that_was_complete_is_kept(
 def test_a_committed_day_without_all_of_its_files_is_neither_put_in_place_nor_removed(
     context: Context, tmp_path: Path
 ) -> None:
-    fs = context.fs
-    store = Store(fs, str(tmp_path), Part)
-    reduce(fs, store, "old")
-    begun, record = write(fs, store, "newer")
-    store.commit(record)
+    fs, store, begun, record = committed(context, tmp_path)
     fs.remove(f"{folder_of(begun.folder, Kind.USER)}/{record.files[Kind.USER][0].name}")
     with pytest.raises(BadData, match="reduce-day --force"):
         store.publish(record)
@@ -205,11 +206,7 @@ def test_a_committed_day_without_all_of_its_files_is_neither_put_in_place_nor_re
 def test_files_beside_those_of_the_record_are_refused_once_the_day_is_in_place(
     context: Context, tmp_path: Path
 ) -> None:
-    fs = context.fs
-    store = Store(fs, str(tmp_path), Part)
-    reduce(fs, store, "old")
-    _, record = write(fs, store, "newer")
-    store.commit(record)
+    fs, store, _, record = committed(context, tmp_path)
     # The files of the old day are in place still: no error.
     assert seen(fs, store) == {"newer"}
     store.publish(record)

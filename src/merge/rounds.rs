@@ -355,6 +355,14 @@ mod tests {
     }
 
     #[test]
+    fn the_song_that_a_message_names_is_the_one_beyond_the_limit() {
+        let one = Naive::from([((1, 2), MAX_ID - 1), ((1, 3), MAX_ID)]);
+        let two = Naive::from([((1, 2), 1), ((1, 3), 1)]);
+        let text = merge(&[one, two], 5).unwrap_err().to_string();
+        assert!(text.starts_with("the count of user 1 and song 3 exceeds"), "{text}");
+    }
+
+    #[test]
     fn a_run_of_equal_keys_is_measured_whatever_its_length() {
         for length in 0..200 {
             let mut keys = vec![7; length];
@@ -364,26 +372,49 @@ mod tests {
         }
     }
 
+    /// What the merge hands out above a floor for key 3, and how many entries it has read.
+    fn merge_above(floor: u64, inputs: &[Naive], part: usize) -> (Vec<Entry>, u64) {
+        let parts = |naive| Parts { whole: batch_of(naive), part, at: None };
+        let mut merge = Merge::new(Kind::User, inputs.iter().map(parts).collect());
+        merge.set_floor(3, floor);
+        let (mut batch, mut found) = (Batch::default(), Vec::new());
+        while merge.next(&mut batch).unwrap() {
+            found.extend(batch.iter());
+        }
+        (found, merge.entries_read())
+    }
+
+    #[test]
+    fn a_song_that_may_reach_the_floor_is_summed_over_all_lists_and_others_are_left_out() {
+        // Of 200 songs, 7 and 190 have large counts; 190 is missing in the second list.
+        let list = |seven: u64, more: Option<u64>| -> Naive {
+            let once = (0..200).filter(|song| *song != 190).map(|song| ((3, song), 1));
+            let large = more.map(|count| ((3, 190), count));
+            once.chain([((3, 7), seven), ((4, 7), 1)]).chain(large).collect()
+        };
+        let inputs = [list(10, Some(19)), list(9, None), list(1, Some(1))];
+        let expected = [(3, 7, 20), (3, 190, 20), (4, 7, 3)];
+        let expected = expected.map(|(key, song, count)| Entry { key, song, count });
+        let (found, read) = merge_above(20, &inputs, 500);
+        assert_eq!((found.as_slice(), read), (&expected[..], 201 + 200 + 201));
+    }
+
     proptest! {
         #[test]
         fn above_a_floor_the_sums_are_those_of_the_whole_merge(
             inputs in prop::collection::vec(
-                prop::collection::btree_map((Just(3u64), 0u64..40), 1u64..20, 0..40), 0..5),
-            part in 1usize..9, floor in 1u64..50,
+                prop::collection::btree_map(
+                    (Just(3u64), 0u64..400),
+                    prop_oneof![30 => Just(1u64), 1 => 5u64..60], 0..300), 0..5),
+            part in 1usize..400, floor in 1u64..100,
         ) {
             let whole = merge(&inputs, part).unwrap();
-            let parts = |naive| Parts { whole: batch_of(naive), part, at: None };
-            let mut merge = Merge::new(Kind::User, inputs.iter().map(parts).collect());
-            merge.set_floor(3, floor);
-            let (mut batch, mut found) = (Batch::default(), Vec::new());
-            while merge.next(&mut batch).unwrap() {
-                found.extend(batch.iter());
-            }
+            let (found, read) = merge_above(floor, &inputs, part);
             prop_assert!(found.iter().all(|entry| whole.contains(entry)));
             let missed = whole.iter().filter(|entry| !found.contains(entry));
             prop_assert!(missed.into_iter().all(|entry| entry.count < floor));
             let entries: usize = inputs.iter().map(Naive::len).sum();
-            prop_assert_eq!(merge.entries_read(), entries as u64);
+            prop_assert_eq!(read, entries as u64);
         }
 
         #[test]

@@ -20,7 +20,7 @@ use crate::message;
 
 /// How long a run may take to stop by itself. It asks for the flag far more often (on a machine with twenty programs
 /// for two processors it ended 0.4 seconds after the signal at most), but a read from an idle pipe can last for ever.
-const GRACE: Duration = Duration::from_millis(800);
+const GRACE: Duration = Duration::from_millis(650);
 /// How long the removal of temporary files may take after that: the end is to come within a second of the signal.
 const REMOVAL: Duration = Duration::from_millis(150);
 /// How often a second signal is looked for meanwhile.

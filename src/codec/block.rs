@@ -467,6 +467,88 @@ mod tests {
     }
 
     #[test]
+    fn the_bounds_are_those_of_the_format() {
+        assert_eq!((HEADER_BYTES, MAX_BYTES), (20, 20 + 4 * (5 + 4096 * 22)));
+    }
+
+    /// The bytes of a block with this header and these columns, whether or not they make sense.
+    fn crafted(entries: u16, keys: u16, first: (u64, u64), columns: [&[u64]; 4]) -> Vec<u8> {
+        let mut bytes = [entries.to_le_bytes(), keys.to_le_bytes()].concat();
+        bytes.extend_from_slice(&first.0.to_le_bytes());
+        bytes.extend_from_slice(&first.1.to_le_bytes());
+        columns.iter().for_each(|column| rice::encode(column, &mut bytes));
+        bytes
+    }
+
+    #[test]
+    fn a_header_of_impossible_numbers_is_refused_before_anything_is_made_of_it() {
+        for (entries, keys) in [(0, 0), (0, 1), (1, 0), (2, 3), (4097, 1), (4097, 4097)] {
+            let bytes = crafted(entries, keys, (0, 0), [&[], &[0], &[0], &[0]]);
+            let text = "a block has an impossible number of entries or keys";
+            assert_eq!(decode(&bytes), Err(Corrupt(text)), "{entries} {keys}");
+        }
+        assert!(decode(&crafted(1, 1, (0, 0), [&[], &[0], &[0], &[0]])).is_ok());
+    }
+
+    #[test]
+    fn lengths_that_are_not_those_of_the_entries_are_told_apart() {
+        let of = |lengths: &[u64; 2]| {
+            decode(&crafted(3, 2, (0, 0), [&[0], lengths, &[0; 3], &[0; 3]])).map(drop)
+        };
+        assert_eq!([of(&[0, 1]), of(&[1, 0])], [Ok(()); 2]);
+        let more = Err(Corrupt("a block's keys have more entries than the block"));
+        assert_eq!([of(&[0, 2]), of(&[3, 0]), of(&[u64::MAX, 0])], [more; 3]);
+        assert_eq!(of(&[0, 0]), Err(Corrupt("a block has entries without a key")));
+    }
+
+    #[test]
+    fn a_number_beyond_the_limit_is_refused_wherever_it_is_and_however_it_wraps() {
+        let refused = |first, columns: [&[u64]; 4], what: &str| {
+            let entries = u16::try_from(columns[2].len()).unwrap();
+            let keys = u16::try_from(columns[1].len()).unwrap();
+            let Err(Corrupt(text)) = decode(&crafted(entries, keys, first, columns)) else {
+                panic!("{what} {first:?} {columns:?} was taken");
+            };
+            assert!(text.contains(what), "{text}");
+        };
+        let three = &[0; 3];
+        // Each comes before small ones, which must not hide it.
+        for gaps in [[0, 0], [u64::MAX - 2, 0], [MAX_ID, 0], [0, MAX_ID]] {
+            let first = if gaps == [0, 0] { MAX_ID } else { 5 };
+            refused((first, 0), [&gaps, three, three, three], "a key exceeds");
+        }
+        refused((1 << 63, 0), [&[0, 0], three, three, three], "a key exceeds");
+        for songs in [[0, 0, 0], [0, u64::MAX - 2, 0], [0, MAX_ID, 0], [0, 0, MAX_ID]] {
+            let first = if songs == [0; 3] { MAX_ID } else { 5 };
+            refused((0, first), [&[], &[2], &songs, three], "a song exceeds");
+        }
+        refused((0, 1 << 63), [&[0, 0], three, three, three], "a song exceeds");
+        refused((0, 0), [&[0, 0], three, &[0, 1 << 63, 0], three], "a song exceeds");
+        for counts in [[MAX_ID, 0, 0], [0, u64::MAX, 0], [1 << 63, 0, 0], [0, 0, MAX_ID]] {
+            refused((0, 0), [&[], &[2], three, &counts], "a count exceeds");
+        }
+    }
+
+    #[test]
+    fn numbers_beyond_the_limit_do_not_cancel_each_other_out() {
+        let over = 1 << 63;
+        let ok = entry(MAX_ID - 1, MAX_ID, MAX_ID);
+        for bad in [
+            entry(over, 0, 1),
+            entry(MAX_ID, over, 1),
+            entry(MAX_ID, 0, over),
+            entry(over, over, 1),
+            entry(over, 0, over),
+            entry(MAX_ID, over, over),
+        ] {
+            let batch: Batch = [ok, bad].into_iter().collect();
+            assert_eq!(encode(&batch), Err(Disorder { last: Some(ok), entry: bad }));
+        }
+        let batch: Batch = [entry(1, 1, over), entry(1, 2, over)].into_iter().collect();
+        assert_eq!(encode(&batch), Err(Disorder { last: None, entry: entry(1, 1, over) }));
+    }
+
+    #[test]
     fn disorder_repeats_zero_counts_and_large_numbers_are_refused() {
         let ok = entry(5, 5, 1);
         for bad in
@@ -514,6 +596,49 @@ mod tests {
         fn any_sorted_batch_comes_back(batch in batches()) {
             let bytes = encode(&batch).unwrap();
             prop_assert_eq!(decode(&bytes), Ok(batch));
+        }
+
+        #[test]
+        fn runs_are_the_entries_by_keys_of_the_block_and_of_any_part_of_it(
+            batch in batches(), bounds in prop::array::uniform2((0u64..22, 0u64..22)), at in 0usize..400,
+        ) {
+            let mut bytes = Vec::new();
+            let mut encoder = Encoder::default();
+            encoder.encode(&batch, 0..batch.len(), &mut bytes).unwrap();
+            let entries: Vec<Entry> = batch.iter().collect();
+            let keys = entries.chunk_by(|one, two| one.key == two.key).count();
+            prop_assert_eq!(Ok(encoder.keys()), u32::try_from(keys));
+
+            let flat = |runs: &Runs<'_>| -> Vec<Entry> {
+                let lists = runs.lists().inspect(|(_, songs, _)| assert!(!songs.is_empty()));
+                let list = |(key, songs, counts): (u64, &[u64], &[u64])| {
+                    let pairs = songs.iter().zip(counts);
+                    pairs.map(|(song, count)| entry(key, *song, *count)).collect::<Vec<_>>()
+                };
+                lists.flat_map(list).collect()
+            };
+            let mut decoder = Decoder::default();
+            let runs = decoder.decode_runs(&bytes).unwrap();
+            prop_assert_eq!(&flat(&runs), &entries);
+            prop_assert_eq!((runs.len(), runs.is_empty()), (entries.len(), false));
+            prop_assert_eq!(runs.lists().count(), keys);
+            let bits = entries.iter().fold(0, |bits, entry| bits | entry.count);
+            prop_assert_eq!(runs.bits_of_counts(), bits);
+            let position = |entry: &Entry| Position { key: entry.key, song: entry.song };
+            prop_assert_eq!(Some(runs.first()), entries.first().map(position));
+            prop_assert_eq!(Some(runs.last()), entries.last().map(position));
+            prop_assert_eq!(flat(&decoder.runs()), entries.clone());
+
+            // Between any two positions, and from an entry on.
+            let [start, end] = bounds.map(|(key, song)| Position { key, song });
+            let own = entries.get(at).map_or(start, position);
+            for range in [start..end, own..end, start..own, own..Position { key: MAX_ID, song: MAX_ID }] {
+                let part = decoder.runs().within(&range);
+                let inside = |entry: &&Entry| range.contains(&position(entry));
+                let expected: Vec<Entry> = entries.iter().filter(inside).copied().collect();
+                prop_assert_eq!((part.len(), part.is_empty()), (expected.len(), expected.is_empty()));
+                prop_assert_eq!(flat(&part), expected);
+            }
         }
 
         #[test]

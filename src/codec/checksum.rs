@@ -28,3 +28,17 @@ impl fmt::Debug for Checksum {
 pub fn digest(bytes: &[u8]) -> u128 {
     xxhash_rust::xxh3::xxh3_128(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn these_are_the_checksums_that_the_format_names() {
+        // Of the reference implementation.
+        assert_eq!(Checksum::of(b""), Checksum(0x2d06_8005_38d3_94c2));
+        assert_eq!(digest(b""), 0x99aa_06d3_0147_98d8_6001_c324_468d_497f);
+        assert_ne!(Checksum::of(b"a"), Checksum::of(b"b"));
+        assert_eq!(format!("{:?}", Checksum(0xab)), "00000000000000ab");
+    }
+}

@@ -435,6 +435,65 @@ mod tests {
         assert!(round_trip(&values) < HEADER_BYTES + 512 + 16);
     }
 
+    /// Bytes of a column whose low parts have so many bits.
+    fn bytes_at(values: &[u64], low_bits: u32) -> usize {
+        let escape = u64::from(ESCAPE);
+        let high: u64 = values.iter().map(|value| (value >> low_bits).min(escape) + 1).sum();
+        let escaped = values.iter().filter(|value| **value >> low_bits >= escape);
+        let excess = escaped.map(|value| value - (escape << low_bits));
+        let escapes: u32 =
+            excess.map(|excess| varint::encoded_bytes(64 - excess.leading_zeros())).sum();
+        let low = (values.len() * low_bits as usize).div_ceil(8);
+        HEADER_BYTES + low + usize::try_from(high.div_ceil(8)).unwrap() + escapes as usize
+    }
+
+    /// A number that looks random, of at most so many bits.
+    fn scattered(at: u64, bits: u32) -> u64 {
+        let mixed = (at + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed ^ mixed >> 29)
+            .wrapping_mul(0xbf58_476d_1ce4_e5b9)
+            .checked_shr(64 - bits)
+            .unwrap_or(0)
+    }
+
+    #[test]
+    fn low_parts_are_as_wide_as_makes_a_column_short() {
+        for bits in 0..=50 {
+            let even = (0..2000).map(|at| scattered(at, bits)).collect();
+            // Half of all have a bit less, a quarter two, and so on, as gaps have.
+            let gaps = (0..2000u64).map(|at| scattered(at, bits) >> (at + 1).trailing_zeros()).collect();
+            let rare: Vec<u64> =
+                (0..2000).map(|at| scattered(at, if at % 50 == 0 { bits } else { 2 })).collect();
+            let many: Vec<u64> =
+                (0..2000).map(|at| scattered(at, if at % 4 == 0 { bits } else { 2 })).collect();
+            for (name, values) in [("even", even), ("gaps", gaps), ("rare", rare), ("many", many)] {
+                let bytes = round_trip(&values);
+                let widths = 0..=MAX_LOW_BITS;
+                let best = widths.map(|low_bits| bytes_at(&values, low_bits)).min().unwrap();
+                assert!(
+                    bytes >= best && bytes * 100 <= best * 103,
+                    "{name} {bits}: {bytes}, {best}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn too_many_and_too_few_parts_are_told_apart() {
+        let told = |count| {
+            let mut bytes = Vec::new();
+            encode(&[0; 4], &mut bytes);
+            decode(&mut bytes.as_slice(), count, &mut Vec::new())
+        };
+        assert_eq!(told(4), Ok(()));
+        for (count, text) in [
+            (3, "a column has more high parts than values"),
+            (5, "a column has fewer high parts than values"),
+        ] {
+            assert_eq!(told(count), Err(Corrupt(text)));
+        }
+    }
+
     #[test]
     fn escapes_are_found_wherever_they_are() {
         let others = [0, 1, 11, 5, 0, 11, 3, 10];

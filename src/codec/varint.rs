@@ -96,6 +96,31 @@ mod tests {
     }
 
     #[test]
+    fn a_word_gives_the_number_in_its_lowest_bytes_or_leaves_it_to_the_slow_way() {
+        for bits in 0..=56u32 {
+            let value =
+                if bits == 0 { 0 } else { 0x00a5_5a3c_c30f_f0e7 >> (56 - bits) | 1 << (bits - 1) };
+            let mut bytes = Vec::new();
+            encode(value, &mut bytes);
+            let length = bytes.len();
+            for next in [0, 0x7f, 0x80, 0xff] {
+                bytes.resize(8, next);
+                let word = u64::from_le_bytes(*bytes.first_chunk().unwrap());
+                assert_eq!(decode_word(word), Some((value, length)), "{bits} bits, then {next:x}");
+                bytes.truncate(length);
+            }
+        }
+        // Numbers that end with an idle byte, and one that does not end.
+        for length in 1..8 {
+            let mut bytes = vec![0xff; length];
+            bytes.push(0);
+            bytes.resize(8, 0x7f);
+            assert_eq!(decode_word(u64::from_le_bytes(*bytes.first_chunk().unwrap())), None);
+        }
+        assert_eq!(decode_word(u64::MAX), None);
+    }
+
+    #[test]
     fn cut_idle_and_overlong_numbers_are_refused() {
         for bytes in [
             &[][..],

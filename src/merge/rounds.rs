@@ -355,6 +355,20 @@ mod tests {
     }
 
     #[test]
+    fn above_a_floor_too_a_sum_up_to_the_limit_is_exact_and_beyond_it_an_error() {
+        let list = |count| -> Naive {
+            (0..200).map(|song| ((3, song), if song == 7 { count } else { 1 })).collect()
+        };
+        let (found, _) = merge_above(MAX_ID, &[list(MAX_ID - 1), list(1)], 500);
+        assert_eq!(found, [Entry { key: 3, song: 7, count: MAX_ID }]);
+        let parts = |naive: &Naive| Parts { whole: batch_of(naive), part: 500, at: None };
+        let mut over = Merge::new(Kind::User, vec![parts(&list(MAX_ID)), parts(&list(1))]);
+        over.set_floor(3, MAX_ID);
+        let text = (0..3).find_map(|_| over.next(&mut Batch::default()).err()).unwrap().to_string();
+        assert!(text.starts_with("the count of user 3 and song 7 exceeds"), "{text}");
+    }
+
+    #[test]
     fn the_song_that_a_message_names_is_the_one_beyond_the_limit() {
         let one = Naive::from([((1, 2), MAX_ID - 1), ((1, 3), MAX_ID)]);
         let two = Naive::from([((1, 2), 1), ((1, 3), 1)]);

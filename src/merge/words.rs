@@ -442,6 +442,32 @@ mod tests {
     }
 
     #[test]
+    fn keys_further_apart_than_words_hold_are_packed_anew() {
+        let most = (1 << 24) - 1;
+        let lists = |distance: u64| {
+            [Naive::from([((5, 1), 1), ((5 + distance, 1), 2)]), Naive::from([((5, 2), 1)])]
+        };
+        let fits = |distance| push(&mut Words::<u64>::default(), 5, &lists(distance), 9);
+        // One distance less than the bits of a key can say: what is behind a key must be a word, too.
+        assert_eq!([fits(most - 1), fits(most), fits(1 << 40)], [true, false, false]);
+        for distance in [most - 1, most, most + 1, 1 << 40, (1 << 56) - 1] {
+            let lists = lists(distance);
+            assert_eq!(merge::<u64>(&lists, 9), Ok(Some(obvious(&lists))), "{distance}");
+        }
+    }
+
+    #[test]
+    fn words_tell_how_many_they_are_and_what_would_hold_them() {
+        let mut words = Words::<u128>::default();
+        assert!(words.is_empty() && words.len() == 0);
+        assert!(push(&mut words, 3, &[Naive::from([((3, 1), 1), ((3, 2), 1)])], 9));
+        assert!(!words.is_empty() && words.len() == 2);
+        assert!(words.would_fit::<u64>() && words.would_fit::<u128>());
+        assert!(push(&mut words, 0, &[Naive::from([((MAX_ID, 1), 1)])], 9));
+        assert!(!words.would_fit::<u64>() && words.would_fit::<u128>());
+    }
+
+    #[test]
     fn a_sum_up_to_the_limit_is_exact_and_beyond_it_an_error() {
         let of = |count| Naive::from([((3, 5), 1), ((7, 9), count)]);
         let lists = [of(MAX_ID - 2), of(1), of(1)];

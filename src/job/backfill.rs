@@ -9,11 +9,13 @@ use super::emit_window::{EmitOptions, EmitReport, emit_window};
 use super::freshness::Digests;
 use super::inspect::open_day;
 use super::known::{self, Comparison};
-use super::reduce_day::{self, IfStored, ReduceOptions, ReduceReport, reduce_inputs};
+use super::reduce_day::{
+    self, IfStored, ReduceOptions, ReduceOutcome, ReduceReport, reduce_inputs,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{self, DatedDay, DatedLogs, InputPath, Source};
 use crate::model::Day;
-use crate::store::Store;
+use crate::store::{Output, Store, finish_interrupted};
 
 /// Which logs, which days, and whether to emit.
 #[derive(Debug, Clone)]
@@ -57,6 +59,18 @@ pub enum DayOutcome {
     Reduced(Box<ReduceReport>),
     /// What went wrong.
     Failed(Error),
+}
+
+impl DayOutcome {
+    /// Whether the day's partial is, or would be, another one than before.
+    fn is_change(&self) -> bool {
+        use ReduceOutcome::{Added, Reduced, Replaced};
+        match self {
+            DayOutcome::Planned(plan) => matches!(plan, DayPlan::Reduce | DayPlan::Replace),
+            DayOutcome::Reduced(report) => matches!(report.outcome, Reduced | Replaced | Added),
+            DayOutcome::NoLogs | DayOutcome::NotReached | DayOutcome::Failed(_) => false,
+        }
+    }
 }
 
 /// What would become of a day's logs.
@@ -112,12 +126,14 @@ impl BackfillOptions {
 }
 
 /// Reduces every day whose logs are in the folder, then emits the windows of those dates that are not there or stale.
+/// Published windows of other dates that have become stale by it are warned of.
 ///
 /// A day of unchanged logs is left alone, one whose logs changed is made again, and one of which a recorded log is gone
 /// is left alone with a warning; one whose logs have fewer good rows than is stored is refused. A bad day does not stop
 /// the others. A window is emitted once its days are
 /// stored, whether by this run or before, unless it is published already, made from the same partials. A run
-/// that was stopped goes on where it was when it is started again.
+/// that was stopped goes on where it was when it is started again: also where a kill had left nothing to emit, but
+/// `latest` on an older date or an old emission on the disk.
 ///
 /// # Example
 /// ```
@@ -235,7 +251,38 @@ impl Run<'_> {
                 dated.window = window;
             }
         }
+        let output = Output::new(&emit.out);
+        if self.report.stopped.is_none() && !self.options.dry_run {
+            // Whoever holds the lock does the same.
+            let is_locked = |error: &Error| matches!(error.kind(), ErrorKind::Locked);
+            let ended = finish_interrupted(files, &output);
+            self.report.stopped = ended.err().filter(|error| !is_locked(error));
+        }
+        self.warn_of_stale(emit, &output.days(files)?, &mut digests);
         Ok(())
+    }
+
+    /// Warns of published windows outside of the range that have a day which this run changes.
+    fn warn_of_stale(&self, emit: &EmitOptions, published: &[Day], digests: &mut Digests<'_>) {
+        let days = &self.report.days;
+        let changed: BTreeSet<Day> =
+            days.iter().filter(|dated| dated.reduced.is_change()).map(|dated| dated.day).collect();
+        let is_stale = |day: &&Day| {
+            let options = EmitOptions { day: **day, ..emit.clone() };
+            let window = day.window(emit.days);
+            days.iter().all(|dated| dated.day != **day)
+                && window.iter().any(|day| changed.contains(day))
+                && digests.are_stale(&options)
+        };
+        let stale: Vec<&Day> = published.iter().filter(is_stale).collect();
+        if let [first, .., last] | [first @ last] = *stale.as_slice() {
+            let text = format!(
+                "{} published windows of {first} to {last} have days that changed: to emit them again, backfill \
+                 with --emit --from {first} --to {last}",
+                stale.len()
+            );
+            self.context.observer.warn(&text);
+        }
     }
 
     fn emit(

@@ -14,10 +14,10 @@ use crate::fs::WriteFile;
 use crate::model::{Day, Kind, RejectCounts};
 use crate::output::{FileEntry, Format, Manifest, PartialEntry, Tabular, Text, Totals, Window};
 use crate::partial::Partial;
-use crate::store::{self, BuildFolder, HashingWriter, Output, OutputLock, Store, Written};
+use crate::store::{
+    self, BuildFolder, HashingWriter, MANIFEST, Output, OutputLock, Store, Written,
+};
 
-/// The manifest's name in an emission.
-pub(super) const MANIFEST: &str = "manifest.json";
 /// A manifest of 3,660 days takes less than 1 MB; what is larger is none.
 const MOST_MANIFEST_BYTES: u64 = 16 << 20;
 
@@ -138,7 +138,7 @@ pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitRepor
     let formats = formats(context, options, &window, &missing)?;
     let output = Output::new(&options.out);
     let mut lock = OutputLock::take(context.files.as_ref(), &output)?;
-    store::check_replaceable(context.files.as_ref(), &lock, options.day, MANIFEST)?;
+    store::check_replaceable(context.files.as_ref(), &lock, options.day)?;
     check_published(context, options, &output, &window.days)?;
 
     let pool = context.pool()?;
@@ -298,7 +298,7 @@ fn check_published(
     if options.force {
         return Ok(());
     }
-    let path = output.day_folder(options.day).join(MANIFEST);
+    let path = output.manifest_path(options.day);
     let Some(published) = read_manifest(context, &path)? else { return Ok(()) };
     if published.window.days != options.days || published.top != options.top {
         return Ok(());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Context;
-use super::emit_window::{EmitOptions, MANIFEST, digest_text, read_manifest};
+use super::emit_window::{EmitOptions, digest_text, read_manifest};
 use super::inspect::open_day;
 use crate::error::Result;
 use crate::model::{Day, Kind};
@@ -54,7 +54,8 @@ impl<'a> Digests<'a> {
     pub(super) fn are_published(&mut self, options: &EmitOptions) -> bool {
         let output = Output::new(&options.out);
         let folder = output.day_folder(options.day);
-        let Ok(Some(manifest)) = read_manifest(self.context, &folder.join(MANIFEST)) else {
+        let Ok(Some(manifest)) = read_manifest(self.context, &output.manifest_path(options.day))
+        else {
             return false;
         };
         let size = |name: &str| -> Result<u64, std::io::Error> {
@@ -63,6 +64,16 @@ impl<'a> Digests<'a> {
         let whole =
             manifest.files.iter().all(|file| size(&file.name).is_ok_and(|size| size == file.bytes));
         whole && is_of(&manifest, options) && self.agree_with(&manifest, options)
+    }
+
+    /// Whether the emission that is published for these options was made from other partials than those that are
+    /// stored.
+    pub(super) fn are_stale(&mut self, options: &EmitOptions) -> bool {
+        let path = Output::new(&options.out).manifest_path(options.day);
+        match read_manifest(self.context, &path) {
+            Ok(Some(manifest)) => is_of(&manifest, options) && !self.agree_with(&manifest, options),
+            _ => false,
+        }
     }
 
     fn agree_with(&mut self, manifest: &Manifest, options: &EmitOptions) -> bool {

@@ -8,7 +8,8 @@
 //!    one under the temporary name, and `latest` still at an older date;
 //! 3. the output folder is synced: the same, after a power cut too;
 //! 4. `latest` is replaced and the output folder synced: all new. A run that was killed before this
-//!    leaves it to the next one, of any date, since `latest` goes to the newest date that is there;
+//!    leaves it to the next one, of any date, since `latest` goes to the newest emission that is there; one that
+//!    finds nothing to emit calls [`finish_interrupted`];
 //! 5. the old emission is removed: last, and only when the swap is durable.
 //!
 //! A reader that goes through the date's name meets the old folder or the new one, complete. One that
@@ -18,10 +19,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::latest::{advance_latest, check_latest};
+use super::latest::{advance_latest, behind, check_latest};
 use super::lock::OutputLock;
-use super::paths::TEMPORARY_PREFIX;
-use super::sweep::remove;
+use super::paths::{MANIFEST, Output, TEMPORARY_PREFIX};
+use super::sweep::{has_leftovers, remove};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, FileType, WriteFile, creation_error};
 use crate::model::Day;
@@ -87,7 +88,7 @@ impl Drop for BuildFolder<'_> {
         let Some(kind) = self.leftover else { return };
         if let Err(error) = remove(self.files, &self.path, kind) {
             let path = &self.path;
-            tracing::warn!(?path, %error, "cannot remove a temporary folder; the next run will");
+            tracing::warn!("cannot remove {path:?}: {error}; the next run will");
         }
     }
 }
@@ -113,28 +114,37 @@ pub fn publish_emission(lock: &mut OutputLock, day: Day, mut built: BuildFolder<
     Ok(())
 }
 
-/// Refuses to replace what is no emission: a folder without the file `mark`, which every emission has.
+/// Ends what a killed run had begun: moves `latest` and removes what lies about. Takes the lock only where there is
+/// something to do, so nothing is written to a folder in order.
+///
+/// # Errors
+/// [`ErrorKind::Locked`] where another run is at it, which ends it too; [`ErrorKind::CannotCreate`], [`ErrorKind::Io`].
+pub fn finish_interrupted(files: &dyn FileSystem, output: &Output) -> Result<()> {
+    if behind(files, output)?.is_none() && !has_leftovers(files, output.root())? {
+        return Ok(());
+    }
+    // Sweeps.
+    let lock = OutputLock::take(files, output)?;
+    advance_latest(files, lock.output())
+}
+
+/// Refuses to replace what is no emission: a folder without a manifest, which every emission has.
 ///
 /// Publishing removes what had the date's name, and that may be somebody's dated folder of logs. An
 /// empty folder may be replaced, and a link, whose target stays.
 ///
 /// # Errors
 /// [`ErrorKind::CannotCreate`], or that the folder cannot be listed.
-pub fn check_replaceable(
-    files: &dyn FileSystem,
-    lock: &OutputLock,
-    day: Day,
-    mark: &str,
-) -> Result<()> {
+pub fn check_replaceable(files: &dyn FileSystem, lock: &OutputLock, day: Day) -> Result<()> {
     let target = lock.output().day_folder(day);
     if emission_there(files, &target)? != Some(FileType::Folder) {
         return Ok(());
     }
     let entries = files.list(&target).map_err(|error| Error::io("list", error).at(&target))?;
-    if entries.is_empty() || entries.iter().any(|(name, _)| name == mark) {
+    if entries.is_empty() || entries.iter().any(|(name, _)| name == MANIFEST) {
         return Ok(());
     }
-    Err(in_the_way(&format!("a folder without {mark}, so no emission")).at(target))
+    Err(in_the_way(&format!("a folder without {MANIFEST}, so no emission")).at(target))
 }
 
 /// What an emission of the date is now: a folder, or a link that an operator left for a moved one.
@@ -175,7 +185,6 @@ fn exchange_error(error: io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::paths::Output;
     use super::super::sweep::Swept;
     use super::*;
     use crate::error::ErrorClass;
@@ -220,9 +229,11 @@ mod tests {
 
     fn build(lock: &OutputLock, text: &str) -> BuildFolder<'static> {
         let built = lock.build_folder(&OsFileSystem).unwrap();
-        let mut file = built.create_file("top.txt").unwrap();
-        file.write_all(text.as_bytes()).unwrap();
-        file.sync().unwrap();
+        for (name, text) in [("top.txt", text), (MANIFEST, "{}")] {
+            let mut file = built.create_file(name).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            file.sync().unwrap();
+        }
         built
     }
 
@@ -264,6 +275,13 @@ mod tests {
             publish(&mut lock, date, date).unwrap();
             assert_eq!(place.latest(), latest);
         }
+        // No emission: nothing to read there.
+        fs::create_dir(place.output.root().join("2022-02-02")).unwrap();
+        symlink("nowhere", place.output.root().join("2022-02-03")).unwrap();
+        fs::write(place.folder.path().join("file"), "").unwrap();
+        symlink("../file", place.output.root().join("2022-02-04")).unwrap();
+        publish(&mut lock, "2021-12-31", "").unwrap();
+        assert_eq!(place.latest(), "2022-01-01");
         fs::remove_dir_all(place.output.root().join("2022-01-01")).unwrap();
         publish(&mut lock, "2021-12-30", "").unwrap();
         assert_eq!(place.latest(), "2022-01-01", "not back, though its folder is gone");

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Output, OutputLock, Store, StoreLock, publish_day, publish_emission};
+use super::{
+    MANIFEST, Output, OutputLock, Store, StoreLock, finish_interrupted, publish_day,
+    publish_emission,
+};
 use crate::error::Result;
 use crate::fs::{
     FileStat, FileSystem, FileType, Lock, OsFileSystem, ReadFile, TemporaryFile, TemporaryName,
@@ -215,16 +218,22 @@ fn emit(files: &dyn FileSystem, root: &Path, date: &str, text: &str) -> Result<(
     let mut lock = OutputLock::take(files, &Output::new(root))?;
     let built = lock.build_folder(files)?;
     let failed = |error| crate::Error::io("write", error);
-    for name in ["countries", "users"] {
+    for name in ["countries", "users", MANIFEST] {
         let mut file = built.create_file(name)?;
         file.write_all(text.as_bytes()).and_then(|()| file.sync()).map_err(failed)?;
     }
     publish_emission(&mut lock, day(date), built)
 }
 
-/// What a next run, of an older date, must leave whatever was killed before it.
+/// What a next run must leave whatever was killed before it: one that has nothing to emit, and one of an older date.
 fn assert_next_run_makes_all_good(root: &Path, newest: &str) {
+    finish_interrupted(&OsFileSystem, &Output::new(root)).unwrap();
+    assert_in_order(root, newest);
     emit(&OsFileSystem, root, "2021-11-01", "other").unwrap();
+    assert_in_order(root, newest);
+}
+
+fn assert_in_order(root: &Path, newest: &str) {
     assert_eq!(fs::read_link(root.join("latest")).unwrap(), Path::new(newest));
     let names = OsFileSystem.list(root).unwrap();
     assert!(names.iter().all(|(name, _)| !name.to_str().unwrap().starts_with(".agg")));

@@ -1,4 +1,4 @@
-//! `OUT/latest`: a relative symbolic link to the newest date, which never goes back.
+//! `OUT/latest`: a relative symbolic link to the newest emission, which never goes back.
 
 use std::io;
 use std::path::Path;
@@ -23,23 +23,43 @@ pub(super) fn check_latest(files: &dyn FileSystem, output: &Output) -> Result<()
     read_latest(files, output).map(drop)
 }
 
-/// Points `latest` to the newest date in the output folder, unless it is at that or a newer one.
+/// Points `latest` to the newest emission in the output folder, unless it is at that or a newer one.
 ///
 /// The newest of those that are there, not the one just published: so a run that was killed before
 /// it could move the link is made good by any later one.
 pub(super) fn advance_latest(files: &dyn FileSystem, output: &Output) -> Result<()> {
-    let Some(newest) = output.days(files)?.pop() else { return Ok(()) };
+    let Some(newest) = behind(files, output)? else { return Ok(()) };
+    replace_link(files, output, newest)?;
+    sync_folder(files, output.root())
+}
+
+/// The emission that `latest` should point to and does not.
+pub(super) fn behind(files: &dyn FileSystem, output: &Output) -> Result<Option<Day>> {
+    let Some(newest) = newest_emission(files, output)? else { return Ok(None) };
     match read_latest(files, output)? {
         Latest::Date(at) if at > newest => {
             let link = output.latest_link();
-            tracing::warn!(?link, %newest, "points to a later date, which is gone; left as it is");
-            return Ok(());
+            tracing::warn!("{link:?} points to {at}, which is gone; left as it is");
+            Ok(None)
         }
-        Latest::Date(at) if at == newest => return Ok(()),
-        Latest::Date(_) | Latest::Absent | Latest::Foreign => {}
+        Latest::Date(at) if at == newest => Ok(None),
+        Latest::Date(_) | Latest::Absent | Latest::Foreign => Ok(Some(newest)),
     }
-    replace_link(files, output, newest)?;
-    sync_folder(files, output.root())
+}
+
+/// The newest dated folder that has a manifest: somebody's empty folder, or a link to a disk that is away, is none.
+fn newest_emission(files: &dyn FileSystem, output: &Output) -> Result<Option<Day>> {
+    for day in output.days(files)?.into_iter().rev() {
+        let manifest = output.manifest_path(day);
+        match files.stat(&manifest) {
+            Ok(_) => return Ok(Some(day)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // A link to a file has the name of a date.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {}
+            Err(error) => return Err(Error::io("look at", error).at(manifest)),
+        }
+    }
+    Ok(None)
 }
 
 fn read_latest(files: &dyn FileSystem, output: &Output) -> Result<Latest> {

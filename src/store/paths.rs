@@ -13,6 +13,8 @@ use crate::model::Day;
 /// The next writer sweeps such names from a store and an output folder. So whoever writes there
 /// without the lock must use another prefix.
 pub const TEMPORARY_PREFIX: &str = ".agg-tmp-";
+/// The manifest's name in an emission.
+pub const MANIFEST: &str = "manifest.json";
 
 const PARTIAL_SUFFIX: &str = ".agg";
 const REJECTS_SUFFIX: &str = ".txt";
@@ -208,13 +210,19 @@ impl Output {
         self.root.join(day.to_string())
     }
 
+    /// What an emission tells of itself, and is known by: a dated folder without it is none.
+    #[must_use]
+    pub fn manifest_path(&self, day: Day) -> PathBuf {
+        self.day_folder(day).join(MANIFEST)
+    }
+
     /// The symbolic link to the newest date's folder.
     #[must_use]
     pub fn latest_link(&self) -> PathBuf {
         self.root.join("latest")
     }
 
-    /// The dates that have an emission, ascending; none where there is no output folder.
+    /// The dates that have a folder, ascending, which may be an emission; none where there is no output folder.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`] or [`ErrorKind::Io`] where it cannot be listed.

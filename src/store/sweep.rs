@@ -1,5 +1,6 @@
 //! What a killed run left behind, removed by the next one that holds the lock.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
@@ -33,9 +34,22 @@ pub(super) fn sweep(files: &dyn FileSystem, folders: &[&Path]) -> Result<Swept> 
     Ok(swept)
 }
 
+/// Whether a sweep would find something in the folder; nothing does where there is none.
+pub(super) fn has_leftovers(files: &dyn FileSystem, folder: &Path) -> Result<bool> {
+    match files.list(folder) {
+        Ok(entries) => Ok(entries.iter().any(is_leftover)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io("list", error).at(folder)),
+    }
+}
+
+fn is_leftover((name, _): &(OsString, FileType)) -> bool {
+    name.as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes())
+}
+
 fn sweep_folder(files: &dyn FileSystem, folder: &Path, swept: &mut Swept) -> io::Result<()> {
     let mut entries = files.list(folder)?;
-    entries.retain(|(name, _)| name.as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes()));
+    entries.retain(is_leftover);
     if entries.is_empty() {
         return Ok(());
     }
@@ -48,7 +62,7 @@ fn sweep_folder(files: &dyn FileSystem, folder: &Path, swept: &mut Swept) -> io:
             Ok(()) if kind == FileType::Folder => swept.folders += 1,
             Ok(()) => swept.files += 1,
             Err(error) => {
-                tracing::warn!(?path, %error, "cannot remove a leftover; remove it by hand")
+                tracing::warn!("cannot remove {path:?}: {error}; remove it by hand")
             }
         }
     }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
@@ -139,6 +140,66 @@ fn a_window_that_lost_a_file_or_whose_partial_was_made_again_is_emitted_again() 
     // Its log of the day is in the folder no more, but what is stored counts.
     assert_eq!(told(&run)[&1], ("kept".to_owned(), Some("emitted".to_owned())));
     assert_eq!(sandbox.tops("2021-12-01").1, "1|1:1\n9|9:1\n");
+}
+
+#[test]
+fn a_run_with_nothing_to_emit_ends_what_a_killed_one_had_begun() {
+    let sandbox = logs(3);
+    let backfill = "backfill --logs logs --emit --days 1";
+    sandbox.agg(backfill).exits(0);
+    let published = identities(&sandbox);
+    let latest = sandbox.path("agg-out/latest");
+    // Killed behind the swap: the link is at the date before, the old emission is not removed. And a folder that is no
+    // emission.
+    let kill = || {
+        fs::remove_file(&latest).unwrap();
+        symlink("2021-12-02", &latest).unwrap();
+        sandbox.write("agg-out/.agg-tmp-old/top50_songs_per_user.txt", "1|1:1\n");
+    };
+    fs::create_dir(sandbox.path("agg-out/2030-01-01")).unwrap();
+    let is_in_order = || {
+        fs::read_link(&latest).unwrap() == Path::new("2021-12-03")
+            && !sandbox.exists("agg-out/.agg-tmp-old")
+    };
+    assert!(is_in_order());
+    kill();
+    sandbox.agg("backfill --logs logs --emit --days 1 --dry-run").exits(0);
+    assert!(!is_in_order(), "a dry run touches nothing");
+    let lock = fs::File::open(sandbox.path("agg-out/.out.lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    sandbox.agg(backfill).exits(0).in_no_line();
+    assert!(!is_in_order(), "that of a run which is at work");
+    drop(lock);
+    sandbox.agg(backfill).exits(0).in_no_line();
+    assert!(is_in_order());
+    let kept = |(name, _): &(String, u64)| name != "agg-out/latest";
+    let emissions = |all: Vec<(String, u64)>| all.into_iter().filter(kept).collect::<Vec<_>>();
+    assert_eq!(emissions(identities(&sandbox)), emissions(published));
+    // What cannot be mended is told.
+    fs::remove_file(&latest).unwrap();
+    sandbox.write("agg-out/latest", "a file");
+    sandbox.agg(backfill).exits(73).tells(&["latest", "no symbolic link"]);
+}
+
+#[test]
+fn published_windows_behind_the_range_that_a_changed_day_makes_stale_are_warned_of() {
+    let sandbox = logs(6);
+    let backfill = "backfill --logs logs --emit --days 3 --allow-missing";
+    sandbox.agg(backfill).exits(0).in_no_line();
+    let before = identities(&sandbox);
+    sandbox.write("logs/20211202.log", "2|2|FR\n9|9|FR\n");
+    let command = "to emit them again, backfill with --emit --from 2021-12-03 --to 2021-12-04";
+    let told = ["2 published windows of 2021-12-03 to 2021-12-04", command];
+    for ending in ["--dry-run", ""] {
+        let run = sandbox.agg(&format!("{backfill} --to 2021-12-02 {ending}"));
+        run.exits(0).tells(&told).in_one_line();
+    }
+    assert_ne!(identities(&sandbox), before);
+    // Another window is none of them.
+    sandbox.write("logs/20211202.log", "2|2|FR\n9|9|FR\n8|8|FR\n");
+    sandbox.agg(&format!("{backfill} --top 3 --to 2021-12-02")).exits(0).in_no_line();
+    sandbox.agg(&format!("{backfill} --from 2021-12-03 --to 2021-12-04")).exits(0).in_no_line();
+    assert_eq!(sandbox.tops("2021-12-04").1, "2|2:1\n3|3:1\n4|4:1\n8|8:1\n9|9:1\n");
 }
 
 #[test]

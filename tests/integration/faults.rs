@@ -8,7 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use agg::fs::{FileSystem, OsFileSystem};
-use agg::job::{Context, EmitOptions, PruneOptions, ReduceOptions, emit_window, prune, reduce_day};
+use agg::job::{
+    BackfillOptions, Context, DayOutcome, EmitOptions, PruneOptions, ReduceOptions, WindowOutcome,
+    backfill, emit_window, prune, reduce_day,
+};
 use agg::{Error, ErrorClass, ErrorKind, Result};
 use rustix::io::Errno;
 
@@ -309,6 +312,44 @@ pub(crate) fn emit(context: &Context, out: &Path, day: &str, days: u32) -> Resul
     emit_window(context, &options).map(drop)
 }
 
+/// The day's log in its dated place, as `backfill` finds it.
+pub(crate) const DATED_LOG: &str = "logs/listen-20211201.log";
+
+/// The state of a night after a log was corrected: the day and its window are those of the old one.
+pub(crate) fn corrected(sandbox: &Sandbox) {
+    small_log(sandbox, DATED_LOG, 30);
+    reduced(sandbox, DATED_LOG, DAY);
+    emitted(sandbox, DAY);
+    small_log(sandbox, DATED_LOG, 40);
+}
+
+/// Takes what is new of the logs and emits the windows, as a night does. The first thing that went wrong is the error.
+pub(crate) fn backfilled(context: &Context, folder: &Path) -> Result<()> {
+    let emit = EmitOptions {
+        days: 3,
+        allow_missing: true,
+        ..EmitOptions::new(DAY.parse().unwrap(), folder.join("agg-out"))
+    };
+    let options = BackfillOptions {
+        logs: folder.join("logs"),
+        from: None,
+        to: None,
+        reduce: ReduceOptions::default(),
+        emit: Some(emit),
+        dry_run: false,
+    };
+    let report = backfill(context, &options)?;
+    for day in report.days {
+        match (day.reduced, day.window) {
+            (DayOutcome::Failed(error), _) | (_, WindowOutcome::Failed(error)) => {
+                return Err(error);
+            }
+            _ => {}
+        }
+    }
+    report.stopped.map_or(Ok(()), Err)
+}
+
 pub(crate) fn emitted(sandbox: &Sandbox, day: &str) {
     let context = context_over(Arc::new(OsFileSystem), &sandbox.path(""), 1 << 20, 1);
     unlocked(|| emit(&context, &sandbox.path(""), day, 3));
@@ -406,6 +447,16 @@ fn a_replaced_emission_of_several_passes_that_fails_anywhere_is_the_old_one_or_t
     let scene = Scene::new(&sandbox, 200 << 10, &job);
     let spills = |call: &&Call| call.operation == Operation::CreateTemporary;
     assert_eq!(scene.calls.iter().filter(spills).count(), 1, "{:#?}", scene.calls);
+    disturb(&scene);
+}
+
+#[test]
+fn a_night_after_a_correction_that_fails_anywhere_is_made_good_by_the_same_night_again() {
+    let sandbox = Sandbox::new();
+    corrected(&sandbox);
+    let job = |context: &Context| backfilled(context, &sandbox.path(""));
+    let scene = Scene::new(&sandbox, 1 << 20, &job);
+    assert_ne!(scene.before, scene.after);
     disturb(&scene);
 }
 

@@ -11,7 +11,10 @@ use std::process::Command;
 use agg::job::Context;
 use agg::{ErrorClass, Result};
 
-use crate::faults::{Scene, add, emit, emitted, prune_most, reduce, reduced, small_log};
+use crate::faults::{
+    DATED_LOG, Scene, add, backfilled, corrected, emit, emitted, prune_most, reduce, reduced,
+    small_log,
+};
 use crate::faulty::{Call, Faulty, Operation};
 use crate::harness::{DAY, Sandbox};
 use crate::library::context_over;
@@ -31,12 +34,23 @@ enum Job {
     Add,
     Emit,
     EmitAgain,
+    Backfill,
+    BackfillNew,
     Prune,
 }
 
 impl Job {
-    const ALL: [Job; 7] =
-        [Job::Reduce, Job::Replace, Job::Spill, Job::Add, Job::Emit, Job::EmitAgain, Job::Prune];
+    const ALL: [Job; 9] = [
+        Job::Reduce,
+        Job::Replace,
+        Job::Spill,
+        Job::Add,
+        Job::Emit,
+        Job::EmitAgain,
+        Job::Backfill,
+        Job::BackfillNew,
+        Job::Prune,
+    ];
 
     fn memory(self) -> u64 {
         if self == Job::Spill { 200 << 10 } else { MEMORY }
@@ -64,6 +78,12 @@ impl Job {
                 emitted(sandbox, "2021-11-30");
                 reduced(sandbox, "new.log", DAY);
             }
+            Job::Backfill => corrected(sandbox),
+            Job::BackfillNew => {
+                reduced(sandbox, "old.log", "2021-11-30");
+                emitted(sandbox, "2021-11-30");
+                small_log(sandbox, DATED_LOG, 40);
+            }
             Job::EmitAgain => {
                 reduced(sandbox, "old.log", DAY);
                 emitted(sandbox, DAY);
@@ -79,6 +99,7 @@ impl Job {
             }
             Job::Add => add(context, &folder.join("new.log"), DAY),
             Job::Emit | Job::EmitAgain => emit(context, folder, DAY, 3),
+            Job::Backfill | Job::BackfillNew => backfilled(context, folder),
             Job::Prune => prune_most(context),
         }
     }
@@ -182,4 +203,14 @@ fn an_emission_that_is_killed_anywhere_is_nothing_or_the_window() {
 #[test]
 fn a_second_emission_that_is_killed_anywhere_is_the_old_window_or_the_new_one() {
     kill_each(Job::EmitAgain);
+}
+
+#[test]
+fn a_night_after_a_correction_that_is_killed_anywhere_is_made_good_by_the_same_night_again() {
+    kill_each(Job::Backfill);
+}
+
+#[test]
+fn a_night_with_a_new_day_that_is_killed_anywhere_is_made_good_by_the_same_night_again() {
+    kill_each(Job::BackfillNew);
 }

@@ -70,7 +70,7 @@ pub(super) fn open_day(context: &Context, store: &Store, day: Day) -> Result<Opt
 }
 
 /// As [`open_day`], for a day that must be there.
-fn open_stored(context: &Context, day: Day) -> Result<Partial> {
+pub(super) fn open_stored(context: &Context, day: Day) -> Result<Partial> {
     let store = Store::new(&context.store);
     let hint =
         format!("'agg list' tells which days are stored, 'agg reduce-day' makes that of {day}");

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Context;
+use super::inspect::open_stored;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Day;
 use crate::store::{self, Store, StoreLock};
@@ -85,7 +86,8 @@ pub struct PruneReport {
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] for fewer than [`PruneOptions::LEAST_DAYS`], [`ErrorKind::Missing`] where there is no
-/// store, [`ErrorKind::FutureDay`], [`ErrorKind::Locked`], [`ErrorKind::Io`]. What went before an error is gone.
+/// store, [`ErrorKind::FutureDay`], a newest partial that cannot be opened, [`ErrorKind::Locked`], [`ErrorKind::Io`].
+/// What went before an error is gone.
 pub fn prune(context: &Context, options: &PruneOptions) -> Result<PruneReport> {
     if options.keep_days < PruneOptions::LEAST_DAYS {
         let (days, least) = (options.keep_days, PruneOptions::LEAST_DAYS);
@@ -109,6 +111,8 @@ pub fn prune(context: &Context, options: &PruneOptions) -> Result<PruneReport> {
         });
     };
     refuse_future(&store, newest, today())?;
+    // Days are counted from it, so it must be one: a stray file of its name would take all others with it.
+    open_stored(context, newest)?;
     let back = i64::from(options.keep_days) - 1;
     let keep_from = newest.plus_days(-back).or_else(|| Day::new(1970, 1, 1)).unwrap_or(newest);
     let is_old = |day: &&Day| **day < keep_from;

@@ -127,6 +127,29 @@ fn without_a_store_nothing_is_made_and_without_a_day_nothing_goes() {
 }
 
 #[test]
+fn a_newest_file_that_is_no_partial_of_its_day_keeps_all_others() {
+    let sandbox = stored(&DAYS);
+    let before = days(&sandbox);
+    // Some other file, an empty one, another day's partial, and one that was moved to a disk which is away.
+    let stray = partial(&sandbox, "2022-03-03");
+    for bytes in
+        [Some(&b"no partial"[..]), Some(b""), Some(&sandbox.read(partial(&sandbox, DAY))), None]
+    {
+        match bytes {
+            Some(bytes) => fs::write(&stray, bytes).unwrap(),
+            None => symlink("/nowhere/2022-03-03.agg", &stray).unwrap(),
+        }
+        for line in ["prune --dry-run", "prune"] {
+            let run = sandbox.agg(line).exits(if bytes.is_some() { 65 } else { 66 });
+            run.tells(&["2022-03-03.agg"]).in_one_line();
+        }
+        fs::remove_file(&stray).unwrap();
+        assert_eq!(days(&sandbox), before);
+    }
+    sandbox.agg("prune").exits(0);
+}
+
+#[test]
 fn a_day_of_the_future_keeps_all_others() {
     let sandbox = Sandbox::new();
     for day in ["2021-01-01", "2021-12-01", "2190-01-01"] {

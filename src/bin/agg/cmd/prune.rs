@@ -32,14 +32,10 @@ pub(crate) struct Arguments {
     dry_run: bool,
 }
 
-/// Settings of a night may hold `all`, which is more days than there are, and nothing, which is the default.
+/// `all` is more days than there are. Nothing is an error, not the default: a shell's variable that is not set must not
+/// remove days.
 fn keep_days(typed: &str) -> Result<u32, String> {
-    let days = match typed {
-        "" => PruneOptions::DEFAULT_DAYS,
-        "all" => u32::MAX,
-        typed => cli::days(typed)?,
-    };
-    match days {
+    match if typed == "all" { u32::MAX } else { cli::days(typed)? } {
         few if few < PruneOptions::LEAST_DAYS => Err("too few: the least is 15".to_owned()),
         days => Ok(days),
     }
@@ -66,8 +62,7 @@ mod tests {
         }
         assert!(arguments!(Prune, "prune --dry-run").dry_run);
         assert_eq!(arguments!(Prune, "prune --keep-days all").keep_days, u32::MAX);
-        assert_eq!(super::keep_days(""), Ok(35));
-        for wrong in ["14", "0d", "ALL", "-1", "d", "35days", "1.5", "99999999999"] {
+        for wrong in ["", "14", "0d", "ALL", "-1", "d", "35days", "1.5", "99999999999"] {
             let refusal = typed(&format!("prune --keep-days={wrong}")).unwrap_err();
             assert!(refusal.contains(&format!("'{wrong}'")), "{refusal}");
         }

@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::input::{self, InputPath, Source};
 use crate::model::{Day, InputFacts, RejectCounts};
 use crate::partial::{Finished, Metadata};
+use crate::row::ShownRejects;
 use crate::store::{self, Store, StoreLock};
 
 /// What to reduce, and what to refuse.
@@ -201,8 +202,9 @@ pub(super) fn reduce_inputs(
             base = Some(Base::new(context, &lock, partial)?);
         } else {
             let comparison = known::compare(context, partial.metadata(), source)?;
-            if let Some(outcome) = untouched(context, &store, day, if_stored, comparison)? {
-                return Ok(report(&store, partial.metadata(), partial.bytes(), outcome));
+            let metadata = partial.metadata();
+            if let Some(outcome) = untouched(context, &store, metadata, if_stored, comparison)? {
+                return Ok(report(&store, metadata, partial.bytes(), outcome));
             }
             no_fewer_than = Some(partial.metadata().accepted());
             source = open()?;
@@ -212,6 +214,7 @@ pub(super) fn reduce_inputs(
         Counting { context, options, day, inputs, source: &source, lock: &lock, no_fewer_than };
     let Done { partial: finished, rejects, rows, spilled_runs } = counting.count(base)?;
     let Finished { sink, bytes, metadata, .. } = finished;
+    warn_of_repeats(context, &store, &metadata);
     context
         .phase(Phase::Publish, Some(2), || store::publish_day(files, &lock, day, rejects, sink))?;
     let report = report(&store, &metadata, bytes, outcome);
@@ -222,22 +225,14 @@ pub(super) fn reduce_inputs(
 fn untouched(
     context: &Context,
     store: &Store,
-    day: Day,
+    metadata: &Metadata,
     if_stored: IfStored,
     comparison: Comparison,
 ) -> Result<Option<ReduceOutcome>> {
+    let day = metadata.day;
     match comparison {
         Comparison::Same => {
-            let rejects = store.rejects_path(day);
-            if context
-                .files
-                .stat(&rejects)
-                .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-            {
-                let text =
-                    format!("{rejects:?} is gone: to write it again, reduce {day} with --force");
-                context.observer.warn(&text);
-            }
+            warn_of_rejects(context, store, metadata);
             Ok(Some(ReduceOutcome::Unchanged))
         }
         _ if if_stored == IfStored::Refuse => Err(ErrorKind::DayExists(day).into()),
@@ -246,6 +241,46 @@ fn untouched(
         Comparison::Gone { names, further } => {
             context.observer.warn(&gone(day, &names, further));
             Ok(Some(ReduceOutcome::Kept))
+        }
+    }
+}
+
+/// Warns of a rejects file that does not show what the day's partial has counted, and that alone.
+fn warn_of_rejects(context: &Context, store: &Store, metadata: &Metadata) {
+    let (files, day) = (context.files.as_ref(), metadata.day);
+    let path = store.rejects_path(day);
+    let is_gone = files.stat(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    // Of what is larger, the lines cannot be all.
+    let file = store.read_rejects(files, day, ShownRejects::MOST_BYTES + 1).unwrap_or_default();
+    let shown = ShownRejects::of(&file, &metadata.inputs, &metadata.rejects);
+    let trouble = match shown {
+        _ if is_gone => "is gone",
+        // There are no lines for days that were imported.
+        None if metadata.is_of_tables() || file.is_empty() => return,
+        Some(shown) if shown.text().len() == file.len() => return,
+        _ => "shows rows that are not in the day, of a run that was refused",
+    };
+    let text = format!("{path:?} {trouble}: to write it again, reduce {day} with --force");
+    context.observer.warn(&text);
+}
+
+/// Warns of a log that is in the day before or behind too, as after an export that failed: both days count it.
+fn warn_of_repeats(context: &Context, store: &Store, metadata: &Metadata) {
+    let day = metadata.day;
+    for other in [-1, 1].into_iter().filter_map(|days| day.plus_days(days)) {
+        // One that cannot be read is told when it is needed.
+        let Ok(Some(partial)) = open_day(context, store, other) else { continue };
+        let logs = &partial.metadata().inputs;
+        let mut repeated = metadata
+            .inputs
+            .iter()
+            .filter(|input| input.rows > 0 && logs.iter().any(|log| log.digest == input.digest));
+        if let Some(input) = repeated.next() {
+            let name = String::from_utf8_lossy(&input.name);
+            let text = format!(
+                "{day}: {name:?} has the content of a log of {other}, and is counted for both days: was it copied by mistake?"
+            );
+            context.observer.warn(&text);
         }
     }
 }

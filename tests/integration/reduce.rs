@@ -176,6 +176,7 @@ fn an_empty_day_is_a_day_unless_rows_are_asked_for() {
     // An empty log beside one with rows is nothing to speak of, on top of such a one neither.
     sandbox.write("rows.log", "1|1|FR\n");
     sandbox.agg("reduce-day --date 2021-12-02 day.log rows.log").exits(0).in_no_line();
+    sandbox.write("rows.log", "2|1|FR\n");
     sandbox.agg("reduce-day --date 2021-12-03 rows.log").exits(0);
     sandbox.agg("reduce-day --date 2021-12-03 --add day.log").exits(0).in_no_line();
     // A row that is corrupt is a row.
@@ -266,4 +267,22 @@ fn a_ratio_exactly_at_the_limit_is_within_it_also_where_no_binary_fraction_is_th
     sandbox.write("day-20211201.log", rows);
     sandbox.agg("reduce-day --max-reject-ratio 0.28 day-20211201.log").exits(65);
     sandbox.agg("reduce-day --max-reject-ratio 0.29 day-20211201.log").exits(0);
+}
+
+#[test]
+fn a_log_that_comes_again_under_the_next_date_is_counted_and_warned_of() {
+    let sandbox = Sandbox::new();
+    sandbox.write("20211201.log", "1|1|FR\n");
+    sandbox.write("20211202.log.gz", gz("1|1|FR\n"));
+    sandbox.write("20211204.log", "1|1|FR\n");
+    sandbox.agg("reduce-day 20211201.log").exits(0).in_no_line();
+    let again = sandbox.agg("reduce-day 20211202.log.gz").exits(0).in_one_line();
+    again.tells(&["2021-12-02", "20211202.log.gz", "a log of 2021-12-01", "counted for both days"]);
+    // Not of days further apart, nor of logs without rows.
+    sandbox.agg("reduce-day 20211204.log").exits(0).in_no_line();
+    for day in ["20211210", "20211211"] {
+        sandbox.write(format!("{day}.log"), "");
+        let run = sandbox.agg(&format!("reduce-day {day}.log")).exits(0);
+        assert!(!run.stderr.contains("both days"), "{run:?}");
+    }
 }

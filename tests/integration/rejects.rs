@@ -77,3 +77,25 @@ fn logs_stand_in_the_order_of_the_inputs() {
     let of = |name: &str| format!("{name}:2: field_count: {name}\n{name}:3: blank: \n");
     assert_eq!(sandbox.rejects(DAY), of("a.log") + &of("b.log") + &of("c.log"));
 }
+
+#[test]
+fn a_file_that_does_not_show_the_day_is_warned_of_until_the_day_is_made_again() {
+    let sandbox = Sandbox::new();
+    let good = "1|1|FR\n".repeat(20) + "no row\n";
+    let reduce = |log: &str| {
+        sandbox.write("20211201.log", log);
+        sandbox.agg("reduce-day 20211201.log")
+    };
+    reduce(&good).exits(0);
+    reduce(&good).exits(0).in_no_line();
+    // A refused run shows its own rows; then the good log comes back.
+    sandbox.write("logs/20211201.log", "no row\nno row\n");
+    sandbox.agg("reduce-day --force logs/20211201.log").exits(65);
+    let told = ["2021-12-01.txt", "of a run that was refused", "reduce 2021-12-01 with --force"];
+    reduce(&good).exits(0).tells(&told).in_one_line();
+    std::fs::remove_file(sandbox.path("agg-store/rejects/2021-12-01.txt")).unwrap();
+    reduce(&good).exits(0).tells(&["2021-12-01.txt", "is gone"]).in_one_line();
+    sandbox.agg("reduce-day --force 20211201.log").exits(0).in_no_line();
+    reduce(&good).exits(0).in_no_line();
+    assert_eq!(sandbox.rejects(DAY), "20211201.log:21: field_count: no row\n");
+}

@@ -20,8 +20,11 @@ use crate::fs::{FileSystem, FileType, creation_error};
 pub fn publish_report(files: &dyn FileSystem, path: &Path, page: &[u8]) -> Result<()> {
     let refused = |why: io::Error| Error::from(ErrorKind::CannotCreate(why)).at(path);
     let name = path.file_name().ok_or_else(|| refused(io::ErrorKind::IsADirectory.into()))?;
-    if files.stat(path).is_ok_and(|stat| stat.file_type == FileType::Other) {
-        // A rename would put the page in the place of /dev/null.
+    // A rename would put the page in the place of /dev/null, or of /dev/stdout, also where that leads to a file.
+    let leads_to_device = files
+        .read_link(path)
+        .is_ok_and(|target| ["/proc", "/dev"].iter().any(|devices| target.starts_with(devices)));
+    if leads_to_device || files.stat(path).is_ok_and(|stat| stat.file_type == FileType::Other) {
         let why = "it is a device or a pipe: write to standard output with '-'";
         return Err(refused(io::Error::other(why)));
     }
@@ -111,5 +114,10 @@ mod tests {
             assert_eq!(error.class(), ErrorClass::CannotCreate, "{error}");
         }
         assert_eq!(OsFileSystem.list(folder.path()).unwrap(), []);
+        // Where standard output is a file, such a link leads to a file.
+        let link = folder.path().join("stdout");
+        std::os::unix::fs::symlink("/proc/self/fd/1", &link).unwrap();
+        assert_eq!(publish(&link, "page").unwrap_err().class(), ErrorClass::CannotCreate);
+        assert!(fs::read_link(&link).is_ok());
     }
 }

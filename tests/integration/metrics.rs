@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, symlink};
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 
-use crate::harness::{DAY, Sandbox};
+use crate::harness::{DAY, Sandbox, spawn};
 
 /// The samples of a file by name and labels. Each metric has its help and its type before its first sample.
 fn samples(sandbox: &Sandbox, file: &str) -> BTreeMap<String, f64> {
@@ -110,19 +114,60 @@ fn a_run_that_fails_keeps_the_time_of_the_last_success() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_told_and_never_written_through_a_link() {
+fn a_file_that_cannot_be_written_is_told_before_the_work_and_never_written_through_a_link() {
     let sandbox = Sandbox::new();
     sandbox.write("20211201.log", "1|1|FR\n");
     let run = sandbox.agg("reduce-day --metrics gone/m.prom 20211201.log").exits(73);
     run.tells(&["gone/m.prom"]).in_one_line();
-    assert!(sandbox.has_partial(DAY), "the day itself is well");
-    let run = sandbox.agg("reduce-day --metrics gone/m.prom gone.log").exits(66);
-    assert_eq!(run.stderr.lines().count(), 2, "its own error too: {run:?}");
-    sandbox.write("target", "mine");
+    assert!(!sandbox.exists("agg-store"), "the work has not begun");
+    let other = "# HELP agg_other Of somebody else.\n";
+    sandbox.write("target", other);
     symlink("target", sandbox.path("m.prom")).unwrap();
     sandbox.agg("reduce-day --metrics m.prom 20211201.log").exits(0);
-    assert_eq!(sandbox.text("target"), "mine");
+    assert_eq!(sandbox.text("target"), other);
     assert!(success(&sandbox, "m.prom", "reduce-day").is_some());
+}
+
+#[test]
+fn a_file_that_cannot_be_written_any_more_fails_the_run_and_spares_the_day() {
+    let sandbox = Sandbox::new();
+    for (log, code, lines) in [("1|1|FR\n", 73, 1), ("no row\n", 65, 2)] {
+        fs::create_dir(sandbox.path("sub")).unwrap();
+        let mut command = sandbox.command();
+        command.args(["reduce-day", "--force", "--date", DAY, "--metrics", "sub/m.prom", "-"]);
+        let mut child = spawn(command.stdin(Stdio::piped()));
+        while !sandbox.exists("agg-store/tmp") {
+            thread::sleep(Duration::from_millis(2));
+        }
+        fs::remove_dir(sandbox.path("sub")).unwrap();
+        child.stdin.take().unwrap().write_all(log.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains("sub/m.prom") && told.lines().count() == lines, "{told}");
+        assert_eq!(sandbox.has_partial(DAY), code == 73);
+        fs::remove_dir_all(sandbox.path("agg-store")).unwrap();
+    }
+}
+
+#[test]
+fn what_is_no_file_of_metrics_is_never_replaced() {
+    let sandbox = Sandbox::new();
+    sandbox.write("20211201.log", "1|1|FR\n");
+    sandbox.write("binary", [0xff, 0, 1]);
+    symlink("/proc/self/fd/1", sandbox.path("out")).unwrap();
+    symlink("/dev/null", sandbox.path("null")).unwrap();
+    symlink("20211201.log", sandbox.path("link")).unwrap();
+    for name in ["20211201.log", "binary", "out", "null", "link"] {
+        let before = fs::symlink_metadata(sandbox.path(name)).unwrap().ino();
+        let run = sandbox.agg(&format!("reduce-day --metrics {name} 20211201.log"));
+        run.exits(73).in_one_line().tells(&[name]);
+        assert_eq!(fs::symlink_metadata(sandbox.path(name)).unwrap().ino(), before, "{name}");
+    }
+    assert!(!sandbox.exists("agg-store"));
+    sandbox.write("empty", "");
+    sandbox.agg("reduce-day --metrics empty 20211201.log").exits(0);
+    assert!(success(&sandbox, "empty", "reduce-day").is_some());
 }
 
 #[test]

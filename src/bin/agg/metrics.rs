@@ -13,7 +13,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use agg::fs::{FileSystem, OsFileSystem, creation_error};
+use agg::fs::{FileSystem, OsFileSystem, TemporaryFile, creation_error};
 use agg::job::{BackfillReport, DayOutcome, EmitReport, ReduceReport, WindowOutcome};
 use agg::model::RejectCounts;
 use agg::{Day, Error};
@@ -141,6 +141,7 @@ pub(crate) fn recorded(
     let Some(path) = &arguments.file else { return run(&mut facts) };
     // Before hours of work, not after them.
     let before = former(path).map_err(|error| creation_error(error).at(path))?;
+    drop(beside(path)?);
     let outcome = run(&mut facts);
     let exit = outcome.as_ref().map_or_else(Exit::of, |exit| *exit);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -157,27 +158,33 @@ pub(crate) fn recorded(
     }
 }
 
-/// What the file has that will be replaced: nothing where there is none or cannot be read. A link is replaced too.
+/// What the file has that will be replaced: nothing where there is none or it is empty. A link to a file is replaced
+/// too, and what it leads to stays.
 ///
-/// Whatever is no file of metrics is refused: a pipe would be waited for, and a device would be lost.
+/// Whatever is no file of metrics is refused: a pipe would be waited for, a device or `/dev/stdout` would be lost, and so
+/// would a log whose name was typed in the wrong place.
 fn former(path: &Path) -> io::Result<String> {
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(String::new()) };
     let refusal = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     if found.is_symlink() {
-        let leads_to_file =
-            fs::metadata(path).is_ok_and(|target| target.is_file() && target.len() <= MOST_BYTES);
-        if !leads_to_file {
-            return Ok(String::new());
+        let target = fs::read_link(path)?;
+        if ["/proc", "/dev"].iter().any(|devices| target.starts_with(devices)) {
+            return refusal("a link of the system");
         }
-    } else if !found.is_file() {
+    }
+    let Ok(found) = fs::metadata(path) else { return Ok(String::new()) };
+    if !found.is_file() {
         return refusal("not a regular file");
     } else if found.len() > MOST_BYTES {
         return refusal("over 64 KiB, so no file of metrics");
     }
-    let mut text = String::new();
-    let read =
-        fs::File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text));
-    Ok(read.map(|_| text).unwrap_or_default())
+    let mut bytes = Vec::new();
+    // One that may not be read can still be replaced.
+    let read = fs::File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes));
+    match String::from_utf8(bytes) {
+        Ok(text) if read.is_err() || text.is_empty() || text.starts_with("# HELP agg_") => Ok(text),
+        _ => refusal("no file of metrics: remove it, or name another one"),
+    }
 }
 
 /// The value of a sample in an older file, in seconds since 1970.
@@ -186,12 +193,16 @@ fn sample(before: &str, name: &str, command: &str) -> Option<u64> {
     before.lines().find_map(|line| line.strip_prefix(&label)?.parse().ok())
 }
 
-fn write(path: &Path, text: &str) -> agg::Result<()> {
+/// A temporary file in the same folder.
+fn beside(path: &Path) -> agg::Result<Box<dyn TemporaryFile>> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    let mut file = OsFileSystem
-        .create_temporary(folder, agg::store::TEMPORARY_PREFIX)
-        .map_err(|error| creation_error(error).at(path))?;
+    let created = OsFileSystem.create_temporary(folder, agg::store::TEMPORARY_PREFIX);
+    created.map_err(|error| creation_error(error).at(path))
+}
+
+fn write(path: &Path, text: &str) -> agg::Result<()> {
+    let mut file = beside(path)?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync());
     written.map_err(|error| Error::io("write", error).at(path))?;
     file.persist(path).map_err(|error| creation_error(error).at(path))

@@ -221,7 +221,7 @@ fn feed(child: &mut Child) -> thread::JoinHandle<()> {
 
 #[test]
 fn a_signal_ends_a_run_soon_and_nothing_is_published() {
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         let sandbox = reduced();
         let mut command = sandbox.command();
         command.args(["reduce-day", "--date", "2021-12-02", "-"]).stdin(Stdio::piped());
@@ -237,6 +237,23 @@ fn a_signal_ends_a_run_soon_and_nothing_is_published() {
         assert_eq!(sandbox.names("agg-store/partials"), ["2021-12-01.agg"]);
         sandbox.agg_reading(b"1|1|FR\n", "reduce-day --date 2021-12-02 -").exits(0);
     }
+}
+
+#[test]
+fn a_run_that_nohup_started_outlives_its_terminal() {
+    let sandbox = Sandbox::new();
+    let agg = sandbox.command().get_program().to_owned();
+    let mut command = std::process::Command::new("nohup");
+    command.arg(agg).args(["reduce-day", "--date", DAY, "-"]).current_dir(sandbox.path(""));
+    let mut child = spawn(command.stdin(Stdio::piped()));
+    while !sandbox.exists("agg-store/tmp") {
+        thread::sleep(Duration::from_millis(2));
+    }
+    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    thread::sleep(Duration::from_millis(20));
+    child.stdin.take().unwrap().write_all(b"1|1|FR\n").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(sandbox.has_partial(DAY));
 }
 
 #[test]

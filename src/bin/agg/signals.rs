@@ -1,8 +1,9 @@
-//! SIGINT and SIGTERM raise a flag that jobs ask for; a run that does not end soon is ended.
+//! SIGINT, SIGTERM and SIGHUP raise a flag that jobs ask for; a run that does not end soon is ended.
 //!
 //! Ending at once is always safe: whatever is published appears by a rename. Temporary files are removed first, as far
 //! as the disk does it soon; half an emission, and what a stuck disk keeps, is swept by a later run.
 
+use std::fs;
 use std::io;
 use std::process;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use agg::{Error, ErrorKind};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::exit::Exit;
@@ -23,6 +24,9 @@ use crate::message;
 const GRACE: Duration = Duration::from_millis(650);
 /// How long the removal of temporary files may take after that: the end is to come within a second of the signal.
 const REMOVAL: Duration = Duration::from_millis(150);
+/// Signals that come so soon after the first say the same once more: a terminal's Ctrl-C reaches a script and its
+/// program, and the script passes it on.
+const SAME: Duration = Duration::from_millis(200);
 /// How often a second signal is looked for meanwhile.
 const STEP: Duration = Duration::from_millis(20);
 
@@ -31,8 +35,11 @@ pub(crate) fn watch() -> io::Result<Arc<AtomicI32>> {
     let stop = Arc::new(AtomicI32::new(0));
     let flag = Arc::clone(&stop);
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    if !is_hangup_ignored() {
+        signals.add_signal(SIGHUP)?;
+    }
     let end_when_told = move || {
-        if let Some(signal) = wait(&mut signals, &flag, GRACE) {
+        if let Some(signal) = wait(&mut signals, &flag, GRACE, SAME) {
             remove_temporaries();
             message::line(&Error::from(ErrorKind::Interrupted(signal)).to_string());
             process::exit(Exit::Signal(signal).code().into());
@@ -41,6 +48,18 @@ pub(crate) fn watch() -> io::Result<Arc<AtomicI32>> {
     let thread = thread::Builder::new().name("signals".to_owned()).stack_size(128 << 10);
     thread.spawn(end_when_told)?;
     Ok(stop)
+}
+
+/// Whether the run was started by `nohup`, or by who else wants it to outlive a terminal.
+fn is_hangup_ignored() -> bool {
+    fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, SIGHUP))
+}
+
+/// Whether a signal is among those that a process ignores, as its `/proc/PID/status` tells: a mask in hexadecimal.
+fn ignores(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// Removes the temporary files, and waits for that no longer than it should take.
@@ -60,13 +79,14 @@ fn remove_temporaries() {
 
 /// Raises the flag at the first signal; returns when the process has to be ended from here, by which
 /// signal. None when there are no more signals to wait for.
-fn wait(signals: &mut Signals, stop: &AtomicI32, grace: Duration) -> Option<i32> {
+fn wait(signals: &mut Signals, stop: &AtomicI32, grace: Duration, same: Duration) -> Option<i32> {
     let first = signals.forever().next()?;
     stop.store(first, Ordering::Relaxed);
     let raised = Instant::now();
     while raised.elapsed() < grace {
-        if let Some(second) = signals.pending().next() {
-            return Some(second);
+        match signals.pending().next() {
+            Some(second) if raised.elapsed() >= same => return Some(second),
+            _ => {}
         }
         thread::sleep(STEP);
     }
@@ -81,11 +101,12 @@ mod tests {
     use super::*;
 
     /// Raises the first signal, and once the flag is up the second; returns the flag and the end.
-    fn raised(first: i32, second: Option<i32>, grace: Duration) -> (i32, Option<i32>) {
+    fn raised(first: i32, second: Option<i32>, grace: u64, same: u64) -> (i32, Option<i32>) {
+        let [grace, same] = [grace, same].map(Duration::from_millis);
         let stop = AtomicI32::new(0);
         let mut signals = Signals::new([first].into_iter().chain(second)).unwrap();
         let end = thread::scope(|scope| {
-            let waiting = scope.spawn(|| wait(&mut signals, &stop, grace));
+            let waiting = scope.spawn(|| wait(&mut signals, &stop, grace, same));
             raise(first).unwrap();
             while stop.load(Ordering::Relaxed) == 0 {
                 thread::sleep(Duration::from_millis(1));
@@ -100,8 +121,17 @@ mod tests {
 
     #[test]
     fn the_first_signal_raises_the_flag_and_the_second_or_the_end_of_grace_ends_the_process() {
-        let long = Duration::from_secs(60);
-        assert_eq!(raised(SIGUSR1, Some(SIGUSR2), long), (SIGUSR1, Some(SIGUSR2)));
-        assert_eq!(raised(SIGUSR1, None, Duration::ZERO), (SIGUSR1, Some(SIGUSR1)));
+        assert_eq!(raised(SIGUSR1, Some(SIGUSR2), 60_000, 0), (SIGUSR1, Some(SIGUSR2)));
+        assert_eq!(raised(SIGUSR1, None, 0, 0), (SIGUSR1, Some(SIGUSR1)));
+        // Too soon to be another one.
+        assert_eq!(raised(SIGUSR1, Some(SIGUSR2), 100, 60_000), (SIGUSR1, Some(SIGUSR1)));
+    }
+
+    #[test]
+    fn what_a_process_ignores_is_read_from_its_status() {
+        let status = |mask| format!("Name:\tagg\nSigBlk:\t0000000000000001\nSigIgn:\t{mask}\n");
+        assert!(ignores(&status("0000000000001001"), SIGHUP));
+        assert!(!ignores(&status("0000000000001000"), SIGHUP));
+        assert!(!ignores(&status("?"), SIGHUP) && !ignores("", SIGHUP));
     }
 }

@@ -1,12 +1,18 @@
 //! The log of a run on standard error: nothing but warnings unless `-v` asks for more.
 
 use std::env;
+use std::fmt;
 use std::io::{self, IsTerminal};
 
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::fmt::time;
+use tracing::subscriber::set_global_default;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, time};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::cli::Common;
+use crate::message;
 use crate::progress::{Progress, SuspendingStderr};
 
 /// Starts the log; `-q` leaves errors, `-v` adds what a run does, `-vv` and more how.
@@ -19,10 +25,33 @@ pub(crate) fn start(common: &Common, progress: &Progress) {
         .with_timer(time::uptime())
         .with_target(common.verbose > 1)
         // A log that cannot be written must not end the run.
-        .log_internal_errors(false)
-        .finish();
+        .log_internal_errors(false);
     // Fails only when a log was started already, and then that one serves.
-    let _ = tracing::subscriber::set_global_default(log);
+    let _ = match common.verbose {
+        0 => set_global_default(log.event_format(Plain).finish()),
+        _ => set_global_default(log.finish()),
+    };
+}
+
+/// Where nobody asked for a log, what it has to say reads like any other warning.
+struct Plain;
+
+impl<S, N> FormatEvent<S, N> for Plain
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut out: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let level = if *event.metadata().level() == Level::ERROR { "error" } else { "warning" };
+        let mut text = String::new();
+        context.format_fields(Writer::new(&mut text), event)?;
+        writeln!(out, "agg: {level}: {}", message::clean(&text))
+    }
 }
 
 fn level(quiet: bool, verbose: u8) -> LevelFilter {

@@ -10,18 +10,34 @@
 set -euo pipefail
 
 settings=${AGG_ENV:-/etc/agg.env}
+[[ $settings == */* ]] || settings=./$settings # or it would be looked for in PATH first
 if [[ $# -lt 2 ]]; then
     echo "usage: ${0##*/} FROM TO [FLAG...]   days as YYYY-MM-DD" >&2
     exit 2
-elif [[ ! -r $settings ]]; then
+elif [[ ! -r $settings || -d $settings ]]; then
     printf '%s: cannot read %q: put the settings there (agg.env.example has all of them), or name another file in AGG_ENV\n' "${0##*/}" "$settings" >&2
     exit 66
 fi
 # agg itself takes what is not a flag here: AGG_STORE, AGG_OUT, AGG_MEMORY, AGG_DAYS, AGG_TOP and the limits.
+trap 'exit 2' EXIT # a file that the shell cannot read as settings
 set -a
 # shellcheck source=scripts/agg.env.example
 . "$settings"
 set +a
+trap - EXIT
+for name in AGG AGG_LOGS AGG_STORE AGG_OUT; do
+    if [[ -z ${!name:-} ]]; then
+        printf '%s: %s is not set in %q\n' "${0##*/}" "$name" "$settings" >&2
+        exit 2
+    fi
+done
+if [[ ! ${AGG_ALLOW_MISSING:-no} =~ ^(yes|no)$ ]]; then
+    printf '%s: AGG_ALLOW_MISSING is %q: yes or no\n' "${0##*/}" "$AGG_ALLOW_MISSING" >&2
+    exit 2
+elif ! command -v "$AGG" >/dev/null; then
+    printf '%s: AGG is %q, which is no program\n' "${0##*/}" "$AGG" >&2
+    exit 2
+fi
 
 flags=(--logs "$AGG_LOGS" --from "$1" --to "$2" --emit)
 [[ ${AGG_ALLOW_MISSING:-no} != yes ]] || flags+=(--allow-missing)

@@ -4,11 +4,16 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
-use crate::harness::{Run, Sandbox, repository};
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::{Run, Sandbox, repository, spawn};
 
 const DAYS: [&str; 9] = [
     "2021-11-29",
@@ -213,6 +218,109 @@ fn a_setting_that_is_no_number_of_days_is_wrong_usage() {
 }
 
 #[test]
+fn a_window_so_long_that_its_days_would_be_removed_is_a_wrong_setting() {
+    for (days, keep, code) in
+        [(19, "35", 2), (18, "35d", 66), (7, "12", 2), (60, "all", 66), (7, "x", 2)]
+    {
+        let settings = format!("AGG_DAYS={days}\nAGG_KEEP_DAYS={keep}");
+        let machine = Machine::with_logs_in("logs", &settings);
+        machine.arrives("2021-12-07");
+        let night = machine.night("2021-12-07").exits(code);
+        assert!(code != 2 || night.stderr.contains("AGG_KEEP_DAYS"), "{night:?}");
+    }
+}
+
+#[test]
+fn settings_that_are_missing_or_name_no_program_are_wrong_usage() {
+    for (setting, told) in
+        [("AGG_LOGS=", "AGG_LOGS"), ("AGG_STORE=", "AGG_STORE"), ("AGG=/nowhere/agg", "AGG is")]
+    {
+        let machine = Machine::with_logs_in("logs", setting);
+        machine.night("2021-12-07").exits(2).tells(&[told]).in_one_line();
+    }
+}
+
+#[test]
+fn where_the_table_goes_is_no_matter_to_the_night_but_a_full_disk_is() {
+    let machine = Machine::with_logs_in("logs", "AGG_METRICS=m.prom");
+    DAYS.into_iter().for_each(|day| machine.arrives(day));
+    machine.run("backfill.sh", &[DAYS[0], "2021-12-06"]).exits(0);
+    let agg_env = machine.sandbox.path("agg.env");
+    for (redirection, code) in [(">&-", 0), ("| true", 0), (">/dev/full", 74)] {
+        let script = format!("set -o pipefail; \"$0\" 2021-12-07 {redirection}");
+        let mut command = Command::new("bash");
+        command
+            .arg("-c")
+            .arg(script)
+            .arg(repository("scripts/nightly.sh"))
+            .env("AGG_ENV", &agg_env);
+        machine.sandbox.run(command.current_dir(machine.sandbox.path(""))).exits(code);
+        assert_eq!(machine.sandbox.exists("m-night.prom"), code == 0, "{redirection}");
+        let _ = fs::remove_file(machine.sandbox.path("m-night.prom"));
+    }
+    fs::create_dir(machine.sandbox.path("m-night.prom")).unwrap();
+    machine.night("2021-12-07").exits(73).tells(&["m-night.prom"]);
+    assert_eq!(machine.sandbox.names("m-night.prom"), [""; 0]);
+}
+
+#[test]
+fn settings_are_those_of_the_folder_and_never_a_program_of_that_name() {
+    let machine = Machine::new();
+    let sandbox = &machine.sandbox;
+    sandbox.write("bin/agg.env", "touch pwned\n");
+    fs::set_permissions(sandbox.path("bin/agg.env"), PermissionsExt::from_mode(0o755)).unwrap();
+    machine.arrives("2021-12-07");
+    for (script, days) in [("nightly.sh", &["2021-12-07"][..]), ("backfill.sh", &["2021-12-07"; 2])]
+    {
+        let mut command = Command::new(repository("scripts").join(script));
+        command.args(days).stdin(Stdio::null()).current_dir(sandbox.path("")).env_clear();
+        let path = format!("{}:/usr/bin:/bin", sandbox.path("bin").display());
+        sandbox.run(command.env("PATH", path).env("AGG_ENV", "agg.env"));
+        assert!(!sandbox.exists("pwned") && sandbox.has_partial("2021-12-07"));
+    }
+}
+
+#[test]
+fn a_night_for_an_older_day_leaves_the_metrics_of_the_newest() {
+    let machine = Machine::with_logs_in("logs", "AGG_METRICS=m.prom");
+    DAYS.into_iter().for_each(|day| machine.arrives(day));
+    machine.run("backfill.sh", &[DAYS[0], "2021-12-06"]).exits(0);
+    machine.night("2021-12-06").exits(0);
+    let metrics = || ["m.prom", "m-night.prom"].map(|name| machine.sandbox.text(name));
+    let day = |at: u32| format!("\nagg_night_day_timestamp_seconds {at}\n");
+    assert!(metrics()[1].contains(&day(1_638_748_800)), "{:?}", metrics());
+    machine.night("2021-12-07").exits(0);
+    let newest = metrics();
+    assert!(newest[1].contains(&day(1_638_835_200)), "{newest:?}");
+    machine.night("2021-12-06").exits(0);
+    assert_eq!(metrics(), newest);
+}
+
+#[test]
+fn a_signal_to_the_script_ends_the_step_that_is_at_work() {
+    let machine = Machine::new();
+    let big = "1|1|FR\n2|7|DE\n".repeat(6_000_000);
+    machine.sandbox.write("logs/listen-20211207.log", big);
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
+        let mut command = Command::new(repository("scripts/nightly.sh"));
+        command.arg("2021-12-07").current_dir(machine.sandbox.path("")).env_clear();
+        command.env("PATH", "/usr/bin:/bin").env("AGG_ENV", machine.sandbox.path("agg.env"));
+        let mut child = spawn(&mut command);
+        while !machine.sandbox.exists("agg-store/.lock") {
+            thread::sleep(Duration::from_millis(1));
+        }
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(status.code(), Some(code));
+        // agg has ended too: its lock is free, and nothing comes of the day.
+        let lock = fs::File::open(machine.sandbox.path("agg-store/.lock")).unwrap();
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
+        assert_eq!(machine.sandbox.files("agg-store"), [""; 0]);
+        fs::remove_dir_all(machine.sandbox.path("agg-store")).unwrap();
+    }
+}
+
+#[test]
 fn days_older_than_the_settings_keep_are_removed_after_a_good_night() {
     let machine = Machine::with_logs_in("logs", "AGG_KEEP_DAYS=15");
     machine.sandbox.write("logs/listen-20211101.log", "1|1|FR\n");
@@ -288,6 +396,9 @@ fn settings_that_are_not_there_are_66_and_wrong_usage_is_2() {
     machine.run("backfill.sh", &["2021-12-01"]).exits(2).tells(&["usage"]);
     machine.run("nightly.sh", &["2021-12-01", "2021-12-02"]).exits(2).tells(&["usage"]);
     fs::remove_file(machine.sandbox.path("agg.env")).unwrap();
+    fs::create_dir(machine.sandbox.path("agg.env")).unwrap();
+    machine.run("nightly.sh", &["2021-12-01"]).exits(66).tells(&["agg.env"]);
+    fs::remove_dir(machine.sandbox.path("agg.env")).unwrap();
     for (script, days) in [("nightly.sh", &["2021-12-01"][..]), ("backfill.sh", &["2021-12-01"; 2])]
     {
         machine.run(script, days).exits(66).tells(&["agg.env", "AGG_ENV"]).in_one_line();

@@ -461,7 +461,8 @@ mod tests {
         for bits in 0..=50 {
             let even = (0..2000).map(|at| scattered(at, bits)).collect();
             // Half of all have a bit less, a quarter two, and so on, as gaps have.
-            let gaps = (0..2000u64).map(|at| scattered(at, bits) >> (at + 1).trailing_zeros()).collect();
+            let gaps =
+                (0..2000u64).map(|at| scattered(at, bits) >> (at + 1).trailing_zeros()).collect();
             let rare: Vec<u64> =
                 (0..2000).map(|at| scattered(at, if at % 50 == 0 { bits } else { 2 })).collect();
             let many: Vec<u64> =

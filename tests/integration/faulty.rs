@@ -353,6 +353,9 @@ impl TemporaryFile for FaultyTemporary {
         self.world.ask(Operation::Persist, path)?;
         self.file.take().unwrap().persist(path)
     }
+    fn sync_early(&mut self) {
+        self.file.as_mut().unwrap().sync_early();
+    }
     fn close(mut self: Box<Self>) -> io::Result<Box<dyn TemporaryName>> {
         self.ask(Operation::Close)?;
         let name = self.file.take().unwrap().close()?;

@@ -27,7 +27,7 @@ const MEMORY: u64 = 1 << 20;
 
 /// What is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Job {
+pub(crate) enum Job {
     Reduce,
     Replace,
     Spill,
@@ -40,7 +40,7 @@ enum Job {
 }
 
 impl Job {
-    const ALL: [Job; 9] = [
+    pub(crate) const ALL: [Job; 9] = [
         Job::Reduce,
         Job::Replace,
         Job::Spill,
@@ -52,12 +52,12 @@ impl Job {
         Job::Prune,
     ];
 
-    fn memory(self) -> u64 {
+    pub(crate) fn memory(self) -> u64 {
         if self == Job::Spill { 200 << 10 } else { MEMORY }
     }
 
     /// Makes the state that the job starts from.
-    fn prepare(self, sandbox: &Sandbox) {
+    pub(crate) fn prepare(self, sandbox: &Sandbox) {
         small_log(sandbox, "old.log", 30);
         small_log(sandbox, "new.log", 40);
         match self {
@@ -92,7 +92,7 @@ impl Job {
         }
     }
 
-    fn run(self, context: &Context, folder: &Path) -> Result<()> {
+    pub(crate) fn run(self, context: &Context, folder: &Path) -> Result<()> {
         match self {
             Job::Reduce | Job::Replace | Job::Spill => {
                 reduce(context, &folder.join("new.log"), DAY)

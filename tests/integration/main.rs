@@ -32,6 +32,7 @@ mod damage;
 mod days;
 /// A full disk, one that may only be read, two writers at once.
 mod disks;
+mod durable;
 /// Tables for other engines, and those of other engines.
 mod exchange;
 /// What the exit code says, what the streams carry.

@@ -33,7 +33,7 @@ Exit codes:
    73  an output may not be created
    74  input/output error, a full disk among them
    75  locked by another run: try again
-  130  stopped by SIGINT; 143 by SIGTERM";
+  130  stopped by SIGINT; 143 by SIGTERM, 129 by SIGHUP";
 
 /// Exact daily counts of listening logs and the top songs of every country and user, in bounded memory
 #[derive(Debug, Parser)]

@@ -459,9 +459,9 @@ mod tests {
     #[test]
     fn words_tell_how_many_they_are_and_what_would_hold_them() {
         let mut words = Words::<u128>::default();
-        assert!(words.is_empty() && words.len() == 0);
+        assert_eq!((words.is_empty(), words.len()), (true, 0));
         assert!(push(&mut words, 3, &[Naive::from([((3, 1), 1), ((3, 2), 1)])], 9));
-        assert!(!words.is_empty() && words.len() == 2);
+        assert_eq!((words.is_empty(), words.len()), (false, 2));
         assert!(words.would_fit::<u64>() && words.would_fit::<u128>());
         assert!(push(&mut words, 0, &[Naive::from([((MAX_ID, 1), 1)])], 9));
         assert!(!words.would_fit::<u64>() && words.would_fit::<u128>());

@@ -251,19 +251,27 @@ impl Run<'_> {
                 dated.window = window;
             }
         }
-        let output = Output::new(&emit.out);
-        if self.report.stopped.is_none() && !self.options.dry_run {
-            // Whoever holds the lock does the same.
-            let is_locked = |error: &Error| matches!(error.kind(), ErrorKind::Locked);
-            let ended = finish_interrupted(files, &output);
-            self.report.stopped = ended.err().filter(|error| !is_locked(error));
-        }
-        self.warn_of_stale(emit, &output.days(files)?, &mut digests);
+        self.end_interrupted(&Output::new(&emit.out));
+        self.warn_of_stale(emit, &mut digests);
         Ok(())
     }
 
+    /// Ends what a killed run had begun, also where nothing was to be emitted.
+    fn end_interrupted(&mut self, output: &Output) {
+        if self.report.stopped.is_some() || self.options.dry_run {
+            return;
+        }
+        // Whoever holds the lock does the same.
+        let is_locked = |error: &Error| matches!(error.kind(), ErrorKind::Locked);
+        let ended = finish_interrupted(self.context.files.as_ref(), output);
+        self.report.stopped = ended.err().filter(|error| !is_locked(error));
+    }
+
     /// Warns of published windows outside of the range that have a day which this run changes.
-    fn warn_of_stale(&self, emit: &EmitOptions, published: &[Day], digests: &mut Digests<'_>) {
+    fn warn_of_stale(&self, emit: &EmitOptions, digests: &mut Digests<'_>) {
+        // A folder that cannot be listed has stopped the run already, unless it was a dry one.
+        let published =
+            Output::new(&emit.out).days(self.context.files.as_ref()).unwrap_or_default();
         let days = &self.report.days;
         let changed: BTreeSet<Day> =
             days.iter().filter(|dated| dated.reduced.is_change()).map(|dated| dated.day).collect();
@@ -275,14 +283,17 @@ impl Run<'_> {
                 && digests.are_stale(&options)
         };
         let stale: Vec<&Day> = published.iter().filter(is_stale).collect();
-        if let [first, .., last] | [first @ last] = *stale.as_slice() {
-            let text = format!(
-                "{} published windows of {first} to {last} have days that changed: to emit them again, backfill \
-                 with --emit --from {first} --to {last}",
-                stale.len()
-            );
-            self.context.observer.warn(&text);
-        }
+        let (text, first, last) = match *stale.as_slice() {
+            [] => return,
+            [day] => (format!("the published window of {day} has"), day, day),
+            [first, .., last] => {
+                let windows = stale.len();
+                (format!("{windows} published windows of {first} to {last} have"), first, last)
+            }
+        };
+        self.context.observer.warn(&format!(
+            "{text} days that changed: to emit again, backfill with --emit --from {first} --to {last}"
+        ));
     }
 
     fn emit(

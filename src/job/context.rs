@@ -56,7 +56,9 @@ impl Context {
             .num_threads(self.budget.threads)
             .thread_name(|at| format!("agg-{at}"))
             .build()
-            .map_err(|error| Error::io("start threads (--threads 1 starts one)", std::io::Error::other(error)))
+            .map_err(|error| {
+                Error::io("start threads (--threads 1 starts one)", std::io::Error::other(error))
+            })
     }
 
     /// Tells the observer of a phase around `work`; it ends whatever comes of it.

@@ -188,7 +188,7 @@ fn published_windows_behind_the_range_that_a_changed_day_makes_stale_are_warned_
     sandbox.agg(backfill).exits(0).in_no_line();
     let before = identities(&sandbox);
     sandbox.write("logs/20211202.log", "2|2|FR\n9|9|FR\n");
-    let command = "to emit them again, backfill with --emit --from 2021-12-03 --to 2021-12-04";
+    let command = "to emit again, backfill with --emit --from 2021-12-03 --to 2021-12-04";
     let told = ["2 published windows of 2021-12-03 to 2021-12-04", command];
     for ending in ["--dry-run", ""] {
         let run = sandbox.agg(&format!("{backfill} --to 2021-12-02 {ending}"));

@@ -19,7 +19,7 @@ elif [[ ! -r $settings || -d $settings ]]; then
     exit 66
 fi
 # agg itself takes what is not a flag here: AGG_STORE, AGG_OUT, AGG_MEMORY, AGG_DAYS, AGG_TOP and the limits.
-trap 'exit 2' EXIT # a file that the shell cannot read as settings
+trap 'printf "%s: %q cannot be read as settings: its last command failed\n" "${0##*/}" "$settings" >&2; exit 2' EXIT
 set -a
 # shellcheck source=scripts/agg.env.example
 . "$settings"

@@ -9,11 +9,19 @@
 # exit code of the first step that fails (docs/operations.md); what was done before it stays done.
 set -euo pipefail
 
-scripts=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
-settings=${AGG_ENV:-/etc/agg.env}
-[[ $settings == */* ]] || settings=./$settings # or it would be looked for in PATH first
-yesterday=$(date -u -d yesterday +%F)
-day=${1:-$yesterday}
+# A signal to this script is one to the step that is at work, the last that was started, and ends the night.
+stop() {
+    trap '' HUP INT TERM
+    if [[ -n ${!:-} ]]; then
+        kill "$!" 2>/dev/null || true
+        wait "$!" 2>/dev/null || true
+        { cat <&3; } 2>/dev/null || true # what it has to tell
+    fi
+    exit "$1"
+}
+trap 'stop 129' HUP
+trap 'stop 130' INT
+trap 'stop 143' TERM
 
 fail() { # CODE FORMAT ARGUMENT...
     # shellcheck disable=SC2059 # the formats are those below
@@ -21,13 +29,19 @@ fail() { # CODE FORMAT ARGUMENT...
     exit "$1"
 }
 
-if [[ $# -gt 1 || ! $day =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}$ || $day < 1970-01-01 ]] || ! date -d "$day" >/dev/null 2>&1; then
+scripts=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+settings=${AGG_ENV:-/etc/agg.env}
+[[ $settings == */* ]] || settings=./$settings # or it would be looked for in PATH first
+yesterday=$(date -u -d yesterday +%F)
+day=${1:-$yesterday}
+if [[ $# -gt 1 || ! $day =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}$ || $day < 1970-01-01 ]] || ! date -u -d "$day" >/dev/null 2>&1; then
     echo "usage: ${0##*/} [DAY]   a day as YYYY-MM-DD" >&2
     exit 2
 fi
+[[ -d /dev/fd ]] || fail 66 'there is no /dev/fd, which bash needs'
 [[ -r $settings && ! -d $settings ]] || fail 66 'cannot read %q: put the settings there (agg.env.example has all of them), or name another file in AGG_ENV' "$settings"
 # agg itself takes what is not a flag here: AGG_STORE, AGG_OUT, AGG_MEMORY, AGG_DAYS, AGG_TOP, AGG_KEEP_DAYS.
-trap 'exit 2' EXIT # a file that the shell cannot read as settings
+trap 'fail 2 "%q cannot be read as settings: its last command failed" "$settings"' EXIT
 set -a
 # shellcheck source=scripts/agg.env.example
 . "$settings"
@@ -55,33 +69,19 @@ metrics=${AGG_METRICS:-}
 night=${metrics%.prom}-night.prom
 metric=agg_night_day_timestamp_seconds
 midnight=$(date -u -d "$day" +%s)
-if [[ -n $metrics && -f $night ]]; then
+if [[ -n $metrics && -f $night && -r $night ]]; then
     known=$(sed -n "s/^$metric \([0-9]\{1,15\}\)\$/\1/p" "$night" | tail -n 1)
     ((${known:-0} <= midnight)) || metrics=
 fi
 
-# A signal to this script is one to the step that is at work, and ends the night.
-step=
-stop() {
-    trap '' HUP INT TERM
-    kill "$step" 2>/dev/null || true
-    wait "$step" 2>/dev/null || true
-    { cat <&3; } 2>/dev/null || true # what it has to tell
-    exit "$1"
-}
-trap 'stop 129' HUP
-trap 'stop 130' INT
-trap 'stop 143' TERM
 run() {
     "$@" &
-    step=$!
-    wait "$step"
+    wait "$!"
 }
 
 flags=()
 [[ -z $metrics ]] || flags=(--metrics "$metrics")
 exec 3< <(exec "$scripts/backfill.sh" "$first" "$last" "${flags[@]}")
-step=$!
 as_it_should_be=no
 trap '' PIPE # a reader that had enough of the table ends no night
 listener=yes
@@ -89,7 +89,7 @@ while IFS= read -r line <&3; do
     [[ ! $line =~ ^"$day ".*" "(emitted|fresh)$ ]] || as_it_should_be=yes
     [[ $listener == no ]] || printf '%s\n' "$line" 2>/dev/null || listener=no
 done
-wait "$step"
+wait "$!"
 [[ $listener == yes || ! (-f /dev/fd/1 || -c /dev/fd/1) ]] || fail 74 'cannot write standard output'
 
 # A backfill takes what is there. That the day itself is there, and its window as it is to be, is what the night is for.
@@ -105,12 +105,11 @@ run "$AGG" prune
 # The time of the last good night, beside the metrics of its steps; written aside, for a scrape may come at any time.
 if [[ -n $metrics ]]; then
     rm -f "$night.tmp" || exit 73
-    (
-        set -o noclobber # never through a link
-        success=agg_night_last_success_timestamp_seconds
-        printf '# HELP %s %s\n# TYPE %s gauge\n%s %s\n' \
-            $success 'When a night ended well last.' $success $success "$(date +%s)" \
-            $metric 'Start of the day that it was for.' $metric $metric "$midnight" >"$night.tmp"
-    ) || exit 73
+    # Never through a link.
+    (set -o noclobber && : >"$night.tmp") || exit 73
+    success=agg_night_last_success_timestamp_seconds
+    printf '# HELP %s %s\n# TYPE %s gauge\n%s %s\n' \
+        $success 'When a night ended well last.' $success $success "$(date +%s)" \
+        $metric 'Start of the day that it was for.' $metric $metric "$midnight" >"$night.tmp" || exit 74
     mv -fT "$night.tmp" "$night" || exit 73
 fi

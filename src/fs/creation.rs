@@ -1,6 +1,7 @@
 //! The one decision whether a failure means "this output may not be created" or "the disk failed".
 
 use std::io;
+use std::path::Path;
 
 use rustix::io::Errno;
 
@@ -33,10 +34,33 @@ pub fn creation_error(source: io::Error) -> Error {
     }
 }
 
+/// Whether a link with this target stands for something of the kernel's, as `/dev/stdout` does even where that is a file:
+/// nothing may be put in its place.
+#[must_use]
+pub fn leads_to_device(target: &Path) -> bool {
+    ["/proc", "/dev"].iter().any(|devices| target.starts_with(devices))
+        && !target.starts_with("/dev/shm")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::ErrorClass;
+
+    #[test]
+    fn links_of_the_system_are_known_by_where_they_lead() {
+        for (target, is_device) in [
+            ("/proc/self/fd/1", true),
+            ("/dev/stdout", true),
+            ("/dev/null", true),
+            ("/dev/shm/agg.prom", false),
+            ("/devices", false),
+            ("dev/null", false),
+            ("", false),
+        ] {
+            assert_eq!(leads_to_device(Path::new(target)), is_device, "{target}");
+        }
+    }
 
     #[test]
     fn a_refused_name_and_a_failing_disk_are_told_apart() {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Context;
-use super::emit_window::{EmitOptions, EmitReport, emit_window};
+use super::emit_window::{EmitOptions, EmitReport, emit_window, warn_of_lost_latest};
 use super::freshness::Digests;
 use super::inspect::open_day;
 use super::known::{self, Comparison};
@@ -252,23 +252,29 @@ impl Run<'_> {
             }
         }
         self.end_interrupted(&Output::new(&emit.out));
-        self.warn_of_stale(emit, &mut digests);
+        self.warn_of_stale(emit, &stored, &mut digests);
         Ok(())
     }
 
     /// Ends what a killed run had begun, also where nothing was to be emitted.
     fn end_interrupted(&mut self, output: &Output) {
-        if self.report.stopped.is_some() || self.options.dry_run {
+        let failed = |dated: &BackfillDay| matches!(dated.window, WindowOutcome::Failed(_));
+        // What keeps windows from being emitted was told already.
+        if self.report.stopped.is_some()
+            || self.options.dry_run
+            || self.report.days.iter().any(failed)
+        {
             return;
         }
         // Whoever holds the lock does the same.
         let is_locked = |error: &Error| matches!(error.kind(), ErrorKind::Locked);
         let ended = finish_interrupted(self.context.files.as_ref(), output);
         self.report.stopped = ended.err().filter(|error| !is_locked(error));
+        warn_of_lost_latest(self.context, output);
     }
 
-    /// Warns of published windows outside of the range that have a day which this run changes.
-    fn warn_of_stale(&self, emit: &EmitOptions, digests: &mut Digests<'_>) {
+    /// Warns of published windows outside of the range that have a day which this run changes, and can be emitted again.
+    fn warn_of_stale(&self, emit: &EmitOptions, stored: &BTreeSet<Day>, digests: &mut Digests<'_>) {
         // A folder that cannot be listed has stopped the run already, unless it was a dry one.
         let published =
             Output::new(&emit.out).days(self.context.files.as_ref()).unwrap_or_default();
@@ -280,6 +286,7 @@ impl Run<'_> {
             let window = day.window(emit.days);
             days.iter().all(|dated| dated.day != **day)
                 && window.iter().any(|day| changed.contains(day))
+                && (emit.allow_missing || window.iter().all(|day| stored.contains(day)))
                 && digests.are_stale(&options)
         };
         let stale: Vec<&Day> = published.iter().filter(is_stale).collect();

@@ -185,6 +185,7 @@ pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitRepor
     context.phase(Phase::Publish, Some(1), || {
         store::publish_emission(&mut lock, options.day, built)
     })?;
+    warn_of_lost_latest(context, &output);
     let published =
         |(name, file): (String, EmittedFile)| EmittedFile { path: folder.join(name), ..file };
     Ok(EmitReport {
@@ -196,6 +197,17 @@ pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitRepor
         entries: window.entries,
         folder,
     })
+}
+
+/// Warns of a link `latest` that leads nowhere, which no run moves back.
+pub(super) fn warn_of_lost_latest(context: &Context, output: &Output) {
+    // What cannot be looked at was told by whoever publishes.
+    if let Ok(Some(day)) = store::lost_latest(context.files.as_ref(), output) {
+        let link = output.latest_link();
+        context.observer.warn(&format!(
+            "{link:?} points to {day}, which is gone, and is left as it is: remove the link, and the next run makes it"
+        ));
+    }
 }
 
 fn first_day(options: &EmitOptions) -> Day {

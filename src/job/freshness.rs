@@ -67,11 +67,15 @@ impl<'a> Digests<'a> {
     }
 
     /// Whether the emission that is published for these options was made from other partials than those that are
-    /// stored.
+    /// stored, and from none that is missing: an emission without it is refused.
     pub(super) fn are_stale(&mut self, options: &EmitOptions) -> bool {
         let path = Output::new(&options.out).manifest_path(options.day);
         match read_manifest(self.context, &path) {
-            Ok(Some(manifest)) => is_of(&manifest, options) && !self.agree_with(&manifest, options),
+            Ok(Some(manifest)) => {
+                is_of(&manifest, options)
+                    && !self.agree_with(&manifest, options)
+                    && manifest.partials.iter().all(|entry| self.of(entry.day) != Digest::Missing)
+            }
             _ => false,
         }
     }

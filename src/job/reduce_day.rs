@@ -245,37 +245,41 @@ fn untouched(
     }
 }
 
-/// Warns of a rejects file that does not show what the day's partial has counted, and that alone.
+/// Warns of a rejects file that is gone, or shows more than the day's partial has counted. One that shows less may be
+/// that of an imported day.
 fn warn_of_rejects(context: &Context, store: &Store, metadata: &Metadata) {
     let (files, day) = (context.files.as_ref(), metadata.day);
     let path = store.rejects_path(day);
     let is_gone = files.stat(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-    // Of what is larger, the lines cannot be all.
-    let file = store.read_rejects(files, day, ShownRejects::MOST_BYTES + 1).unwrap_or_default();
-    let shown = ShownRejects::of(&file, &metadata.inputs, &metadata.rejects);
-    let trouble = match shown {
-        _ if is_gone => "is gone",
-        // There are no lines for days that were imported.
-        None if metadata.is_of_tables() || file.is_empty() => return,
-        Some(shown) if shown.text().len() == file.len() => return,
-        _ => "shows rows that are not in the day, of a run that was refused",
+    // Of more bytes, the lines would not be ours at all.
+    let file = store.read_rejects(files, day, ShownRejects::MOST_BYTES).unwrap_or_default();
+    let lines = file.iter().filter(|byte| **byte == b'\n').count() as u64;
+    let trouble = match is_gone {
+        true => "is gone",
+        false if lines > metadata.rejects.total() => {
+            "shows rows that are not in the day, of a run that was refused"
+        }
+        false => return,
     };
     let text = format!("{path:?} {trouble}: to write it again, reduce {day} with --force");
     context.observer.warn(&text);
 }
 
-/// Warns of a log that is in the day before or behind too, as after an export that failed: both days count it.
+/// Warns of a log that is in the day before or behind too, as after an export that failed: both days count it. A log
+/// that is less than half of the day is none: parts of a day may be alike, as those are that have a header alone.
 fn warn_of_repeats(context: &Context, store: &Store, metadata: &Metadata) {
     let day = metadata.day;
     for other in [-1, 1].into_iter().filter_map(|days| day.plus_days(days)) {
         // One that cannot be read is told when it is needed.
         let Ok(Some(partial)) = open_day(context, store, other) else { continue };
         let logs = &partial.metadata().inputs;
-        let mut repeated = metadata
-            .inputs
-            .iter()
-            .filter(|input| input.rows > 0 && logs.iter().any(|log| log.digest == input.digest));
-        if let Some(input) = repeated.next() {
+        let is_repeated = |input: &&InputFacts| logs.iter().any(|log| log.digest == input.digest);
+        let repeated = metadata.inputs.iter().filter(is_repeated);
+        let rows = repeated.clone().fold(0u64, |rows, input| rows.saturating_add(input.rows));
+        if let Some(input) = repeated.max_by_key(|input| input.rows)
+            && rows > 0
+            && rows >= metadata.rows.saturating_sub(rows)
+        {
             let name = String::from_utf8_lossy(&input.name);
             let text = format!(
                 "{day}: {name:?} has the content of a log of {other}, and is counted for both days: was it copied by mistake?"

@@ -95,7 +95,7 @@ impl Drop for BuildFolder<'_> {
 
 /// Publishes the emission of `day`: `built` holds its complete files, each synced by its writer.
 ///
-/// An emission of that date is replaced, then `OUT/latest` goes to the newest date that is there.
+/// An emission of that date is replaced, then `OUT/latest` goes to the newest emission that is there.
 /// Needs the lock for itself: two threads would race for `latest`.
 ///
 /// # Errors
@@ -185,6 +185,7 @@ fn exchange_error(error: io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lost_latest;
     use super::super::sweep::Swept;
     use super::*;
     use crate::error::ErrorClass;
@@ -280,11 +281,15 @@ mod tests {
         symlink("nowhere", place.output.root().join("2022-02-03")).unwrap();
         fs::write(place.folder.path().join("file"), "").unwrap();
         symlink("../file", place.output.root().join("2022-02-04")).unwrap();
+        symlink("2022-02-05", place.output.root().join("2022-02-05")).unwrap();
         publish(&mut lock, "2021-12-31", "").unwrap();
         assert_eq!(place.latest(), "2022-01-01");
+        assert_eq!(lost_latest(&OsFileSystem, &place.output).unwrap(), None);
         fs::remove_dir_all(place.output.root().join("2022-01-01")).unwrap();
         publish(&mut lock, "2021-12-30", "").unwrap();
         assert_eq!(place.latest(), "2022-01-01", "not back, though its folder is gone");
+        let lost = lost_latest(&OsFileSystem, &place.output).unwrap();
+        assert_eq!(lost, "2022-01-01".parse().ok());
         fs::remove_file(place.output.latest_link()).unwrap();
         publish(&mut lock, "2021-12-30", "").unwrap();
         assert_eq!(place.latest(), "2021-12-31");

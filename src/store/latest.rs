@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use rustix::io::Errno;
+
 use super::emission::{in_the_way, sync_folder};
 use super::paths::{Output, TEMPORARY_PREFIX};
 use crate::error::{Error, Result};
@@ -37,13 +39,21 @@ pub(super) fn advance_latest(files: &dyn FileSystem, output: &Output) -> Result<
 pub(super) fn behind(files: &dyn FileSystem, output: &Output) -> Result<Option<Day>> {
     let Some(newest) = newest_emission(files, output)? else { return Ok(None) };
     match read_latest(files, output)? {
-        Latest::Date(at) if at > newest => {
-            let link = output.latest_link();
-            tracing::warn!("{link:?} points to {at}, which is gone; left as it is");
-            Ok(None)
-        }
-        Latest::Date(at) if at == newest => Ok(None),
+        Latest::Date(at) if at >= newest => Ok(None),
         Latest::Date(_) | Latest::Absent | Latest::Foreign => Ok(Some(newest)),
+    }
+}
+
+/// The date that `latest` points to where no emission of it is there any more, nor a later one: it stays.
+///
+/// # Errors
+/// As [`publish_emission`](super::publish_emission).
+pub fn lost_latest(files: &dyn FileSystem, output: &Output) -> Result<Option<Day>> {
+    match read_latest(files, output)? {
+        Latest::Date(at) if newest_emission(files, output)?.is_none_or(|newest| newest < at) => {
+            Ok(Some(at))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -54,8 +64,12 @@ fn newest_emission(files: &dyn FileSystem, output: &Output) -> Result<Option<Day
         match files.stat(&manifest) {
             Ok(_) => return Ok(Some(day)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            // A link to a file has the name of a date.
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {}
+            // A link to a file has the name of a date, or one to itself.
+            Err(error)
+                if error.kind() == io::ErrorKind::NotADirectory
+                    || Errno::from_io_error(&error) == Some(Errno::LOOP) => {}
+            // Somebody has closed it to us: what cannot be looked into is believed.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(Some(day)),
             Err(error) => return Err(Error::io("look at", error).at(manifest)),
         }
     }

@@ -40,6 +40,7 @@ mod writer;
 pub use dataset::{Partition, PartitionDays, check_partition, part_name, publish_partition};
 pub(crate) use emission::sync_folder;
 pub use emission::{BuildFolder, check_replaceable, finish_interrupted, publish_emission};
+pub use latest::lost_latest;
 pub use lock::{OutputLock, StoreLock};
 pub use paths::{MANIFEST, Output, Store, TEMPORARY_PREFIX};
 pub use publish::{publish_day, publish_rejects_only};

@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::{FileSystem, FileType, creation_error};
+use crate::fs::{FileSystem, FileType, creation_error, leads_to_device};
 
 /// Publishes `page` under `path` in one step, replacing a file that is there.
 ///
@@ -21,10 +21,8 @@ pub fn publish_report(files: &dyn FileSystem, path: &Path, page: &[u8]) -> Resul
     let refused = |why: io::Error| Error::from(ErrorKind::CannotCreate(why)).at(path);
     let name = path.file_name().ok_or_else(|| refused(io::ErrorKind::IsADirectory.into()))?;
     // A rename would put the page in the place of /dev/null, or of /dev/stdout, also where that leads to a file.
-    let leads_to_device = files
-        .read_link(path)
-        .is_ok_and(|target| ["/proc", "/dev"].iter().any(|devices| target.starts_with(devices)));
-    if leads_to_device || files.stat(path).is_ok_and(|stat| stat.file_type == FileType::Other) {
+    let is_link_to_device = files.read_link(path).is_ok_and(|target| leads_to_device(&target));
+    if is_link_to_device || files.stat(path).is_ok_and(|stat| stat.file_type == FileType::Other) {
         let why = "it is a device or a pipe: write to standard output with '-'";
         return Err(refused(io::Error::other(why)));
     }

@@ -175,10 +175,26 @@ fn a_run_with_nothing_to_emit_ends_what_a_killed_one_had_begun() {
     let kept = |(name, _): &(String, u64)| name != "agg-out/latest";
     let emissions = |all: Vec<(String, u64)>| all.into_iter().filter(kept).collect::<Vec<_>>();
     assert_eq!(emissions(identities(&sandbox)), emissions(published));
+    // A link to a later date that is gone stays, which is told once.
+    fs::remove_file(&latest).unwrap();
+    symlink("2029-12-31", &latest).unwrap();
+    let told = ["points to 2029-12-31, which is gone", "remove the link"];
+    sandbox.agg(backfill).exits(0).tells(&told).in_one_line();
+    let every = format!("{backfill} --top 3");
+    sandbox.agg(&every).exits(0).tells(&told).in_one_line();
+    assert_eq!(fs::read_link(&latest).unwrap(), Path::new("2029-12-31"));
     // What cannot be mended is told.
     fs::remove_file(&latest).unwrap();
     sandbox.write("agg-out/latest", "a file");
     sandbox.agg(backfill).exits(73).tells(&["latest", "no symbolic link"]);
+}
+
+#[test]
+fn an_output_that_is_a_file_fails_the_windows_and_keeps_the_table() {
+    let sandbox = logs(2);
+    sandbox.write("agg-out", "a file");
+    let run = sandbox.agg("backfill --logs logs --emit --days 1 --json").exits(73);
+    assert_eq!(told(&run), expected(&[("reduced", "failed"), ("reduced", "failed")]));
 }
 
 #[test]
@@ -200,6 +216,15 @@ fn published_windows_behind_the_range_that_a_changed_day_makes_stale_are_warned_
     sandbox.agg(&format!("{backfill} --top 3 --to 2021-12-02")).exits(0).in_no_line();
     sandbox.agg(&format!("{backfill} --from 2021-12-03 --to 2021-12-04")).exits(0).in_no_line();
     assert_eq!(sandbox.tops("2021-12-04").1, "2|2:1\n3|3:1\n4|4:1\n8|8:1\n9|9:1\n");
+    // One that used a day which is gone cannot be emitted again.
+    fs::remove_file(sandbox.path("agg-store/partials/2021-12-04.agg")).unwrap();
+    sandbox.write("logs/20211203.log", "3|3|FR\n7|7|FR\n");
+    let run = sandbox.agg(&format!("{backfill} --from 2021-12-03 --to 2021-12-03")).exits(0);
+    run.in_no_line();
+    sandbox.agg("reduce-day logs/20211204.log").exits(0);
+    sandbox.write("logs/20211203.log", "3|3|FR\n7|7|FR\n6|6|FR\n");
+    let run = sandbox.agg(&format!("{backfill} --from 2021-12-03 --to 2021-12-04")).exits(0);
+    run.tells(&["the published window of 2021-12-05 has days that changed"]).in_one_line();
 }
 
 #[test]

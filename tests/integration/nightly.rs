@@ -264,6 +264,27 @@ fn where_the_table_goes_is_no_matter_to_the_night_but_a_full_disk_is() {
 }
 
 #[test]
+fn no_word_of_the_settings_and_no_time_zone_fails_a_night_without_a_line() {
+    // In Cairo the clocks of that day went from 23:59:59 to 01:00.
+    let machine = Machine::with_logs_in("logs", "export TZ=Africa/Cairo");
+    machine.sandbox.write("logs/2026-04-24.log", "1|1|FR\n");
+    let mut command = Command::new(repository("scripts/nightly.sh"));
+    command
+        .arg("2026-04-24")
+        .current_dir(machine.sandbox.path(""))
+        .env_clear()
+        .env("TZ", "Africa/Cairo");
+    command.env("PATH", "/usr/bin:/bin").env("AGG_ENV", machine.sandbox.path("agg.env"));
+    machine.sandbox.run(&mut command).exits(66);
+    assert!(machine.sandbox.has_partial("2026-04-24"));
+    let machine = Machine::with_logs_in("logs", "AGG_OUT = out");
+    machine
+        .night("2021-12-07")
+        .exits(2)
+        .tells(&["AGG_OUT: command not found", "cannot be read as settings"]);
+}
+
+#[test]
 fn settings_are_those_of_the_folder_and_never_a_program_of_that_name() {
     let machine = Machine::new();
     let sandbox = &machine.sandbox;

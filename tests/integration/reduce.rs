@@ -274,12 +274,17 @@ fn a_log_that_comes_again_under_the_next_date_is_counted_and_warned_of() {
     let sandbox = Sandbox::new();
     sandbox.write("20211201.log", "1|1|FR\n");
     sandbox.write("20211202.log.gz", gz("1|1|FR\n"));
-    sandbox.write("20211204.log", "1|1|FR\n");
+    sandbox.write("20211209.log", "1|1|FR\n");
     sandbox.agg("reduce-day 20211201.log").exits(0).in_no_line();
     let again = sandbox.agg("reduce-day 20211202.log.gz").exits(0).in_one_line();
     again.tells(&["2021-12-02", "20211202.log.gz", "a log of 2021-12-01", "counted for both days"]);
-    // Not of days further apart, nor of logs without rows.
-    sandbox.agg("reduce-day 20211204.log").exits(0).in_no_line();
+    // Not of days further apart, nor of logs without rows or with a small part of the day's.
+    for day in 5..8 {
+        sandbox.write(format!("2021120{day}/head.log"), "sng_id|user_id|country\n");
+        sandbox.write(format!("2021120{day}/rows.log"), format!("{day}|1|FR\n").repeat(20));
+        sandbox.agg(&format!("reduce-day 2021120{day}")).exits(0).in_no_line();
+    }
+    sandbox.agg("reduce-day 20211209.log").exits(0).in_no_line();
     for day in ["20211210", "20211211"] {
         sandbox.write(format!("{day}.log"), "");
         let run = sandbox.agg(&format!("reduce-day {day}.log")).exits(0);

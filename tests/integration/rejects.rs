@@ -99,3 +99,18 @@ fn a_file_that_does_not_show_the_day_is_warned_of_until_the_day_is_made_again() 
     reduce(&good).exits(0).in_no_line();
     assert_eq!(sandbox.rejects(DAY), "20211201.log:21: field_count: no row\n");
 }
+
+#[test]
+fn a_file_that_shows_less_than_the_day_is_not_warned_of() {
+    // An imported day has no lines of its own; those of what is added to it stand alone.
+    let sandbox = Sandbox::new();
+    sandbox.write("20211201.log", "1|1|FR\n".repeat(20) + "no row\n");
+    sandbox.write("more-20211201.log", "2|1|FR\n".repeat(20) + "none either\n");
+    sandbox.agg("reduce-day 20211201.log").exits(0);
+    sandbox.agg("export --out tables 2021-12-01").exits(0);
+    std::fs::remove_dir_all(sandbox.path("agg-store")).unwrap();
+    sandbox.agg("import --date 2021-12-01 tables").exits(0);
+    sandbox.agg("reduce-day --add more-20211201.log").exits(0);
+    assert_eq!(sandbox.rejects(DAY), "more-20211201.log:21: field_count: none either\n");
+    sandbox.agg("reduce-day 20211201.log more-20211201.log").exits(0).in_no_line();
+}

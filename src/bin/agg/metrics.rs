@@ -13,7 +13,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use agg::fs::{FileSystem, OsFileSystem, TemporaryFile, creation_error};
+use agg::fs::{FileSystem, OsFileSystem, TemporaryFile, creation_error, leads_to_device};
 use agg::job::{BackfillReport, DayOutcome, EmitReport, ReduceReport, WindowOutcome};
 use agg::model::RejectCounts;
 use agg::{Day, Error};
@@ -166,11 +166,8 @@ pub(crate) fn recorded(
 fn former(path: &Path) -> io::Result<String> {
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(String::new()) };
     let refusal = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-    if found.is_symlink() {
-        let target = fs::read_link(path)?;
-        if ["/proc", "/dev"].iter().any(|devices| target.starts_with(devices)) {
-            return refusal("a link of the system");
-        }
+    if found.is_symlink() && leads_to_device(&fs::read_link(path)?) {
+        return refusal("a link to a device");
     }
     let Ok(found) = fs::metadata(path) else { return Ok(String::new()) };
     if !found.is_file() {

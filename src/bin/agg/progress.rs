@@ -136,6 +136,10 @@ impl Observer for Progress {
 
     fn warn(&self, text: &str) {
         let text = message::clean(text);
+        // What is so for each window of a run is told once.
+        if self.state().warnings.contains(&text) {
+            return;
+        }
         if !self.quiet {
             self.suspend(|| message::line(&format!("warning: {text}")));
         }
@@ -242,8 +246,10 @@ mod tests {
         let progress = Progress::on_stderr(true);
         progress.warn("a\nb");
         assert_eq!(progress.warnings(), ["a\\nb"]);
-        for _ in 0..2 * KEPT_WARNINGS {
-            progress.warn("again");
+        progress.warn("a\nb");
+        assert_eq!(progress.warnings().len(), 1, "once is enough");
+        for at in 0..2 * KEPT_WARNINGS {
+            progress.warn(&at.to_string());
         }
         assert_eq!(progress.warnings().len(), KEPT_WARNINGS);
     }

@@ -70,7 +70,7 @@ night=${metrics%.prom}-night.prom
 metric=agg_night_day_timestamp_seconds
 midnight=$(date -u -d "$day" +%s)
 if [[ -n $metrics && -f $night && -r $night ]]; then
-    known=$(sed -n "s/^$metric \([0-9]\{1,15\}\)\$/\1/p" "$night" | tail -n 1)
+    known=$(sed -n "s/^$metric \([0-9]\{1,15\}\)\$/\1/p" -- "$night" | tail -n 1)
     ((${known:-0} <= midnight)) || metrics=
 fi
 
@@ -104,12 +104,15 @@ run "$AGG" prune
 
 # The time of the last good night, beside the metrics of its steps; written aside, for a scrape may come at any time.
 if [[ -n $metrics ]]; then
-    rm -f "$night.tmp" || exit 73
-    # Never through a link.
-    (set -o noclobber && : >"$night.tmp") || exit 73
+    rm -f -- "$night.tmp" || exit 73
     success=agg_night_last_success_timestamp_seconds
-    printf '# HELP %s %s\n# TYPE %s gauge\n%s %s\n' \
-        $success 'When a night ended well last.' $success $success "$(date +%s)" \
-        $metric 'Start of the day that it was for.' $metric $metric "$midnight" >"$night.tmp" || exit 74
-    mv -fT "$night.tmp" "$night" || exit 73
+    (
+        set -o noclobber # never through a link
+        {
+            printf '# HELP %s %s\n# TYPE %s gauge\n%s %s\n' \
+                $success 'When a night ended well last.' $success $success "$(date +%s)" \
+                $metric 'Start of the day that it was for.' $metric $metric "$midnight" || exit 74
+        } >"$night.tmp"
+    ) || exit $(($? == 74 ? 74 : 73))
+    mv -fT -- "$night.tmp" "$night" || exit 73
 fi

@@ -9,6 +9,9 @@
 use super::reject::{SAMPLES, escape};
 use crate::model::{InputFacts, RejectCounts, RejectReason};
 
+// A line is a name of at most 255 bytes and 200 bytes of a row, escaped to four bytes each, a number and a reason.
+const _: () = assert!(SAMPLES as u64 * (4 * (255 + 200) + 100) <= ShownRejects::MOST_BYTES);
+
 /// The lines of a day's corrupt rows, the LFs included.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ShownRejects {

@@ -34,6 +34,14 @@ pub fn creation_error(source: io::Error) -> Error {
     }
 }
 
+/// Whether a path was not found because nothing is there: no such name, a file where a folder should be, or a link that leads
+/// to itself.
+#[must_use]
+pub fn leads_nowhere(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        || Errno::from_io_error(error) == Some(Errno::LOOP)
+}
+
 /// Whether a link with this target stands for something of the kernel's, as `/dev/stdout` does even where that is a file:
 /// nothing may be put in its place.
 #[must_use]
@@ -46,6 +54,19 @@ pub fn leads_to_device(target: &Path) -> bool {
 mod tests {
     use super::*;
     use crate::error::ErrorClass;
+
+    #[test]
+    fn a_path_that_leads_nowhere_is_told_from_one_that_cannot_be_looked_at() {
+        for (errno, nowhere) in [
+            (Errno::NOENT, true),
+            (Errno::NOTDIR, true),
+            (Errno::LOOP, true),
+            (Errno::ACCESS, false),
+            (Errno::IO, false),
+        ] {
+            assert_eq!(leads_nowhere(&errno.into()), nowhere, "{errno}");
+        }
+    }
 
     #[test]
     fn links_of_the_system_are_known_by_where_they_lead() {

@@ -15,7 +15,7 @@ use std::fmt::Debug;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use creation::{creation_error, leads_to_device};
+pub use creation::{creation_error, leads_nowhere, leads_to_device};
 pub use os::OsFileSystem;
 pub use temporaries::remove_temporaries;
 

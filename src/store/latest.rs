@@ -3,12 +3,10 @@
 use std::io;
 use std::path::Path;
 
-use rustix::io::Errno;
-
 use super::emission::{in_the_way, sync_folder};
 use super::paths::{Output, TEMPORARY_PREFIX};
 use crate::error::{Error, Result};
-use crate::fs::{FileSystem, creation_error};
+use crate::fs::{FileSystem, creation_error, leads_nowhere};
 use crate::model::Day;
 
 /// What has the name `latest`.
@@ -63,11 +61,7 @@ fn newest_emission(files: &dyn FileSystem, output: &Output) -> Result<Option<Day
         let manifest = output.manifest_path(day);
         match files.stat(&manifest) {
             Ok(_) => return Ok(Some(day)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            // A link to a file has the name of a date, or one to itself.
-            Err(error)
-                if error.kind() == io::ErrorKind::NotADirectory
-                    || Errno::from_io_error(&error) == Some(Errno::LOOP) => {}
+            Err(error) if leads_nowhere(&error) => {}
             // Somebody has closed it to us: what cannot be looked into is believed.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(Some(day)),
             Err(error) => return Err(Error::io("look at", error).at(manifest)),

@@ -4,6 +4,7 @@
 //! the exit status and both streams, so that nobody has to run it again to see what happened.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -82,11 +83,7 @@ impl Sandbox {
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_agg"));
         command.current_dir(self.folder.path()).stdin(Stdio::null());
-        for (variable, _) in std::env::vars_os() {
-            if variable.as_encoded_bytes().starts_with(b"AGG_") {
-                command.env_remove(variable);
-            }
-        }
+        untouched(&mut command);
         command
     }
 
@@ -157,6 +154,23 @@ impl Sandbox {
 
     pub(crate) fn rejects(&self, day: &str) -> String {
         self.text(format!("agg-store/rejects/{day}.txt"))
+    }
+}
+
+/// The command that runs this program as a terminal would: the tests themselves may have been started by `nohup`.
+pub(crate) fn hearing_hangups(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP").arg(program);
+    untouched(&mut command);
+    command
+}
+
+/// Keeps the settings of whoever runs the tests from a command.
+fn untouched(command: &mut Command) {
+    for (variable, _) in std::env::vars_os() {
+        if variable.as_encoded_bytes().starts_with(b"AGG_") {
+            command.env_remove(variable);
+        }
     }
 }
 

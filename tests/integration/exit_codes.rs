@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{DAY, Sandbox, drained, hearing_hangups, spawn};
+use crate::harness::{DAY, Sandbox, drained, hearing_signals, spawn};
 
 /// A sandbox with one stored day.
 fn reduced() -> Sandbox {
@@ -223,7 +223,7 @@ fn feed(child: &mut Child) -> thread::JoinHandle<()> {
 fn a_signal_ends_a_run_soon_and_nothing_is_published() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         let sandbox = reduced();
-        let mut command = hearing_hangups(sandbox.command().get_program());
+        let mut command = hearing_signals(sandbox.command().get_program());
         command.args(["reduce-day", "--date", "2021-12-02", "-"]).stdin(Stdio::piped());
         command.current_dir(sandbox.path(""));
         let mut child = spawn(&mut command);

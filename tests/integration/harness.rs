@@ -157,10 +157,11 @@ impl Sandbox {
     }
 }
 
-/// The command that runs this program as a terminal would: the tests themselves may have been started by `nohup`.
-pub(crate) fn hearing_hangups(program: impl AsRef<OsStr>) -> Command {
+/// The command that runs this program as a terminal would: the tests may have been started by `nohup`, or behind a shell's
+/// `&`, which ignore signals for all that follow.
+pub(crate) fn hearing_signals(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("env");
-    command.arg("--default-signal=HUP").arg(program);
+    command.arg("--default-signal=HUP,INT,TERM").arg(program);
     untouched(&mut command);
     command
 }

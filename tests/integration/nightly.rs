@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{Run, Sandbox, hearing_hangups, repository, spawn};
+use crate::harness::{Run, Sandbox, hearing_signals, repository, spawn};
 
 const DAYS: [&str; 9] = [
     "2021-11-29",
@@ -323,7 +323,7 @@ fn a_signal_to_the_script_ends_the_step_that_is_at_work() {
     let big = "1|1|FR\n2|7|DE\n".repeat(6_000_000);
     machine.sandbox.write("logs/listen-20211207.log", big);
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
-        let mut command = hearing_hangups(repository("scripts/nightly.sh"));
+        let mut command = hearing_signals(repository("scripts/nightly.sh"));
         command.arg("2021-12-07").current_dir(machine.sandbox.path("")).env_clear();
         command.env("PATH", "/usr/bin:/bin").env("AGG_ENV", machine.sandbox.path("agg.env"));
         let mut child = spawn(&mut command);

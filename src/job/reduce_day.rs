@@ -250,16 +250,16 @@ fn untouched(
 fn warn_of_rejects(context: &Context, store: &Store, metadata: &Metadata) {
     let (files, day) = (context.files.as_ref(), metadata.day);
     let path = store.rejects_path(day);
-    let is_gone = files.stat(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-    // Of more bytes, the lines would not be ours at all.
-    let file = store.read_rejects(files, day, ShownRejects::MOST_BYTES).unwrap_or_default();
-    let lines = file.iter().filter(|byte| **byte == b'\n').count() as u64;
-    let trouble = match is_gone {
-        true => "is gone",
-        false if lines > metadata.rejects.total() => {
-            "shows rows that are not in the day, of a run that was refused"
-        }
-        false => return,
+    let lines = || {
+        let file = store.read_rejects(files, day, ShownRejects::MOST_BYTES).unwrap_or_default();
+        file.iter().filter(|byte| **byte == b'\n').count() as u64
+    };
+    let trouble = if files.stat(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        "is gone"
+    } else if lines() > metadata.rejects.total() {
+        "shows rows that are not in the day, of a run that was refused"
+    } else {
+        return;
     };
     let text = format!("{path:?} {trouble}: to write it again, reduce {day} with --force");
     context.observer.warn(&text);

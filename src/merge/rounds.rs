@@ -329,10 +329,18 @@ mod tests {
     }
 
     fn merge(inputs: &[Naive], part: usize) -> Result<Vec<Entry>> {
+        all_of(&mut merge_of(inputs, part))
+    }
+
+    /// The merge of inputs that are handed out in parts.
+    fn merge_of(inputs: &[Naive], part: usize) -> Merge<Parts> {
         let parts = |naive| Parts { whole: batch_of(naive), part, at: None };
-        let mut merge = Merge::new(Kind::User, inputs.iter().map(parts).collect());
-        let mut batch = Batch::default();
-        let mut entries = Vec::new();
+        Merge::new(Kind::User, inputs.iter().map(parts).collect())
+    }
+
+    /// All that it still has to hand out.
+    fn all_of(merge: &mut Merge<Parts>) -> Result<Vec<Entry>> {
+        let (mut batch, mut entries) = (Batch::default(), Vec::new());
         while merge.next(&mut batch)? {
             entries.extend(batch.iter());
         }
@@ -345,8 +353,7 @@ mod tests {
         let two = Naive::from([((1, 2), 1)]);
         let exact = vec![Entry { key: 1, song: 2, count: MAX_ID }];
         assert_eq!(merge(&[one.clone(), two.clone()], 5).unwrap(), exact);
-        let parts = |naive: &Naive| Parts { whole: batch_of(naive), part: 5, at: None };
-        let mut over = Merge::new(Kind::User, vec![parts(&one), parts(&two), parts(&two)]);
+        let mut over = merge_of(&[one, two.clone(), two], 5);
         let mut batch = Batch::default();
         let text = "the count of user 1 and song 2 exceeds 2^63-1: one of the days has counts that no log can have; find \
                     it by its rows in 'agg list' and make it again from its logs with --force, or ask for fewer days";
@@ -361,10 +368,9 @@ mod tests {
         };
         let (found, _) = merge_above(MAX_ID, &[list(MAX_ID - 1), list(1)], 500);
         assert_eq!(found, [Entry { key: 3, song: 7, count: MAX_ID }]);
-        let parts = |naive: &Naive| Parts { whole: batch_of(naive), part: 500, at: None };
-        let mut over = Merge::new(Kind::User, vec![parts(&list(MAX_ID)), parts(&list(1))]);
+        let mut over = merge_of(&[list(MAX_ID), list(1)], 500);
         over.set_floor(3, MAX_ID);
-        let text = (0..3).find_map(|_| over.next(&mut Batch::default()).err()).unwrap().to_string();
+        let text = all_of(&mut over).unwrap_err().to_string();
         assert!(text.starts_with("the count of user 3 and song 7 exceeds"), "{text}");
     }
 
@@ -388,13 +394,9 @@ mod tests {
 
     /// What the merge hands out above a floor for key 3, and how many entries it has read.
     fn merge_above(floor: u64, inputs: &[Naive], part: usize) -> (Vec<Entry>, u64) {
-        let parts = |naive| Parts { whole: batch_of(naive), part, at: None };
-        let mut merge = Merge::new(Kind::User, inputs.iter().map(parts).collect());
+        let mut merge = merge_of(inputs, part);
         merge.set_floor(3, floor);
-        let (mut batch, mut found) = (Batch::default(), Vec::new());
-        while merge.next(&mut batch).unwrap() {
-            found.extend(batch.iter());
-        }
+        let found = all_of(&mut merge).unwrap();
         (found, merge.entries_read())
     }
 

@@ -81,12 +81,13 @@ impl Machine {
 
     fn run(&self, script: &str, arguments: &[&str]) -> Run {
         let mut command = Command::new(repository("scripts").join(script));
-        command.args(arguments).stdin(Stdio::null()).current_dir(self.sandbox.path(""));
-        command
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("AGG_ENV", self.sandbox.path("agg.env"));
-        self.sandbox.run(&mut command)
+        self.sandbox.run(self.as_cron_does(command.args(arguments)))
+    }
+
+    /// Gives a command the place and the bare environment of a night.
+    fn as_cron_does<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command.stdin(Stdio::null()).current_dir(self.sandbox.path("")).env_clear();
+        command.env("PATH", "/usr/bin:/bin").env("AGG_ENV", self.sandbox.path("agg.env"))
     }
 
     fn night(&self, day: &str) -> Run {
@@ -269,12 +270,7 @@ fn no_word_of_the_settings_and_no_time_zone_fails_a_night_without_a_line() {
     let machine = Machine::with_logs_in("logs", "export TZ=Africa/Cairo");
     machine.sandbox.write("logs/2026-04-24.log", "1|1|FR\n");
     let mut command = Command::new(repository("scripts/nightly.sh"));
-    command
-        .arg("2026-04-24")
-        .current_dir(machine.sandbox.path(""))
-        .env_clear()
-        .env("TZ", "Africa/Cairo");
-    command.env("PATH", "/usr/bin:/bin").env("AGG_ENV", machine.sandbox.path("agg.env"));
+    machine.as_cron_does(command.arg("2026-04-24")).env("TZ", "Africa/Cairo");
     machine.sandbox.run(&mut command).exits(66);
     assert!(machine.sandbox.has_partial("2026-04-24"));
     let machine = Machine::with_logs_in("logs", "AGG_OUT = out");
@@ -294,9 +290,9 @@ fn settings_are_those_of_the_folder_and_never_a_program_of_that_name() {
     for (script, days) in [("nightly.sh", &["2021-12-07"][..]), ("backfill.sh", &["2021-12-07"; 2])]
     {
         let mut command = Command::new(repository("scripts").join(script));
-        command.args(days).stdin(Stdio::null()).current_dir(sandbox.path("")).env_clear();
         let path = format!("{}:/usr/bin:/bin", sandbox.path("bin").display());
-        sandbox.run(command.env("PATH", path).env("AGG_ENV", "agg.env"));
+        machine.as_cron_does(command.args(days)).env("PATH", path).env("AGG_ENV", "agg.env");
+        sandbox.run(&mut command);
         assert!(!sandbox.exists("pwned") && sandbox.has_partial("2021-12-07"));
     }
 }
@@ -324,9 +320,7 @@ fn a_signal_to_the_script_ends_the_step_that_is_at_work() {
     machine.sandbox.write("logs/listen-20211207.log", big);
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
         let mut command = hearing_signals(repository("scripts/nightly.sh"));
-        command.arg("2021-12-07").current_dir(machine.sandbox.path("")).env_clear();
-        command.env("PATH", "/usr/bin:/bin").env("AGG_ENV", machine.sandbox.path("agg.env"));
-        let mut child = spawn(&mut command);
+        let mut child = spawn(machine.as_cron_does(command.arg("2021-12-07")));
         while !machine.sandbox.exists("agg-store/.lock") {
             thread::sleep(Duration::from_millis(1));
         }

@@ -84,9 +84,10 @@ fn wait(signals: &mut Signals, stop: &AtomicI32, grace: Duration, same: Duration
     stop.store(first, Ordering::Relaxed);
     let raised = Instant::now();
     while raised.elapsed() < grace {
-        match signals.pending().next() {
-            Some(second) if raised.elapsed() >= same => return Some(second),
-            _ => {}
+        if let Some(second) = signals.pending().next()
+            && raised.elapsed() >= same
+        {
+            return Some(second);
         }
         thread::sleep(STEP);
     }

@@ -7,7 +7,7 @@
 //!
 //! Days are small, so that a figure takes a second or two, but have the proportions of days of 30 million rows:
 //! twelve rows a user, and lists of songs whose counts follow the same law. What hangs on sheer size (tables that leave
-//! the cache, disks) shows in `scripts/bench` alone. All benches use one thread.
+//! the cache, disks) shows in `scripts/dev/bench` alone. All benches use one thread.
 
 #![allow(dead_code, unused_imports, reason = "every bench takes what it needs of it")]
 

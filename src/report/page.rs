@@ -11,7 +11,7 @@ use crate::error::Result;
 
 const FRAME: &str = include_str!("assets/page.html");
 const STYLE: &str = include_str!("assets/page.css");
-/// Made by `scripts/bundle-d3`; its licence is its first comment, which so stands in every page.
+/// Made by `scripts/dev/bundle-d3`; its licence is its first comment, which so stands in every page.
 const DRAWING: &str = include_str!("assets/d3.min.js");
 const CODE: &str = include_str!("assets/page.js");
 

@@ -4,7 +4,7 @@
 //
 // AGG is the program, SAMPLES the folder of sample logs, MODULES the node_modules with what package-lock.json pins,
 // SCRATCH an empty folder. CHROMIUM (default /usr/bin/chromium) is the browser. With SCREENSHOTS, pictures of the page
-// are put into that folder. `scripts/check browser` runs it.
+// are put into that folder. `scripts/dev/check browser` runs it.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

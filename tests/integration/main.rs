@@ -14,60 +14,80 @@ mod harness;
 /// Calls the jobs as a library, with tiny budgets.
 mod library;
 
-/// `reduce-day --add`: further logs on top of a day.
-mod add;
-/// Pieces equal the whole; order, files, threads and memory never show.
-mod algebra;
-/// `backfill`: what is done again, what is left alone, what is told.
-mod backfill;
-/// Logs that change while they are read.
-mod changing;
-/// A stored partial of each format version.
-mod compat;
-/// Partials that lie with good checksums.
-mod crafted;
-/// Changed and cut partials.
-mod damage;
-/// Names of logs and folders to days; which of them a backfill takes.
-mod days;
-/// A full disk, one that may only be read, two writers at once.
-mod disks;
-mod durable;
-/// Tables for other engines, and those of other engines.
-mod exchange;
-/// What the exit code says, what the streams carry.
-mod exit_codes;
-/// Calls to the file system that fail, and deaths between them.
-mod faults;
-/// Files, folders, standard input, compression.
-mod files;
-/// Links, names and rows laid as traps.
-mod guarded;
-/// What lies in the way, limits of the system, streams that fail.
-mod hostile;
-/// Processes that are really killed, at every call that changes something.
-mod killed;
-/// `--metrics FILE`: what monitoring reads of a run.
-mod metrics;
-/// The scripts of the night, as cron runs them.
-mod nightly;
-/// Random small logs against the obvious program.
-mod property;
-/// `prune`: which days go, and what is never touched.
-mod prune;
-/// `query`: the songs of one key.
-mod query;
-/// `reduce-day`: once, again, with other logs, with too many corrupt rows.
-mod reduce;
-/// The rejects file: which corrupt rows it shows, and how.
-mod rejects;
-/// `report`: the figures of a page, hostile names, where it goes.
-mod report;
-/// What a row is, and why it is corrupt.
-mod rows;
-/// The sample logs against the answers that were computed without `agg`.
-mod samples;
-/// Logs and windows larger than their memory.
-mod spill;
-/// `emit-window`: sums, order, ties, missing days, what is published.
-mod window;
+/// One module a command, and what all commands share.
+mod commands {
+    /// `reduce-day --add`: further logs on top of a day.
+    mod add;
+    /// `backfill`: what is done again, what is left alone, what is told.
+    mod backfill;
+    /// Tables for other engines, and those of other engines.
+    mod exchange;
+    /// What the exit code says, what the streams carry.
+    mod exit_codes;
+    /// `--metrics FILE`: what monitoring reads of a run.
+    mod metrics;
+    /// The scripts of the night, as cron runs them.
+    mod nightly;
+    /// `prune`: which days go, and what is never touched.
+    mod prune;
+    /// `query`: the songs of one key.
+    mod query;
+    /// `reduce-day`: once, again, with other logs, with too many corrupt rows.
+    mod reduce;
+    /// `report`: the figures of a page, hostile names, where it goes.
+    mod report;
+    /// `emit-window`: sums, order, ties, missing days, what is published.
+    mod window;
+}
+
+/// What is read of logs: names, days, formats, rows.
+mod logs {
+    /// Logs that change while they are read.
+    mod changing;
+    /// Names of logs and folders to days; which of them a backfill takes.
+    mod days;
+    /// Files, folders, standard input, compression.
+    mod files;
+    /// The rejects file: which corrupt rows it shows, and how.
+    mod rejects;
+    /// What a row is, and why it is corrupt.
+    mod rows;
+}
+
+/// That the counts are exact, however they are made.
+mod counts {
+    /// Pieces equal the whole; order, files, threads and memory never show.
+    mod algebra;
+    /// Random small logs against the obvious program.
+    pub(crate) mod property;
+    /// The sample logs against the answers that were computed without `agg`.
+    mod samples;
+    /// Logs and windows larger than their memory.
+    mod spill;
+}
+
+/// Partials of released versions, damaged partials and forged partials.
+mod formats {
+    /// A stored partial of each format version.
+    mod compat;
+    /// Partials that lie with good checksums.
+    mod crafted;
+    /// Changed and cut partials.
+    mod damage;
+}
+
+/// Failing calls, full disks, kills, and traps in folders.
+mod faults {
+    /// Calls to the file system that fail, and deaths between them.
+    mod calls;
+    /// A full disk, one that may only be read, two writers at once.
+    mod disks;
+    /// The order of the calls that a power cut can show.
+    mod durable;
+    /// Links, names and rows laid as traps.
+    mod guarded;
+    /// What lies in the way, limits of the system, streams that fail.
+    mod hostile;
+    /// Processes that are really killed, at every call that changes something.
+    mod killed;
+}

@@ -1,6 +1,6 @@
 //! The reader of partials on hostile bytes, as they come and with their checksums made right: never a panic, never
 //! an entry out of order or out of bounds, never another answer from a lookup than from reading all. What the
-//! reader allocates is bounded by the limit that `scripts/fuzz` sets.
+//! reader allocates is bounded by the limit that `scripts/dev/fuzz` sets.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-"""Tests of the driver itself: `scripts/bench --self-test`. What it measures is tested by measuring a small week."""
+"""Tests of the driver itself: `scripts/dev/bench --self-test`. What it measures is tested by measuring a small week."""
 
 import tempfile
 import unittest

@@ -51,7 +51,7 @@ impl Machine {
             format!("AGG_OUT={}", quoted(&sandbox.path("agg-out"))),
             "AGG_MEMORY=64MiB".to_owned(),
         ];
-        let example = fs::read_to_string(repository("scripts/agg.env.example")).unwrap();
+        let example = fs::read_to_string(repository("scripts/ops/agg.env.example")).unwrap();
         sandbox.write("agg.env", format!("{example}\n{}\n{settings}\n", lines.join("\n")));
         Machine { sandbox }
     }
@@ -80,7 +80,7 @@ impl Machine {
     }
 
     fn run(&self, script: &str, arguments: &[&str]) -> Run {
-        let mut command = Command::new(repository("scripts").join(script));
+        let mut command = Command::new(repository("scripts/ops").join(script));
         self.sandbox.run(self.as_cron_does(command.args(arguments)))
     }
 
@@ -253,7 +253,7 @@ fn where_the_table_goes_is_no_matter_to_the_night_but_a_full_disk_is() {
         command
             .arg("-c")
             .arg(script)
-            .arg(repository("scripts/nightly.sh"))
+            .arg(repository("scripts/ops/nightly.sh"))
             .env("AGG_ENV", &agg_env);
         machine.sandbox.run(command.current_dir(machine.sandbox.path(""))).exits(code);
         assert_eq!(machine.sandbox.exists("m-night.prom"), code == 0, "{redirection}");
@@ -269,7 +269,7 @@ fn no_word_of_the_settings_and_no_time_zone_fails_a_night_without_a_line() {
     // In Cairo the clocks of that day went from 23:59:59 to 01:00.
     let machine = Machine::with_logs_in("logs", "export TZ=Africa/Cairo");
     machine.sandbox.write("logs/2026-04-24.log", "1|1|FR\n");
-    let mut command = Command::new(repository("scripts/nightly.sh"));
+    let mut command = Command::new(repository("scripts/ops/nightly.sh"));
     machine.as_cron_does(command.arg("2026-04-24")).env("TZ", "Africa/Cairo");
     machine.sandbox.run(&mut command).exits(66);
     assert!(machine.sandbox.has_partial("2026-04-24"));
@@ -289,7 +289,7 @@ fn settings_are_those_of_the_folder_and_never_a_program_of_that_name() {
     machine.arrives("2021-12-07");
     for (script, days) in [("nightly.sh", &["2021-12-07"][..]), ("backfill.sh", &["2021-12-07"; 2])]
     {
-        let mut command = Command::new(repository("scripts").join(script));
+        let mut command = Command::new(repository("scripts/ops").join(script));
         let path = format!("{}:/usr/bin:/bin", sandbox.path("bin").display());
         machine.as_cron_does(command.args(days)).env("PATH", path).env("AGG_ENV", "agg.env");
         sandbox.run(&mut command);
@@ -319,7 +319,7 @@ fn a_signal_to_the_script_ends_the_step_that_is_at_work() {
     let big = "1|1|FR\n2|7|DE\n".repeat(6_000_000);
     machine.sandbox.write("logs/listen-20211207.log", big);
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
-        let mut command = hearing_signals(repository("scripts/nightly.sh"));
+        let mut command = hearing_signals(repository("scripts/ops/nightly.sh"));
         let mut child = spawn(machine.as_cron_does(command.arg("2021-12-07")));
         while !machine.sandbox.exists("agg-store/.lock") {
             thread::sleep(Duration::from_millis(1));

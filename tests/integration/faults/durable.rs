@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use agg::job::Context;
 
-use crate::faults::Scene;
+use crate::faults::calls::Scene;
+use crate::faults::killed::Job;
 use crate::faulty::{Call, Operation};
 use crate::harness::Sandbox;
-use crate::killed::Job;
 
 fn is_temporary(path: &Path) -> bool {
     path.file_name()

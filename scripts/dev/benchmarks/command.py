@@ -30,7 +30,7 @@ def size(text: str) -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="scripts/bench", description=benchmarks.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="scripts/dev/bench", description=benchmarks.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", type=int, default=30_000_000, help="rows of a base day (30000000)")
     parser.add_argument("--days", type=int, default=7, help="base days, the window that is emitted (7)")

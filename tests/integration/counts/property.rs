@@ -68,7 +68,7 @@ fn parsed(row: &[u8]) -> Result<(u64, u64, String), &'static str> {
 
 /// The assigned codes, from a list that the library does not know.
 static ASSIGNED: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
-    let lines = include_str!("../data/iso3166.txt").lines();
+    let lines = include_str!("../../data/iso3166.txt").lines();
     lines.filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace).collect()
 });
 

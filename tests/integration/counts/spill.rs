@@ -7,9 +7,9 @@ use agg::job::{EmitOptions, ReduceOptions, ReduceReport, emit_window, reduce_day
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
+use crate::counts::property::{Model, file, row};
 use crate::harness::{DAY, Sandbox, Totals, gz, zst};
 use crate::library::{Dice, context, unlocked};
-use crate::property::{Model, file, row};
 
 impl Dice {
     fn pick<T: Copy>(&mut self, of: &[T]) -> T {

@@ -9,9 +9,9 @@ use agg::Day;
 use agg::job::{self, ReportOptions};
 use serde_json::{Value, json};
 
+use crate::counts::property::{Counts, Model};
 use crate::harness::{Run, Sandbox, repository};
 use crate::library::{Dice, context, run_bytes, unlocked};
-use crate::property::{Counts, Model};
 
 /// The logs of each sample day.
 const SAMPLES: [(&str, &[&str]); 9] = [

@@ -1,11 +1,11 @@
 """The measuring stick of `agg`.
 
-    scripts/bench                      measures what is not measured yet, prints the tables
-    scripts/bench --only 'reduce/*'    these points alone; --list shows all of them
-    scripts/bench --redo 'emit/*'      these points again
-    scripts/bench --rows 20000 --days 3 --work target/bench-tiny      small, to try it
-    scripts/bench --report, --bars     prints what is measured, without measuring
-    scripts/bench --write-docs         draws the charts and fills the generated parts of docs/*.md
+    scripts/dev/bench                      measures what is not measured yet, prints the tables
+    scripts/dev/bench --only 'reduce/*'    these points alone; --list shows all of them
+    scripts/dev/bench --redo 'emit/*'      these points again
+    scripts/dev/bench --rows 20000 --days 3 --work target/bench-tiny      small, to try it
+    scripts/dev/bench --report, --bars     prints what is measured, without measuring
+    scripts/dev/bench --write-docs         draws the charts and fills the generated parts of docs/*.md
 
 What is measured is a list of *points*, the most important first. The figures of a point go to WORK/results.json as
 soon as it is done, with the build and the state of the machine, so a stopped run goes on where it stopped. A point

@@ -11,7 +11,7 @@ use std::process::Command;
 use agg::job::Context;
 use agg::{ErrorClass, Result};
 
-use crate::faults::{
+use crate::faults::calls::{
     DATED_LOG, Scene, add, backfilled, corrected, emit, emitted, prune_most, reduce, reduced,
     small_log,
 };
@@ -144,7 +144,7 @@ fn child(job: Job, sandbox: &Sandbox, call: usize) -> std::process::ExitStatus {
     let mut command = Command::new(program);
     command.args([
         "--exact",
-        "killed::the_process_that_is_killed",
+        "faults::killed::the_process_that_is_killed",
         "--ignored",
         "--test-threads=1",
     ]);

@@ -18,7 +18,7 @@ from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HERE = Path(__file__).resolve().parent
 COUNTRIES = ROOT / "tests" / "data" / "iso3166.txt"
 FIRST_DAY = date(2021, 12, 1)

@@ -186,7 +186,7 @@ impl Budget {
     /// it may be larger than a piece of the user runs. (Not without bound, so that a small budget makes several pieces
     /// of a small window too.)
     #[must_use]
-    pub fn country_piece(&self, inputs: usize, top: u32) -> u64 {
+    pub fn long_piece(&self, inputs: usize, top: u32) -> u64 {
         let held = self.most_emitted();
         let kept = u64::from(crate::model::Country::COUNT) * u64::from(top);
         let most = if kept <= held { 8 * held } else { held };
@@ -259,7 +259,7 @@ mod tests {
                 // What a piece of countries keeps is no more than what a piece of users holds.
                 let most = budget.most_emitted();
                 for top in [1, 50, 1_000, 10_000] {
-                    let kept = (u64::from(top) * 676).min(budget.country_piece(300, top));
+                    let kept = (u64::from(top) * 676).min(budget.long_piece(300, top));
                     assert!(kept <= most, "{top} songs: {budget:?}");
                 }
                 let emit = budget.emit(300);

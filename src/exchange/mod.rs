@@ -1,6 +1,6 @@
 //! Tables of counts and tops in the formats that other programs read: Parquet, CSV, JSON lines.
 //!
-//! A [`Table`] has the key of its kind (`country` or `user_id`), perhaps a `rank`, `sng_id` and `streams`. An [`Encoder`]
+//! A [`Table`] has the [column](Kind::column) of its kind, perhaps a `rank`, `sng_id` and `streams`. An [`Encoder`]
 //! turns stretches of rows into [`Chunk`]s on any thread; a [`TableWriter`] puts the chunks of a file one behind
 //! the other. Cut every [`Encoder::group_rows`] rows, the bytes depend on the rows and their [`Facts`] alone.
 //!
@@ -90,7 +90,7 @@ impl Table {
     #[must_use]
     pub fn columns(self) -> Vec<&'static str> {
         let ranked = self.ranked.then_some(RANK);
-        [key_column(self.kind)].into_iter().chain(ranked).chain([SONG, STREAMS]).collect()
+        [self.kind.column()].into_iter().chain(ranked).chain([SONG, STREAMS]).collect()
     }
 }
 
@@ -101,19 +101,10 @@ pub(crate) const STREAMS: &str = "streams";
 /// The column of ranks.
 pub(crate) const RANK: &str = "rank";
 
-/// The column of a kind's keys.
-#[must_use]
-pub const fn key_column(kind: Kind) -> &'static str {
-    match kind {
-        Kind::User => "user_id",
-        Kind::Country => "country",
-    }
-}
-
 /// Rows of a table as columns of equal length.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a> {
-    /// User ids or country numbers.
+    /// Keys of the table's kind.
     pub keys: &'a [u64],
     /// Ranks from 1; empty for a table without them.
     pub ranks: &'a [u64],

@@ -1,7 +1,7 @@
 //! Rows as text: comma-separated values and JSON lines. Nothing in them needs quoting.
 
 use super::{Rows, Table};
-use crate::model::{Country, Kind};
+use crate::model::{KeyText, Kind};
 
 /// Bytes of a row, as a guess to start from.
 const USUAL_ROW: usize = 32;
@@ -27,11 +27,11 @@ pub(super) fn csv(table: Table, rows: Rows<'_>) -> Vec<u8> {
     out
 }
 
-/// An object a row; countries are strings, all else numbers.
+/// An object a row; codes are strings, all else numbers.
 pub(super) fn json_lines(table: Table, rows: Rows<'_>) -> Vec<u8> {
     let names = table.columns();
     let mut out = Vec::with_capacity(rows.keys.len() * 2 * USUAL_ROW);
-    let quote: &[u8] = if table.kind == Kind::Country { b"\"" } else { b"" };
+    let quote: &[u8] = if table.kind.has_codes() { b"\"" } else { b"" };
     each(rows, |key, numbers| {
         let mut names = names.iter();
         let mut name = |out: &mut Vec<u8>, before: &[u8]| {
@@ -64,9 +64,11 @@ fn each(rows: Rows<'_>, mut row: impl FnMut(u64, &[u64])) {
 }
 
 fn write_key(kind: Kind, key: u64, out: &mut Vec<u8>) {
-    match (kind, Country::from_number(key)) {
-        (Kind::Country, Some(country)) => out.extend_from_slice(&country.letters()),
-        _ => out.extend_from_slice(itoa::Buffer::new().format(key).as_bytes()),
+    match kind.key_text(key) {
+        KeyText::Code(code) => out.extend_from_slice(code.as_bytes()),
+        KeyText::Number(number) => {
+            out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        }
     }
 }
 
@@ -93,7 +95,7 @@ mod tests {
     #[test]
     fn tops_have_a_rank_and_countries_their_letters() {
         let table = Table::tops(Kind::Country);
-        let france = u64::from(Country::from_letters(b'F', b'R').unwrap().number());
+        let france = Kind::Country.parse_key("FR").unwrap();
         let rows = Rows { keys: &[france], ranks: &[1], songs: &[5], counts: &[2] };
         assert_eq!(text(csv_header(table)), "country,rank,sng_id,streams\n");
         assert_eq!(text(csv(table, rows)), "FR,1,5,2\n");

@@ -11,7 +11,7 @@ use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Facts, Origin, PartialFacts, TableFormat};
 use crate::fs::WriteFile;
-use crate::model::{Day, Kind, RejectCounts};
+use crate::model::{Day, Kind, Ranking, RejectCounts};
 use crate::output::{FileEntry, Format, Manifest, PartialEntry, Tabular, Text, Totals, Window};
 use crate::partial::Partial;
 use crate::store::{
@@ -32,7 +32,7 @@ pub struct EmitOptions {
     pub top: u32,
     /// The output folder.
     pub out: PathBuf,
-    /// Each gives a file of the countries and one of the users.
+    /// Each gives a file for each kind of key.
     pub formats: Vec<TopsFormat>,
     /// Emit without the days that have no partial.
     pub allow_missing: bool,
@@ -147,10 +147,8 @@ pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitRepor
     let built = lock.build_folder(context.files.as_ref())?;
     let files = context.phase(Phase::Emit, Some(window.entries * formats.len() as u64), || {
         let opened = open_merged(context, &pool, plan, window.inputs, &scratch)?;
-        // The small file first: a full disk or a damaged block is met sooner.
-        let kinds = [Kind::Country, Kind::User];
-        let files =
-            kinds.into_iter().flat_map(|kind| formats.iter().map(move |format| (kind, format)));
+        let files = Kind::in_output_order()
+            .flat_map(|kind| formats.iter().map(move |format| (kind, format)));
         let files = files.map(|(kind, format)| {
             let tops = Tops {
                 context,
@@ -159,11 +157,9 @@ pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitRepor
                 kind,
                 top: options.top,
                 format: format.as_ref(),
-                piece_entries: match kind {
-                    Kind::Country => {
-                        context.budget.country_piece(opened.partials.len(), options.top)
-                    }
-                    Kind::User => plan.piece_entries,
+                piece_entries: match kind.ranking() {
+                    Ranking::Long => context.budget.long_piece(opened.partials.len(), options.top),
+                    Ranking::Short => plan.piece_entries,
                 },
                 buffers: Mutex::default(),
                 floor: Floor::default(),
@@ -258,7 +254,7 @@ struct StoredWindow {
     partials: Vec<PartialFacts>,
     rows: u64,
     rejects: RejectCounts,
-    /// Entries of both runs.
+    /// Entries of all runs.
     entries: u64,
 }
 
@@ -268,7 +264,7 @@ impl StoredWindow {
         let exceed = || Error::damaged("the rows exceed 2^64-1").at(partial.path());
         self.rows = self.rows.checked_add(metadata.rows).ok_or_else(exceed)?;
         self.rejects.add(&metadata.rejects);
-        self.entries += metadata.runs.iter().map(|run| run.pairs).sum::<u64>();
+        self.entries += metadata.runs.values().map(|run| run.pairs).sum::<u64>();
         self.partials.push(PartialFacts {
             day: metadata.day,
             version: partial.version(),

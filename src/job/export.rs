@@ -11,7 +11,7 @@ use crate::exchange::{
 };
 use crate::fs::WriteFile;
 use crate::merge::Stream;
-use crate::model::{Batch, Day, Kind, RejectCounts};
+use crate::model::{Batch, Day, Kind, PerKind, RejectCounts};
 use crate::ordered;
 use crate::partial::{self, Cut, Cutter, Partial};
 use crate::store::{
@@ -23,7 +23,7 @@ use crate::store::{
 pub struct ExportOptions {
     /// What to export.
     pub selection: Selection,
-    /// Which of the two tables of each.
+    /// The kinds of key, a table each; each kind once.
     pub kinds: Vec<Kind>,
     /// How they are written.
     pub format: TableFormat,
@@ -156,15 +156,15 @@ struct Set {
     /// Oldest first; not open, since there may be more than a process may have open.
     inputs: Vec<Input>,
     facts: Facts,
-    /// Entries of the user runs and of the country runs.
-    pairs: [u64; 2],
+    /// Entries of the runs of each kind.
+    pairs: PerKind<u64>,
 }
 
 impl Set {
     fn new(days: PartitionDays, origin: Origin) -> Self {
         let (rows, rejects) = (0, RejectCounts::default());
         let facts = Facts { origin, partials: Vec::new(), rows, rejects, inputs: Vec::new() };
-        Set { days, inputs: Vec::new(), facts, pairs: [0; 2] }
+        Set { days, inputs: Vec::new(), facts, pairs: PerKind::default() }
     }
 
     fn add(&mut self, partial: &Partial) -> Result<()> {
@@ -180,8 +180,8 @@ impl Set {
         if matches!(self.facts.origin, Origin::Day(_)) {
             self.facts.inputs.clone_from(&metadata.inputs);
         }
-        for (pairs, run) in self.pairs.iter_mut().zip(&metadata.runs) {
-            *pairs += run.pairs;
+        for (kind, pairs) in self.pairs.iter_mut() {
+            *pairs += metadata.runs[kind].pairs;
         }
         self.inputs.push(Input::stored(partial));
         Ok(())
@@ -193,8 +193,7 @@ impl Set {
 
     /// Entries of the runs of these kinds.
     fn entries(&self, kinds: &[Kind]) -> u64 {
-        let pairs = Kind::ALL.iter().zip(self.pairs);
-        pairs.filter(|(kind, _)| kinds.contains(kind)).map(|(_, pairs)| pairs).sum()
+        kinds.iter().map(|kind| self.pairs[*kind]).sum()
     }
 }
 

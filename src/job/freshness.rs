@@ -98,8 +98,8 @@ impl<'a> Digests<'a> {
 
 /// Whether it is of the window, the K and the files that these options ask for.
 fn is_of(manifest: &Manifest, options: &EmitOptions) -> bool {
-    let kinds = [Kind::Country, Kind::User].into_iter();
-    let names: BTreeSet<String> = kinds
+    let names: BTreeSet<String> = Kind::ALL
+        .into_iter()
         .flat_map(|kind| {
             options.formats.iter().map(move |format| format.file_name(kind, options.top))
         })

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use super::Context;
-use super::reduce_day::Counted;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Day, InputFacts, RejectCounts};
-use crate::partial::{self, Partial};
+use crate::model::{Day, InputFacts, PerKind, RejectCounts};
+use crate::partial::{self, Partial, RunFacts};
 use crate::store::Store;
 
 /// What a partial's footer says of its day.
@@ -28,18 +27,13 @@ pub struct DayFacts {
     pub rejects: RejectCounts,
     /// The logs it was made from.
     pub inputs: Vec<InputFacts>,
-    /// Users and (user, song) pairs.
-    pub users: Counted,
-    /// Countries and (country, song) pairs.
-    pub countries: Counted,
-    /// Blocks of the user run and of the country run.
-    pub blocks: [u64; 2],
+    /// Size of the run of each kind.
+    pub runs: PerKind<RunFacts>,
 }
 
 impl From<&Partial> for DayFacts {
     fn from(partial: &Partial) -> Self {
         let metadata = partial.metadata();
-        let [users, countries] = metadata.runs;
         DayFacts {
             day: metadata.day,
             path: partial.path().to_owned(),
@@ -49,9 +43,7 @@ impl From<&Partial> for DayFacts {
             rows: metadata.rows,
             rejects: metadata.rejects,
             inputs: metadata.inputs.clone(),
-            users: Counted { keys: users.keys, pairs: users.pairs },
-            countries: Counted { keys: countries.keys, pairs: countries.pairs },
-            blocks: [users.blocks, countries.blocks],
+            runs: metadata.runs,
         }
     }
 }
@@ -106,6 +98,7 @@ pub fn inspect(context: &Context, day: Day) -> Result<DayFacts> {
 /// # Example
 /// ```
 /// use agg::job::{inspect, list, verify};
+/// use agg::model::Kind;
 /// # use agg::budget::Budget;
 /// # use agg::job::{Context, ReduceOptions, reduce_day};
 /// # let folder = tempfile::tempdir()?;
@@ -115,7 +108,7 @@ pub fn inspect(context: &Context, day: Day) -> Result<DayFacts> {
 /// # let options = ReduceOptions { logs: vec![log], ..Default::default() };
 /// # let day = reduce_day(&context, &options)?.day;
 ///
-/// assert_eq!(inspect(&context, day)?.users.pairs, 4);
+/// assert_eq!(inspect(&context, day)?.runs[Kind::User].pairs, 4);
 /// assert_eq!(list(&context)?.len(), 1);
 /// for (day, checked) in verify(&context, &[])? {
 ///     assert_eq!(checked?.day, day);

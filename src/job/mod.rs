@@ -30,5 +30,5 @@ pub use import::{ImportOptions, ImportReport, import};
 pub use inspect::{DayFacts, inspect, list, verify};
 pub use prune::{PruneOptions, PruneReport, PrunedDay, prune};
 pub use query::{QueryOptions, QueryReport, query};
-pub use reduce_day::{Counted, ReduceOptions, ReduceOutcome, ReduceReport, reduce_day};
+pub use reduce_day::{ReduceOptions, ReduceOutcome, ReduceReport, reduce_day};
 pub use report::{ReportOptions, ReportOutcome, report};

@@ -10,8 +10,8 @@ use super::known::{self, Comparison};
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{self, InputPath, Source};
-use crate::model::{Day, InputFacts, RejectCounts};
-use crate::partial::{Finished, Metadata};
+use crate::model::{Day, InputFacts, PerKind, RejectCounts};
+use crate::partial::{Finished, Metadata, RunFacts};
 use crate::row::ShownRejects;
 use crate::store::{self, Store, StoreLock};
 
@@ -106,10 +106,8 @@ pub struct ReduceReport {
     pub rejects: RejectCounts,
     /// The day's logs, in the order read.
     pub inputs: Vec<InputFacts>,
-    /// Distinct users, and distinct (user, song) pairs.
-    pub users: Counted,
-    /// Distinct countries, and distinct (country, song) pairs.
-    pub countries: Counted,
+    /// Size of the run of each kind.
+    pub runs: PerKind<RunFacts>,
     /// Where the partial is.
     pub partial: PathBuf,
     /// Its size in bytes.
@@ -118,15 +116,6 @@ pub struct ReduceReport {
     pub rejects_file: PathBuf,
     /// Runs that were spilled because the rows exceeded the memory; 0 when all fitted.
     pub spilled_runs: usize,
-}
-
-/// Size of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counted {
-    /// Distinct keys.
-    pub keys: u64,
-    /// Entries: distinct (key, song) pairs.
-    pub pairs: u64,
 }
 
 /// Reduces the logs of one day to its partial in the store.
@@ -315,7 +304,6 @@ fn report(
     partial_bytes: u64,
     outcome: ReduceOutcome,
 ) -> ReduceReport {
-    let [users, countries] = metadata.runs.map(|run| Counted { keys: run.keys, pairs: run.pairs });
     ReduceReport {
         day: metadata.day,
         outcome,
@@ -323,8 +311,7 @@ fn report(
         rows_read: 0,
         rejects: metadata.rejects,
         inputs: metadata.inputs.clone(),
-        users,
-        countries,
+        runs: metadata.runs,
         partial: store.partial_path(metadata.day),
         partial_bytes,
         rejects_file: store.rejects_path(metadata.day),

@@ -10,7 +10,7 @@ use super::join::merge_piece;
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::merge::{Overflow, Stream, Sums, Word, Words, run_length};
-use crate::model::{Batch, Kind, Ranked};
+use crate::model::{Batch, Kind, Ranked, Ranking};
 use crate::ordered;
 use crate::output::{Format, Lines, Pieces};
 use crate::partial::{self, Partial, Piece};
@@ -135,7 +135,7 @@ struct Chooser<'t, 'a> {
     tops: &'t Tops<'a>,
     top: TopK,
     best: Vec<Ranked>,
-    /// For users, whose lists are short: entries in 64 bits, and in 128 where these are too few.
+    /// For short lists: entries in 64 bits, and in 128 where these are too few.
     narrow: Packed<u64>,
     wide: Packed<u128>,
     takes_wide: bool,
@@ -213,9 +213,9 @@ impl<'t, 'a> Chooser<'t, 'a> {
     }
 
     fn choose(&mut self, piece: &Piece) -> Result<Part> {
-        match self.tops.kind {
-            Kind::Country => self.choose_from_long(piece),
-            Kind::User => self.choose_from_short(piece),
+        match self.tops.kind.ranking() {
+            Ranking::Long => self.choose_from_long(piece),
+            Ranking::Short => self.choose_from_short(piece),
         }
     }
 

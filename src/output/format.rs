@@ -25,6 +25,11 @@ pub trait Format: Debug + Sync {
     }
 }
 
+/// The name of a file with the best `top` songs of each key of a kind.
+pub(super) fn file_name(kind: Kind, top: u32, extension: &str) -> String {
+    format!("top{top}_songs_per_{}.{extension}", kind.noun())
+}
+
 /// One file, whose pieces come in order.
 pub trait Pieces: Send {
     /// Appends what [`Format::write_key`] made of one or more keys.

@@ -1,4 +1,4 @@
-//! Tops as tables: a row a song, `country` or `user_id`, `rank`, `sng_id`, `streams`, in every format of
+//! Tops as tables: a row a song, the key's column, `rank`, `sng_id`, `streams`, in every format of
 //! [`exchange`](crate::exchange).
 //!
 //! Threads write each key in a packed form; in the order of the keys it becomes row groups.
@@ -6,10 +6,10 @@
 use std::io::Write;
 
 use super::Lines;
-use super::format::{Format, Pieces};
+use super::format::{Format, Pieces, file_name};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Encoder, Facts, Rows, Table, TableFormat, TableWriter};
-use crate::model::{Kind, Ranked};
+use crate::model::{Kind, PerKind, Ranked};
 
 /// What the footer of a Parquet file takes in memory for each row group.
 const GROUP_BYTES: u64 = 6 << 10;
@@ -22,8 +22,7 @@ const WORD: usize = 8;
 pub struct Tabular {
     facts: Facts,
     format: TableFormat,
-    /// For users and for countries.
-    encoders: [Encoder; 2],
+    encoders: PerKind<Encoder>,
     /// Row groups of a file at most.
     most_groups: u64,
 }
@@ -35,23 +34,14 @@ impl Tabular {
     /// # Errors
     /// [`ErrorKind::Usage`] for a format that this build lacks.
     pub fn new(format: TableFormat, facts: Facts, memory: u64) -> Result<Self> {
-        let encoder = |kind| Encoder::new(format, Table::tops(kind));
-        let encoders = [encoder(Kind::User)?, encoder(Kind::Country)?];
+        let encoders = PerKind::try_new(|kind| Encoder::new(format, Table::tops(kind)))?;
         Ok(Tabular { facts, format, encoders, most_groups: (memory / 8 / GROUP_BYTES).max(1) })
     }
 
     /// The name of the file of one kind's top K in this format.
     #[must_use]
     pub fn name_of(format: TableFormat, kind: Kind, top: u32) -> String {
-        format!("top{top}_songs_per_{}.{}", kind.noun(), format.extension())
-    }
-
-    fn encoder(&self, kind: Kind) -> &Encoder {
-        let [users, countries] = &self.encoders;
-        match kind {
-            Kind::User => users,
-            Kind::Country => countries,
-        }
+        file_name(kind, top, format.extension())
     }
 }
 
@@ -74,7 +64,7 @@ impl Format for Tabular {
         kind: Kind,
         out: &'a mut (dyn Write + Send),
     ) -> Result<Box<dyn Pieces + 'a>> {
-        let encoder = self.encoder(kind);
+        let encoder = &self.encoders[kind];
         let writer = encoder.begin(out, &self.facts)?;
         let columns = Columns::default();
         Ok(Box::new(Sink { encoder, writer, columns, most_groups: self.most_groups, groups: 0 }))

@@ -1,26 +1,26 @@
 //! The text format: a line a key, `key|song:count,song:count,…`.
 
+use super::format::file_name;
 use super::{Format, Lines};
-use crate::model::{Country, Kind, Ranked};
+use crate::model::{KeyText, Kind, Ranked};
 
-/// One line a key; countries by their letters, ids without leading zeros.
+/// One line a key.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Text;
 
 impl Format for Text {
     fn file_name(&self, kind: Kind, top: u32) -> String {
-        format!("top{top}_songs_per_{}.txt", kind.noun())
+        file_name(kind, top, "txt")
     }
 
     fn write_key(&self, kind: Kind, key: u64, best: &[Ranked], out: &mut Lines) {
         let line = out.room(MOST_KEY_BYTES + best.len() * MOST_SONG_BYTES + SPARE);
-        let mut at = match (kind, Country::from_number(key)) {
-            (Kind::Country, Some(country)) => {
-                let [first, second] = country.letters();
-                put(line, 0, u64::from_le_bytes([first, second, 0, 0, 0, 0, 0, 0]));
-                2
+        let mut at = match kind.key_text(key) {
+            KeyText::Code(code) => {
+                put(line, 0, u64::from_le_bytes(code.padded()));
+                code.len()
             }
-            _ => put_number(line, 0, key),
+            KeyText::Number(number) => put_number(line, 0, number),
         };
         put(line, at, u64::from(b'|'));
         at += 1;
@@ -144,8 +144,8 @@ mod tests {
     #[test]
     fn a_line_is_the_key_and_its_songs() {
         let best = [Ranked { song: 12, count: 3 }, Ranked { song: 9_000_000_000, count: 1 }];
-        let france = Country::from_letters(b'F', b'R').unwrap();
-        let line = write(Kind::Country, u64::from(france.number()), &best);
+        let france = Kind::Country.parse_key("FR").unwrap();
+        let line = write(Kind::Country, france, &best);
         assert_eq!(line, "FR|12:3,9000000000:1\n");
         assert_eq!(write(Kind::User, 77, &best[..1]), "77|12:3\n");
         assert_eq!(Text.file_name(Kind::User, 50), "top50_songs_per_user.txt");

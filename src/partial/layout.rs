@@ -6,7 +6,7 @@
 use crate::codec::block;
 use crate::codec::checksum::Checksum;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::Position;
+use crate::model::{Kind, PerKind, Position};
 
 /// The newest version, and the one that is written.
 pub const VERSION: u16 = 1;
@@ -36,9 +36,9 @@ pub(super) const MAX_METADATA_BYTES: u64 = 32 << 20;
 
 /// A section in the trailer: offset, length, checksum.
 pub(super) const SECTION_BYTES: usize = 8 + 8 + 8;
-/// Trailer: user root, country root, metadata, checksum of the header, checksum of the trailer so
-/// far, end magic.
-pub(super) const TRAILER_HEADER: usize = 3 * SECTION_BYTES;
+/// Trailer: roots in the order of [`Kind::ALL`], metadata, checksum of the header, checksum of the trailer so far, end
+/// magic.
+pub(super) const TRAILER_HEADER: usize = (Kind::ALL.len() + 1) * SECTION_BYTES;
 pub(super) const TRAILER_CHECKSUM: usize = TRAILER_HEADER + 8;
 pub(super) const TRAILER_MAGIC: usize = TRAILER_CHECKSUM + 8;
 pub(super) const TRAILER_BYTES: usize = TRAILER_MAGIC + END_MAGIC.len();
@@ -104,8 +104,8 @@ impl Section {
 /// The last bytes of a partial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Trailer {
-    /// Roots of the user run and the country run, in that order.
-    pub(super) roots: [Section; 2],
+    /// Roots of the runs.
+    pub(super) roots: PerKind<Section>,
     pub(super) metadata: Section,
     pub(super) header: Checksum,
 }
@@ -113,8 +113,7 @@ pub(super) struct Trailer {
 impl Trailer {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(TRAILER_BYTES);
-        let [users, countries] = self.roots;
-        for section in [users, countries, self.metadata] {
+        for section in self.roots.values().chain([&self.metadata]) {
             bytes.extend_from_slice(&section.offset.to_le_bytes());
             bytes.extend_from_slice(&section.length.to_le_bytes());
             bytes.extend_from_slice(&section.checksum.0.to_le_bytes());
@@ -136,7 +135,7 @@ impl Trailer {
             length: fields.u64(),
             checksum: Checksum(fields.u64()),
         };
-        let roots = [section(), section()];
+        let roots = PerKind::new(|_| section());
         let metadata = section();
         let header = Checksum(fields.u64());
         let (checked, _) = bytes.split_at(TRAILER_CHECKSUM);
@@ -147,15 +146,15 @@ impl Trailer {
         if checksum != Checksum::of(checked) {
             return Err(wrong("the trailer's checksum is wrong"));
         }
-        let [users, countries] = roots;
-        let follow = users.offset >= HEADER_BYTES as u64
-            && users.end() == Some(countries.offset)
-            && countries.end() == Some(metadata.offset)
-            && metadata.end() == Some(start);
+        let offsets = roots.values().chain([&metadata]).map(|section| section.offset);
+        let ends = roots.values().chain([&metadata]).map(Section::end);
+        // Each ends where the next one begins, and the last where the trailer does.
+        let follow = ends.eq(offsets.skip(1).chain([start]).map(Some))
+            && roots[Kind::ALL[0]].offset >= HEADER_BYTES as u64;
         if !follow {
             return Err(wrong("the sections do not follow one another"));
         }
-        let bounded = roots.iter().all(|root| root.length <= MAX_ROOT_BYTES)
+        let bounded = roots.values().all(|root| root.length <= MAX_ROOT_BYTES)
             && metadata.length <= MAX_METADATA_BYTES;
         if !bounded {
             return Err(wrong("a section is larger than any there can be"));

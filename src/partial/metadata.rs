@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::MAX_METADATA_BYTES;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Day, InputFacts, RejectCounts};
+use crate::model::{Day, InputFacts, PerKind, RejectCounts};
 
 /// Size of one run, and the sum of its counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -35,8 +35,8 @@ pub struct Metadata {
     pub rejects: RejectCounts,
     /// The logs, in the order read.
     pub inputs: Vec<InputFacts>,
-    /// The user run and the country run, in that order.
-    pub runs: [RunFacts; 2],
+    /// The run of each kind.
+    pub runs: PerKind<RunFacts>,
 }
 
 impl Metadata {
@@ -54,7 +54,7 @@ impl Metadata {
     }
 }
 
-/// As it is encoded: fields of fixed width, then the inputs.
+/// As it is encoded: fields of fixed width, then the inputs. The runs are those of [`Kind::ALL`](crate::model::Kind::ALL).
 #[derive(Serialize, Deserialize)]
 struct Encoded {
     year: i16,
@@ -82,7 +82,7 @@ impl Metadata {
             day,
             rows: self.rows,
             rejects: self.rejects.0,
-            runs: self.runs,
+            runs: self.runs.into_array(),
             inputs: self.inputs.clone(),
         };
         let bytes = bincode::serde::encode_to_vec(encoded, configuration())
@@ -114,10 +114,10 @@ impl Metadata {
             rows: encoded.rows,
             rejects: RejectCounts(encoded.rejects),
             inputs: encoded.inputs,
-            runs: encoded.runs,
+            runs: PerKind::from(encoded.runs),
         };
         let accepted = metadata.rows.checked_sub(metadata.rejects.total());
-        if metadata.runs.iter().any(|run| Some(run.streams) != accepted) {
+        if metadata.runs.values().any(|run| Some(run.streams) != accepted) {
             return Err(wrong("has sums that do not agree"));
         }
         Ok(metadata)
@@ -127,6 +127,7 @@ impl Metadata {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Kind;
 
     fn metadata() -> Metadata {
         let run = |keys| RunFacts { keys, pairs: 3, streams: 4, blocks: 1 };
@@ -141,7 +142,7 @@ mod tests {
                 digest: 0x0102,
                 rows: 10,
             }],
-            runs: [run(2), run(1)],
+            runs: PerKind::from([run(2), run(1)]),
         }
     }
 
@@ -178,7 +179,7 @@ mod tests {
     #[test]
     fn sums_that_do_not_agree_are_an_error() {
         let mut wrong = metadata();
-        wrong.runs[1].streams = 5;
+        wrong.runs[Kind::Country].streams = 5;
         let error = Metadata::decode(&wrong.encode().unwrap()).unwrap_err();
         assert_eq!(error.to_string(), "damaged: the metadata has sums that do not agree");
     }

@@ -12,7 +12,7 @@ use crate::codec::checksum::{self, Checksum};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileType, ReadFile};
 use crate::merge::Stream;
-use crate::model::{Batch, Country, Kind, Position};
+use crate::model::{Batch, Kind, PerKind, Position};
 
 /// An open partial. Memory: its metadata and 48 bytes for every two million entries.
 #[derive(Debug)]
@@ -24,10 +24,7 @@ pub struct Partial {
     block_entries: u16,
     metadata: Metadata,
     metadata_offset: u64,
-    /// Roots of the user run and the country run.
-    roots: [Vec<PageHandle>; 2],
-    /// Where each run starts.
-    starts: [u64; 2],
+    indexes: PerKind<RunIndex>,
 }
 
 impl Partial {
@@ -59,17 +56,18 @@ impl Partial {
             return Err(Error::damaged("header and trailer are of different files").at_offset(0));
         }
         let mut vouching = header.to_vec();
-        let [user_root, country_root] = decoded.roots;
-        let user_bytes = read_section(file.as_ref(), user_root, "the user run's root")?;
-        let country_bytes = read_section(file.as_ref(), country_root, "the country run's root")?;
+        let roots = PerKind::try_new(|kind| {
+            let what = format!("the {} run's root", kind.noun());
+            read_section(file.as_ref(), decoded.roots[kind], &what)
+        })?;
         let metadata_bytes = read_section(file.as_ref(), decoded.metadata, "the metadata")?;
-        for part in [&user_bytes, &country_bytes, &metadata_bytes] {
+        for part in roots.values().chain([&metadata_bytes]) {
             vouching.extend_from_slice(part);
         }
         vouching.extend_from_slice(&trailer);
         let metadata = Metadata::decode(&metadata_bytes)
             .map_err(|error| error.at_offset(decoded.metadata.offset))?;
-        let (roots, starts) = decode_roots(&user_bytes, &country_bytes, &decoded)?;
+        let indexes = decode_roots(&roots, &decoded)?;
         let partial = Partial {
             digest: checksum::digest(&vouching),
             file,
@@ -78,15 +76,15 @@ impl Partial {
             block_entries,
             metadata,
             metadata_offset: decoded.metadata.offset,
-            roots,
-            starts,
+            indexes,
         };
         partial.check_totals()?;
         Ok(partial)
     }
 
     fn check_totals(&self) -> Result<()> {
-        for (pages, facts) in self.roots.iter().zip(&self.metadata.runs) {
+        for (kind, facts) in self.metadata.runs.iter() {
+            let pages = self.pages(kind);
             let blocks: u64 = pages.iter().map(|page| u64::from(page.blocks)).sum();
             let entries: u64 = pages.iter().map(|page| page.entries).sum();
             if blocks != facts.blocks || entries != facts.pairs || facts.keys > entries {
@@ -152,11 +150,7 @@ impl Partial {
     }
 
     fn pages(&self, kind: Kind) -> &[PageHandle] {
-        let [users, countries] = &self.roots;
-        match kind {
-            Kind::User => users,
-            Kind::Country => countries,
-        }
+        &self.indexes[kind].pages
     }
 
     /// Index pages of a run.
@@ -169,13 +163,8 @@ impl Partial {
     pub fn page(&self, kind: Kind, page: usize) -> Result<Vec<BlockHandle>> {
         let pages = self.pages(kind);
         let Some(handle) = pages.get(page) else { return Ok(Vec::new()) };
-        let [user_start, country_start] = self.starts;
-        let run_start = match kind {
-            Kind::User => user_start,
-            Kind::Country => country_start,
-        };
         let before = page.checked_sub(1).and_then(|before| pages.get(before));
-        let start = before.map_or(run_start, PageHandle::end);
+        let start = before.map_or(self.indexes[kind].start, PageHandle::end);
         let mut bytes = vec![0; handle.bytes()];
         self.read_checked(&mut bytes, handle.offset, handle.checksum, "an index page")?;
         decode_page(&bytes, handle, start).map_err(|error| error.at(&self.path))
@@ -324,8 +313,9 @@ impl BlockReader<'_> {
         if runs.len() != handle.entries as usize || runs.first() != handle.first {
             return Err(place(Error::damaged("a block and the index disagree")));
         }
-        if self.kind == Kind::Country && runs.last().key >= u64::from(Country::COUNT) {
-            return Err(place(Error::damaged("a country number exceeds 675")));
+        let (noun, most) = (self.kind.noun(), self.kind.max_key());
+        if runs.last().key > most {
+            return Err(place(Error::damaged(format!("a {noun} number exceeds {most}"))));
         }
         Ok(runs)
     }
@@ -348,27 +338,40 @@ fn cut_to(batch: &mut Batch, range: &Range<Position>) {
     }
 }
 
-type Roots = ([Vec<PageHandle>; 2], [u64; 2]);
+/// What is known of one run without reading it.
+#[derive(Debug, Default)]
+struct RunIndex {
+    /// Where the run starts.
+    start: u64,
+    pages: Vec<PageHandle>,
+}
 
-fn decode_roots(users: &[u8], countries: &[u8], trailer: &Trailer) -> Result<Roots> {
-    let [user_root, country_root] = trailer.roots;
-    let runs_end = user_root.offset;
-    // The user run ends where its last page does: the country run, which must reach the roots, starts there.
-    let last_page =
-        users.len().checked_sub(layout::ROOT_ENTRY_BYTES).and_then(|at| users.get(at..));
-    let middle = last_page.map_or(HEADER_BYTES as u64, |entry| {
+/// Decodes the roots of all runs, which follow one another from the header to the first root.
+fn decode_roots(roots: &PerKind<Vec<u8>>, trailer: &Trailer) -> Result<PerKind<RunIndex>> {
+    let runs_end = trailer.roots[Kind::ALL[0]].offset;
+    let mut start = HEADER_BYTES as u64;
+    PerKind::try_new(|kind| {
+        let (bytes, root) = (&roots[kind], trailer.roots[kind]);
+        // A run ends where its last page does, and the next one starts there. The last one must reach the roots.
+        let is_last = Kind::ALL.last() == Some(&kind);
+        let end = if is_last { runs_end } else { end_of_run(bytes, start) };
+        if end > runs_end {
+            let what = "the root has a page outside its run";
+            return Err(Error::damaged(what).at_offset(root.offset));
+        }
+        let pages = decode_root(bytes, root, start, end)?;
+        Ok(RunIndex { start: std::mem::replace(&mut start, end), pages })
+    })
+}
+
+/// Where the last page of a root ends; `start` where the root has none.
+fn end_of_run(root: &[u8], start: u64) -> u64 {
+    let last_page = root.len().checked_sub(layout::ROOT_ENTRY_BYTES).and_then(|at| root.get(at..));
+    last_page.map_or(start, |entry| {
         let mut fields = layout::Fields(entry);
         let (_, offset, blocks) = (fields.position(), fields.u64(), fields.u32());
         offset.saturating_add(u64::from(blocks) * layout::HANDLE_BYTES as u64)
-    });
-    let start = HEADER_BYTES as u64;
-    if middle > runs_end {
-        let what = "the root has a page outside its run";
-        return Err(Error::damaged(what).at_offset(user_root.offset));
-    }
-    let user_pages = decode_root(users, user_root, start, middle)?;
-    let country_pages = decode_root(countries, country_root, middle, runs_end)?;
-    Ok(([user_pages, country_pages], [start, middle]))
+    })
 }
 
 /// Fills `buffer` as far as the file goes.

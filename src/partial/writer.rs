@@ -8,8 +8,8 @@ use super::layout::{self, HEADER_BYTES, Section, Trailer};
 use super::metadata::{Metadata, RunFacts};
 use crate::codec::block::{self, Disorder};
 use crate::codec::checksum::{self, Checksum};
-use crate::error::{Error, Result};
-use crate::model::{Batch, Day, InputFacts, Position, RejectCounts};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Batch, Day, InputFacts, Kind, PerKind, Position, RejectCounts};
 
 /// An encoded block and what the index and the footer must know of it.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +65,7 @@ impl EncodedBlocks {
     }
 }
 
-/// Writes one partial. Runs are pushed in the order of [`Kind::ALL`](crate::model::Kind::ALL), then
+/// Writes one partial. Runs are pushed in the order of [`Kind::ALL`], then
 /// [`Writer::finish`] consumes the writer.
 ///
 /// Memory: a 256-KiB buffer, one index page, and 48 bytes for every two million entries.
@@ -200,13 +200,13 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Facts of the runs that have ended: users first.
+    /// Facts of the runs that have ended, in the order of [`Kind::ALL`].
     #[must_use]
     pub fn ended_runs(&self) -> Vec<RunFacts> {
         self.ended.iter().map(|(facts, _)| *facts).collect()
     }
 
-    /// Writes the footer. The sums of both runs must be the accepted rows.
+    /// Writes the footer. The sums of each run must be the accepted rows.
     pub fn finish(
         mut self,
         day: Day,
@@ -214,32 +214,28 @@ impl<W: Write> Writer<W> {
         rejects: RejectCounts,
         inputs: Vec<InputFacts>,
     ) -> Result<Finished<W>> {
-        let Ok([(users, user_root), (countries, country_root)]) =
-            <[_; 2]>::try_from(std::mem::take(&mut self.ended))
-        else {
-            return Err(Error::damaged(
-                "a partial has a user run and a country run, in this order",
-            ));
+        let Ok(ended) = <[_; Kind::ALL.len()]>::try_from(std::mem::take(&mut self.ended)) else {
+            return Err(ErrorKind::Fault("a partial without a run of each kind").into());
         };
-        let metadata = Metadata { day, rows, rejects, inputs, runs: [users, countries] };
+        let ended = PerKind::from(ended);
+        let runs = PerKind::new(|kind| ended[kind].0);
+        let metadata = Metadata { day, rows, rejects, inputs, runs };
         let accepted = rows.checked_sub(rejects.total());
-        if Some(users.streams) != accepted || Some(countries.streams) != accepted {
-            let text = format!("the sums of both runs are not the accepted rows: {metadata:?}");
+        if runs.values().any(|run| Some(run.streams) != accepted) {
+            let text = format!("the sums of all runs are not the accepted rows: {metadata:?}");
             return Err(Error::damaged(text));
         }
         let encoded = metadata.encode()?;
-        let mut sections = [Section::default(); 3];
         let mut vouching = self.header.to_vec();
-        for (section, bytes) in sections.iter_mut().zip([&user_root, &country_root, &encoded]) {
+        let mut section = |bytes: &[u8]| {
             let checksum = Checksum::of(bytes);
-            *section = Section { offset: self.offset, length: bytes.len() as u64, checksum };
-            self.put(bytes)?;
+            let section = Section { offset: self.offset, length: bytes.len() as u64, checksum };
             vouching.extend_from_slice(bytes);
-        }
-        let [user_root, country_root, metadata_section] = sections;
+            self.put(bytes).map(|()| section)
+        };
         let trailer = Trailer {
-            roots: [user_root, country_root],
-            metadata: metadata_section,
+            roots: PerKind::try_new(|kind| section(&ended[kind].1))?,
+            metadata: section(&encoded)?,
             header: Checksum::of(&self.header),
         };
         let trailer = trailer.encode();

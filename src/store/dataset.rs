@@ -1,8 +1,8 @@
 //! Exported tables as the partitioned dataset that other engines read: `DIR/kind=K/day=D/part-0.parquet`.
 //!
 //! A partition's folder is built under a temporary name in DIR and swapped in by one rename, as an emission is
-//! (`emission.rs` has the steps): a reader meets the old files or the new ones. The two kinds of a day are two
-//! partitions, swapped in one after the other.
+//! (`emission.rs` has the steps): a reader meets the old files or the new ones. The kinds of a day are partitions of their own,
+//! swapped in one after the other.
 
 use std::path::{Path, PathBuf};
 
@@ -33,6 +33,17 @@ pub enum PartitionDays {
     Window(Day),
 }
 
+impl PartitionDays {
+    /// The name of the folder of these days.
+    #[must_use]
+    pub fn folder_name(self) -> String {
+        match self {
+            PartitionDays::Day(day) => format!("day={day}"),
+            PartitionDays::Window(day) => format!("window={day}"),
+        }
+    }
+}
+
 impl Partition {
     /// The folder of its kind in the dataset `root`.
     #[must_use]
@@ -40,19 +51,10 @@ impl Partition {
         root.join(format!("kind={}", kind.noun()))
     }
 
-    /// The name of the folder of its days.
-    #[must_use]
-    pub fn days_name(&self) -> String {
-        match self.days {
-            PartitionDays::Day(day) => format!("day={day}"),
-            PartitionDays::Window(day) => format!("window={day}"),
-        }
-    }
-
     /// Its folder in the dataset `root`.
     #[must_use]
     pub fn folder(&self, root: &Path) -> PathBuf {
-        Self::kind_folder(root, self.kind).join(self.days_name())
+        Self::kind_folder(root, self.kind).join(self.days.folder_name())
     }
 }
 

@@ -17,7 +17,7 @@ use super::bytes::Pages;
 use super::judge::{Form, Judge, bad_row, decimal, number};
 use super::read_error;
 use crate::error::{Error, ErrorKind, Result};
-use crate::exchange::{Facts, SONG, STREAMS, key_column};
+use crate::exchange::{Facts, SONG, STREAMS};
 use crate::fs::{FileStat, ReadFile};
 use crate::model::{Batch, Country, Kind};
 
@@ -210,8 +210,9 @@ fn find_columns(metadata: &ParquetMetaData) -> Result<(Kind, [Column; 3])> {
     let names: Vec<String> =
         described.columns().iter().map(|column| column.path().string()).collect();
     let has = |name: &str| names.iter().any(|column| column == name);
-    let kinds = Kind::ALL.into_iter().filter(|kind| has(key_column(*kind))).collect::<Vec<_>>();
-    let wanted = "country or user_id, sng_id, streams";
+    let kinds = Kind::ALL.into_iter().filter(|kind| has(kind.column())).collect::<Vec<_>>();
+    let keys: Vec<&str> = Kind::in_output_order().map(Kind::column).collect();
+    let wanted = format!("{}, {SONG}, {STREAMS}", keys.join(" or "));
     let refuse = || {
         let text = format!("its columns are {}, where {wanted} are wanted", names.join(", "));
         Error::from(ErrorKind::BadTable(text))
@@ -219,10 +220,10 @@ fn find_columns(metadata: &ParquetMetaData) -> Result<(Kind, [Column; 3])> {
     let ([kind], 3) = (kinds.as_slice(), names.len()) else { return Err(refuse()) };
     let find = |name: &'static str| {
         let at = names.iter().position(|column| column == name).ok_or_else(refuse)?;
-        let text = name == key_column(Kind::Country);
+        let text = kind.has_codes() && name == kind.column();
         Ok::<_, Error>(Column { name, at, form: Form::of(&described.column(at), text)? })
     };
-    Ok((*kind, [find(key_column(*kind))?, find(SONG)?, find(STREAMS)?]))
+    Ok((*kind, [find(kind.column())?, find(SONG)?, find(STREAMS)?]))
 }
 
 /// Reads one row group, a stretch of rows at a time. After an error it must not be used.

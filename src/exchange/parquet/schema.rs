@@ -1,6 +1,6 @@
 //! The columns of our tables as Parquet names them, and how each is written.
 //!
-//! Ids and counts are signed INT64 (readers turn unsigned ones into decimals), a country is a STRING, and nothing is
+//! Ids and counts are signed INT64 (readers turn unsigned ones into decimals), a code (of a country) is a STRING, and nothing is
 //! nullable. Rows are sorted by key, then by rank or song; keys and songs are written as differences, counts and
 //! countries, of which there are few different ones, as places in a dictionary.
 
@@ -15,8 +15,7 @@ use parquet::schema::types::{ColumnPath, Type, TypePtr};
 
 use super::write_error;
 use crate::error::Result;
-use crate::exchange::{RANK, SONG, STREAMS, Table, key_column};
-use crate::model::Kind;
+use crate::exchange::{RANK, SONG, STREAMS, Table};
 
 /// Rows of a page: what is read to find one key is a page a column.
 const PAGE_ROWS: usize = 16 << 10;
@@ -27,7 +26,7 @@ const ZSTD_LEVEL: i32 = 1;
 pub(super) fn schema(table: Table) -> Result<TypePtr> {
     let field = |name: &str| {
         let builder = Type::primitive_type_builder(name, physical(table, name));
-        let text = name == key_column(Kind::Country);
+        let text = physical(table, name) == Physical::BYTE_ARRAY;
         let logical = text.then_some(LogicalType::String);
         let builder = builder.with_repetition(Repetition::REQUIRED).with_logical_type(logical);
         builder.build().map(Arc::new).map_err(write_error)
@@ -37,7 +36,7 @@ pub(super) fn schema(table: Table) -> Result<TypePtr> {
 }
 
 fn physical(table: Table, name: &str) -> Physical {
-    if table.kind == Kind::Country && name == key_column(Kind::Country) {
+    if table.kind.has_codes() && name == table.kind.column() {
         Physical::BYTE_ARRAY
     } else {
         Physical::INT64
@@ -48,7 +47,7 @@ fn physical(table: Table, name: &str) -> Physical {
 pub(super) fn properties(table: Table, pairs: Vec<KeyValue>) -> Result<WriterProperties> {
     let zstd = ZstdLevel::try_new(ZSTD_LEVEL).map_err(write_error)?;
     let column = |name: &str| ColumnPath::from(name);
-    let key = key_column(table.kind);
+    let key = table.kind.column();
     let mut builder: WriterPropertiesBuilder = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_created_by(concat!("agg version ", env!("CARGO_PKG_VERSION")).to_owned())
@@ -61,7 +60,7 @@ pub(super) fn properties(table: Table, pairs: Vec<KeyValue>) -> Result<WriterPro
         .set_write_batch_size(PAGE_ROWS)
         .set_sorting_columns(Some(sorting(table)))
         .set_key_value_metadata(Some(pairs).filter(|pairs| !pairs.is_empty()));
-    if table.kind == Kind::Country {
+    if table.kind.has_codes() {
         let key = column(key);
         builder = builder
             .set_column_dictionary_enabled(key.clone(), true)
@@ -80,7 +79,7 @@ pub(super) fn properties(table: Table, pairs: Vec<KeyValue>) -> Result<WriterPro
 /// By key, then by rank, or by song where there is none.
 fn sorting(table: Table) -> Vec<SortingColumn> {
     let second = if table.ranked { RANK } else { SONG };
-    let by = [key_column(table.kind), second];
+    let by = [table.kind.column(), second];
     let columns = table.columns();
     let at = by.iter().filter_map(|name| columns.iter().position(|column| column == name));
     let sorting = |at: usize| SortingColumn {

@@ -15,10 +15,9 @@ use super::schema::{properties, schema};
 use super::write_error;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Facts, RANK, Rows, SONG, STREAMS, Table};
-use crate::model::{Country, Kind};
 
-/// Countries that are handed to the encoder at once.
-const COUNTRIES_AT_ONCE: usize = 16 << 10;
+/// Codes that are handed to the encoder at once.
+const CODES_AT_ONCE: usize = 16 << 10;
 
 /// What the row groups of one table have in common.
 #[derive(Debug)]
@@ -27,8 +26,8 @@ pub(in crate::exchange) struct Layout {
     schema: TypePtr,
     descriptor: SchemaDescriptor,
     properties: WriterPropertiesPtr,
-    /// The letters of each country, by its number; empty for users.
-    countries: Vec<ByteArray>,
+    /// The code of each key, by its number; empty where keys are numbers.
+    codes: Vec<ByteArray>,
 }
 
 /// An encoded row group: its columns' bytes, and what the footer must know of them.
@@ -40,19 +39,15 @@ pub(in crate::exchange) struct RowGroup {
 impl Layout {
     pub(in crate::exchange) fn new(table: Table) -> Result<Self> {
         let schema = schema(table)?;
-        let countries = match table.kind {
-            Kind::User => Vec::new(),
-            Kind::Country => (0..u64::from(Country::COUNT))
-                .filter_map(Country::from_number)
-                .map(|country| ByteArray::from(country.letters().to_vec()))
-                .collect(),
-        };
+        let kind = table.kind;
+        let codes = (0..=kind.max_key()).take_while(|_| kind.has_codes());
+        let code = |key| ByteArray::from(kind.key_text(key).to_string().into_bytes());
         Ok(Layout {
             table,
             descriptor: SchemaDescriptor::new(Arc::clone(&schema)),
             schema,
             properties: Arc::new(properties(table, Vec::new())?),
-            countries,
+            codes: codes.map(code).collect(),
         })
     }
 
@@ -85,13 +80,13 @@ impl Layout {
                 written.and_then(|_| writer.close())
             }
             (ColumnWriter::ByteArrayColumnWriter(mut writer), _) => {
-                let mut letters = Vec::with_capacity(COUNTRIES_AT_ONCE.min(rows.keys.len()));
-                for keys in rows.keys.chunks(COUNTRIES_AT_ONCE) {
-                    letters.clear();
+                let mut codes = Vec::with_capacity(CODES_AT_ONCE.min(rows.keys.len()));
+                for keys in rows.keys.chunks(CODES_AT_ONCE) {
+                    codes.clear();
                     for key in keys {
-                        letters.push(self.letters(*key)?);
+                        codes.push(self.code(*key)?);
                     }
-                    writer.write_batch(&letters, None, None).map_err(write_error)?;
+                    writer.write_batch(&codes, None, None).map_err(write_error)?;
                 }
                 writer.close()
             }
@@ -102,10 +97,10 @@ impl Layout {
         Ok((Bytes::from(bytes), close))
     }
 
-    fn letters(&self, key: u64) -> Result<ByteArray> {
+    fn code(&self, key: u64) -> Result<ByteArray> {
         let at = usize::try_from(key).ok();
-        let letters = at.and_then(|at| self.countries.get(at)).cloned();
-        letters.ok_or_else(|| Error::damaged("a country number exceeds 675"))
+        let code = at.and_then(|at| self.codes.get(at)).cloned();
+        code.ok_or_else(|| Error::damaged(format!("a key without a code: {key}")))
     }
 
     /// Starts a file.

@@ -74,8 +74,7 @@ fn look_into(
         *kind == FileType::Folder && name.as_encoded_bytes().starts_with(b"day=")
     });
     if days {
-        let days = PartitionDays::Day(day);
-        let wanted = Partition { kind: Kind::User, days }.days_name();
+        let wanted = PartitionDays::Day(day).folder_name();
         let of_day = names.iter().find(|(name, _)| *name == *wanted);
         return match of_day {
             Some((name, _)) => look_into(files, day, &folder.join(name), found),

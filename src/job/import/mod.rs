@@ -13,10 +13,11 @@ mod tables;
 use std::path::PathBuf;
 
 use super::Context;
-use super::reduce_day::{Counted, ReduceOutcome};
+use super::reduce_day::ReduceOutcome;
 use crate::error::Result;
 use crate::exchange::{TableFormat, check_supported};
-use crate::model::{Day, RejectCounts};
+use crate::model::{Day, PerKind, RejectCounts};
+use crate::partial::RunFacts;
 
 /// What to import, and how strictly.
 #[derive(Debug, Clone)]
@@ -46,10 +47,8 @@ pub struct ImportReport {
     pub known: bool,
     /// The files, in the order read.
     pub tables: Vec<PathBuf>,
-    /// Distinct users, and distinct (user, song) pairs.
-    pub users: Counted,
-    /// Distinct countries, and distinct (country, song) pairs.
-    pub countries: Counted,
+    /// Size of the run of each kind.
+    pub runs: PerKind<RunFacts>,
     /// Where the partial is.
     pub partial: PathBuf,
     /// Its size in bytes.

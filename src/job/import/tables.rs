@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 use super::super::Context;
 use super::super::inspect::open_day;
 use super::super::join::temporary_writer;
-use super::super::reduce_day::{Counted, ReduceOutcome};
+use super::super::reduce_day::ReduceOutcome;
 use super::rows::Reading;
 use super::{ImportOptions, ImportReport};
 use crate::error::{Error, ErrorKind, Result};
@@ -106,21 +106,24 @@ fn count(
     Ok(Imported { partial, spilled_runs: reading.spilled_runs })
 }
 
-/// The streams of both runs, which must be the same: they were counted from the same rows.
+/// The streams of each run, which must be the same: they were counted from the same rows.
 fn check_sums<W: std::io::Write>(writer: &Writer<W>) -> Result<u64> {
-    let [users, countries] = <[_; 2]>::try_from(writer.ended_runs())
-        .map_err(|_| ErrorKind::Fault("a partial has two runs"))?;
-    let (users, countries) = (users.streams, countries.streams);
-    if users != countries {
+    let runs = writer.ended_runs();
+    let mut sums = Kind::ALL.into_iter().zip(runs.iter().map(|run| run.streams));
+    let Some((first, streams)) = sums.next() else {
+        return Err(ErrorKind::Fault("a partial without runs").into());
+    };
+    if let Some((other, others)) = sums.find(|(_, sum)| *sum != streams) {
+        let (first, other) = (first.plural(), other.plural());
         let text = format!(
-            "the streams of its users sum to {users}, those of its countries to {countries}: both tables have to be of the same rows"
+            "the streams of its {first} sum to {streams}, those of its {other} to {others}: both tables have to be of the same rows"
         );
         return Err(ErrorKind::BadTable(text).into());
     }
-    if users > MAX_ID {
+    if streams > MAX_ID {
         return Err(ErrorKind::BadTable("its streams sum to more than 2^63-1".to_owned()).into());
     }
-    Ok(users)
+    Ok(streams)
 }
 
 fn check_accepted(facts: &Facts, rows: u64) -> Result<()> {
@@ -162,10 +165,9 @@ impl Tables {
         }
         for kind in Kind::ALL {
             if !files.iter().any(|file| file.kind() == kind) {
-                let noun = kind.noun();
-                let text = format!(
-                    "the counts by {noun} are missing: a day needs its users and its countries"
-                );
+                let needed = Kind::ALL.map(|kind| format!("its {}", kind.plural())).join(" and ");
+                let text =
+                    format!("the counts by {} are missing: a day needs {needed}", kind.noun());
                 let error = Error::from(ErrorKind::BadTable(text));
                 return Err(match files.first() {
                     Some(file) => error.at(file.path()),
@@ -215,7 +217,7 @@ impl Tables {
                 size: file.stat().size,
                 modified_ns: file.stat().modified_ns,
                 digest: digest(context, file)?,
-                // Each row of a log is in both tables: it is counted once.
+                // Each row of a log is in the tables of every kind: it is counted once.
                 rows: if file.kind() == Kind::User { *streams } else { 0 },
             })
         });
@@ -240,8 +242,6 @@ impl Tables {
         partial_bytes: u64,
         outcome: ReduceOutcome,
     ) -> ImportReport {
-        let [users, countries] =
-            metadata.runs.map(|run| Counted { keys: run.keys, pairs: run.pairs });
         ImportReport {
             day: metadata.day,
             outcome,
@@ -249,8 +249,7 @@ impl Tables {
             rejects: metadata.rejects,
             known: self.facts.is_some(),
             tables: self.files.iter().map(|file| file.path().to_owned()).collect(),
-            users,
-            countries,
+            runs: metadata.runs,
             partial: store.partial_path(metadata.day),
             partial_bytes,
             spilled_runs: 0,

@@ -6,7 +6,7 @@ use super::super::Context;
 use super::super::inspect::open_day;
 use super::ReportOptions;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Day, RejectCounts};
+use crate::model::{Day, Kind, RejectCounts};
 use crate::partial::{Partial, RunFacts};
 use crate::report::{DayFigures, Earlier};
 use crate::store::Store;
@@ -114,6 +114,5 @@ impl EarlierWindow {
 
 /// What a footer says of the country run.
 pub(super) fn countries(partial: &Partial) -> RunFacts {
-    let [_, countries] = partial.metadata().runs;
-    countries
+    partial.metadata().runs[Kind::Country]
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use agg::exchange::TableFormat;
 use agg::job::{self, ExportOptions, Selection};
 use agg::{Day, Kind};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use crate::exit::Exit;
@@ -37,8 +38,8 @@ pub(crate) struct Arguments {
     format: Format,
 
     /// One of the two tables alone
-    #[arg(long, value_enum, value_name = "KIND")]
-    kind: Option<OneKind>,
+    #[arg(long, value_name = "KIND", value_parser = one_kind())]
+    kind: Option<Kind>,
 
     /// Sum the days that end on this one (YYYY-MM-DD)
     #[arg(long, value_name = "DAY")]
@@ -64,12 +65,15 @@ enum Format {
     Jsonl,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum OneKind {
-    /// Counts of country and song
-    Country,
-    /// Counts of user and song
-    User,
+/// Takes the noun of a kind.
+fn one_kind() -> impl TypedValueParser<Value = Kind> {
+    let value = |kind: Kind| {
+        PossibleValue::new(kind.noun()).help(format!("Counts of {} and song", kind.noun()))
+    };
+    PossibleValuesParser::new(Kind::in_output_order().map(value)).try_map(|noun| {
+        let kind = Kind::ALL.into_iter().find(|kind| kind.noun() == noun);
+        kind.ok_or("not a kind of key")
+    })
 }
 
 impl Arguments {
@@ -80,11 +84,9 @@ impl Arguments {
             }
             None => Selection::Days(self.selected.clone()),
         };
-        // The small table first: a full disk or a damaged block is met sooner.
         let kinds = match self.kind {
-            None => vec![Kind::Country, Kind::User],
-            Some(OneKind::Country) => vec![Kind::Country],
-            Some(OneKind::User) => vec![Kind::User],
+            None => Kind::in_output_order().collect(),
+            Some(kind) => vec![kind],
         };
         let format = match self.format {
             Format::Parquet => TableFormat::Parquet,

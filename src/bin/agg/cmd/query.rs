@@ -1,8 +1,8 @@
 //! `agg query`: the top songs of one user or country, straight from the partials.
 
 use agg::job::{self, QueryOptions};
-use agg::model::MAX_ID;
-use agg::{Country, Day, Kind};
+use agg::model::BadKey;
+use agg::{Day, Kind};
 use clap::{ArgGroup, Args};
 
 use crate::cli;
@@ -26,12 +26,12 @@ A user or country without streams is an empty result, and is said to be one.";
 #[command(group(ArgGroup::new("key").required(true).args(["user", "country"])))]
 pub(crate) struct Arguments {
     /// Songs of this user
-    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u64).range(..=MAX_ID))]
+    #[arg(long, value_name = "ID", value_parser = key(Kind::User))]
     user: Option<u64>,
 
     /// Songs of this country: two capitals, as in the logs
-    #[arg(long, value_name = "CC", value_parser = country)]
-    country: Option<Country>,
+    #[arg(long, value_name = "CC", value_parser = key(Kind::Country))]
+    country: Option<u64>,
 
     /// Last day of the window (YYYY-MM-DD) [default: the newest stored one]
     #[arg(long, value_name = "DAY")]
@@ -57,21 +57,21 @@ pub(crate) struct Arguments {
     format: QueryFormat,
 }
 
-fn country(typed: &str) -> Result<Country, String> {
-    let letters = match typed.as_bytes() {
-        [first, second] => Country::from_letters(*first, *second),
-        _ => None,
-    };
-    letters.ok_or_else(|| "not a country: write two capitals, like FR".to_owned())
+/// Takes a key of a kind.
+fn key(kind: Kind) -> impl Fn(&str) -> Result<u64, BadKey> + Clone + Send + Sync + 'static {
+    move |typed| kind.parse_key(typed)
 }
 
 impl Arguments {
     fn options(&self) -> anyhow::Result<QueryOptions> {
-        let (kind, key) = match (self.user, self.country) {
-            (Some(user), None) => (Kind::User, user),
-            (None, Some(country)) => (Kind::Country, u64::from(country.number())),
-            // The group of the two lets nothing else through.
-            _ => anyhow::bail!("name one of --user and --country"),
+        let typed = |kind| match kind {
+            Kind::User => self.user,
+            Kind::Country => self.country,
+        };
+        let mut keys = Kind::ALL.into_iter().filter_map(|kind| Some((kind, typed(kind)?)));
+        // The group of the options lets no other number of keys through.
+        let (Some((kind, key)), None) = (keys.next(), keys.next()) else {
+            anyhow::bail!("name one key");
         };
         let Arguments { date: day, days, top, allow_missing, .. } = *self;
         Ok(QueryOptions { kind, key, day, days, top, allow_missing })
@@ -108,10 +108,9 @@ mod tests {
         assert_eq!(options, expected);
         let line = "query --country FR --date 2021-12-07 --days 31d --top 5 --allow-missing";
         let options = arguments!(Query, line).options().unwrap();
-        let france = Country::from_letters(b'F', b'R').unwrap();
         let expected = QueryOptions {
             kind: Kind::Country,
-            key: u64::from(france.number()),
+            key: Kind::Country.parse_key("FR").unwrap(),
             day: "2021-12-07".parse().ok(),
             days: 31,
             top: 5,

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use agg::Day;
 use agg::job::DayFacts;
+use agg::{Day, Kind};
 use serde::Serialize;
 
 use super::facts::{Failure, StoredDay, told};
@@ -103,8 +103,8 @@ impl fmt::Display for List {
                     stored.day.to_string(),
                     stored.rows.rows.to_string(),
                     stored.rows.rejected.to_string(),
-                    stored.users.keys.to_string(),
-                    stored.users.pairs.to_string(),
+                    stored.runs[Kind::User].keys.to_string(),
+                    stored.runs[Kind::User].pairs.to_string(),
                     size(stored.partial_bytes),
                 ]),
                 ListedDay::Failed { day, .. } => table.line(format!("{day}  failed")),
@@ -148,13 +148,11 @@ impl fmt::Display for Inspect {
         for (reason, count) in day.rows.rejects.0.named() {
             pairs.pair(&format!("rejected.{reason}"), count);
         }
-        for (label, run, blocks) in [
-            ("users", day.users, day.blocks.users),
-            ("countries", day.countries, day.blocks.countries),
-        ] {
+        for (kind, run) in day.runs.iter() {
+            let label = kind.plural();
             pairs.pair(label, run.keys);
             pairs.pair(&format!("{label}.pairs"), run.pairs);
-            pairs.pair(&format!("{label}.blocks"), blocks);
+            pairs.pair(&format!("{label}.blocks"), day.blocks[kind]);
         }
         pairs.pair("inputs", day.inputs.len());
         for (number, input) in (1..).zip(&day.inputs) {

@@ -1,8 +1,9 @@
 //! The facts that several reports share, in the form in which JSON shows them.
 
 use agg::Day;
-use agg::job::{Counted, DayFacts};
-use agg::model::{InputFacts, RejectCounts};
+use agg::job::DayFacts;
+use agg::model::{InputFacts, PerKind, RejectCounts};
+use agg::partial::RunFacts;
 use serde::ser::{Serialize, Serializer};
 
 use crate::exit::Exit;
@@ -56,15 +57,15 @@ impl Rows {
 /// Size of a run.
 #[derive(Debug, Clone, Copy, serde::Serialize)]
 pub(crate) struct Size {
-    /// Distinct users or countries.
+    /// Distinct keys.
     pub(crate) keys: u64,
     /// Distinct songs of each, summed.
     pub(crate) pairs: u64,
 }
 
-impl From<Counted> for Size {
-    fn from(counted: Counted) -> Self {
-        Size { keys: counted.keys, pairs: counted.pairs }
+impl From<RunFacts> for Size {
+    fn from(run: RunFacts) -> Self {
+        Size { keys: run.keys, pairs: run.pairs }
     }
 }
 
@@ -108,21 +109,14 @@ pub(crate) struct StoredDay {
     #[serde(flatten)]
     pub(crate) rows: Rows,
     pub(crate) inputs: Vec<Input>,
-    pub(crate) users: Size,
-    pub(crate) countries: Size,
-    pub(crate) blocks: Blocks,
-}
-
-/// Blocks of each run.
-#[derive(Debug, Clone, Copy, serde::Serialize)]
-pub(crate) struct Blocks {
-    pub(crate) users: u64,
-    pub(crate) countries: u64,
+    #[serde(flatten)]
+    pub(crate) runs: PerKind<Size>,
+    /// Blocks of each run.
+    pub(crate) blocks: PerKind<u64>,
 }
 
 impl From<&DayFacts> for StoredDay {
     fn from(facts: &DayFacts) -> Self {
-        let [users, countries] = facts.blocks;
         StoredDay {
             day: facts.day,
             partial: facts.path.to_string_lossy().into_owned(),
@@ -131,9 +125,8 @@ impl From<&DayFacts> for StoredDay {
             digest: hex(facts.digest),
             rows: Rows::new(facts.rows, facts.rejects),
             inputs: facts.inputs.iter().map(Input::from).collect(),
-            users: facts.users.into(),
-            countries: facts.countries.into(),
-            blocks: Blocks { users, countries },
+            runs: facts.runs.map(Size::from),
+            blocks: facts.runs.map(|run| run.blocks),
         }
     }
 }
@@ -216,10 +209,14 @@ pub(crate) mod tests {
             rows: 100,
             rejects: rejects(1, 2),
             inputs: vec![input()],
-            users: Counted { keys: 10, pairs: 90 },
-            countries: Counted { keys: 3, pairs: 60 },
-            blocks: [2, 1],
+            runs: runs(),
         }
+    }
+
+    /// Ten users and three countries.
+    pub(crate) fn runs() -> PerKind<RunFacts> {
+        let run = |keys, pairs, blocks| RunFacts { keys, pairs, streams: 97, blocks };
+        PerKind::from([run(10, 90, 2), run(3, 60, 1)])
     }
 
     #[test]

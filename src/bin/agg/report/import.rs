@@ -4,6 +4,7 @@ use std::fmt;
 
 use agg::Day;
 use agg::job::{ImportReport, ReduceOutcome};
+use agg::model::PerKind;
 use serde::Serialize;
 
 use super::facts::{Rows, Size};
@@ -22,8 +23,8 @@ pub(crate) struct Import {
     /// Whether the tables told rows and rejects; if not, the rows are the counted ones.
     rejects_known: bool,
     tables: Vec<String>,
-    users: Size,
-    countries: Size,
+    #[serde(flatten)]
+    runs: PerKind<Size>,
     partial: String,
     partial_bytes: u64,
     /// Sorted runs that were spilled.
@@ -47,8 +48,7 @@ impl Import {
             rows: Rows::new(report.rows, report.rejects),
             rejects_known: report.known,
             tables: report.tables.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
-            users: report.users.into(),
-            countries: report.countries.into(),
+            runs: report.runs.map(Size::from),
             partial: report.partial.to_string_lossy().into_owned(),
             partial_bytes: report.partial_bytes,
             spilled_runs: report.spilled_runs,
@@ -69,9 +69,9 @@ impl fmt::Display for Import {
         } else {
             pairs.pair("rejected", "unknown: the tables do not tell");
         }
-        let told = |Size { keys, pairs }: Size| format!("{keys} ({pairs} pairs with a song)");
-        pairs.pair("users", told(self.users));
-        pairs.pair("countries", told(self.countries));
+        for (kind, Size { keys, pairs: songs }) in self.runs.iter() {
+            pairs.pair(kind.plural(), format_args!("{keys} ({songs} pairs with a song)"));
+        }
         pairs
             .pair("partial", format_args!("{} ({})", self.shown_partial, size(self.partial_bytes)));
         if self.spilled_runs > 0 {
@@ -84,9 +84,8 @@ impl fmt::Display for Import {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::tests::{day, rejects};
+    use super::super::facts::tests::{day, rejects, runs};
     use super::*;
-    use agg::job::Counted;
 
     fn report(known: bool) -> ImportReport {
         ImportReport {
@@ -96,8 +95,7 @@ mod tests {
             rejects: if known { rejects(1, 2) } else { rejects(0, 0) },
             known,
             tables: vec!["c.parquet".into(), "u.parquet".into()],
-            users: Counted { keys: 10, pairs: 90 },
-            countries: Counted { keys: 3, pairs: 60 },
+            runs: runs(),
             partial: "agg-store/partials/2021-12-01.agg".into(),
             partial_bytes: 1536,
             spilled_runs: 0,

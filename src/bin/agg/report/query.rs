@@ -2,9 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
+use agg::Day;
 use agg::job::{QueryOptions, QueryReport};
 use agg::model::Ranked;
-use agg::{Country, Day, Kind};
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -31,9 +31,9 @@ pub(crate) enum QueryFormat {
 #[derive(Debug, Serialize)]
 pub(crate) struct Query {
     command: &'static str,
-    /// `user` or `country`.
+    /// The noun of the key's kind.
     kind: &'static str,
-    /// The user's id in digits, or the country's letters.
+    /// As it is written in files.
     key: String,
     /// The window's last day.
     day: Day,
@@ -58,16 +58,12 @@ struct Song {
 
 impl Query {
     pub(crate) fn new(report: &QueryReport, options: &QueryOptions, run: Run) -> Self {
-        let key = match (options.kind, Country::from_number(options.key)) {
-            (Kind::Country, Some(country)) => country.to_string(),
-            _ => options.key.to_string(),
-        };
         let song =
             |(rank, ranked): (u32, &Ranked)| Song { rank, song: ranked.song, count: ranked.count };
         Query {
             command: "query",
             kind: options.kind.noun(),
-            key,
+            key: options.kind.key_text(options.key).to_string(),
             day: report.day,
             days: options.days,
             top: options.top,
@@ -136,12 +132,12 @@ impl fmt::Display for Query {
 mod tests {
     use super::super::facts::tests::day;
     use super::*;
+    use agg::Kind;
 
     fn query(songs: &[(u64, u64)], missing: &[&str]) -> Query {
-        let france = Country::from_letters(b'F', b'R').unwrap();
         let options = QueryOptions {
             kind: Kind::Country,
-            key: u64::from(france.number()),
+            key: Kind::Country.parse_key("FR").unwrap(),
             day: None,
             days: 7,
             top: 50,

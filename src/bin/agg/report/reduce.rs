@@ -4,6 +4,7 @@ use std::fmt;
 
 use agg::Day;
 use agg::job::ReduceReport;
+use agg::model::PerKind;
 use serde::Serialize;
 
 use super::facts::{Input, Rows, Size};
@@ -32,8 +33,8 @@ pub(crate) struct ReducedDay {
     /// Rows that this run read and counted.
     rows_read: u64,
     inputs: Vec<Input>,
-    users: Size,
-    countries: Size,
+    #[serde(flatten)]
+    runs: PerKind<Size>,
     partial: String,
     pub(crate) partial_bytes: u64,
     rejects_file: String,
@@ -64,8 +65,7 @@ impl From<&ReduceReport> for ReducedDay {
             rows: Rows::new(report.rows, report.rejects),
             rows_read: report.rows_read,
             inputs: report.inputs.iter().map(Input::from).collect(),
-            users: report.users.into(),
-            countries: report.countries.into(),
+            runs: report.runs.map(Size::from),
             partial: report.partial.to_string_lossy().into_owned(),
             partial_bytes: report.partial_bytes,
             rejects_file: report.rejects_file.to_string_lossy().into_owned(),
@@ -98,8 +98,11 @@ impl fmt::Display for Reduce {
         for (reason, count) in day.rows.reasons() {
             pairs.pair(&format!("  {reason}"), count);
         }
-        for (label, run) in [("users", day.users), ("countries", day.countries)] {
-            pairs.pair(label, format_args!("{} ({})", run.keys, counted(run.pairs, "song pair")));
+        for (kind, run) in day.runs.iter() {
+            pairs.pair(
+                kind.plural(),
+                format_args!("{} ({})", run.keys, counted(run.pairs, "song pair")),
+            );
         }
         let bytes = size(day.partial_bytes);
         pairs.pair("partial", format_args!("{} ({bytes})", day.shown.partial));
@@ -113,9 +116,9 @@ impl fmt::Display for Reduce {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use agg::job::{Counted, ReduceOutcome};
+    use agg::job::ReduceOutcome;
 
-    use super::super::facts::tests::{day, input, rejects};
+    use super::super::facts::tests::{day, input, rejects, runs};
     use super::*;
 
     pub(crate) fn report(text: &str) -> ReduceReport {
@@ -126,8 +129,7 @@ pub(crate) mod tests {
             rows_read: 100,
             rejects: rejects(1, 2),
             inputs: vec![input()],
-            users: Counted { keys: 10, pairs: 90 },
-            countries: Counted { keys: 3, pairs: 60 },
+            runs: runs(),
             partial: format!("agg-store/partials/{text}.agg").into(),
             partial_bytes: 1536,
             rejects_file: format!("agg-store/rejects/{text}.txt").into(),

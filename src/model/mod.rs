@@ -1,0 +1,24 @@
+//! The vocabulary that every stage shares: days, countries, kinds of key, rows and entries, and *the* order.
+//!
+//! Nothing here reads, writes or allocates more than its caller asks for. Stages exchange **batches**
+//! (columns of thousands of values), never single rows behind a virtual call.
+//!
+//! **The order.** Entries are sorted by key, then by song, both numerically. A key is a number whatever its
+//! [`Kind`]: a user id, or a [`Country`]'s number, which follows the alphabet. So "sorted" means the same in every run.
+
+mod country;
+mod day;
+mod entries;
+mod input;
+mod kind;
+mod rejects;
+
+pub use country::Country;
+pub use day::{Day, NoDay};
+pub use entries::{Batch, Entry, Position, Ranked, RowBatch};
+pub use input::InputFacts;
+pub use kind::{BadKey, Code, KeyText, Kind, PerKind, Ranking};
+pub use rejects::{RejectCounts, RejectReason};
+
+/// The largest id and the largest count: a BIGINT in every database (2^63 - 1).
+pub const MAX_ID: u64 = i64::MAX as u64;

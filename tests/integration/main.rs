@@ -84,6 +84,9 @@ mod faults {
     mod disks;
     /// The order of the calls that a power cut can show.
     mod durable;
+    #[cfg(feature = "parquet")]
+    /// Tables of other engines that are damaged, or made to do harm.
+    mod foreign;
     /// Links, names and rows laid as traps.
     mod guarded;
     /// What lies in the way, limits of the system, streams that fail.

@@ -1,68 +1,11 @@
-//! What can be typed: the flags that commands share and the list of commands. What it means is the
-//! business of [`crate::settings`]; a command's own arguments stand in its file under [`crate::cmd`].
+//! The flags that commands share. What they mean is the business of [`crate::settings`]; the list of commands is
+//! `cmd/mod.rs`, and a command's own flags are in its file beside that.
 
 use std::path::PathBuf;
 
 use agg::budget::Budget;
 use bytesize::ByteSize;
-use clap::builder::styling::{AnsiColor, Styles};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-
-use crate::cmd;
-
-const STYLES: Styles = Styles::styled()
-    .header(AnsiColor::Green.on_default().bold())
-    .usage(AnsiColor::Green.on_default().bold())
-    .literal(AnsiColor::Cyan.on_default().bold())
-    .placeholder(AnsiColor::Cyan.on_default());
-
-const EXAMPLES: &str = "\
-Examples:
-  agg reduce-day listen-20211201.log       one day's log to its partial
-  agg emit-window --date 2021-12-07        the top 50 of the week that ends there
-  agg backfill --logs /data/logs --emit    a folder of old logs, and all windows
-  agg list                                 the days that are stored
-  agg query --user 1847261                 the top songs of one user
-  agg report --date 2021-12-07 --out week.html    a page to look at
-
-Exit codes:
-    0  done, nothing to do, or the reader closed the pipe
-    2  wrong usage
-   65  bad data, or a refusal that protects data
-   66  something to read is missing or unreadable
-   73  an output may not be created
-   74  input/output error, a full disk among them
-   75  locked by another run: try again
-  130  stopped by SIGINT; 143 by SIGTERM, 129 by SIGHUP";
-
-/// Exact daily counts of listening logs and the top songs of every country and user, in bounded memory
-#[derive(Debug, Parser)]
-#[command(name = "agg", version, styles = STYLES, max_term_width = 100, after_help = EXAMPLES)]
-#[command(subcommand_required = true, arg_required_else_help = true)]
-pub(crate) struct Cli {
-    #[command(subcommand)]
-    pub(crate) command: Command,
-    #[command(flatten)]
-    pub(crate) common: Common,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    ReduceDay(cmd::reduce_day::Arguments),
-    EmitWindow(cmd::emit_window::Arguments),
-    Backfill(cmd::backfill::Arguments),
-    Export(cmd::export::Arguments),
-    Import(cmd::import::Arguments),
-    List(cmd::list::Arguments),
-    Inspect(cmd::inspect::Arguments),
-    Verify(cmd::verify::Arguments),
-    Query(cmd::query::Arguments),
-    Prune(cmd::prune::Arguments),
-    Report(cmd::report::Arguments),
-    Generate(cmd::generate::Arguments),
-    Completions(cmd::completions::Arguments),
-    Man(cmd::man::Arguments),
-}
+use clap::{ArgAction, Args, ValueEnum};
 
 /// Taken by every command, before or after its name.
 #[derive(Debug, Args)]
@@ -197,14 +140,15 @@ pub(crate) fn ratio(typed: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
     use super::*;
+    use crate::cmd::Cli;
 
     /// Parses `agg` and the words of `line`.
     fn typed(line: &str) -> Result<Cli, String> {
         Cli::try_parse_from(std::iter::once("agg").chain(line.split_whitespace()))
-            .map_err(|error| crate::message::usage(&error))
+            .map_err(|error| crate::exit::usage(&error))
     }
 
     fn common(line: &str) -> Common {

@@ -1,11 +1,13 @@
 //! The one place that turns outcomes and errors into exit codes. The codes are an interface: they
 //! are sysexits where those have one, and 128 + signal when a signal stopped the run.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use agg::ErrorClass;
 
 use crate::message;
+use crate::output;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,15 +92,67 @@ impl From<ErrorClass> for Exit {
 
 /// Tells an error in one line on standard error and gives the process its code.
 pub(crate) fn end(outcome: anyhow::Result<Exit>) -> ExitCode {
-    let exit = outcome
-        .unwrap_or_else(|error| message::failure(&error).map_or(Exit::Io, |()| Exit::of(&error)));
+    let exit =
+        outcome.unwrap_or_else(|error| failure(&error).map_or(Exit::Io, |()| Exit::of(&error)));
     exit.code().into()
+}
+
+/// Tells what ended the run. The only error is that of a help page that cannot be written, which has
+/// then been told; a reader that closed the pipe had enough.
+fn failure(error: &anyhow::Error) -> io::Result<()> {
+    let text = match (error.downcast_ref::<clap::Error>(), error.downcast_ref::<agg::Error>()) {
+        (Some(clap), _) if is_help(clap) => {
+            let printed = clap.print().and_then(|()| io::stdout().flush());
+            return match printed {
+                Err(error) if !clap.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
+                    let kind = error.kind();
+                    message::line(&output::error(error).to_string());
+                    Err(kind.into())
+                }
+                _ => Ok(()),
+            };
+        }
+        (Some(clap), _) => usage(clap),
+        (_, Some(error)) => message::described(error),
+        _ => format!("{error:#}"),
+    };
+    message::line(&text);
+    Ok(())
+}
+
+/// A wrong command line in one line: what is wrong, the hints, where to read on.
+pub(crate) fn usage(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let mut told = String::new();
+    for paragraph in text.split("\n\n") {
+        let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = words.strip_prefix("error: ").unwrap_or(&words).trim_end_matches('.');
+        if words.is_empty() || words.starts_with("Usage:") {
+            continue;
+        }
+        if !told.is_empty() {
+            told.push_str("; ");
+        }
+        told.push_str(&words.replace("For more information", "for more information"));
+    }
+    told
+}
+
+fn is_help(error: &clap::Error) -> bool {
+    use clap::error::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use agg::{Error, ErrorKind};
     use anyhow::Context as _;
+    use clap::Parser;
 
     use super::*;
 
@@ -148,5 +202,26 @@ mod tests {
         let error = Err::<(), _>(Error::from(ErrorKind::Locked)).context("while emitting");
         assert_eq!(Exit::of(&error.unwrap_err()), Exit::Locked);
         assert_eq!(Exit::of(&anyhow::anyhow!("standard output")), Exit::Io);
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_told_in_one_line() {
+        let told = |line: &str| {
+            let words = std::iter::once("agg").chain(line.split_whitespace());
+            usage(&crate::cmd::Cli::try_parse_from(words).unwrap_err())
+        };
+        assert_eq!(
+            told("emit-window"),
+            "the following required arguments were not provided: --date <DAY>; for more information, try '--help'"
+        );
+        assert_eq!(
+            told("emit-window --date 2021-12-7"),
+            "invalid value '2021-12-7' for '--date <DAY>': '2021-12-7' is not a day: write YYYY-MM-DD, \
+             between 1970-01-01 and 2199-12-31; for more information, try '--help'"
+        );
+        assert_eq!(
+            told("lst"),
+            "unrecognized subcommand 'lst'; tip: a similar subcommand exists: 'list'; for more information, try '--help'"
+        );
     }
 }

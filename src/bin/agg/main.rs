@@ -11,6 +11,7 @@ mod limits;
 mod logging;
 mod message;
 mod metrics;
+mod output;
 mod progress;
 #[cfg(test)]
 mod reference;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::Cli;
+use crate::cmd::Cli;
 use crate::exit::Exit;
 use crate::progress::Progress;
 use crate::settings::Settings;

@@ -9,31 +9,6 @@ use std::path::Path;
 
 use agg::{Day, ErrorKind};
 
-use crate::report::stdout_error;
-
-/// Tells what ended the run. The only error is that of a help page that cannot be written, which has
-/// then been told; a reader that closed the pipe had enough.
-pub(crate) fn failure(error: &anyhow::Error) -> io::Result<()> {
-    let text = match (error.downcast_ref::<clap::Error>(), error.downcast_ref::<agg::Error>()) {
-        (Some(clap), _) if is_help(clap) => {
-            let printed = clap.print().and_then(|()| io::stdout().flush());
-            return match printed {
-                Err(error) if !clap.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
-                    let kind = error.kind();
-                    line(&stdout_error(error).to_string());
-                    Err(kind.into())
-                }
-                _ => Ok(()),
-            };
-        }
-        (Some(clap), _) => usage(clap),
-        (_, Some(error)) => described(error),
-        _ => format!("{error:#}"),
-    };
-    line(&text);
-    Ok(())
-}
-
 /// Writes `agg: text` as one line. There is nobody to tell when standard error itself fails.
 pub(crate) fn line(text: &str) {
     let _ = writeln!(io::stderr().lock(), "agg: {}", clean(text));
@@ -66,34 +41,6 @@ fn shell_word(path: &Path) -> String {
         Some(text) if !text.contains(unprintable) => format!("'{}'", text.replace('\'', r"'\''")),
         _ => format!("$'{}'", bytes.escape_ascii()),
     }
-}
-
-/// A wrong command line in one line: what is wrong, the hints, where to read on.
-pub(crate) fn usage(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let mut told = String::new();
-    for paragraph in text.split("\n\n") {
-        let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
-        let words = words.strip_prefix("error: ").unwrap_or(&words).trim_end_matches('.');
-        if words.is_empty() || words.starts_with("Usage:") {
-            continue;
-        }
-        if !told.is_empty() {
-            told.push_str("; ");
-        }
-        told.push_str(&words.replace("For more information", "for more information"));
-    }
-    told
-}
-
-fn is_help(error: &clap::Error) -> bool {
-    use clap::error::ErrorKind;
-    matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp
-            | ErrorKind::DisplayVersion
-            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-    )
 }
 
 /// The text with whatever could move the cursor, break the line or hide text written as an escape.
@@ -157,7 +104,6 @@ fn unprintable(letter: char) -> bool {
 #[cfg(test)]
 mod tests {
     use agg::Error;
-    use clap::Parser;
 
     use super::*;
 
@@ -174,27 +120,6 @@ mod tests {
         assert_eq!(described(&manifest), "\"out/2021-12-07/manifest.json\": damaged: no JSON");
         let missing = Error::from(ErrorKind::NoLogs).at("s/partials/2021-12-01.agg");
         assert_eq!(remedy(&missing), None);
-    }
-
-    #[test]
-    fn a_wrong_command_line_is_told_in_one_line() {
-        let told = |line: &str| {
-            let words = std::iter::once("agg").chain(line.split_whitespace());
-            usage(&crate::cli::Cli::try_parse_from(words).unwrap_err())
-        };
-        assert_eq!(
-            told("emit-window"),
-            "the following required arguments were not provided: --date <DAY>; for more information, try '--help'"
-        );
-        assert_eq!(
-            told("emit-window --date 2021-12-7"),
-            "invalid value '2021-12-7' for '--date <DAY>': '2021-12-7' is not a day: write YYYY-MM-DD, \
-             between 1970-01-01 and 2199-12-31; for more information, try '--help'"
-        );
-        assert_eq!(
-            told("lst"),
-            "unrecognized subcommand 'lst'; tip: a similar subcommand exists: 'list'; for more information, try '--help'"
-        );
     }
 
     #[test]

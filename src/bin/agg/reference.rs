@@ -8,7 +8,7 @@ use std::{env, fs};
 
 use clap::{Arg, Command, CommandFactory};
 
-use crate::cli::Cli;
+use crate::cmd::Cli;
 
 const BEGIN: &str = "<!-- flags: UPDATE_REFERENCE=1 cargo test --bin agg reference -->\n";
 const END: &str = "<!-- flags end -->\n";

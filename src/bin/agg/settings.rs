@@ -13,8 +13,9 @@ use agg::job::{Context, EmitOptions, ReduceOptions, TopsFormat};
 
 use crate::cli::{Common, Countries, Format, Limits, Window};
 use crate::message;
+use crate::output::Output;
 use crate::progress::Progress;
-use crate::report::{Output, Run};
+use crate::report::Run;
 
 /// What every command works with.
 #[derive(Debug)]
@@ -112,7 +113,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::Cli;
+    use crate::cmd::Cli;
 
     fn settings(line: &str) -> Settings {
         let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();

@@ -1,11 +1,10 @@
 //! `agg completions`: what a shell needs to complete `agg`'s words.
 
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, Command, ValueEnum};
 use clap_complete::Shell;
 
-use crate::cli::Cli;
 use crate::exit::Exit;
-use crate::report;
+use crate::output;
 use crate::settings::Settings;
 
 const EXAMPLES: &str = "\
@@ -31,32 +30,38 @@ enum Which {
     Fish,
 }
 
-pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
+pub(crate) fn run(
+    arguments: &Arguments,
+    agg: Command,
+    settings: &Settings,
+) -> anyhow::Result<Exit> {
     settings.output.refuse_json("completions")?;
-    report::print_bytes(&script(arguments.shell))?;
+    output::print_bytes(&script(arguments.shell, agg))?;
     Ok(Exit::Done)
 }
 
-fn script(shell: Which) -> Vec<u8> {
+fn script(shell: Which, mut agg: Command) -> Vec<u8> {
     let shell = match shell {
         Which::Bash => Shell::Bash,
         Which::Zsh => Shell::Zsh,
         Which::Fish => Shell::Fish,
     };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "agg", &mut script);
+    clap_complete::generate(shell, &mut agg, "agg", &mut script);
     script
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::typed;
+    use clap::CommandFactory;
+
+    use super::super::{Cli, typed};
     use super::*;
 
     #[test]
     fn every_shell_is_told_every_command() {
         for shell in [Which::Bash, Which::Zsh, Which::Fish] {
-            let script = String::from_utf8(script(shell)).unwrap();
+            let script = String::from_utf8(script(shell, Cli::command())).unwrap();
             for command in Cli::command().get_subcommands() {
                 assert!(script.contains(command.get_name()), "{shell:?} {}", command.get_name());
             }

@@ -1,11 +1,11 @@
 //! `agg man`: the manual pages, made from the definition of the command line.
 
-use clap::{Args, Command, CommandFactory};
+use clap::error::ErrorKind;
+use clap::{Args, Command};
 use clap_mangen::Man;
 
-use crate::cli::Cli;
 use crate::exit::Exit;
-use crate::report;
+use crate::output;
 use crate::settings::Settings;
 
 const EXAMPLES: &str = "\
@@ -18,46 +18,50 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// The command [default: agg itself]
-    #[arg(value_name = "COMMAND", value_parser = known)]
+    #[arg(value_name = "COMMAND")]
     command: Option<String>,
 }
 
-pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
+pub(crate) fn run(
+    arguments: &Arguments,
+    agg: Command,
+    settings: &Settings,
+) -> anyhow::Result<Exit> {
     settings.output.refuse_json("man")?;
-    report::print_bytes(&page(arguments.command.as_deref())?)?;
+    output::print_bytes(&page(arguments.command.as_deref(), agg)?)?;
     Ok(Exit::Done)
 }
 
 /// The page of a command, or of `agg` itself, as roff.
-fn page(command: Option<&str>) -> anyhow::Result<Vec<u8>> {
-    let mut agg = Cli::command();
+fn page(command: Option<&str>, mut agg: Command) -> anyhow::Result<Vec<u8>> {
     // Gives every command the flags that all share, and its name on the page: agg-reduce-day.
     agg.build();
-    let described = command.and_then(|name| agg.find_subcommand(name)).unwrap_or(&agg);
+    let described = match command {
+        Some(name) => agg.find_subcommand(name).ok_or_else(|| unknown(name, &agg))?,
+        None => &agg,
+    };
     let mut page = Vec::new();
     Man::new(described.clone()).render(&mut page)?;
     Ok(page)
 }
 
-/// The name of a command, as typed; else the names there are.
-fn known(typed: &str) -> Result<String, String> {
-    let agg = Cli::command();
+fn unknown(name: &str, agg: &Command) -> clap::Error {
     let names: Vec<&str> = agg.get_subcommands().map(Command::get_name).collect();
-    if names.contains(&typed) {
-        Ok(typed.to_owned())
-    } else {
-        Err(format!("no such command, there are: {}", names.join(", ")))
-    }
+    let text = format!("no such command: '{name}'; there are: {}\n", names.join(", "));
+    clap::Error::raw(ErrorKind::InvalidValue, text)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::typed;
+    use clap::CommandFactory;
+
+    use super::super::Cli;
     use super::*;
+    use crate::exit;
 
     #[test]
     fn a_command_s_page_has_its_name_its_flags_and_those_that_all_share() {
-        let page = String::from_utf8(page(Some("reduce-day")).unwrap()).unwrap();
+        let page = String::from_utf8(page(Some("reduce-day"), Cli::command()).unwrap()).unwrap();
         for part in [".TH agg-reduce-day 1", "max\\-reject\\-ratio", "\\-\\-store", "Examples:"] {
             assert!(page.contains(part), "{part}: {page}");
         }
@@ -65,7 +69,7 @@ mod tests {
 
     #[test]
     fn the_page_of_agg_names_every_command_and_the_exit_codes() {
-        let page = String::from_utf8(page(None).unwrap()).unwrap();
+        let page = String::from_utf8(page(None, Cli::command()).unwrap()).unwrap();
         for command in Cli::command().get_subcommands() {
             let name = command.get_name().replace('-', "\\-");
             assert!(page.contains(&format!("agg\\-{name}(1)")), "{name}");
@@ -75,7 +79,9 @@ mod tests {
 
     #[test]
     fn a_command_that_is_none_is_answered_with_those_there_are() {
-        let refusal = typed("man lst").unwrap_err();
+        let error = page(Some("lst"), Cli::command()).unwrap_err();
+        assert_eq!(Exit::of(&error), Exit::Usage);
+        let refusal = exit::usage(error.downcast_ref().unwrap());
         assert!(refusal.contains("no such command") && refusal.contains("reduce-day"), "{refusal}");
     }
 }

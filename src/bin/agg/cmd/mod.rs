@@ -1,4 +1,4 @@
-//! A file a command, each the same two steps: its arguments, then `run`.
+//! The list of commands, and a file for each with the same two steps: its arguments, then `run`.
 
 pub(crate) mod backfill;
 pub(crate) mod completions;
@@ -15,9 +15,66 @@ pub(crate) mod reduce_day;
 pub(crate) mod report;
 pub(crate) mod verify;
 
-use crate::cli::Command;
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::cli::Common;
 use crate::exit::Exit;
 use crate::settings::Settings;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  agg reduce-day listen-20211201.log       one day's log to its partial
+  agg emit-window --date 2021-12-07        the top 50 of the week that ends there
+  agg backfill --logs /data/logs --emit    a folder of old logs, and all windows
+  agg list                                 the days that are stored
+  agg query --user 1847261                 the top songs of one user
+  agg report --date 2021-12-07 --out week.html    a page to look at
+
+Exit codes:
+    0  done, nothing to do, or the reader closed the pipe
+    2  wrong usage
+   65  bad data, or a refusal that protects data
+   66  something to read is missing or unreadable
+   73  an output may not be created
+   74  input/output error, a full disk among them
+   75  locked by another run: try again
+  130  stopped by SIGINT; 143 by SIGTERM, 129 by SIGHUP";
+
+/// Exact daily counts of listening logs and the top songs of every country and user, in bounded memory
+#[derive(Debug, Parser)]
+#[command(name = "agg", version, styles = STYLES, max_term_width = 100, after_help = EXAMPLES)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    ReduceDay(reduce_day::Arguments),
+    EmitWindow(emit_window::Arguments),
+    Backfill(backfill::Arguments),
+    Export(export::Arguments),
+    Import(import::Arguments),
+    List(list::Arguments),
+    Inspect(inspect::Arguments),
+    Verify(verify::Arguments),
+    Query(query::Arguments),
+    Prune(prune::Arguments),
+    Report(report::Arguments),
+    Generate(generate::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
+}
 
 /// Runs the command that was typed.
 pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<Exit> {
@@ -34,19 +91,16 @@ pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<Exit
         Command::Prune(arguments) => prune::run(arguments, settings),
         Command::Report(arguments) => report::run(arguments, settings),
         Command::Generate(arguments) => generate::run(arguments, settings),
-        Command::Completions(arguments) => completions::run(arguments, settings),
-        Command::Man(arguments) => man::run(arguments, settings),
+        Command::Completions(arguments) => completions::run(arguments, Cli::command(), settings),
+        Command::Man(arguments) => man::run(arguments, Cli::command(), settings),
     }
 }
 
 /// Parses the words of `line` as `agg` would: for the tests of each command.
 #[cfg(test)]
 fn typed(line: &str) -> Result<Command, String> {
-    use clap::Parser;
     let words = std::iter::once("agg").chain(line.split_whitespace());
-    crate::cli::Cli::try_parse_from(words)
-        .map(|cli| cli.command)
-        .map_err(|error| crate::message::usage(&error))
+    Cli::try_parse_from(words).map(|cli| cli.command).map_err(|error| crate::exit::usage(&error))
 }
 
 /// The arguments of the command `$variant` on the line, or the test fails with the refusal.
@@ -54,7 +108,7 @@ fn typed(line: &str) -> Result<Command, String> {
 macro_rules! arguments {
     ($variant:ident, $line:expr) => {
         match crate::cmd::typed($line) {
-            Ok(crate::cli::Command::$variant(arguments)) => arguments,
+            Ok(crate::cmd::Command::$variant(arguments)) => arguments,
             other => panic!("{}: {other:?}", $line),
         }
     };

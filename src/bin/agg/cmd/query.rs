@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args};
 
 use crate::cli;
 use crate::exit::Exit;
+use crate::output::{self, Output};
 use crate::report::{Query, QueryFormat};
 use crate::settings::Settings;
 
@@ -85,7 +86,9 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
     if let Some(remark) = report.remark() {
         settings.remark(&remark);
     }
-    settings.output.print_as(arguments.format, &report)?;
+    let json = settings.output == Output::Json;
+    let format = if json { QueryFormat::Json } else { arguments.format };
+    output::print_bytes(report.text(format)?.as_bytes())?;
     Ok(Exit::Done)
 }
 

@@ -7,7 +7,8 @@ use agg::job::{self, ReportOptions};
 use clap::Args;
 
 use crate::exit::Exit;
-use crate::report::{self, Page};
+use crate::output;
+use crate::report::Page;
 use crate::settings::Settings;
 
 const EXAMPLES: &str = "\
@@ -65,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
     let (outcome, run) = settings.job(|context| job::report(context, &options))?;
     match &options.out {
         Some(path) => settings.output.print(&Page::new(&outcome, &options, path, run))?,
-        None => report::print_bytes(&outcome.page)?,
+        None => output::print_bytes(&outcome.page)?,
     }
     Ok(Exit::Done)
 }

@@ -1,6 +1,6 @@
 //! Tables of counts and tops in the formats that other programs read: Parquet, CSV, JSON lines.
 //!
-//! A [`Table`] has the [column](Kind::column) of its kind, perhaps a `rank`, `sng_id` and `streams`. An [`Encoder`]
+//! A [`Table`] has the [column](crate::model::Kind::column) of its kind, perhaps a `rank`, `sng_id` and `streams`. An [`Encoder`]
 //! turns stretches of rows into [`Chunk`]s on any thread; a [`TableWriter`] puts the chunks of a file one behind
 //! the other. Cut every [`Encoder::group_rows`] rows, the bytes depend on the rows and their [`Facts`] alone.
 //!
@@ -10,17 +10,19 @@
 mod facts;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod table;
 mod text;
 
-use std::fmt;
 use std::io::Write;
 
 use crate::error::{Error, Result};
-use crate::model::Kind;
 
 pub use facts::{Facts, Origin, PartialFacts};
 #[cfg(feature = "parquet")]
 pub use parquet::{GroupReader, Judge, TableFile, TableLimits};
+#[cfg(feature = "parquet")]
+pub(crate) use table::{RANK, SONG, STREAMS};
+pub use table::{Rows, Table, TableFormat};
 
 /// Rows of a Parquet row group.
 ///
@@ -34,85 +36,6 @@ const TEXT_ROWS: usize = 16 << 10;
 /// Row groups of a file at most (134 million rows): what the file's footer must say of each of them is held in
 /// memory until its end. What is more goes to the next file.
 pub const MOST_GROUPS: usize = 1024;
-
-/// How a table is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TableFormat {
-    /// Apache Parquet, compressed with zstd.
-    Parquet,
-    /// Comma-separated values with a header, RFC 4180 without anything to quote.
-    Csv,
-    /// One JSON object a line.
-    JsonLines,
-}
-
-impl TableFormat {
-    /// How names of such files end, without the dot.
-    #[must_use]
-    pub const fn extension(self) -> &'static str {
-        match self {
-            TableFormat::Parquet => "parquet",
-            TableFormat::Csv => "csv",
-            TableFormat::JsonLines => "jsonl",
-        }
-    }
-}
-
-impl fmt::Display for TableFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.extension())
-    }
-}
-
-/// What a table's rows are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Table {
-    /// What its keys are.
-    pub kind: Kind,
-    /// Whether it has a column `rank` behind the key.
-    pub ranked: bool,
-}
-
-impl Table {
-    /// The counts of a run: key, song, streams.
-    #[must_use]
-    pub const fn counts(kind: Kind) -> Self {
-        Table { kind, ranked: false }
-    }
-
-    /// The best songs of each key, with their ranks from 1.
-    #[must_use]
-    pub const fn tops(kind: Kind) -> Self {
-        Table { kind, ranked: true }
-    }
-
-    /// The names of its columns, in order.
-    #[must_use]
-    pub fn columns(self) -> Vec<&'static str> {
-        let ranked = self.ranked.then_some(RANK);
-        [self.kind.column()].into_iter().chain(ranked).chain([SONG, STREAMS]).collect()
-    }
-}
-
-/// The column of song ids.
-pub(crate) const SONG: &str = "sng_id";
-/// The column of counts.
-pub(crate) const STREAMS: &str = "streams";
-/// The column of ranks.
-pub(crate) const RANK: &str = "rank";
-
-/// Rows of a table as columns of equal length.
-#[derive(Debug, Clone, Copy)]
-pub struct Rows<'a> {
-    /// Keys of the table's kind.
-    pub keys: &'a [u64],
-    /// Ranks from 1; empty for a table without them.
-    pub ranks: &'a [u64],
-    /// Song ids.
-    pub songs: &'a [u64],
-    /// Streams.
-    pub counts: &'a [u64],
-}
 
 /// Encodes rows of one table in one format. Shared by the threads that do it.
 #[derive(Debug)]

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Context;
+use super::count::ReduceOptions;
 use super::emit_window::{EmitOptions, EmitReport, emit_window, warn_of_lost_latest};
 use super::freshness::Digests;
 use super::inspect::open_day;
 use super::known::{self, Comparison};
-use super::reduce_day::{
-    self, IfStored, ReduceOptions, ReduceOutcome, ReduceReport, reduce_inputs,
-};
+use super::reduce_day::{self, IfStored, ReduceOutcome, ReduceReport, reduce_inputs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{self, DatedDay, DatedLogs, InputPath, Source};
 use crate::model::Day;

@@ -3,11 +3,12 @@
 //! When and whether a day is counted, and what becomes of the files, is the business of `reduce_day`.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use super::join::{Input, Scratch, join, open_merged, temporary_writer};
 use super::known;
 use super::tally::{self, Logs, Tally};
-use super::{Context, Phase, ReduceOptions};
+use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::TemporaryFile;
 use crate::input::{self, InputPath, Source};
@@ -17,6 +18,39 @@ use crate::row::{CountrySet, RejectReport, ShownRejects};
 use crate::store::{self, StoreLock};
 
 type RunWriter = Writer<Box<dyn TemporaryFile>>;
+
+/// What to reduce, and what to refuse.
+#[derive(Debug, Clone)]
+pub struct ReduceOptions {
+    /// Files, folders, or `-` for standard input.
+    pub logs: Vec<PathBuf>,
+    /// The day; `None` takes it from the logs' names.
+    pub day: Option<Day>,
+    /// Replace a partial of other inputs.
+    pub force: bool,
+    /// Count the logs on top of what the day's partial has; not with `force`, which goes first.
+    pub add: bool,
+    /// Take any two capitals as a country, not the assigned ISO 3166-1 codes alone.
+    pub any_country: bool,
+    /// Refuse the logs when rejects / rows is strictly above this; what is in the partial already does not count.
+    pub max_reject_ratio: f64,
+    /// Refuse the logs when fewer rows of the day are accepted, with `add` those that it has included.
+    pub min_rows: u64,
+}
+
+impl Default for ReduceOptions {
+    fn default() -> Self {
+        ReduceOptions {
+            logs: Vec::new(),
+            day: None,
+            force: false,
+            add: false,
+            any_country: false,
+            max_reject_ratio: 0.10,
+            min_rows: 0,
+        }
+    }
+}
 
 /// What to count, and where the files go.
 pub(super) struct Counting<'a> {

@@ -24,11 +24,12 @@ pub use backfill::{
     BackfillDay, BackfillOptions, BackfillReport, DayOutcome, DayPlan, WindowOutcome, backfill,
 };
 pub use context::{Context, Observer, Phase, Silent};
+pub use count::ReduceOptions;
 pub use emit_window::{EmitOptions, EmitReport, EmittedFile, TopsFormat, emit_window};
 pub use export::{ExportOptions, ExportReport, ExportedFile, ExportedPartition, Selection, export};
 pub use import::{ImportOptions, ImportReport, import};
 pub use inspect::{DayFacts, inspect, list, verify};
 pub use prune::{PruneOptions, PruneReport, PrunedDay, prune};
 pub use query::{QueryOptions, QueryReport, query};
-pub use reduce_day::{ReduceOptions, ReduceOutcome, ReduceReport, reduce_day};
+pub use reduce_day::{ReduceOutcome, ReduceReport, reduce_day};
 pub use report::{ReportOptions, ReportOutcome, report};

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::count::{Base, Counting, Done};
+use super::count::{Base, Counting, Done, ReduceOptions};
 use super::inspect::open_day;
 use super::known::{self, Comparison};
 use super::{Context, Phase};
@@ -14,39 +14,6 @@ use crate::model::{Day, InputFacts, PerKind, RejectCounts};
 use crate::partial::{Finished, Metadata, RunFacts};
 use crate::row::ShownRejects;
 use crate::store::{self, Store, StoreLock};
-
-/// What to reduce, and what to refuse.
-#[derive(Debug, Clone)]
-pub struct ReduceOptions {
-    /// Files, folders, or `-` for standard input.
-    pub logs: Vec<PathBuf>,
-    /// The day; `None` takes it from the logs' names.
-    pub day: Option<Day>,
-    /// Replace a partial of other inputs.
-    pub force: bool,
-    /// Count the logs on top of what the day's partial has; not with `force`, which goes first.
-    pub add: bool,
-    /// Take any two capitals as a country, not the assigned ISO 3166-1 codes alone.
-    pub any_country: bool,
-    /// Refuse the logs when rejects / rows is strictly above this; what is in the partial already does not count.
-    pub max_reject_ratio: f64,
-    /// Refuse the logs when fewer rows of the day are accepted, with `add` those that it has included.
-    pub min_rows: u64,
-}
-
-impl Default for ReduceOptions {
-    fn default() -> Self {
-        ReduceOptions {
-            logs: Vec::new(),
-            day: None,
-            force: false,
-            add: false,
-            any_country: false,
-            max_reject_ratio: 0.10,
-            min_rows: 0,
-        }
-    }
-}
 
 /// What became of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

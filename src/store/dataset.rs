@@ -6,8 +6,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::emission::{BuildFolder, emission_there, in_the_way};
-use super::lock::{OutputLock, create_folders};
+use super::build::BuildFolder;
+use super::emission::emission_there;
+use super::folders::{create_folders, in_the_way};
+use super::lock::OutputLock;
 use crate::error::{Error, Result};
 use crate::fs::{FileSystem, FileType};
 use crate::model::{Day, Kind};

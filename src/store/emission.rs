@@ -17,81 +17,17 @@
 //! manifest tell.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::build::BuildFolder;
+use super::folders::in_the_way;
 use super::latest::{advance_latest, behind, check_latest};
 use super::lock::OutputLock;
-use super::paths::{MANIFEST, Output, TEMPORARY_PREFIX};
-use super::sweep::{has_leftovers, remove};
-use crate::error::{Error, ErrorKind, Result};
-use crate::fs::{FileSystem, FileType, WriteFile, creation_error};
+use super::paths::{MANIFEST, Output};
+use super::sweep::has_leftovers;
+use crate::error::{Error, Result};
+use crate::fs::{FileSystem, FileType, creation_error};
 use crate::model::Day;
-
-/// A folder under a temporary name, removed when dropped: a run that fails gives its disk space back.
-#[derive(Debug)]
-pub struct BuildFolder<'f> {
-    files: &'f dyn FileSystem,
-    path: PathBuf,
-    /// What is under `path`, to be removed; `None` once nothing is, or once it must stay.
-    leftover: Option<FileType>,
-}
-
-impl<'f> BuildFolder<'f> {
-    pub(super) fn create(files: &'f dyn FileSystem, parent: &Path) -> Result<Self> {
-        let created = files.create_temporary_folder(parent, TEMPORARY_PREFIX);
-        let path = created.map_err(|error| creation_error(error).at(parent))?;
-        Ok(BuildFolder { files, path, leftover: Some(FileType::Folder) })
-    }
-
-    /// Where it is until it is published.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// An empty file in it. Whoever writes it syncs it before the folder is published.
-    pub fn create_file(&self, name: &str) -> Result<Box<dyn WriteFile>> {
-        let path = self.path.join(name);
-        self.files.create_new(&path).map_err(|error| creation_error(error).at(path))
-    }
-
-    /// Makes the folder durable, gives it the name `target` in `parent`, and makes that durable. Its files were synced
-    /// by their writers. What had the name (`old`) is removed when this is dropped.
-    pub(super) fn publish(
-        &mut self,
-        target: &Path,
-        old: Option<FileType>,
-        parent: &Path,
-    ) -> Result<()> {
-        sync_folder(self.files, &self.path)?;
-        self.swap_in(target, old)?;
-        sync_folder(self.files, parent).inspect_err(|_| {
-            // The swap may not be durable: what was there must outlive it.
-            self.leftover = None;
-        })
-    }
-
-    /// Gives the folder its name. What was there (`old`) is under the temporary name from then on.
-    fn swap_in(&mut self, target: &Path, old: Option<FileType>) -> Result<()> {
-        let swapped = match old {
-            None => self.files.rename(&self.path, target).map_err(creation_error),
-            Some(_) => self.files.exchange(&self.path, target).map_err(exchange_error),
-        };
-        swapped.map_err(|error| error.at(target))?;
-        self.leftover = old;
-        Ok(())
-    }
-}
-
-impl Drop for BuildFolder<'_> {
-    fn drop(&mut self) {
-        let Some(kind) = self.leftover else { return };
-        if let Err(error) = remove(self.files, &self.path, kind) {
-            let path = &self.path;
-            tracing::warn!("cannot remove {path:?}: {error}; the next run will");
-        }
-    }
-}
 
 /// Publishes the emission of `day`: `built` holds its complete files, each synced by its writer.
 ///
@@ -102,7 +38,7 @@ impl Drop for BuildFolder<'_> {
 /// [`ErrorKind::CannotCreate`] where something that is no emission is in the way, before anything has
 /// changed; [`ErrorKind::Io`], also where the file system cannot exchange two folders.
 pub fn publish_emission(lock: &mut OutputLock, day: Day, mut built: BuildFolder<'_>) -> Result<()> {
-    let files = built.files;
+    let files = built.files();
     let output = lock.output();
     let target = output.day_folder(day);
     let old = emission_there(files, &target)?;
@@ -157,29 +93,6 @@ pub(super) fn emission_there(files: &dyn FileSystem, target: &Path) -> Result<Op
         Ok(_) => Err(in_the_way("no folder").at(target)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(creation_error(error).at(target)),
-    }
-}
-
-/// Something that agg did not make has the name of a result.
-pub(super) fn in_the_way(what: &str) -> Error {
-    let text = format!("what has this name is {what}: move it away and run again");
-    ErrorKind::CannotCreate(io::Error::new(io::ErrorKind::AlreadyExists, text)).into()
-}
-
-/// Makes the names in a folder durable.
-pub(crate) fn sync_folder(files: &dyn FileSystem, folder: &Path) -> Result<()> {
-    files.sync_folder(folder).map_err(|error| Error::io("sync", error).at(folder))
-}
-
-fn exchange_error(error: io::Error) -> Error {
-    // EINVAL and ENOSYS: the file system, or the kernel, does not know RENAME_EXCHANGE.
-    match error.kind() {
-        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => {
-            let text = "this file system cannot swap two folders in one step: remove the old \
-                        folder and run again, or put --out on ext4, xfs, btrfs or tmpfs";
-            Error::io("replace it", io::Error::new(io::ErrorKind::Unsupported, text))
-        }
-        _ => creation_error(error),
     }
 }
 
@@ -396,16 +309,5 @@ mod tests {
             done.store(true, Ordering::Relaxed);
             reader.join().unwrap();
         });
-    }
-
-    #[test]
-    fn a_file_system_that_cannot_exchange_is_explained() {
-        let error = exchange_error(io::Error::from_raw_os_error(22)).at("out/2021-12-07");
-        assert_eq!(error.class(), ErrorClass::Io);
-        assert_eq!(
-            error.to_string(),
-            "\"out/2021-12-07\": cannot replace it: this file system cannot swap two folders in one \
-             step: remove the old folder and run again, or put --out on ext4, xfs, btrfs or tmpfs"
-        );
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::emission::{in_the_way, sync_folder};
+use super::folders::{in_the_way, sync_folder};
 use super::paths::{Output, TEMPORARY_PREFIX};
 use crate::error::{Error, Result};
 use crate::fs::{FileSystem, creation_error, leads_nowhere};

@@ -3,10 +3,10 @@
 //! Taking a lock creates the folders and sweeps what a killed run left. The locks also hand out the
 //! temporaries, so that a temporary is always where the sweep looks and its rename stays within a folder.
 
-use std::io;
 use std::path::Path;
 
-use super::emission::BuildFolder;
+use super::build::BuildFolder;
+use super::folders::create_folders;
 use super::paths::{Output, Store, TEMPORARY_PREFIX};
 use super::sweep::{Swept, sweep};
 use crate::error::{Error, ErrorKind, Result};
@@ -118,24 +118,6 @@ fn lock_folder(files: &dyn FileSystem, root: &Path, path: &Path) -> Result<Box<d
     create_folders(files, root)?;
     let lock = files.try_lock(path).map_err(|error| creation_error(error).at(path))?;
     lock.ok_or_else(|| Error::from(ErrorKind::Locked).at(path))
-}
-
-/// Creates a folder and those above it; the names of the new ones are durable on return.
-pub(super) fn create_folders(files: &dyn FileSystem, folder: &Path) -> Result<()> {
-    let absent = |path: &&Path| {
-        let stat = files.stat(path);
-        stat.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-    };
-    // The last ancestor of a relative path is the empty one: it stands for the working folder.
-    let named = folder.ancestors().filter(|path| !path.as_os_str().is_empty());
-    let new: Vec<&Path> = named.take_while(absent).collect();
-    files.create_folders(folder).map_err(|error| creation_error(error).at(folder))?;
-    for path in new.into_iter().rev() {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = parent.unwrap_or(Path::new("."));
-        files.sync_folder(parent).map_err(|error| Error::io("sync", error).at(parent))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

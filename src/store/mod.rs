@@ -25,8 +25,10 @@
 //!
 //! What the files hold is the business of `partial` and `output`.
 
+mod build;
 mod dataset;
 mod emission;
+mod folders;
 #[cfg(test)]
 mod kills;
 mod latest;
@@ -37,9 +39,10 @@ mod report;
 mod sweep;
 mod writer;
 
+pub use build::BuildFolder;
 pub use dataset::{Partition, PartitionDays, check_partition, part_name, publish_partition};
-pub(crate) use emission::sync_folder;
-pub use emission::{BuildFolder, check_replaceable, finish_interrupted, publish_emission};
+pub use emission::{check_replaceable, finish_interrupted, publish_emission};
+pub(crate) use folders::sync_folder;
 pub use latest::lost_latest;
 pub use lock::{OutputLock, StoreLock};
 pub use paths::{MANIFEST, Output, Store, TEMPORARY_PREFIX};

@@ -5,57 +5,20 @@
 //! its inputs are the tables themselves.
 
 mod find;
+mod options;
 #[cfg(feature = "parquet")]
 mod rows;
 #[cfg(feature = "parquet")]
 mod tables;
 
+#[cfg(not(feature = "parquet"))]
 use std::path::PathBuf;
 
 use super::Context;
-use super::reduce_day::ReduceOutcome;
 use crate::error::Result;
 use crate::exchange::{TableFormat, check_supported};
-use crate::model::{Day, PerKind, RejectCounts};
-use crate::partial::RunFacts;
 
-/// What to import, and how strictly.
-#[derive(Debug, Clone)]
-pub struct ImportOptions {
-    /// The day.
-    pub day: Day,
-    /// Parquet files; folders of them; datasets with `kind=…/day=…` below.
-    pub tables: Vec<PathBuf>,
-    /// Replace a partial of other counts.
-    pub force: bool,
-    /// Take any two capitals as a country, not the assigned ISO 3166-1 codes alone.
-    pub any_country: bool,
-}
-
-/// What an import did.
-#[derive(Debug, Clone)]
-pub struct ImportReport {
-    /// The day.
-    pub day: Day,
-    /// What became of it.
-    pub outcome: ReduceOutcome,
-    /// All rows of the logs; the counted ones where `known` is false.
-    pub rows: u64,
-    /// Rejected rows by reason; none where `known` is false.
-    pub rejects: RejectCounts,
-    /// Whether the tables told rows and rejects.
-    pub known: bool,
-    /// The files, in the order read.
-    pub tables: Vec<PathBuf>,
-    /// Size of the run of each kind.
-    pub runs: PerKind<RunFacts>,
-    /// Where the partial is.
-    pub partial: PathBuf,
-    /// Its size in bytes.
-    pub partial_bytes: u64,
-    /// Sorted runs that were spilled; 0 when the tables were sorted already.
-    pub spilled_runs: usize,
-}
+pub use options::{ImportOptions, ImportReport};
 
 /// Builds the partial of a day from its tables.
 ///

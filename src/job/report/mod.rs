@@ -4,8 +4,9 @@ mod collect;
 mod windows;
 
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+pub use self::windows::ReportOptions;
 use self::windows::Windows;
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
@@ -16,32 +17,6 @@ use crate::store;
 
 /// Songs of a country on the page.
 const TOP: u32 = 50;
-
-/// Which window, and where the page goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReportOptions {
-    /// The window's last day.
-    pub day: Day,
-    /// Days in the window, 1 to [`ReportOptions::MOST_DAYS`].
-    pub days: u32,
-    /// The file to publish; with `None` the page is only returned.
-    pub out: Option<PathBuf>,
-    /// A CSV file with the names of songs.
-    pub songs: Option<PathBuf>,
-    /// Report without the days that have no partial.
-    pub allow_missing: bool,
-}
-
-impl ReportOptions {
-    /// A page shows every day of every song: a month is what a person can see, and what keeps it small.
-    pub const MOST_DAYS: u32 = 31;
-
-    /// The usual window of 7 days, without names, returned.
-    #[must_use]
-    pub fn new(day: Day) -> Self {
-        ReportOptions { day, days: 7, out: None, songs: None, allow_missing: false }
-    }
-}
 
 /// What a report came to.
 #[derive(Debug, Clone)]

@@ -1,15 +1,41 @@
 //! The window of a report and the two earlier ones that it is compared with: which days are stored, opened once each.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::super::Context;
 use super::super::inspect::open_day;
-use super::ReportOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Day, Kind, RejectCounts};
 use crate::partial::{Partial, RunFacts};
 use crate::report::{DayFigures, Earlier};
 use crate::store::Store;
+
+/// Which window, and where the page goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportOptions {
+    /// The window's last day.
+    pub day: Day,
+    /// Days in the window, 1 to [`ReportOptions::MOST_DAYS`].
+    pub days: u32,
+    /// The file to publish; with `None` the page is only returned.
+    pub out: Option<PathBuf>,
+    /// A CSV file with the names of songs.
+    pub songs: Option<PathBuf>,
+    /// Report without the days that have no partial.
+    pub allow_missing: bool,
+}
+
+impl ReportOptions {
+    /// A page shows every day of every song: a month is what a person can see, and what keeps it small.
+    pub const MOST_DAYS: u32 = 31;
+
+    /// The usual window of 7 days, without names, returned.
+    #[must_use]
+    pub fn new(day: Day) -> Self {
+        ReportOptions { day, days: 7, out: None, songs: None, allow_missing: false }
+    }
+}
 
 /// How many days earlier the compared windows end.
 const EARLIER: [i64; 2] = [1, 7];

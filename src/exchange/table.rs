@@ -1,0 +1,84 @@
+//! What a table has: its format, its columns, its rows.
+
+use std::fmt;
+
+use crate::model::Kind;
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TableFormat {
+    /// Apache Parquet, compressed with zstd.
+    Parquet,
+    /// Comma-separated values with a header, RFC 4180 without anything to quote.
+    Csv,
+    /// One JSON object a line.
+    JsonLines,
+}
+
+impl TableFormat {
+    /// How names of such files end, without the dot.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            TableFormat::Parquet => "parquet",
+            TableFormat::Csv => "csv",
+            TableFormat::JsonLines => "jsonl",
+        }
+    }
+}
+
+impl fmt::Display for TableFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.extension())
+    }
+}
+
+/// What a table's rows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Table {
+    /// What its keys are.
+    pub kind: Kind,
+    /// Whether it has a column `rank` behind the key.
+    pub ranked: bool,
+}
+
+impl Table {
+    /// The counts of a run: key, song, streams.
+    #[must_use]
+    pub const fn counts(kind: Kind) -> Self {
+        Table { kind, ranked: false }
+    }
+
+    /// The best songs of each key, with their ranks from 1.
+    #[must_use]
+    pub const fn tops(kind: Kind) -> Self {
+        Table { kind, ranked: true }
+    }
+
+    /// The names of its columns, in order.
+    #[must_use]
+    pub fn columns(self) -> Vec<&'static str> {
+        let ranked = self.ranked.then_some(RANK);
+        [self.kind.column()].into_iter().chain(ranked).chain([SONG, STREAMS]).collect()
+    }
+}
+
+/// The column of song ids.
+pub(crate) const SONG: &str = "sng_id";
+/// The column of counts.
+pub(crate) const STREAMS: &str = "streams";
+/// The column of ranks.
+pub(crate) const RANK: &str = "rank";
+
+/// Rows of a table as columns of equal length.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// Keys of the table's kind.
+    pub keys: &'a [u64],
+    /// Ranks from 1; empty for a table without them.
+    pub ranks: &'a [u64],
+    /// Song ids.
+    pub songs: &'a [u64],
+    /// Streams.
+    pub counts: &'a [u64],
+}

@@ -119,7 +119,7 @@ fn choose(best: usize, mut stream: impl Floored, mut each: impl FnMut(u64, &[Ran
                 each(key, &ranking);
             }
             let end = start + list.len();
-            top.extend(&batch.songs[start..end], &batch.counts[start..end]);
+            top.extend(batch.entries().slice(start..end).songs());
             start = end;
         }
         if let Some((key, floor)) = open.zip(top.floor()) {

@@ -2,7 +2,7 @@
 //!
 //! Best means the highest count, and of equal counts the lowest song id.
 
-use crate::model::Ranked;
+use crate::model::{Ranked, SongCounts};
 
 /// Keeps the best `k` of any number of songs, each given once, in any order.
 ///
@@ -11,11 +11,11 @@ use crate::model::Ranked;
 ///
 /// # Example
 /// ```
-/// use agg::model::Ranked;
+/// use agg::model::{Ranked, SongCounts};
 /// use agg::topk::TopK;
 ///
 /// let (mut top, mut best) = (TopK::new(2), Vec::new());
-/// top.extend(&[4, 5, 9], &[1, 3, 3]);
+/// top.extend(SongCounts { songs: &[4, 5, 9], counts: &[1, 3, 3] });
 /// top.best(&mut best);
 /// assert_eq!(best, [Ranked { song: 5, count: 3 }, Ranked { song: 9, count: 3 }]);
 /// ```
@@ -58,8 +58,8 @@ impl TopK {
     }
 
     /// Gives many songs with their counts.
-    pub fn extend(&mut self, songs: &[u64], counts: &[u64]) {
-        for (&song, &count) in songs.iter().zip(counts) {
+    pub fn extend(&mut self, songs: SongCounts<'_>) {
+        for (song, count) in songs.iter() {
             self.push(Ranked { song, count });
         }
     }
@@ -101,7 +101,7 @@ pub fn best_of_sums(once: &[u64], more: &mut [Ranked], k: usize, best: &mut Vec<
         // Not worth a selection unless many are left out.
         Some(left_out) if left_out > k => {
             more.select_nth_unstable_by_key(k, rank);
-            more.get_mut(..k).unwrap_or_default()
+            &mut more[..k]
         }
         _ => more,
     };
@@ -134,9 +134,10 @@ mod tests {
         let mut top = TopK::new(3);
         let songs: Vec<u64> = (0..70).collect();
         let counts: Vec<u64> = (1..=70).collect();
-        top.extend(&songs[..69], &counts[..69]);
+        let all = SongCounts { songs: &songs, counts: &counts };
+        top.extend(all.slice(0..69));
         assert_eq!(top.floor(), None, "there is a slot left");
-        top.extend(&songs[69..], &counts[69..]);
+        top.extend(all.slice(69..70));
         assert_eq!(top.floor(), Some(68));
     }
 

@@ -14,7 +14,7 @@
 use std::ops::Range;
 
 use super::{Corrupt, rice, take_array};
-use crate::model::{Batch, Entry, MAX_ID, Position};
+use crate::model::{Batch, Entries, Entry, MAX_ID, Position, SongCounts};
 use crate::simd::{Choice, Kernel, Work};
 
 /// Entries of a block at most, and of every block of a run but its last exactly.
@@ -51,24 +51,22 @@ impl Encoder {
         range: Range<usize>,
         out: &mut Vec<u8>,
     ) -> Result<(), Disorder> {
-        Choice::of_this_run().run(Encode { encoder: self, columns: columns(batch, range), out })
+        Choice::of_this_run().run(Encode {
+            encoder: self,
+            entries: batch.entries().slice(range),
+            out,
+        })
     }
 
     #[inline(always)]
-    fn encode_columns(
-        &mut self,
-        (keys, songs, counts): Columns<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Disorder> {
-        let (Some(&first_key), Some(&first_song)) = (keys.first(), songs.first()) else {
-            return Ok(());
-        };
-        self.fill(keys, songs, counts)?;
+    fn encode_columns(&mut self, entries: Entries<'_>, out: &mut Vec<u8>) -> Result<(), Disorder> {
+        let Some(first) = entries.first() else { return Ok(()) };
+        self.fill(entries)?;
         for number in [self.songs.len(), self.lengths.len()] {
             out.extend_from_slice(&u16::try_from(number).unwrap_or(0).to_le_bytes());
         }
-        out.extend_from_slice(&first_key.to_le_bytes());
-        out.extend_from_slice(&first_song.to_le_bytes());
+        out.extend_from_slice(&first.key.to_le_bytes());
+        out.extend_from_slice(&first.song.to_le_bytes());
         for column in [&self.gaps, &self.lengths, &self.songs, &self.counts] {
             rice::encode_here(column, out);
         }
@@ -82,10 +80,11 @@ impl Encoder {
     }
 
     #[inline(always)]
-    fn fill(&mut self, keys: &[u64], songs: &[u64], counts: &[u64]) -> Result<(), Disorder> {
-        if !in_order(keys, songs, counts) {
-            return Err(first_disorder(keys, songs, counts));
+    fn fill(&mut self, entries: Entries<'_>) -> Result<(), Disorder> {
+        if !in_order(entries) {
+            return Err(first_disorder(entries));
         }
+        let Entries { keys, songs, counts } = entries;
         self.fill_keys(keys);
         self.counts.clear();
         self.counts.extend(counts.iter().map(|count| count - 1));
@@ -114,21 +113,22 @@ impl Encoder {
             }
         }
         // Of each key, where it ends: the next one starts there.
-        let ends = self.starts.get(..last + 2).unwrap_or_default();
+        // `last` is the place of the last key, which is below the number of entries.
+        let ends = &self.starts[..last + 2];
         self.lengths.clear();
         self.lengths.extend(ends.array_windows().map(|[start, end]| u64::from(end - start - 1)));
         self.gaps.clear();
-        let later = ends.get(1..=last).unwrap_or_default();
-        self.gaps.extend(later.iter().map(|start| {
-            let pair = keys.get(usize::from(*start) - 1..).and_then(|keys| keys.first_chunk());
-            pair.map_or(0, |[before, key]| key - before - 1)
+        // All keys but the first start behind an entry.
+        self.gaps.extend(ends[1..=last].iter().map(|start| {
+            let start = usize::from(*start);
+            keys[start] - keys[start - 1] - 1
         }));
     }
 }
 
 /// Whether these are sorted entries without repeated pairs, each a possible one. Without a branch an entry.
 #[inline(always)]
-fn in_order(keys: &[u64], songs: &[u64], counts: &[u64]) -> bool {
+fn in_order(Entries { keys, songs, counts }: Entries<'_>) -> bool {
     let numbers = keys.iter().chain(songs).chain(counts).fold(0, |all, number| all | number);
     let counted = counts.iter().fold(true, |all, count| all & (*count != 0));
     let pairs = keys.array_windows().zip(songs.array_windows());
@@ -140,7 +140,7 @@ fn in_order(keys: &[u64], songs: &[u64], counts: &[u64]) -> bool {
 
 /// What is wrong with entries that are not in order.
 #[cold]
-fn first_disorder(keys: &[u64], songs: &[u64], counts: &[u64]) -> Disorder {
+fn first_disorder(Entries { keys, songs, counts }: Entries<'_>) -> Disorder {
     let mut last: Option<Entry> = None;
     for (at, ((&key, &song), &count)) in keys.iter().zip(songs).zip(counts).enumerate() {
         let entry = Entry { key, song, count };
@@ -153,13 +153,10 @@ fn first_disorder(keys: &[u64], songs: &[u64], counts: &[u64]) -> Disorder {
     Disorder { last, entry: Entry { key: 0, song: 0, count: 0 } }
 }
 
-/// Keys, songs and counts of a block.
-type Columns<'a> = (&'a [u64], &'a [u64], &'a [u64]);
-
 /// Plain code, and faster by half when it is compiled for the processor it runs on.
 struct Encode<'a> {
     encoder: &'a mut Encoder,
-    columns: Columns<'a>,
+    entries: Entries<'a>,
     out: &'a mut Vec<u8>,
 }
 
@@ -168,16 +165,8 @@ impl Work for Encode<'_> {
 
     #[inline(always)]
     fn run<K: Kernel>(self, _: K) -> Self::Outcome {
-        self.encoder.encode_columns(self.columns, self.out)
+        self.encoder.encode_columns(self.entries, self.out)
     }
-}
-
-fn columns(batch: &Batch, range: Range<usize>) -> Columns<'_> {
-    (
-        batch.keys.get(range.clone()).unwrap_or_default(),
-        batch.songs.get(range.clone()).unwrap_or_default(),
-        batch.counts.get(range).unwrap_or_default(),
-    )
 }
 
 /// Entries that were to be written out of order.
@@ -223,31 +212,29 @@ impl<'d> Runs<'d> {
         self.counts.iter().fold(0, |bits, count| bits | count)
     }
 
-    /// Each key with its songs, ascending, and their counts; no list is empty.
+    /// Each key with its songs; no list is empty.
     #[inline]
-    pub fn lists(&self) -> impl Iterator<Item = (u64, &'d [u64], &'d [u64])> + 'd {
+    pub fn by_key(&self) -> impl Iterator<Item = (u64, SongCounts<'d>)> + 'd {
         let Runs { keys, ends, songs, counts, range: (mut start, end) } = *self;
         let first = ends.partition_point(|end| *end <= start);
         let lists = keys.iter().zip(ends).skip(first);
         lists.map_while(move |(key, end_of_key)| {
             let list = start..end.min(*end_of_key);
             start = list.end;
-            match (songs.get(list.clone()), counts.get(list)) {
-                (Some(songs), Some(counts)) if !songs.is_empty() => Some((*key, songs, counts)),
-                _ => None,
-            }
+            // The ends ascend to the number of songs.
+            (!list.is_empty()).then(|| (*key, SongCounts { songs, counts }.slice(list)))
         })
     }
 
     /// Where the entries end that come before `position`.
     fn before(&self, position: Position) -> usize {
         let below = self.keys.partition_point(|key| *key < position.key);
-        let start = below.checked_sub(1).and_then(|at| self.ends.get(at)).copied().unwrap_or(0);
+        // There is an end for each key, and the ends ascend to the number of songs.
+        let start = if below == 0 { 0 } else { self.ends[below - 1] };
         if self.keys.get(below) != Some(&position.key) {
             return start;
         }
-        let end = self.ends.get(below).copied().unwrap_or(start);
-        let songs = self.songs.get(start..end).unwrap_or_default();
+        let songs = &self.songs[start..self.ends[below]];
         start + songs.partition_point(|song| *song < position.song)
     }
 
@@ -387,7 +374,8 @@ impl Decoder {
         let mut start = first_song;
         let mut taken = 0;
         for end in &self.ends {
-            let (list, after) = rest.split_at_mut_checked(end - taken).unwrap_or_default();
+            // The ends ascend to the number of songs: `sum_lengths` has refused all else.
+            let (list, after) = rest.split_at_mut(end - taken);
             if let Some((first, others)) = list.split_first_mut() {
                 excess |= *first;
                 let mut song = start.wrapping_add(*first);
@@ -610,10 +598,9 @@ mod tests {
             prop_assert_eq!(Ok(encoder.keys()), u32::try_from(keys));
 
             let flat = |runs: &Runs<'_>| -> Vec<Entry> {
-                let lists = runs.lists().inspect(|(_, songs, _)| assert!(!songs.is_empty()));
-                let list = |(key, songs, counts): (u64, &[u64], &[u64])| {
-                    let pairs = songs.iter().zip(counts);
-                    pairs.map(|(song, count)| entry(key, *song, *count)).collect::<Vec<_>>()
+                let lists = runs.by_key().inspect(|(_, songs)| assert!(!songs.is_empty()));
+                let list = |(key, songs): (u64, SongCounts<'_>)| {
+                    songs.iter().map(|(song, count)| entry(key, song, count)).collect::<Vec<_>>()
                 };
                 lists.flat_map(list).collect()
             };
@@ -621,7 +608,7 @@ mod tests {
             let runs = decoder.decode_runs(&bytes).unwrap();
             prop_assert_eq!(&flat(&runs), &entries);
             prop_assert_eq!((runs.len(), runs.is_empty()), (entries.len(), false));
-            prop_assert_eq!(runs.lists().count(), keys);
+            prop_assert_eq!(runs.by_key().count(), keys);
             let bits = entries.iter().fold(0, |bits, entry| bits | entry.count);
             prop_assert_eq!(runs.bits_of_counts(), bits);
             let position = |entry: &Entry| Position { key: entry.key, song: entry.song };

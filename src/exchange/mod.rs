@@ -98,7 +98,7 @@ impl Encoder {
             #[cfg(not(feature = "parquet"))]
             TableFormat::Parquet => return Err(unsupported()),
         };
-        Ok(Chunk { rows: rows.keys.len(), content })
+        Ok(Chunk { rows: rows.entries.len(), content })
     }
 
     /// Starts a file. What it says of itself (`facts`) stands in Parquet's footer; the other formats have no place for

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::Kind;
+use crate::model::{Entries, Kind};
 
 /// How a table is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,12 +73,8 @@ pub(crate) const RANK: &str = "rank";
 /// Rows of a table as columns of equal length.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a> {
-    /// Keys of the table's kind.
-    pub keys: &'a [u64],
+    /// Keys of the table's kind, songs and streams; in a table with ranks, a key's songs are in the order of these.
+    pub entries: Entries<'a>,
     /// Ranks from 1; empty for a table without them.
     pub ranks: &'a [u64],
-    /// Song ids.
-    pub songs: &'a [u64],
-    /// Streams.
-    pub counts: &'a [u64],
 }

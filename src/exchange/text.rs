@@ -1,7 +1,7 @@
 //! Rows as text: comma-separated values and JSON lines. Nothing in them needs quoting.
 
 use super::{Rows, Table};
-use crate::model::{KeyText, Kind};
+use crate::model::{Entries, KeyText, Kind};
 
 /// Bytes of a row, as a guess to start from.
 const USUAL_ROW: usize = 32;
@@ -15,7 +15,7 @@ pub(super) fn csv_header(table: Table) -> Vec<u8> {
 
 /// A line a row, fields separated by commas.
 pub(super) fn csv(table: Table, rows: Rows<'_>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(rows.keys.len() * USUAL_ROW);
+    let mut out = Vec::with_capacity(rows.entries.len() * USUAL_ROW);
     each(rows, |key, numbers| {
         write_key(table.kind, key, &mut out);
         for number in numbers {
@@ -30,7 +30,7 @@ pub(super) fn csv(table: Table, rows: Rows<'_>) -> Vec<u8> {
 /// An object a row; codes are strings, all else numbers.
 pub(super) fn json_lines(table: Table, rows: Rows<'_>) -> Vec<u8> {
     let names = table.columns();
-    let mut out = Vec::with_capacity(rows.keys.len() * 2 * USUAL_ROW);
+    let mut out = Vec::with_capacity(rows.entries.len() * 2 * USUAL_ROW);
     let quote: &[u8] = if table.kind.has_codes() { b"\"" } else { b"" };
     each(rows, |key, numbers| {
         let mut names = names.iter();
@@ -54,8 +54,8 @@ pub(super) fn json_lines(table: Table, rows: Rows<'_>) -> Vec<u8> {
 
 /// Hands out each row: its key, then its numbers in the order of the columns.
 fn each(rows: Rows<'_>, mut row: impl FnMut(u64, &[u64])) {
-    let counted = rows.songs.iter().zip(rows.counts);
-    for (at, (&key, (&song, &count))) in rows.keys.iter().zip(counted).enumerate() {
+    let Entries { keys, songs, counts } = rows.entries;
+    for (at, (&key, (&song, &count))) in keys.iter().zip(songs.iter().zip(counts)).enumerate() {
         match rows.ranks.get(at) {
             Some(&rank) => row(key, &[rank, song, count]),
             None => row(key, &[song, count]),
@@ -83,7 +83,10 @@ mod tests {
     #[test]
     fn counts_are_these_lines() {
         let table = Table::counts(Kind::User);
-        let rows = Rows { keys: &[7, 8], ranks: &[], songs: &[1, 9_000_000_000], counts: &[3, 1] };
+        let rows = Rows {
+            entries: Entries { keys: &[7, 8], songs: &[1, 9_000_000_000], counts: &[3, 1] },
+            ranks: &[],
+        };
         assert_eq!(text(csv_header(table)), "user_id,sng_id,streams\n");
         assert_eq!(text(csv(table, rows)), "7,1,3\n8,9000000000,1\n");
         assert_eq!(
@@ -96,7 +99,8 @@ mod tests {
     fn tops_have_a_rank_and_countries_their_letters() {
         let table = Table::tops(Kind::Country);
         let france = Kind::Country.parse_key("FR").unwrap();
-        let rows = Rows { keys: &[france], ranks: &[1], songs: &[5], counts: &[2] };
+        let rows =
+            Rows { entries: Entries { keys: &[france], songs: &[5], counts: &[2] }, ranks: &[1] };
         assert_eq!(text(csv_header(table)), "country,rank,sng_id,streams\n");
         assert_eq!(text(csv(table, rows)), "FR,1,5,2\n");
         assert_eq!(

@@ -344,12 +344,7 @@ impl Run<'_> {
         let head = (!cut.head.is_empty()).then_some((&cut.head, 0..cut.head.len()));
         let body = cut.full.clone().step_by(group).map(|start| (&cut.body, start..start + group));
         let chunks = head.into_iter().chain(body).map(|(batch, range)| {
-            self.encoder.encode(Rows {
-                keys: batch.keys.get(range.clone()).unwrap_or_default(),
-                ranks: &[],
-                songs: batch.songs.get(range.clone()).unwrap_or_default(),
-                counts: batch.counts.get(range).unwrap_or_default(),
-            })
+            self.encoder.encode(Rows { entries: batch.entries().slice(range), ranks: &[] })
         });
         chunks.collect()
     }

@@ -139,7 +139,7 @@ fn choose<S: Stream>(
         if !merge.next(&mut batch)? {
             return Ok(());
         }
-        top.extend(&batch.songs, &batch.counts);
+        top.extend(batch.entries().songs());
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use super::join::merge_piece;
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
-use crate::merge::{Overflow, Stream, Sums, Word, Words, run_length};
+use crate::merge::{Overflow, Stream, Sums, Word, Words};
 use crate::model::{Batch, Kind, Ranked, Ranking};
 use crate::ordered;
 use crate::output::{Format, Lines, Pieces};
@@ -233,19 +233,12 @@ impl<'t, 'a> Chooser<'t, 'a> {
         let mut told = 0;
         while merge.next(&mut batch)? {
             context.check_stop()?;
-            let mut start = 0;
-            while let Some(&key) = batch.keys.get(start) {
-                let length = run_length(batch.keys.get(start..).unwrap_or_default(), key);
+            for (key, songs) in batch.entries().by_key() {
                 if open.is_some_and(|open| open != key) {
                     self.end_key(open, piece, &mut part);
                 }
                 open = Some(key);
-                let range = start..start + length;
-                self.top.extend(
-                    batch.songs.get(range.clone()).unwrap_or_default(),
-                    batch.counts.get(range).unwrap_or_default(),
-                );
-                start += length;
+                self.top.extend(songs);
             }
             if let Some((key, floor)) = open.zip(self.top.floor()) {
                 let known = known.filter(|_| key == piece.start.key).unwrap_or(0);

@@ -4,32 +4,17 @@
 //! both when they are equal, by arithmetic. That is 2 to 3 ns a step where a mispredicted branch alone would
 //! cost more. More lists are merged in rounds of pairs, log2(lists) steps an entry.
 
-use crate::model::MAX_ID;
+use crate::model::{MAX_ID, SongCounts};
 
-/// Songs, each once and ascending, with their counts: columns of equal length.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct List<'a> {
-    pub(super) songs: &'a [u64],
-    pub(super) counts: &'a [u64],
-}
-
-impl List<'_> {
-    /// Appends the songs with a count of at least `least`.
-    pub(super) fn add_songs_from(&self, least: u64, songs: &mut Vec<u64>) {
-        // Nearly all groups have none: looking a group over takes no branch a song.
-        let groups = self.songs.chunks(16).zip(self.counts.chunks(16));
-        for (group_songs, group_counts) in groups {
-            if group_counts.iter().fold(false, |any, count| any | (*count >= least)) {
-                let pairs = group_songs.iter().zip(group_counts);
-                songs.extend(pairs.filter(|(_, count)| **count >= least).map(|(song, _)| *song));
-            }
+/// Appends the songs of a list with a count of at least `least`.
+pub(super) fn add_songs_from(list: SongCounts<'_>, least: u64, songs: &mut Vec<u64>) {
+    // Nearly all groups have none: looking a group over takes no branch a song.
+    let groups = list.songs.chunks(16).zip(list.counts.chunks(16));
+    for (group_songs, group_counts) in groups {
+        if group_counts.iter().fold(false, |any, count| any | (*count >= least)) {
+            let pairs = group_songs.iter().zip(group_counts);
+            songs.extend(pairs.filter(|(_, count)| **count >= least).map(|(song, _)| *song));
         }
-    }
-
-    /// The count of a song; 0 if it is not in the list.
-    pub(super) fn count_of(&self, song: u64) -> u64 {
-        let at = self.songs.binary_search(&song).ok();
-        at.and_then(|at| self.counts.get(at)).copied().unwrap_or(0)
     }
 }
 
@@ -48,7 +33,7 @@ impl Lists {
         self.ends.clear();
     }
 
-    pub(super) fn push(&mut self, list: List<'_>) {
+    pub(super) fn push(&mut self, list: SongCounts<'_>) {
         self.songs.extend_from_slice(list.songs);
         self.counts.extend_from_slice(list.counts);
         self.ends.push(self.songs.len());
@@ -58,18 +43,19 @@ impl Lists {
         self.ends.len()
     }
 
-    fn get(&self, at: usize) -> List<'_> {
-        let start =
-            at.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        let range = start..self.ends.get(at).copied().unwrap_or(start);
-        List {
-            songs: self.songs.get(range.clone()).unwrap_or_default(),
-            counts: self.counts.get(range).unwrap_or_default(),
-        }
+    /// The list at `at`; none has no songs beyond the last.
+    fn get(&self, at: usize) -> SongCounts<'_> {
+        let Some(end) = self.ends.get(at) else { return SongCounts::default() };
+        let start = if at == 0 { 0 } else { self.ends[at - 1] };
+        // Ends are lengths that the columns had, and these only grow.
+        SongCounts { songs: &self.songs, counts: &self.counts }.slice(start..*end)
     }
 
     /// Merges all lists, leaving the last step to `last`; `other` is scratch.
-    pub(super) fn merge<'a>(&'a mut self, other: &'a mut Lists) -> Result<[List<'a>; 2], Overflow> {
+    pub(super) fn merge<'a>(
+        &'a mut self,
+        other: &'a mut Lists,
+    ) -> Result<[SongCounts<'a>; 2], Overflow> {
         while self.len() > 2 {
             other.clear();
             for pair in (0..self.len()).step_by(2) {
@@ -95,8 +81,8 @@ pub(super) struct Overflow {
 
 /// Appends the sum of two lists to two columns.
 pub(super) fn merge_two(
-    one: List<'_>,
-    two: List<'_>,
+    one: SongCounts<'_>,
+    two: SongCounts<'_>,
     songs: &mut Vec<u64>,
     counts: &mut Vec<u64>,
 ) -> Result<(), Overflow> {
@@ -104,8 +90,7 @@ pub(super) fn merge_two(
     let most = one.songs.len() + two.songs.len();
     songs.resize(start + most, 0);
     counts.resize(start + most, 0);
-    let room = songs.get_mut(start..).zip(counts.get_mut(start..));
-    let Some((to_songs, to_counts)) = room else { return Ok(()) };
+    let (to_songs, to_counts) = (&mut songs[start..], &mut counts[start..]);
     let (mut i, mut j, mut written, mut excess) = (0, 0, 0, 0);
     let slots = to_songs.iter_mut().zip(to_counts.iter_mut());
     for (song_slot, count_slot) in slots {
@@ -133,9 +118,10 @@ pub(super) fn merge_two(
     }
     songs.truncate(start + written);
     counts.truncate(start + written);
-    for (list, at) in [(one, i), (two, j)] {
-        songs.extend_from_slice(list.songs.get(at..).unwrap_or_default());
-        counts.extend_from_slice(list.counts.get(at..).unwrap_or_default());
+    // Each index grew by one for a song that was there.
+    for rest in [one.slice(i..one.len()), two.slice(j..two.len())] {
+        songs.extend_from_slice(rest.songs);
+        counts.extend_from_slice(rest.counts);
     }
     Ok(())
 }

@@ -12,7 +12,6 @@ use crate::error::Result;
 use crate::model::Batch;
 
 pub use rounds::Merge;
-pub(crate) use rounds::run_length;
 pub use words::{Overflow, Sums, Word, Words};
 
 /// Entries in order, a batch at a time.

@@ -111,7 +111,7 @@ impl<W: Copy + Ord> Chain<'_, W> {
         let Chain { mut one, mut two, out } = self;
         let mut out = out.iter_mut();
         while let ([first, one_rest @ ..], [second, two_rest @ ..]) = (one, two) {
-            let Some(slot) = out.next() else { return };
+            let Some(slot) = out.next() else { break };
             if first <= second {
                 *slot = *first;
                 one = one_rest;
@@ -120,11 +120,9 @@ impl<W: Copy + Ord> Chain<'_, W> {
                 two = two_rest;
             }
         }
-        let rest = out.into_slice();
         let left = if one.is_empty() { two } else { one };
-        if rest.len() == left.len() {
-            rest.copy_from_slice(left);
-        }
+        // The room is as long as both lists.
+        out.into_slice().copy_from_slice(left);
     }
 }
 
@@ -145,9 +143,10 @@ fn merge_side_by_side<W: Copy + Ord>(chains: &mut [Chain<'_, W>; CHAINS], steps:
         }
     }
     for (chain, from_one) in chains.iter_mut().zip(taken) {
-        chain.one = chain.one.get(from_one..).unwrap_or_default();
-        chain.two = chain.two.get(steps - from_one..).unwrap_or_default();
-        chain.out = std::mem::take(&mut chain.out).get_mut(steps..).unwrap_or_default();
+        // The lists have `steps` numbers each, and the room has as many as both.
+        chain.one = &chain.one[from_one..];
+        chain.two = &chain.two[steps - from_one..];
+        chain.out = &mut std::mem::take(&mut chain.out)[steps..];
     }
 }
 

@@ -10,9 +10,9 @@
 //! songs alike.
 
 use super::Stream;
-use super::lists::{List, Lists, Overflow, merge_two};
+use super::lists::{Lists, Overflow, add_songs_from, merge_two};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Batch, Kind, MAX_ID, Position};
+use crate::model::{Batch, Entries, Kind, MAX_ID, Position, SongCounts};
 
 /// Beyond every key, since keys are below 2^63.
 const NO_KEY: u64 = u64::MAX;
@@ -31,7 +31,8 @@ pub struct Merge<S> {
     heads: Vec<Head<S>>,
     /// The key that each head has next, side by side: the smallest is found without touching the heads.
     next_keys: Vec<u64>,
-    /// Heads that have the key that is being merged.
+    /// Heads that have the key that is being merged, by their places in `heads`: found anew for each key, while no head
+    /// comes or goes.
     holders: Vec<usize>,
     lists: Lists,
     other: Lists,
@@ -68,25 +69,22 @@ impl<S: Stream> Head<S> {
         Ok(true)
     }
 
-    fn last(&self) -> Option<Position> {
-        let at = self.batch.len().checked_sub(1)?;
-        let key = *self.batch.keys.get(at)?;
-        self.batch.songs.get(at).map(|&song| Position { key, song })
-    }
-
     /// The next key of this round, or one that no entry has.
     fn key_or_none(&self) -> u64 {
         self.key().unwrap_or(NO_KEY)
     }
 
-    /// Ends this round's entries at `bound`.
+    /// Entries of the batch that were not handed out.
+    fn rest(&self) -> Entries<'_> {
+        // Refilling sets `taken` to 0, and it only goes on to ends of entries that were found in the batch.
+        self.batch.entries().slice(self.taken..self.batch.len())
+    }
+
+    /// Ends this round's entries behind `bound`.
     fn set_end(&mut self, bound: Position) {
-        let keys = self.batch.keys.get(self.taken..).unwrap_or_default();
-        let below = self.taken + keys.partition_point(|key| *key < bound.key);
-        let keys = self.batch.keys.get(below..).unwrap_or_default();
-        let same = keys.partition_point(|key| *key == bound.key);
-        let songs = self.batch.songs.get(below..below + same).unwrap_or_default();
-        self.end = below + songs.partition_point(|song| *song <= bound.song);
+        // The bound is an entry's position, whose song is below 2^63.
+        let after = Position { song: bound.song + 1, ..bound };
+        self.end = self.taken + self.rest().lower_bound(after);
     }
 
     /// The next key of this round.
@@ -96,30 +94,13 @@ impl<S: Stream> Head<S> {
 
     /// The end of the entries of `key`, which is the next one.
     fn end_of(&self, key: u64) -> usize {
-        let keys = self.batch.keys.get(self.taken..self.end).unwrap_or_default();
-        self.taken + run_length(keys, key)
+        self.taken + self.batch.entries().slice(self.taken..self.end).length_of(key)
     }
 
     /// What it has of the key that is being merged.
-    fn list(&self) -> List<'_> {
-        let range = self.taken..self.end_of_key;
-        List {
-            songs: self.batch.songs.get(range.clone()).unwrap_or_default(),
-            counts: self.batch.counts.get(range).unwrap_or_default(),
-        }
+    fn list(&self) -> SongCounts<'_> {
+        self.batch.entries().slice(self.taken..self.end_of_key).songs()
     }
-}
-
-/// How many of the first `keys` are `key`: in steps that double, then by halving. Lists are short or very long.
-pub(crate) fn run_length(keys: &[u64], key: u64) -> usize {
-    let mut known = 0;
-    let mut step = 4;
-    while keys.get(known + step - 1) == Some(&key) {
-        known += step;
-        step *= 2;
-    }
-    let end = keys.len().min(known + step);
-    known + keys.get(known..end).unwrap_or_default().partition_point(|next| *next == key)
 }
 
 impl<S: Stream> Merge<S> {
@@ -173,7 +154,10 @@ impl<S: Stream> Merge<S> {
             head.taken = head.batch.len();
             return Ok(true);
         }
-        let Some(bound) = self.heads.iter().filter_map(Head::last).min() else { return Ok(false) };
+        let Some(bound) = self.heads.iter().filter_map(|head| head.batch.entries().last()).min()
+        else {
+            return Ok(false);
+        };
         for head in &mut self.heads {
             head.set_end(bound);
             self.read += (head.end - head.taken) as u64;
@@ -201,15 +185,13 @@ impl<S: Stream> Merge<S> {
         }
         match *self.holders.as_slice() {
             [one] => {
-                if let Some(head) = self.heads.get(one) {
-                    out.songs.extend_from_slice(head.list().songs);
-                    out.counts.extend_from_slice(head.list().counts);
-                }
+                let list = self.heads[one].list();
+                out.songs.extend_from_slice(list.songs);
+                out.counts.extend_from_slice(list.counts);
             }
             [one, two] => {
-                if let (Some(one), Some(two)) = (self.heads.get(one), self.heads.get(two)) {
-                    merge_two(one.list(), two.list(), &mut out.songs, &mut out.counts)?;
-                }
+                let (one, two) = (self.heads[one].list(), self.heads[two].list());
+                merge_two(one, two, &mut out.songs, &mut out.counts)?;
             }
             _ => {
                 self.lists.clear();
@@ -230,19 +212,17 @@ impl<S: Stream> Merge<S> {
         let keys = self.next_keys.iter().enumerate().filter(|(_, next)| **next == key);
         self.holders.extend(keys.map(|(at, _)| at));
         for at in &self.holders {
-            if let Some(head) = self.heads.get_mut(*at) {
-                head.end_of_key = head.end_of(key);
-            }
+            let head = &mut self.heads[*at];
+            head.end_of_key = head.end_of(key);
         }
     }
 
     /// Passes over the entries of the key that was merged.
     fn pass_key(&mut self) {
         for at in &self.holders {
-            if let Some((head, next)) = self.heads.get_mut(*at).zip(self.next_keys.get_mut(*at)) {
-                head.taken = head.end_of_key;
-                *next = head.key_or_none();
-            }
+            let head = &mut self.heads[*at];
+            head.taken = head.end_of_key;
+            self.next_keys[*at] = head.key_or_none();
         }
     }
 
@@ -254,8 +234,8 @@ impl<S: Stream> Merge<S> {
         let mut songs = 0;
         for head in holders(&self.heads, &self.holders) {
             let list = head.list();
-            songs += list.songs.len();
-            list.add_songs_from(least, &mut self.candidates);
+            songs += list.len();
+            add_songs_from(list, least, &mut self.candidates);
             if self.candidates.len() * MOST_CANDIDATES > songs {
                 return false;
             }
@@ -285,7 +265,7 @@ impl<S: Stream> Merge<S> {
 
 /// The heads at these indexes.
 fn holders<'h, S>(heads: &'h [Head<S>], at: &'h [usize]) -> impl Iterator<Item = &'h Head<S>> {
-    at.iter().filter_map(|at| heads.get(*at))
+    at.iter().map(|at| &heads[*at])
 }
 
 impl<S: Stream> Stream for Merge<S> {
@@ -380,16 +360,6 @@ mod tests {
         let two = Naive::from([((1, 2), 1), ((1, 3), 1)]);
         let text = merge(&[one, two], 5).unwrap_err().to_string();
         assert!(text.starts_with("the count of user 1 and song 3 exceeds"), "{text}");
-    }
-
-    #[test]
-    fn a_run_of_equal_keys_is_measured_whatever_its_length() {
-        for length in 0..200 {
-            let mut keys = vec![7; length];
-            assert_eq!(run_length(&keys, 7), length);
-            keys.extend([8; 3]);
-            assert_eq!(run_length(&keys, 7), length);
-        }
     }
 
     /// What the merge hands out above a floor for key 3, and how many entries it has read.

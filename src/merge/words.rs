@@ -12,7 +12,7 @@ use std::ops::{BitOr, BitXor, Shl, Shr};
 
 use super::pairs::merge_all;
 use crate::codec::block::Runs;
-use crate::model::{MAX_ID, Ranked};
+use crate::model::{MAX_ID, Ranked, SongCounts};
 
 /// A word that entries, or rows, are packed into.
 pub trait Word:
@@ -197,15 +197,16 @@ impl<W: Word> Words<W> {
             self.words.reserve_exact(length - self.words.len());
             self.words.resize(length, W::END);
         }
-        let mut room = self.words.get_mut(start..).unwrap_or_default();
-        for (key, songs, counts) in runs.lists() {
+        // Room for all that the lists have, and a word more.
+        let mut room = &mut self.words[start..];
+        for (key, SongCounts { songs, counts }) in runs.by_key() {
             let distance = key.wrapping_sub(self.base);
             let last = songs.last().copied().unwrap_or(0);
             extent.key |= distance;
             extent.song |= last;
             self.fits &= distance < end_of_keys && last <= most_song;
             let first: W = split.pack(distance, 0, 0);
-            let (own, rest) = room.split_at_mut_checked(songs.len()).unwrap_or_default();
+            let (own, rest) = room.split_at_mut(songs.len());
             room = rest;
             for ((song, count), slot) in songs.iter().zip(counts).zip(own.iter_mut()) {
                 // Right if the count is small, and nearly all are.
@@ -267,17 +268,18 @@ impl<W: Word> Words<W> {
     ) -> Result<(), Overflow> {
         merge_all(&mut self.words, &mut self.ends, &mut self.other);
         self.large.sort_unstable();
-        // There is room for one more behind the lists, unless there are none.
-        if let Some(end) = self.words.get_mut(self.used) {
-            *end = W::END;
+        if self.is_empty() {
+            return Ok(());
         }
-        let mut words = self.words.get(..=self.used).unwrap_or_default();
+        // Pushing has left room for one more behind the lists.
+        self.words[self.used] = W::END;
+        let mut words = &self.words[..=self.used];
         while let Some(first) = words.first().filter(|first| **first < W::END) {
             let distance = self.split.key(*first);
             let key = self.base + distance;
             let (once, parts) = sums.sort_out(self.split, distance, &mut words);
             sums.add_up(self.split, parts, &self.large).map_err(|song| Overflow { key, song })?;
-            each(key, sums.once.get(..once).unwrap_or_default(), &mut sums.more);
+            each(key, &sums.once[..once], &mut sums.more);
         }
         Ok(())
     }
@@ -311,8 +313,8 @@ impl<W: Word> Sums<W> {
             self.once.resize(self.once.len().max(once + CHUNK), 0);
             self.parts.resize(self.parts.len().max(others + CHUNK), W::END);
             let (songs, parts) = (self.once.as_mut_slice(), self.parts.as_mut_slice());
-            let chunk = words.get(at..).unwrap_or_default();
-            let next = words.get(at + 1..).unwrap_or_default();
+            // The word that ends all has none behind it, and so is never taken.
+            let (chunk, next) = (&words[at..], &words[at + 1..]);
             if next.is_empty() {
                 break;
             }
@@ -332,7 +334,7 @@ impl<W: Word> Sums<W> {
                 at += 1;
             }
         }
-        *words = words.get(at..).unwrap_or_default();
+        *words = &words[at..];
         (once, others)
     }
 

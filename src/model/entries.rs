@@ -1,4 +1,6 @@
-//! Rows and entries, and their columns.
+//! Rows and entries, their columns, and the one view of columns of entries.
+
+use std::ops::Range;
 
 /// A song and its streams, as a ranking holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,17 +88,178 @@ impl Batch {
         self.counts.push(entry.count);
     }
 
-    /// Adds the entries `range` of `other` at the end; a range beyond its end adds nothing.
-    pub fn extend_from(&mut self, other: &Batch, range: std::ops::Range<usize>) {
-        self.keys.extend_from_slice(other.keys.get(range.clone()).unwrap_or_default());
-        self.songs.extend_from_slice(other.songs.get(range.clone()).unwrap_or_default());
-        self.counts.extend_from_slice(other.counts.get(range).unwrap_or_default());
+    /// A view of all entries.
+    #[must_use]
+    pub fn entries(&self) -> Entries<'_> {
+        Entries { keys: &self.keys, songs: &self.songs, counts: &self.counts }
+    }
+
+    /// Adds the entries `range` of `other` at the end.
+    ///
+    /// # Panics
+    /// As [`Entries::slice`].
+    pub fn extend_from(&mut self, other: &Batch, range: Range<usize>) {
+        let more = other.entries().slice(range);
+        self.keys.extend_from_slice(more.keys);
+        self.songs.extend_from_slice(more.songs);
+        self.counts.extend_from_slice(more.counts);
     }
 
     /// The entries one by one: for tests and small things, not for the hot path.
     pub fn iter(&self) -> impl Iterator<Item = Entry> + '_ {
         let pairs = self.keys.iter().zip(&self.songs).zip(&self.counts);
         pairs.map(|((&key, &song), &count)| Entry { key, song, count })
+    }
+}
+
+/// A view of columns of entries: of a [`Batch`], or of a part of it.
+///
+/// What looks for a key or a position takes the order for granted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Entries<'a> {
+    /// Key of each entry.
+    pub keys: &'a [u64],
+    /// Song of each entry.
+    pub songs: &'a [u64],
+    /// Count of each entry.
+    pub counts: &'a [u64],
+}
+
+/// The songs of one key with their counts, by song: columns of equal length.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SongCounts<'a> {
+    /// Songs, ascending.
+    pub songs: &'a [u64],
+    /// Count of each song.
+    pub counts: &'a [u64],
+}
+
+impl<'a> Entries<'a> {
+    /// How many entries.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The entries `range`.
+    ///
+    /// # Panics
+    /// Where there are fewer: the caller's mistake would else be a short answer that looks whole.
+    #[must_use]
+    #[inline]
+    pub fn slice(self, range: Range<usize>) -> Self {
+        Entries {
+            keys: &self.keys[range.clone()],
+            songs: &self.songs[range.clone()],
+            counts: &self.counts[range],
+        }
+    }
+
+    /// Where the first entry is; `None` if there is no entry.
+    #[must_use]
+    pub fn first(self) -> Option<Position> {
+        let (key, song) = self.keys.first().zip(self.songs.first())?;
+        Some(Position { key: *key, song: *song })
+    }
+
+    /// Where the last entry is; `None` if there is no entry.
+    #[must_use]
+    pub fn last(self) -> Option<Position> {
+        let (key, song) = self.keys.last().zip(self.songs.last())?;
+        Some(Position { key: *key, song: *song })
+    }
+
+    /// How many entries come before `position`. Cost: the logarithm of their number.
+    #[must_use]
+    pub fn lower_bound(self, position: Position) -> usize {
+        let below = self.keys.partition_point(|key| *key < position.key);
+        let same = self.keys[below..].partition_point(|key| *key == position.key);
+        let songs = &self.songs[below..below + same];
+        below + songs.partition_point(|song| *song < position.song)
+    }
+
+    /// The count at a position; 0 if there is no entry. Cost: as [`Entries::lower_bound`].
+    #[must_use]
+    pub fn count_at(self, position: Position) -> u64 {
+        let rest = self.slice(self.lower_bound(position)..self.len());
+        if rest.first() == Some(position) { rest.counts[0] } else { 0 }
+    }
+
+    /// How many of the first entries have `key`. Cost: the logarithm of their number.
+    #[must_use]
+    #[inline]
+    pub fn length_of(self, key: u64) -> usize {
+        // In steps that double, then by halving: lists are short or very long.
+        let mut known = 0;
+        let mut step = 4;
+        while self.keys.get(known + step - 1) == Some(&key) {
+            known += step;
+            step *= 2;
+        }
+        let end = self.keys.len().min(known + step);
+        known + self.keys[known..end].partition_point(|next| *next == key)
+    }
+
+    /// Each key with its songs.
+    pub fn by_key(self) -> impl Iterator<Item = (u64, SongCounts<'a>)> {
+        let mut start = 0;
+        std::iter::from_fn(move || {
+            let rest = self.slice(start..self.len());
+            let key = *rest.keys.first()?;
+            let length = rest.length_of(key);
+            start += length;
+            Some((key, rest.slice(0..length).songs()))
+        })
+    }
+
+    /// Songs and counts of entries that have one key.
+    #[must_use]
+    pub const fn songs(self) -> SongCounts<'a> {
+        SongCounts { songs: self.songs, counts: self.counts }
+    }
+}
+
+impl<'a> SongCounts<'a> {
+    /// How many songs.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        self.songs.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.songs.is_empty()
+    }
+
+    /// The songs `range`.
+    ///
+    /// # Panics
+    /// As [`Entries::slice`].
+    #[must_use]
+    #[inline]
+    pub fn slice(self, range: Range<usize>) -> Self {
+        SongCounts { songs: &self.songs[range.clone()], counts: &self.counts[range] }
+    }
+
+    /// The count of a song; 0 if it is not there. Cost: the logarithm of the number of songs.
+    #[must_use]
+    pub fn count_of(self, song: u64) -> u64 {
+        match self.songs.binary_search(&song) {
+            Ok(at) => self.counts[at],
+            Err(_) => 0,
+        }
+    }
+
+    /// Each song with its count.
+    pub fn iter(self) -> impl Iterator<Item = (u64, u64)> + 'a {
+        self.songs.iter().copied().zip(self.counts.iter().copied())
     }
 }
 
@@ -156,5 +319,59 @@ impl RowBatch {
         self.songs.clear();
         self.users.clear();
         self.countries.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{Naive, batch_of};
+
+    fn runs() -> impl Strategy<Value = Naive> {
+        // Lists of up to some hundred songs, so that keys are found in steps and by halving.
+        prop::collection::btree_map((0u64..6, 0u64..400), 1u64..9, 0..300)
+    }
+
+    proptest! {
+        #[test]
+        fn entries_are_found_by_position_and_by_key(run in runs(), key in 0u64..7, song in 0u64..401) {
+            let batch = batch_of(&run);
+            let entries = batch.entries();
+            let before = run.range(..(key, song)).count();
+            prop_assert_eq!(entries.lower_bound(Position { key, song }), before);
+            let found: Vec<Entry> = entries
+                .by_key()
+                .flat_map(|(key, songs)| songs.iter().map(move |(song, count)| Entry { key, song, count }))
+                .collect();
+            prop_assert_eq!(found, batch.iter().collect::<Vec<_>>());
+            for (key, songs) in entries.by_key() {
+                prop_assert!(!songs.is_empty());
+                let count = run.get(&(key, song)).copied().unwrap_or(0);
+                prop_assert_eq!(songs.count_of(song), count);
+                prop_assert_eq!(entries.count_at(Position { key, song }), count);
+            }
+            let keys: Vec<u64> = entries.by_key().map(|(key, _)| key).collect();
+            prop_assert!(keys.is_sorted_by(|one, two| one < two));
+        }
+    }
+
+    #[test]
+    fn a_run_of_equal_keys_is_measured_whatever_its_length() {
+        for length in 0..200 {
+            let mut batch: Batch =
+                (0..length).map(|song| Entry { key: 7, song, count: 1 }).collect();
+            assert_eq!(batch.entries().length_of(7) as u64, length);
+            batch.extend((0..3).map(|song| Entry { key: 8, song, count: 1 }));
+            assert_eq!(batch.entries().length_of(7) as u64, length);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "out of range")]
+    fn more_entries_than_there_are_is_no_short_answer() {
+        let batch: Batch = [Entry { key: 1, song: 1, count: 1 }].into_iter().collect();
+        let _ = batch.entries().slice(0..2);
     }
 }

@@ -15,7 +15,7 @@ mod rejects;
 
 pub use country::Country;
 pub use day::{Day, NoDay};
-pub use entries::{Batch, Entry, Position, Ranked, RowBatch};
+pub use entries::{Batch, Entries, Entry, Position, Ranked, RowBatch, SongCounts};
 pub use input::InputFacts;
 pub use kind::{BadKey, Code, KeyText, Kind, PerKind, Ranking};
 pub use rejects::{RejectCounts, RejectReason};

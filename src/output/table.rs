@@ -9,7 +9,7 @@ use super::Lines;
 use super::format::{Format, Pieces, file_name};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Encoder, Facts, Rows, Table, TableFormat, TableWriter};
-use crate::model::{Kind, PerKind, Ranked};
+use crate::model::{Batch, Entry, Kind, PerKind, Ranked};
 
 /// What the footer of a Parquet file takes in memory for each row group.
 const GROUP_BYTES: u64 = 6 << 10;
@@ -66,25 +66,18 @@ impl Format for Tabular {
     ) -> Result<Box<dyn Pieces + 'a>> {
         let encoder = &self.encoders[kind];
         let writer = encoder.begin(out, &self.facts)?;
-        let columns = Columns::default();
-        Ok(Box::new(Sink { encoder, writer, columns, most_groups: self.most_groups, groups: 0 }))
+        let (rows, ranks, most_groups) = (Batch::default(), Vec::new(), self.most_groups);
+        Ok(Box::new(Sink { encoder, writer, rows, ranks, most_groups, groups: 0 }))
     }
-}
-
-/// Rows that are not yet a chunk.
-#[derive(Default)]
-struct Columns {
-    keys: Vec<u64>,
-    ranks: Vec<u64>,
-    songs: Vec<u64>,
-    counts: Vec<u64>,
 }
 
 /// Turns packed keys into chunks of rows. Memory: a chunk, plain and encoded (16 MB for Parquet).
 struct Sink<'a> {
     encoder: &'a Encoder,
     writer: TableWriter<&'a mut (dyn Write + Send)>,
-    columns: Columns,
+    /// Rows that are not yet a chunk, and their ranks.
+    rows: Batch,
+    ranks: Vec<u64>,
     most_groups: u64,
     groups: u64,
 }
@@ -99,12 +92,9 @@ impl Pieces for Sink<'_> {
                 let (Some(song), Some(count)) = (words.next(), words.next()) else {
                     return Err(ErrorKind::Fault("a key lacks songs").into());
                 };
-                let Columns { keys, ranks, songs, counts } = &mut self.columns;
-                keys.push(key);
-                ranks.push(rank);
-                songs.push(song);
-                counts.push(count);
-                if keys.len() == self.encoder.group_rows() {
+                self.rows.push(Entry { key, song, count });
+                self.ranks.push(rank);
+                if self.rows.len() == self.encoder.group_rows() {
                     self.end_group()?;
                 }
             }
@@ -113,7 +103,7 @@ impl Pieces for Sink<'_> {
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
-        if !self.columns.keys.is_empty() {
+        if !self.rows.is_empty() {
             self.end_group()?;
         }
         self.writer.finish().map(drop)
@@ -127,9 +117,10 @@ impl Sink<'_> {
             let text = "the footer of so many rows as Parquet exceeds the memory: raise --memory, or emit csv or jsonl";
             return Err(Error::from(ErrorKind::Usage(text.to_owned())));
         }
-        let Columns { keys, ranks, songs, counts } = &mut self.columns;
-        let chunk = self.encoder.encode(Rows { keys, ranks, songs, counts })?;
-        [keys, ranks, songs, counts].into_iter().for_each(Vec::clear);
+        let rows = Rows { entries: self.rows.entries(), ranks: &self.ranks };
+        let chunk = self.encoder.encode(rows)?;
+        self.rows.clear();
+        self.ranks.clear();
         self.writer.append(chunk)
     }
 }

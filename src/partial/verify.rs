@@ -55,11 +55,12 @@ fn walk(partial: &Partial, kind: Kind, stop: &dyn Fn() -> Result<()>) -> Result<
 /// Adds a block's entries to the run's facts; returns its last position.
 fn add(found: &mut RunFacts, last: Option<Position>, runs: Runs<'_>) -> Position {
     let mut key = last.map(|last| last.key);
-    for (next, _, counts) in runs.lists() {
+    for (next, songs) in runs.by_key() {
         if key.replace(next) != Some(next) {
             found.keys += 1;
         }
-        found.streams = counts.iter().fold(found.streams, |sum, count| sum.saturating_add(*count));
+        found.streams =
+            songs.counts.iter().fold(found.streams, |sum, count| sum.saturating_add(*count));
     }
     found.pairs += runs.len() as u64;
     found.blocks += 1;

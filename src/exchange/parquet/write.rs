@@ -70,9 +70,9 @@ impl Layout {
             (ColumnWriter::Int64ColumnWriter(mut writer), name) => {
                 let values = match name {
                     RANK => rows.ranks,
-                    SONG => rows.songs,
-                    STREAMS => rows.counts,
-                    _ => rows.keys,
+                    SONG => rows.entries.songs,
+                    STREAMS => rows.entries.counts,
+                    _ => rows.entries.keys,
                 };
                 // Ids and counts are below 2^63.
                 let values: &[i64] = bytemuck::cast_slice(values);
@@ -80,8 +80,8 @@ impl Layout {
                 written.and_then(|_| writer.close())
             }
             (ColumnWriter::ByteArrayColumnWriter(mut writer), _) => {
-                let mut codes = Vec::with_capacity(CODES_AT_ONCE.min(rows.keys.len()));
-                for keys in rows.keys.chunks(CODES_AT_ONCE) {
+                let mut codes = Vec::with_capacity(CODES_AT_ONCE.min(rows.entries.len()));
+                for keys in rows.entries.keys.chunks(CODES_AT_ONCE) {
                     codes.clear();
                     for key in keys {
                         codes.push(self.code(*key)?);

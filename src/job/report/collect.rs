@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use super::super::{Context, Phase};
 use super::windows::{Windows, countries};
 use crate::error::{Error, ErrorKind, Result};
-use crate::merge::{Merge, Stream, run_length};
-use crate::model::{Batch, Country, Kind, Ranked};
+use crate::merge::{Merge, Stream};
+use crate::model::{Batch, Country, Kind, Position, Ranked};
 use crate::ordered;
 use crate::partial::{self, Partial, Piece};
 use crate::report::{CountryFigures, Report, SongFigures, Standing};
@@ -100,9 +100,8 @@ impl<'a> Reader<'a> {
     fn count_streams(&self) -> Result<Part> {
         let mut part = Part::new();
         for (place, list) in self.lists.iter().enumerate() {
-            for (key, range) in runs(list) {
-                let counts = list.counts.get(range).unwrap_or_default();
-                let sum = counts.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count));
+            for (key, songs) in list.entries().by_key() {
+                let sum = songs.counts.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count));
                 let gathered = part.entry(key).or_default();
                 gathered.streams.resize(self.lists.len(), 0);
                 if let Some(slot) = gathered.streams.get_mut(place) {
@@ -126,17 +125,14 @@ impl<'a> Reader<'a> {
         let mut open = None;
         while merge.next(&mut batch)? {
             self.context.check_stop()?;
-            for (key, range) in runs(&batch) {
+            for (key, songs) in batch.entries().by_key() {
                 if let Some(ended) = open.filter(|open| *open != key) {
                     self.top.best(&mut self.best);
                     self.top.clear();
                     take(ended, &self.best, &self.lists);
                 }
                 open = Some(key);
-                self.top.extend(
-                    batch.songs.get(range.clone()).unwrap_or_default(),
-                    batch.counts.get(range).unwrap_or_default(),
-                );
+                self.top.extend(songs);
             }
             if let Some((key, floor)) = open.zip(self.top.floor()) {
                 merge.set_floor(key, floor);
@@ -164,28 +160,9 @@ fn read_list(context: &Context, partial: &Partial, piece: &Piece, list: &mut Bat
     Ok(())
 }
 
-/// Each key of a batch with the range of its entries.
-fn runs(batch: &Batch) -> impl Iterator<Item = (u64, std::ops::Range<usize>)> + '_ {
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        let rest = batch.keys.get(start..)?;
-        let key = *rest.first()?;
-        let range = start..start + run_length(rest, key);
-        start = range.end;
-        Some((key, range))
-    })
-}
-
 /// What each list has of the song under the key.
 fn days_of(lists: &[Batch], key: u64, song: u64) -> Vec<u64> {
-    let count = |list: &Batch| {
-        let start = list.keys.partition_point(|other| *other < key);
-        let songs = list.songs.get(start..)?;
-        let length = list.keys.get(start..)?.partition_point(|other| *other == key);
-        let at = songs.get(..length)?.binary_search(&song).ok()?;
-        list.counts.get(start + at).copied()
-    };
-    lists.iter().map(|list| count(list).unwrap_or(0)).collect()
+    lists.iter().map(|list| list.entries().count_at(Position { key, song })).collect()
 }
 
 /// A list in parts, as a merge takes it.

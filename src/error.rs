@@ -48,7 +48,7 @@ pub enum ErrorClass {
     CannotCreate,
     /// An I/O error, a full disk among them (74).
     Io,
-    /// Somebody else holds the lock (75).
+    /// Another run holds the lock, or was faster (75): try again.
     Locked,
     /// Stopped by SIGINT (130) or SIGTERM (143).
     Interrupted(i32),
@@ -221,6 +221,12 @@ pub enum ErrorKind {
         /// The song.
         song: u64,
     },
+    /// Another run gave a day another partial while this one was about to read it.
+    #[error("another run replaced the day while this one read it: run again")]
+    Replaced,
+    /// Another run removed a day while this one was about to read it.
+    #[error("another run removed the day while this one read it")]
+    Removed,
     /// Another process writes there.
     #[error("locked by another agg: try again when it has ended")]
     Locked,
@@ -332,10 +338,11 @@ impl Error {
             ErrorKind::Missing { .. }
             | ErrorKind::Unreadable(_)
             | ErrorKind::NoLogs
+            | ErrorKind::Removed
             | ErrorKind::MissingDays { .. } => ErrorClass::NoInput,
             ErrorKind::CannotCreate(_) => ErrorClass::CannotCreate,
             ErrorKind::Io { .. } | ErrorKind::Fault(_) => ErrorClass::Io,
-            ErrorKind::Locked => ErrorClass::Locked,
+            ErrorKind::Locked | ErrorKind::Replaced => ErrorClass::Locked,
             ErrorKind::Interrupted(signal) => ErrorClass::Interrupted(*signal),
             _ => ErrorClass::Data,
         }

@@ -104,7 +104,8 @@ run "$AGG" prune
 
 # The time of the last good night, beside the metrics of its steps; written aside, for a scrape may come at any time.
 if [[ -n $metrics ]]; then
-    rm -f -- "$night.tmp" || exit 73
+    rm -f -- "$night.tmp" "$night.tmp."* || exit 73 # of a night that was killed
+    written=$night.tmp.$$
     success=agg_night_last_success_timestamp_seconds
     (
         set -o noclobber # never through a link
@@ -112,7 +113,8 @@ if [[ -n $metrics ]]; then
             printf '# HELP %s %s\n# TYPE %s gauge\n%s %s\n' \
                 $success 'When a night ended well last.' $success $success "$(date +%s)" \
                 $metric 'Start of the day that it was for.' $metric $metric "$midnight" || exit 74
-        } >"$night.tmp"
+        } >"$written"
     ) || exit $(($? == 74 ? 74 : 73))
-    mv -fT -- "$night.tmp" "$night" || exit 73
+    # Where it is gone, another night at the same time has removed it, and writes its own.
+    mv -fT -- "$written" "$night" 2>/dev/null || [[ ! -e $written ]] || fail 73 'cannot give %q its name' "$night"
 fi

@@ -6,6 +6,7 @@
 
 mod creation;
 mod direct;
+mod lock;
 mod os;
 mod temporaries;
 mod write_back;
@@ -78,8 +79,8 @@ pub trait FileSystem: Debug + Send + Sync {
     fn read_link(&self, link: &Path) -> io::Result<PathBuf>;
     /// Makes a folder's names durable.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
-    /// Takes an exclusive lock on the file `path` (created if absent), held until dropped or until
-    /// the process ends; `None` when somebody else holds it.
+    /// Takes an exclusive lock on the file `path` (created if absent, open to those who may write to its folder), held
+    /// until dropped or until the process ends; `None` when somebody else holds it.
     fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>>;
 }
 

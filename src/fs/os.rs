@@ -1,8 +1,8 @@
 //! The real file system. What only Linux has stands here and nowhere else.
 //!
 //! Errors are the system's own, untouched, so that a caller sees the error number; the one exception
-//! is a symbolic link or a special file under a lock's name, which is explained. Every descriptor is
-//! closed on `exec`.
+//! is a lock file that is unfit or not open to this user, which is explained. Every descriptor is closed
+//! on `exec`.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -11,15 +11,14 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags};
-use rustix::io::Errno;
+use rustix::fs::{CWD, OFlags, RenameFlags};
 use tempfile::{NamedTempFile, TempPath};
 
 use super::direct::DirectWriter;
 use super::temporaries::Listed;
 use super::write_back::WriteBack;
 use super::{
-    FileStat, FileSystem, FileType, Lock, ReadFile, TemporaryFile, TemporaryName, WriteFile,
+    FileStat, FileSystem, FileType, Lock, ReadFile, TemporaryFile, TemporaryName, WriteFile, lock,
 };
 
 /// The mode that is asked for; the umask takes its bits away, as for any file a shell creates.
@@ -126,35 +125,13 @@ impl FileSystem for OsFileSystem {
     }
 
     fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = rustix::fs::Mode::from_raw_mode(FILE_MODE);
-        let file = match rustix::fs::open(path, flags, mode) {
-            Ok(descriptor) => File::from(descriptor),
-            Err(Errno::LOOP) => return Err(unfit_lock("a symbolic link, which is not followed")),
-            Err(error) => return Err(error.into()),
-        };
-        if !file.metadata()?.is_file() {
-            return Err(unfit_lock("no regular file"));
-        }
-        loop {
-            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Some(Box::new(OsLock { _file: file }))),
-                Err(Errno::WOULDBLOCK) => return Ok(None),
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        lock::try_lock(path)
     }
 }
 
 /// `O_EXCL`: an error if the name is taken, be it by a symbolic link that leads nowhere.
 fn create_exclusively(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(FILE_MODE).open(path)
-}
-
-fn unfit_lock(what: &str) -> io::Error {
-    let text = format!("the lock file is {what}: remove it and run again");
-    io::Error::new(io::ErrorKind::InvalidInput, text)
 }
 
 fn file_type(kind: fs::FileType) -> FileType {
@@ -299,17 +276,10 @@ impl TemporaryName for OsTemporaryName {
     }
 }
 
-/// An open file with `flock`: the kernel lets go when the last descriptor closes, by a kill too.
-#[derive(Debug)]
-struct OsLock {
-    _file: File,
-}
-
-impl Lock for OsLock {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::io::Errno;
     use std::os::unix::fs::symlink;
 
     fn names(folder: &Path) -> Vec<(String, FileType)> {
@@ -384,36 +354,6 @@ mod tests {
         let error = OsFileSystem.create_new(&link).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(names(folder.path()), [("link".to_owned(), FileType::Link)]);
-    }
-
-    #[test]
-    fn a_lock_excludes_until_it_is_dropped() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lock");
-        let held = OsFileSystem.try_lock(&path).unwrap();
-        assert!(held.is_some());
-        assert!(OsFileSystem.try_lock(&path).unwrap().is_none());
-        drop(held);
-        assert!(OsFileSystem.try_lock(&path).unwrap().is_some());
-    }
-
-    #[test]
-    fn a_lock_is_neither_taken_through_a_link_nor_on_a_folder_or_a_pipe() {
-        let folder = tempfile::tempdir().unwrap();
-        let link = folder.path().join("link");
-        symlink(folder.path().join("elsewhere"), &link).unwrap();
-        let error = OsFileSystem.try_lock(&link).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the lock file is a symbolic link, which is not followed: remove it and run again"
-        );
-        assert!(!folder.path().join("elsewhere").exists());
-
-        assert!(OsFileSystem.try_lock(folder.path()).is_err());
-        let pipe = folder.path().join("pipe");
-        let mode = rustix::fs::Mode::from_raw_mode(FILE_MODE);
-        rustix::fs::mknodat(CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-        assert!(OsFileSystem.try_lock(&pipe).is_err());
     }
 
     #[test]

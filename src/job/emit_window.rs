@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use super::inspect::open_day;
-use super::join::{Input, open_merged};
+use super::join::{Input, open_merged, overtaken_once};
 use super::tops::{Floor, Tops};
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
@@ -131,9 +131,14 @@ pub struct EmitReport {
 /// # Errors
 /// [`ErrorKind::MissingDays`] unless missing days are allowed (and always when all are missing),
 /// [`ErrorKind::KnewMoreDays`], [`ErrorKind::CannotCreate`] where a folder of that date is no emission,
-/// [`ErrorKind::SumOverflow`], a damaged partial, [`ErrorKind::Locked`], failures to write. What
-/// was published before is then untouched.
+/// [`ErrorKind::SumOverflow`], a damaged partial, [`ErrorKind::Locked`], [`ErrorKind::Replaced`] and
+/// [`ErrorKind::Removed`] where other runs change days twice meanwhile, failures to write. What was published
+/// before is then untouched.
 pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
+    overtaken_once(|| emit(context, options))
+}
+
+fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
     let (window, missing) = look_at_window(context, options)?;
     let formats = formats(context, options, &window, &missing)?;
     let output = Output::new(&options.out);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::inspect::open_day;
-use super::join::{Input, Scratch, merge_piece, open_merged};
+use super::join::{Input, Scratch, merge_piece, open_merged, overtaken_once};
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{
@@ -118,9 +118,14 @@ pub struct ExportReport {
 ///
 /// # Errors
 /// [`ErrorKind::MissingDays`], before anything is written; [`ErrorKind::CannotCreate`] where a folder of a partition
-/// holds anything but tables; a damaged partial; [`ErrorKind::Locked`]; failures to write. Partitions that were
+/// holds anything but tables; a damaged partial; [`ErrorKind::Locked`]; [`ErrorKind::Replaced`] and
+/// [`ErrorKind::Removed`] where other runs change days twice meanwhile; failures to write. Partitions that were
 /// published before stay.
 pub fn export(context: &Context, options: &ExportOptions) -> Result<ExportReport> {
+    overtaken_once(|| export_once(context, options))
+}
+
+fn export_once(context: &Context, options: &ExportOptions) -> Result<ExportReport> {
     let kinds = options.kinds.iter();
     let encoders =
         kinds.map(|kind| Ok((*kind, Encoder::new(options.format, Table::counts(*kind))?)));

@@ -83,8 +83,28 @@ fn all_days(context: &Context) -> Result<Vec<Day>> {
 
 /// The days of the store, ascending; a damaged one carries its error. Reads the footers alone.
 pub fn list(context: &Context) -> Result<Vec<(Day, Result<DayFacts>)>> {
-    let days = all_days(context)?;
-    Ok(days.into_iter().map(|day| (day, inspect(context, day))).collect())
+    each_stored(context, |day| inspect(context, day))
+}
+
+/// Looks at each stored day. One that another run removes meanwhile is left out: it is not stored any more.
+fn each_stored(
+    context: &Context,
+    look: impl Fn(Day) -> Result<DayFacts>,
+) -> Result<Vec<(Day, Result<DayFacts>)>> {
+    let mut looks = Vec::new();
+    for day in all_days(context)? {
+        let mut found = look(day);
+        if found.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::Missing { .. })) {
+            // Removed since the folder was listed, or a link that leads nowhere.
+            if !all_days(context)?.contains(&day) {
+                continue;
+            }
+            found = look(day);
+        }
+        context.check_stop()?;
+        looks.push((day, found));
+    }
+    Ok(looks)
 }
 
 /// One day's footer.
@@ -116,18 +136,19 @@ pub fn inspect(context: &Context, day: Day) -> Result<DayFacts> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn verify(context: &Context, days: &[Day]) -> Result<Vec<(Day, Result<DayFacts>)>> {
-    let days = match days {
-        [] => all_days(context)?,
-        days => days.to_vec(),
+    let read = |day: Day| {
+        let partial = open_stored(context, day)?;
+        partial::verify(&partial, &|| context.check_stop())?;
+        Ok(DayFacts::from(&partial))
     };
+    if days.is_empty() {
+        return each_stored(context, read);
+    }
     let mut results = Vec::new();
     for day in days {
-        let outcome = open_stored(context, day).and_then(|partial| {
-            partial::verify(&partial, &|| context.check_stop())?;
-            Ok(DayFacts::from(&partial))
-        });
+        let outcome = read(*day);
         context.check_stop()?;
-        results.push((day, outcome));
+        results.push((*day, outcome));
     }
     Ok(results)
 }

@@ -1,6 +1,6 @@
 //! Partials to one partial, by the same merge that joins the days of a window.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::{Context, Phase};
@@ -46,14 +46,27 @@ impl Input {
     }
 
     fn open(&self, context: &Context) -> Result<Partial> {
-        let opened = context.files.open(&self.path);
-        let opened = opened.map_err(|error| Error::io("open", error).at(&self.path))?;
-        let partial = Partial::open(opened, &self.path)?;
+        let opened = context.files.open(&self.path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound if self.digest.is_some() => ErrorKind::Removed.into(),
+            _ => Error::io("open", error),
+        });
+        let partial = Partial::open(opened.map_err(|error| error.at(&self.path))?, &self.path)?;
         if self.digest.is_some_and(|digest| digest != partial.digest()) {
-            let what = "it was replaced while it was read: run again";
-            return Err(Error::damaged(what).at(&self.path));
+            return Err(Error::from(ErrorKind::Replaced).at(&self.path));
         }
         Ok(partial)
+    }
+}
+
+/// Runs `work` once more if another run replaced or removed a partial between its look and its reading: the second look
+/// finds what is stored by then.
+pub(super) fn overtaken_once<T>(work: impl Fn() -> Result<T>) -> Result<T> {
+    match work() {
+        Err(error) if matches!(error.kind(), ErrorKind::Replaced | ErrorKind::Removed) => {
+            tracing::info!(%error, "looking again");
+            work()
+        }
+        outcome => outcome,
     }
 }
 

@@ -71,19 +71,19 @@ pub struct QueryReport {
 /// allowed (and always when all are missing), [`ErrorKind::SumOverflow`], a damaged partial.
 pub fn query(context: &Context, options: &QueryOptions) -> Result<QueryReport> {
     let store = Store::new(&context.store);
-    let day = match options.day {
-        Some(day) => day,
-        None => newest(context, &store)?,
-    };
-    let mut partials = Vec::new();
-    let mut missing = Vec::new();
-    for day in day.window(options.days) {
-        context.check_stop()?;
-        match open_day(context, &store, day)? {
-            Some(partial) => partials.push(partial),
-            None => missing.push(day),
+    let (day, partials, missing) = match options.day {
+        Some(day) => open_window(context, &store, day, options.days)?,
+        None => {
+            let day = newest(context, &store)?;
+            let window = open_window(context, &store, day, options.days)?;
+            if window.2.contains(&day) {
+                // Removed since the folder was listed.
+                open_window(context, &store, newest(context, &store)?, options.days)?
+            } else {
+                window
+            }
         }
-    }
+    };
     let can_skip = !partials.is_empty();
     if !can_skip || !(missing.is_empty() || options.allow_missing) {
         return Err(
@@ -92,6 +92,24 @@ pub fn query(context: &Context, options: &QueryOptions) -> Result<QueryReport> {
     }
     let songs = best(context, options, &partials)?;
     Ok(QueryReport { day, missing, songs })
+}
+
+/// The window's last day, its partials, and its days without one.
+fn open_window(
+    context: &Context,
+    store: &Store,
+    day: Day,
+    days: u32,
+) -> Result<(Day, Vec<Partial>, Vec<Day>)> {
+    let (mut partials, mut missing) = (Vec::new(), Vec::new());
+    for day in day.window(days) {
+        context.check_stop()?;
+        match open_day(context, store, day)? {
+            Some(partial) => partials.push(partial),
+            None => missing.push(day),
+        }
+    }
+    Ok((day, partials, missing))
 }
 
 fn newest(context: &Context, store: &Store) -> Result<Day> {

@@ -80,9 +80,12 @@ impl Drop for BuildFolder<'_> {
 }
 
 fn exchange_error(error: io::Error) -> Error {
-    // EINVAL and ENOSYS: the file system, or the kernel, does not know RENAME_EXCHANGE.
+    // EINVAL and ENOSYS: the file system, or the kernel, does not know RENAME_EXCHANGE. EXDEV: overlayfs, for a folder of
+    // a lower layer.
     match error.kind() {
-        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => {
+        io::ErrorKind::InvalidInput
+        | io::ErrorKind::Unsupported
+        | io::ErrorKind::CrossesDevices => {
             let text = "this file system cannot swap two folders in one step: remove the old \
                         folder and run again, or put --out on ext4, xfs, btrfs or tmpfs";
             Error::io("replace it", io::Error::new(io::ErrorKind::Unsupported, text))
@@ -98,12 +101,15 @@ mod tests {
 
     #[test]
     fn a_file_system_that_cannot_exchange_is_explained() {
-        let error = exchange_error(io::Error::from_raw_os_error(22)).at("out/2021-12-07");
-        assert_eq!(error.class(), ErrorClass::Io);
-        assert_eq!(
-            error.to_string(),
-            "\"out/2021-12-07\": cannot replace it: this file system cannot swap two folders in one \
-             step: remove the old folder and run again, or put --out on ext4, xfs, btrfs or tmpfs"
-        );
+        // EINVAL, ENOSYS, EXDEV.
+        for number in [22, 38, 18] {
+            let error = exchange_error(io::Error::from_raw_os_error(number)).at("out/2021-12-07");
+            assert_eq!(error.class(), ErrorClass::Io);
+            assert_eq!(
+                error.to_string(),
+                "\"out/2021-12-07\": cannot replace it: this file system cannot swap two folders in one \
+                 step: remove the old folder and run again, or put --out on ext4, xfs, btrfs or tmpfs"
+            );
+        }
     }
 }

@@ -10,7 +10,7 @@
 //! OUT/latest -> YYYY-MM-DD            the newest of them
 //! DIR/.out.lock                       held by the one writer
 //! DIR/kind=country/day=YYYY-MM-DD/    one partition of an exported dataset
-//! FILE.html                           a page, wherever its reader wants it; without a lock
+//! FILE                                a page or metrics, wherever its reader wants it; without a lock
 //! ```
 //!
 //! **Publishing.** What is new is written under a temporary name that begins with
@@ -25,6 +25,7 @@
 //!
 //! What the files hold is the business of `partial` and `output`.
 
+mod aside;
 mod build;
 mod dataset;
 mod emission;
@@ -35,10 +36,10 @@ mod latest;
 mod lock;
 mod paths;
 mod publish;
-mod report;
 mod sweep;
 mod writer;
 
+pub use aside::Aside;
 pub use build::BuildFolder;
 pub use dataset::{Partition, PartitionDays, check_partition, part_name, publish_partition};
 pub use emission::{check_replaceable, finish_interrupted, publish_emission};
@@ -47,6 +48,5 @@ pub use latest::lost_latest;
 pub use lock::{OutputLock, StoreLock};
 pub use paths::{MANIFEST, Output, Store, TEMPORARY_PREFIX};
 pub use publish::{publish_day, publish_rejects_only};
-pub use report::publish_report;
 pub use sweep::Swept;
 pub use writer::{HashingWriter, Written};

@@ -250,6 +250,7 @@ fn reading_error(action: &'static str, source: io::Error) -> Error {
         io::ErrorKind::PermissionDenied
         | io::ErrorKind::NotADirectory
         | io::ErrorKind::IsADirectory
+        | io::ErrorKind::InvalidFilename
         | io::ErrorKind::InvalidInput => ErrorKind::Unreadable(source).into(),
         _ => Error::io(action, source),
     }

@@ -93,4 +93,8 @@ mod faults {
     mod hostile;
     /// Processes that are really killed, at every call that changes something.
     mod killed;
+    /// Days that another run replaces or removes between the look at them and the reading.
+    mod overtaken;
+    /// Locks between several users of one machine.
+    mod users;
 }

@@ -102,7 +102,8 @@ pub(crate) fn end(outcome: anyhow::Result<Exit>) -> ExitCode {
 fn failure(error: &anyhow::Error) -> io::Result<()> {
     let text = match (error.downcast_ref::<clap::Error>(), error.downcast_ref::<agg::Error>()) {
         (Some(clap), _) if is_help(clap) => {
-            let printed = clap.print().and_then(|()| io::stdout().flush());
+            let printed = if clap.use_stderr() { Ok(()) } else { crate::stdout::check() };
+            let printed = printed.and_then(|()| clap.print()).and_then(|()| io::stdout().flush());
             return match printed {
                 Err(error) if !clap.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
                     let kind = error.kind();

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use bytesize::ByteSize;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::SIGXFSZ;
 
@@ -18,4 +19,22 @@ pub(crate) fn relax() -> io::Result<()> {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     // The flag is never asked for: that somebody handles the signal makes the write fail with EFBIG.
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map(drop)
+}
+
+/// Refuses to begin what the system's limit of the address space would end somewhere in the middle.
+///
+/// # Errors
+/// That the limit is below `memory`, the bytes that the run was promised.
+pub(crate) fn check_address_space(memory: u64) -> agg::Result<()> {
+    match getrlimit(Resource::As).current {
+        Some(limit) if limit < memory => Err(agg::Error::io("start", too_small(limit, memory))),
+        _ => Ok(()),
+    }
+}
+
+fn too_small(limit: u64, memory: u64) -> io::Error {
+    let (limit, memory) = (ByteSize::b(limit), ByteSize::b(memory));
+    io::Error::other(format!(
+        "the address space of a process is limited to {limit} (ulimit -v), less than --memory {memory}: raise the limit or lower --memory"
+    ))
 }

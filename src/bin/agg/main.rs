@@ -18,6 +18,7 @@ mod reference;
 mod report;
 mod settings;
 mod signals;
+mod stdout;
 
 use std::process::ExitCode;
 

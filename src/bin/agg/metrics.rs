@@ -9,14 +9,15 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use agg::fs::{FileSystem, OsFileSystem, TemporaryFile, creation_error, leads_to_device};
+use agg::Day;
+use agg::fs::{OsFileSystem, creation_error, leads_to_device};
 use agg::job::{BackfillReport, DayOutcome, EmitReport, ReduceReport, WindowOutcome};
 use agg::model::RejectCounts;
-use agg::{Day, Error};
+use agg::store::Aside;
 use clap::Args;
 
 use crate::exit::Exit;
@@ -141,14 +142,14 @@ pub(crate) fn recorded(
     let Some(path) = &arguments.file else { return run(&mut facts) };
     // Before hours of work, not after them.
     let before = former(path).map_err(|error| creation_error(error).at(path))?;
-    drop(beside(path)?);
+    Aside::Metrics.check(&OsFileSystem, path)?;
     let outcome = run(&mut facts);
     let exit = outcome.as_ref().map_or_else(Exit::of, |exit| *exit);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let success = if exit == Exit::Done { Some(now) } else { sample(&before, SUCCESS, command) };
     let day = sample(&before, DAY, command);
     let ended = Ended { command, exit, now, success, day, run: settings.cost() };
-    match (write(path, &ended.text(&facts)), outcome) {
+    match (Aside::Metrics.publish(&OsFileSystem, path, ended.text(&facts).as_bytes()), outcome) {
         (Ok(()), outcome) => outcome,
         (Err(error), Ok(_)) => Err(error.into()),
         (Err(error), outcome) => {
@@ -188,21 +189,6 @@ fn former(path: &Path) -> io::Result<String> {
 fn sample(before: &str, name: &str, command: &str) -> Option<u64> {
     let label = format!("{name}{{command=\"{command}\"}} ");
     before.lines().find_map(|line| line.strip_prefix(&label)?.parse().ok())
-}
-
-/// A temporary file in the same folder.
-fn beside(path: &Path) -> agg::Result<Box<dyn TemporaryFile>> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let created = OsFileSystem.create_temporary(folder, agg::store::TEMPORARY_PREFIX);
-    created.map_err(|error| creation_error(error).at(path))
-}
-
-fn write(path: &Path, text: &str) -> agg::Result<()> {
-    let mut file = beside(path)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync());
-    written.map_err(|error| Error::io("write", error).at(path))?;
-    file.persist(path).map_err(|error| creation_error(error).at(path))
 }
 
 /// A run that has ended.

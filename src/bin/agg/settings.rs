@@ -12,6 +12,7 @@ use agg::fs::OsFileSystem;
 use agg::job::{Context, EmitOptions, ReduceOptions, TopsFormat};
 
 use crate::cli::{Common, Countries, Format, Limits, Window};
+use crate::limits;
 use crate::message;
 use crate::output::Output;
 use crate::progress::Progress;
@@ -52,6 +53,7 @@ impl Settings {
         &self,
         job: impl FnOnce(&Context) -> agg::Result<T>,
     ) -> agg::Result<(T, Run)> {
+        limits::check_address_space(self.context.budget.memory)?;
         let result = job(&self.context);
         self.progress.clear();
         Ok((result?, self.cost()))

@@ -86,7 +86,7 @@ pub fn report(context: &Context, options: &ReportOptions) -> Result<ReportOutcom
     let page = report::render(&figures, &names)?;
     if let Some(path) = &options.out {
         context.phase(Phase::Publish, Some(1), || {
-            store::publish_report(context.files.as_ref(), path, &page)
+            store::Aside::Report.publish(context.files.as_ref(), path, &page)
         })?;
     }
     let (rows, rejects) = windows.rows();

@@ -171,6 +171,18 @@ fn what_is_no_file_of_metrics_is_never_replaced() {
 }
 
 #[test]
+fn what_a_killed_run_left_beside_the_file_is_removed_by_the_next_run_for_it_alone() {
+    let sandbox = Sandbox::new();
+    sandbox.write("20211201.log", "1|1|FR\n");
+    for name in [".agg-metrics-a.prom-aB3dE6", ".agg-metrics-a.prom-b-aB3dE6", ".agg-tmp-aB3dE6"] {
+        sandbox.write(name, "");
+    }
+    sandbox.agg("reduce-day --metrics a.prom 20211201.log").exits(0);
+    assert!(!sandbox.exists(".agg-metrics-a.prom-aB3dE6"));
+    assert!(sandbox.exists(".agg-metrics-a.prom-b-aB3dE6") && sandbox.exists(".agg-tmp-aB3dE6"));
+}
+
+#[test]
 fn a_pipe_is_no_file_of_metrics() {
     let sandbox = Sandbox::new();
     sandbox.write("20211201.log", "1|1|FR\n");

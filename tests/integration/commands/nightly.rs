@@ -211,6 +211,33 @@ fn a_published_window_that_is_stale_and_lacks_a_day_now_is_no_good_night() {
 }
 
 #[test]
+fn nights_at_the_same_time_end_with_0_or_75() {
+    let machine = Machine::with_logs_in("logs", "AGG_METRICS=night.prom");
+    DAYS.into_iter().for_each(|day| machine.arrives(day));
+    machine.run("backfill.sh", &[DAYS[0], "2021-12-06"]).exits(0);
+    for _ in 0..3 {
+        let nights: Vec<_> = (0..2)
+            .map(|_| {
+                let mut command = Command::new(repository("scripts/ops/nightly.sh"));
+                spawn(machine.as_cron_does(command.arg("2021-12-07")))
+            })
+            .collect();
+        let ends: Vec<_> =
+            nights.into_iter().map(|night| night.wait_with_output().unwrap()).collect();
+        let codes: Vec<_> = ends.iter().map(|end| end.status.code()).collect();
+        assert!(codes.iter().all(|code| [Some(0), Some(75)].contains(code)), "{ends:?}");
+        assert!(codes.contains(&Some(0)), "{ends:?}");
+    }
+    machine.has_windows(&WINDOWS);
+    let left = fs::read_dir(machine.sandbox.path("")).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    let is_temporary = |name: &&std::ffi::OsString| {
+        name.to_str().is_some_and(|name| name.contains(".tmp") || name.starts_with(".agg"))
+    };
+    assert_eq!(left.iter().find(is_temporary), None);
+}
+
+#[test]
 fn a_setting_that_is_no_number_of_days_is_wrong_usage() {
     for days in ["x", "7w", "0", "-1", "99999", "08x"] {
         let machine = Machine::with_logs_in("logs", &format!("AGG_DAYS={days}"));

@@ -150,6 +150,75 @@ fn a_limit_of_open_files_is_74_and_names_the_limit_wherever_it_is_met() {
     assert!((1..12).contains(&met), "met {met} times");
 }
 
+#[test]
+fn a_limit_of_the_address_space_below_the_memory_is_74_before_the_work_and_names_both() {
+    let sandbox = reduced();
+    let words = ["97.7 MiB", "ulimit -v", "--memory 512.0 MiB"];
+    limited(&sandbox, "-v 100000", EMIT).exits(74).tells(&words).in_one_line();
+    assert!(!sandbox.exists("agg-out"));
+    limited(&sandbox, "-v 4000000", &format!("{EMIT} --memory 64MiB")).exits(0);
+}
+
+#[test]
+fn a_closed_standard_output_is_74_where_the_result_goes_there() {
+    let sandbox = reduced();
+    let run = |arguments: &str| limited(&sandbox, "-c 0", &format!("{arguments} >&-"));
+    for arguments in [
+        "list",
+        "inspect 2021-12-01",
+        "verify",
+        "query --user 1",
+        "man",
+        "completions bash",
+        "report --date 2021-12-01 --days 1 --out -",
+        "prune --dry-run",
+        "--help",
+        "--version",
+        &format!("{EMIT} --json"),
+    ] {
+        run(arguments).exits(74).tells(&["standard output", "Bad file descriptor"]).in_one_line();
+    }
+    assert!(!sandbox.exists("agg-out"));
+    // What was done is known without the account of it.
+    run(EMIT).exits(0);
+    limited(&sandbox, "-c 0", "list >/dev/null").exits(0);
+    limited(&sandbox, "-c 0", "list 1<>/dev/null").exits(0);
+}
+
+#[test]
+fn a_path_that_is_too_long_is_66_to_read_and_73_to_write() {
+    let sandbox = reduced();
+    sandbox.write("20211202.log", "1|1|FR\n");
+    let days = "--date 2021-12-01 --days 1";
+    for name in ["x".repeat(300), ["x"; 3000].join("/")] {
+        for arguments in [
+            format!("reduce-day --date 2021-12-02 {name}"),
+            format!("backfill --logs {name}"),
+            format!("list --store {name}"),
+            format!("inspect --store {name} 2021-12-01"),
+            format!("verify --store {name}"),
+            format!("query --store {name} --user 1"),
+            format!("emit-window {days} --store {name}"),
+            format!("export 2021-12-01 --store {name} --out tables"),
+            format!("import --date 2021-12-02 {name}"),
+            format!("report {days} --out page --songs {name}"),
+        ] {
+            sandbox.agg(&arguments).exits(66).in_one_line();
+        }
+        for arguments in [
+            format!("reduce-day 20211202.log --store {name}"),
+            format!("reduce-day 20211202.log --metrics {name}"),
+            format!("{EMIT} --out {name}"),
+            format!("backfill --logs . --emit --days 1 --out {name}"),
+            format!("export 2021-12-01 --out {name}"),
+            format!("report {days} --out {name}"),
+            format!("generate --rows 1 --days 1 {name}"),
+        ] {
+            sandbox.agg(&arguments).exits(73);
+        }
+    }
+}
+
 /// What is told of a standard output that takes no more.
 const FULL_OUTPUT: &str = "agg: cannot write to standard output: No space left on device (os error 28); \
                            free space there and run again\n";

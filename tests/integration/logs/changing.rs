@@ -234,7 +234,8 @@ fn a_partial_that_is_replaced_while_a_window_is_read_is_the_old_one_or_the_new_o
             unlocked(|| emit_replacing(&sandbox, memory, usize::MAX, new).0);
             emission(&sandbox)
         });
-        let mut refused = 0;
+        let undisturbed = emit_replacing(&sandbox, memory, usize::MAX, new).1;
+        let mut looked_again = 0;
         let mut calls = 1;
         let mut at = 0;
         while at < calls {
@@ -243,17 +244,12 @@ fn a_partial_that_is_replaced_while_a_window_is_read_is_the_old_one_or_the_new_o
             let (outcome, made) = emit_replacing(&sandbox, memory, at, new);
             match outcome {
                 Ok(()) => assert!(outputs.contains(&emission(&sandbox)), "call {at}: a mixture"),
-                Err(error) if error.class() == ErrorClass::Locked => continue,
-                Err(error) => {
-                    refused += 1;
-                    assert_eq!(error.class(), ErrorClass::Data, "call {at}: {error}");
-                    assert_eq!(error.path(), Some(sandbox.path(partial).as_path()), "{error}");
-                    assert!(error.to_string().ends_with("run again"), "{error}");
-                    assert!(!sandbox.exists("agg-out/2021-12-02"));
-                }
+                Err(error) if matches!(error.kind(), ErrorKind::Locked) => continue,
+                Err(error) => panic!("call {at}: {error}"),
             }
+            looked_again += usize::from(made > undisturbed + 10);
             (at, calls) = (at + 1, made.max(calls));
         }
-        assert!(refused > 0 && calls > 50, "{refused} of {calls}");
+        assert!(looked_again > 0 && calls > 50, "{looked_again} of {calls}");
     }
 }

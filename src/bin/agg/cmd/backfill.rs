@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
 
     /// Tell what would be done with each day and window, and touch nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
 
     #[command(flatten)]
     window: Window,

@@ -20,7 +20,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::Common;
 use crate::exit::Exit;
+use crate::output::{self, Output};
 use crate::settings::Settings;
+use crate::stdout;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -78,6 +80,9 @@ pub(crate) enum Command {
 
 /// Runs the command that was typed.
 pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<Exit> {
+    if settings.output == Output::Json || result_is_printed(command) {
+        stdout::check().map_err(output::error)?;
+    }
     match command {
         Command::ReduceDay(arguments) => reduce_day::run(arguments, settings),
         Command::EmitWindow(arguments) => emit_window::run(arguments, settings),
@@ -93,6 +98,22 @@ pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<Exit
         Command::Generate(arguments) => generate::run(arguments, settings),
         Command::Completions(arguments) => completions::run(arguments, Cli::command(), settings),
         Command::Man(arguments) => man::run(arguments, Cli::command(), settings),
+    }
+}
+
+/// Whether what the command is run for goes to standard output; what others print there is an account of what they did.
+fn result_is_printed(command: &Command) -> bool {
+    match command {
+        Command::List(_)
+        | Command::Inspect(_)
+        | Command::Verify(_)
+        | Command::Query(_)
+        | Command::Completions(_)
+        | Command::Man(_) => true,
+        Command::Report(arguments) => arguments.is_printed(),
+        Command::Backfill(arguments) => arguments.dry_run,
+        Command::Prune(arguments) => arguments.dry_run,
+        _ => false,
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 
     /// Tell what would go, and touch nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 /// `all` is more days than there are. Nothing is an error, not the default: a shell's variable that is not set must not

@@ -50,11 +50,18 @@ impl Arguments {
     fn options(&self) -> ReportOptions {
         ReportOptions {
             days: self.days,
-            out: (self.out != Path::new("-")).then(|| self.out.clone()),
+            out: (!self.is_printed()).then(|| self.out.clone()),
             songs: self.songs.clone(),
             allow_missing: self.allow_missing,
             ..ReportOptions::new(self.date)
         }
+    }
+}
+
+impl Arguments {
+    /// Whether the page goes to standard output.
+    pub(crate) fn is_printed(&self) -> bool {
+        self.out == Path::new("-")
     }
 }
 

@@ -1,0 +1,188 @@
+//! A day that another run replaces or removes between a run's look at it and its reading. The run looks once more; after
+//! that it ends with the truth, and never with words that make an operator throw the day away.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use agg::exchange::TableFormat;
+use agg::job::{
+    self, Context, EmitOptions, ExportOptions, QueryOptions, ReduceOptions, Selection, emit_window,
+    reduce_day,
+};
+use agg::{Day, Error, ErrorClass, ErrorKind, Kind};
+
+use crate::faulty::{Faulty, Operation, Verdict};
+use crate::harness::Sandbox;
+use crate::library::{context, context_over, unlocked};
+
+const OLD: &str = "2021-12-01";
+const NEW: &str = "2021-12-02";
+
+/// What becomes of the newer day before it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Replace,
+    Remove,
+}
+
+fn day(text: &str) -> Day {
+    text.parse().unwrap()
+}
+
+/// A store with two days, and in `other-N` two further partials of the newer one.
+fn stored() -> Sandbox {
+    let sandbox = Sandbox::new();
+    for (at, date) in [OLD, NEW, NEW, NEW].into_iter().enumerate() {
+        sandbox.write("day.log", format!("{at}|1|FR\n{at}|2|DE\n"));
+        let options = ReduceOptions {
+            logs: vec![sandbox.path("day.log")],
+            day: Some(day(date)),
+            force: true,
+            ..ReduceOptions::default()
+        };
+        unlocked(|| reduce_day(&context(&sandbox.path(""), 4 << 20, 1), &options));
+        let partial = format!("agg-store/partials/{date}.agg");
+        sandbox.write(format!("other-{at}"), sandbox.read(partial));
+    }
+    sandbox
+}
+
+/// A context in which the newer day's partial changes before each of the openings in `at`, counted from 1.
+fn changing(sandbox: &Sandbox, change: Change, at: &'static [usize]) -> Context {
+    let path = sandbox.path(format!("agg-store/partials/{NEW}.agg"));
+    let folder = sandbox.path("");
+    let opened = AtomicUsize::new(0);
+    let twin = Faulty::new(move |call| {
+        if call.operation == Operation::Open && call.path == path {
+            let opening = opened.fetch_add(1, Ordering::SeqCst) + 1;
+            if at.contains(&opening) {
+                make(change, &folder, &path, opening);
+            }
+        }
+        Verdict::Go
+    });
+    context_over(twin.files(), &sandbox.path(""), 4 << 20, 1)
+}
+
+fn make(change: Change, folder: &Path, path: &Path, opening: usize) {
+    match change {
+        Change::Replace => {
+            let other = folder.join(format!("other-{}", 1 + opening / 2 % 2));
+            fs::copy(other, folder.join("new")).unwrap();
+            fs::rename(folder.join("new"), path).unwrap();
+        }
+        // It may have gone before.
+        Change::Remove => drop(fs::remove_file(path)),
+    }
+}
+
+fn emit_options(sandbox: &Sandbox, allow_missing: bool) -> EmitOptions {
+    EmitOptions { days: 2, allow_missing, ..EmitOptions::new(day(NEW), sandbox.path("agg-out")) }
+}
+
+fn export_options(sandbox: &Sandbox, allow_missing: bool) -> ExportOptions {
+    ExportOptions {
+        selection: Selection::Window { day: day(NEW), days: 2, allow_missing },
+        kinds: vec![Kind::Country],
+        format: TableFormat::Csv,
+        out: sandbox.path("tables"),
+    }
+}
+
+/// No word that would make an operator throw the day away.
+fn assert_harmless(error: &Error) {
+    let text = error.to_string();
+    for word in ["damaged", "--force", "rm ", "replace it", "prune"] {
+        assert!(!text.contains(word), "{text}");
+    }
+}
+
+#[test]
+fn a_day_that_is_replaced_once_is_looked_at_again() {
+    for opening in [&[2][..], &[1]] {
+        let sandbox = stored();
+        let context = || changing(&sandbox, Change::Replace, opening);
+        let emitted = unlocked(|| emit_window(&context(), &emit_options(&sandbox, false)));
+        assert_eq!(emitted.rows, 4);
+        let manifest = sandbox.manifest(NEW);
+        let partial = sandbox.path(format!("agg-store/partials/{NEW}.agg"));
+        let digest = format!("{:032x}", crate::library::open(&partial).unwrap().digest());
+        assert_eq!(manifest["partials"][1]["digest"], digest);
+        unlocked(|| job::export(&context(), &export_options(&sandbox, false)));
+    }
+}
+
+#[test]
+fn a_day_that_is_replaced_again_and_again_is_75() {
+    let sandbox = stored();
+    let context = || changing(&sandbox, Change::Replace, &[2, 4]);
+    let is_replaced = |error: &Error| matches!(error.kind(), ErrorKind::Replaced);
+    let emit = || emit_window(&context(), &emit_options(&sandbox, false)).unwrap_err();
+    let export = || job::export(&context(), &export_options(&sandbox, false)).unwrap_err();
+    let errors: [&dyn Fn() -> Error; 2] = [&emit, &export];
+    for failing in errors {
+        let error = std::iter::repeat_with(failing)
+            .find(|error| !matches!(error.kind(), ErrorKind::Locked))
+            .unwrap();
+        assert!(is_replaced(&error), "{error}");
+        assert_eq!(error.class(), ErrorClass::Locked);
+        assert!(error.path().is_some_and(|path| path.ends_with(format!("{NEW}.agg"))), "{error}");
+        assert_harmless(&error);
+    }
+    assert!(!sandbox.exists(format!("agg-out/{NEW}")));
+    assert_eq!(sandbox.names("tables"), [""; 0]);
+}
+
+#[test]
+fn a_day_that_is_removed_is_missing_from_then_on() {
+    for allow_missing in [false, true] {
+        let sandbox = stored();
+        let context = || changing(&sandbox, Change::Remove, &[2]);
+        let options = emit_options(&sandbox, allow_missing);
+        let outcome = crate::library::unless_locked(|| emit_window(&context(), &options));
+        match outcome {
+            Ok(emitted) => assert!(allow_missing && emitted.missing == [day(NEW)]),
+            Err(error) => {
+                assert!(!allow_missing && error.class() == ErrorClass::NoInput, "{error}");
+                assert!(error.to_string().contains(NEW), "{error}");
+                assert_harmless(&error);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_listing_and_a_check_of_all_days_leave_out_what_is_removed_meanwhile() {
+    for look in [job::list, |context: &Context| job::verify(context, &[])] {
+        let sandbox = stored();
+        let looks = look(&changing(&sandbox, Change::Remove, &[1])).unwrap();
+        let days: Vec<Day> = looks.iter().map(|(day, _)| *day).collect();
+        assert_eq!(days, [day(OLD)]);
+        assert!(looks.iter().all(|(_, look)| look.is_ok()));
+    }
+    // A link that leads nowhere is no removed day.
+    let sandbox = stored();
+    let path = sandbox.path(format!("agg-store/partials/{NEW}.agg"));
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("away", &path).unwrap();
+    let looks = job::list(&context(&sandbox.path(""), 4 << 20, 1)).unwrap();
+    let (last, look) = looks.last().unwrap();
+    assert_eq!(*last, day(NEW));
+    assert_eq!(look.as_ref().unwrap_err().class(), ErrorClass::NoInput);
+}
+
+#[test]
+fn the_newest_day_of_a_query_is_the_newest_that_can_be_opened() {
+    let sandbox = stored();
+    let options = QueryOptions {
+        kind: Kind::User,
+        key: 1,
+        day: None,
+        days: 1,
+        top: 50,
+        allow_missing: false,
+    };
+    let found = job::query(&changing(&sandbox, Change::Remove, &[1]), &options).unwrap();
+    assert_eq!((found.day, found.songs.len()), (day(OLD), 1));
+}

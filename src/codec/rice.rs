@@ -133,7 +133,7 @@ impl<'a> BitWriter<'a> {
     fn new(out: &'a mut Vec<u8>, most_bits: usize) -> Self {
         let start = out.len();
         out.resize(start + most_bits.div_ceil(8) + size_of::<u64>(), 0);
-        let bytes = out.get_mut(start..).unwrap_or_default();
+        let bytes = &mut out[start..];
         BitWriter { bytes, at: 0, word: 0, filled: 0 }
     }
 
@@ -320,7 +320,8 @@ fn join_low(low: &[u8], low_bits: u32, highs: &[u8], values: &mut [u64]) {
             Some(window) => join_group(window, low_bits, highs, values),
             None => join_group(&padded(rest), low_bits, highs, values),
         }
-        rest = rest.get(width..).unwrap_or_default();
+        // `decode` has taken as many bytes as the values' low parts have.
+        rest = &rest[width..];
     }
     join_group(&padded(rest), low_bits, last_highs, last);
 }
@@ -351,8 +352,8 @@ fn join_wide_low(low: &[u8], low_bits: u32, highs: &[u8], values: &mut [u64]) {
     let bits = (0usize..).step_by(low_bits as usize);
     for ((value, zeros), at) in values.iter_mut().zip(highs).zip(bits) {
         let mut padded = [0u8; 16];
-        let bytes = low.get(at >> 3..).unwrap_or_default();
-        padded.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        // As in `join_low`: each value begins within the string.
+        padded.iter_mut().zip(&low[at >> 3..]).for_each(|(to, from)| *to = *from);
         let word = u128::from_le_bytes(padded) >> (at & 7) & u128::from(mask);
         // Masked to at most 60 bits.
         *value = u64::from(*zeros) << low_bits | u64::try_from(word).unwrap_or(0);

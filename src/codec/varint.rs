@@ -24,7 +24,8 @@ pub const fn encoded_bytes(bits: u32) -> u32 {
 pub fn decode(bytes: &mut &[u8]) -> Result<u64, Corrupt> {
     match bytes.first_chunk::<8>().and_then(|chunk| decode_word(u64::from_le_bytes(*chunk))) {
         Some((value, taken)) => {
-            *bytes = bytes.get(taken..).unwrap_or_default();
+            // At most the eight bytes that are there.
+            *bytes = &bytes[taken..];
             Ok(value)
         }
         None => decode_by_bytes(bytes),

@@ -127,7 +127,7 @@ fn write_block(file: &File, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match file.write(bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Ok(written) => bytes = &bytes[written..],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // A file system that has the flag but not for such a block: it is a hint.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput && is_direct(file)? => {
@@ -166,13 +166,13 @@ impl Block {
     }
 
     fn bytes(&self) -> &[u8] {
-        self.memory.get(self.start..self.start + self.used).unwrap_or_default()
+        // The alignment is right within its own length, and `take` fills no more than a block.
+        &self.memory[self.start..self.start + self.used]
     }
 
     /// Appends as many of these bytes as there is room for.
     fn take(&mut self, bytes: &[u8]) -> usize {
-        let room = self.memory.get_mut(self.start + self.used..self.start + BLOCK);
-        let room = room.unwrap_or_default();
+        let room = &mut self.memory[self.start + self.used..self.start + BLOCK];
         let length = bytes.len().min(room.len());
         let (to, from) = (room.get_mut(..length), bytes.get(..length));
         if let Some((to, from)) = to.zip(from) {

@@ -16,7 +16,8 @@ impl Lines {
     /// The text.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.used).unwrap_or_default()
+        // `advance` stays within the bytes that `room` has handed out.
+        &self.bytes[..self.used]
     }
 
     /// At least `bytes` bytes behind the text, with anything in them.
@@ -26,13 +27,13 @@ impl Lines {
         if self.bytes.len() < end {
             self.grow(end);
         }
-        self.bytes.get_mut(self.used..).unwrap_or_default()
+        &mut self.bytes[self.used..]
     }
 
-    /// The first `bytes` bytes of the room are text now.
+    /// The first `bytes` bytes of the room are text now; the room has at least as many.
     #[inline]
     pub fn advance(&mut self, bytes: usize) {
-        self.used = self.bytes.len().min(self.used + bytes);
+        self.used += bytes;
     }
 
     /// Forgets the text, keeps the memory.

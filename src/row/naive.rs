@@ -35,7 +35,8 @@ fn trim(bytes: &[u8]) -> &[u8] {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let Some(start) = bytes.iter().position(|byte| !is_blank(byte)) else { return &[] };
     let end = bytes.iter().rposition(|byte| !is_blank(byte)).map_or(start, |last| last + 1);
-    bytes.get(start..end).unwrap_or_default()
+    // The last byte that is no blank is not before the first one.
+    &bytes[start..end]
 }
 
 /// The value of one or more digits, if it fits.

@@ -53,9 +53,10 @@ fn parse_up_to(
     let room = limit.saturating_sub(start).min(bytes.len() / LEAST_ROW + 1);
     resize(batch, start + room);
     let columns = Columns {
-        songs: batch.songs.get_mut(start..).unwrap_or_default(),
-        users: batch.users.get_mut(start..).unwrap_or_default(),
-        countries: batch.countries.get_mut(start..).unwrap_or_default(),
+        // Each column has at least the rows that it had before.
+        songs: &mut batch.songs[start..],
+        users: &mut batch.users[start..],
+        countries: &mut batch.countries[start..],
     };
     let (taken, filled) = kernel.run(Fill { columns, bytes, countries, rejects });
     resize(batch, start + filled);
@@ -146,7 +147,8 @@ fn by_the_rules<'a>(
     at: &mut usize,
     countries: &CountrySet,
 ) -> Result<Row, (RejectReason, &'a [u8])> {
-    let rest = bytes.get(*at..).unwrap_or_default();
+    // A row that was taken ends in the bytes, at the latest with them.
+    let rest = &bytes[*at..];
     let end = memchr::memchr(b'\n', rest);
     let line = end.and_then(|end| rest.get(..end)).unwrap_or(rest);
     *at += end.map_or(rest.len(), |end| end + 1);

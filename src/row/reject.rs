@@ -126,9 +126,8 @@ impl RejectLog {
     fn into_parts(mut self) -> (Vec<Window>, Vec<Shown>) {
         self.begin_window(0, 0);
         let slots = self.slots;
-        let bytes_of = |sample: &Sample| {
-            slots.get(sample.slot).and_then(|bytes| bytes.get(..sample.length)).unwrap_or_default()
-        };
+        // `fill` has given each sample its slot, and that the row's length.
+        let bytes_of = |sample: &Sample| &slots[sample.slot][..sample.length];
         let samples = self.samples.iter();
         let samples = samples.map(|s| (s.place, s.reason, bytes_of(s).to_vec())).collect();
         (self.windows, samples)

@@ -47,7 +47,8 @@ impl<'a> Range<'a> {
             // Copied out, so that the chunk is free again before its rows want chunks.
             let words = *filled.chunk;
             supply.give(filled.chunk);
-            let words = words.get(..filled.words).unwrap_or_default();
+            // A chunk is never filled beyond its length.
+            let words = &words[..filled.words];
             if packing.is_double() {
                 taker.take_rows(packing.rows::<u128>(base, words), supply)?;
             } else {
@@ -57,7 +58,7 @@ impl<'a> Range<'a> {
         for filled in self.wide {
             let words = *filled.chunk;
             supply.give(filled.chunk);
-            let (rows, _) = words.get(..filled.words).unwrap_or_default().as_chunks::<WIDE_WORDS>();
+            let (rows, _) = words[..filled.words].as_chunks::<WIDE_WORDS>();
             let rows =
                 rows.iter().map(|[key, song, tag]| Row { key: *key, song: *song, tag: *tag });
             taker.take_rows(rows, supply)?;

@@ -144,7 +144,7 @@ fn insert<P: Packed>(words: &mut [P], lowest: u32) -> bool {
             break;
         };
         if before >> lowest > word >> lowest {
-            let steps = sink(words.get_mut(..=at).unwrap_or_default(), lowest, budget);
+            let steps = sink(&mut words[..=at], lowest, budget);
             let Some(rest) = budget.checked_sub(steps) else { return false };
             budget = rest;
         }

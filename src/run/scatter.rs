@@ -25,7 +25,7 @@ pub(super) struct Filled<'a> {
 
 impl Filled<'_> {
     pub(super) fn words(&self) -> &[u64] {
-        self.chunk.get(..self.words).unwrap_or_default()
+        &self.chunk[..self.words]
     }
 }
 

@@ -60,7 +60,7 @@ impl Sorter {
         let words = bytemuck::cast_slice(&self.positions);
         let sorted = self.double.sort(std::iter::once(words), 0);
         let distinct = keep_distinct(sorted, &mut self.ends, 0);
-        let sorted = sorted.get(..distinct).unwrap_or_default();
+        let sorted = &sorted[..distinct];
         Ok(Batch {
             keys: sorted.iter().map(|position| (position >> SONG_BITS).low()).collect(),
             songs: sorted.iter().map(|position| position.low()).collect(),
@@ -87,7 +87,7 @@ fn count_packed<'a, P: Packed>(
     range.packed.into_iter().for_each(|filled| supply.give(filled.chunk));
     taker.take_rows(words.iter().map(|word| packing.unpack(base, *word)), supply)?;
     let distinct = keep_distinct(words, ends, packing.tag_bits());
-    let words = words.get(..distinct).unwrap_or_default();
+    let words = &words[..distinct];
     let rows = || words.iter().map(|word| packing.unpack(base, *word));
     Ok(Batch {
         keys: rows().map(|row| row.key).collect(),
@@ -115,13 +115,12 @@ fn keep_distinct<P: Packed>(words: &mut [P], ends: &mut Vec<u32>, lowest: u32) -
     ends.resize(words.len(), 0);
     let mut group = 0;
     for at in 0..words.len() {
-        let Some(&word) = words.get(at) else { break };
+        let word = words[at];
         group += usize::from(word >> lowest != before);
         before = word >> lowest;
-        if let (Some(place), Some(end)) = (words.get_mut(group), ends.get_mut(group)) {
-            *place = word;
-            *end = at as u32 + 1;
-        }
+        // A group has at least one word, so there are at most as many as words so far.
+        words[group] = word;
+        ends[group] = at as u32 + 1;
     }
     ends.truncate(group + 1);
     group + 1

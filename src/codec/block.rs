@@ -108,9 +108,8 @@ impl Encoder {
             last += usize::from(before != Some(*key));
             before = Some(*key);
             // The first place stays 0: the first key starts there.
-            if let Some(start) = self.starts.get_mut(last + 1) {
-                *start = at + 1;
-            }
+            // `in_order` has let no more than MAX_ENTRIES through.
+            self.starts[last + 1] = at + 1;
         }
         // Of each key, where it ends: the next one starts there.
         // `last` is the place of the last key, which is below the number of entries.

@@ -59,11 +59,9 @@ pub(super) fn encode_here(values: &[u64], out: &mut Vec<u8>) {
     }
     let high_bytes = ((escapes - high) as u16).to_le_bytes();
     let escape_bytes = ((out.len() - escapes) as u16).to_le_bytes();
-    if let Some(place) = out.get_mut(header..header + HEADER_BYTES) {
-        let [h0, h1] = high_bytes;
-        let [e0, e1] = escape_bytes;
-        place.copy_from_slice(&[low_bits as u8, h0, h1, e0, e1]);
-    }
+    let [h0, h1] = high_bytes;
+    let [e0, e1] = escape_bytes;
+    out[header..header + HEADER_BYTES].copy_from_slice(&[low_bits as u8, h0, h1, e0, e1]);
 }
 
 #[inline(always)]
@@ -82,9 +80,7 @@ fn choose_low_bits(values: &[u64]) -> (u32, u32) {
     for group in values.chunks(counted.len()) {
         for (value, by_bits) in group.iter().zip(&mut counted) {
             // The index is at most 64.
-            if let Some(bin) = by_bits.get_mut((64 - value.leading_zeros()) as usize) {
-                *bin += 1;
-            }
+            by_bits[(64 - value.leading_zeros()) as usize] += 1;
         }
     }
     let [one, two, three, four] = counted;
@@ -141,9 +137,8 @@ impl<'a> BitWriter<'a> {
     #[inline(always)]
     fn put(&mut self, bits: u64, count: u32) {
         self.word |= bits << self.filled;
-        if let Some(place) = self.bytes.get_mut(self.at..self.at + size_of::<u64>()) {
-            place.copy_from_slice(&self.word.to_le_bytes());
-        }
+        // There are eight bytes more than all bits take.
+        self.bytes[self.at..self.at + size_of::<u64>()].copy_from_slice(&self.word.to_le_bytes());
         self.filled += count;
         self.at += (self.filled >> 3) as usize;
         self.word >>= self.filled & !7;
@@ -339,10 +334,11 @@ fn join_group(window: &[u8], low_bits: u32, highs: &[u8], values: &mut [u64]) {
     let mask = u64::MAX >> (64 - low_bits);
     let bits = (0usize..).step_by(low_bits as usize);
     for ((value, zeros), at) in values.iter_mut().zip(highs).zip(bits) {
-        if let Some(word) = window.get(at >> 3..).and_then(|bytes| bytes.first_chunk::<8>()) {
-            let low = u64::from_le_bytes(*word) >> (at & 7) & mask;
-            *value = u64::from(*zeros) << low_bits | low;
-        }
+        // Eight values have at most 56 bytes, and the window has eight more.
+        let mut word = [0; 8];
+        word.copy_from_slice(&window[at >> 3..][..8]);
+        let low = u64::from_le_bytes(word) >> (at & 7) & mask;
+        *value = u64::from(*zeros) << low_bits | low;
     }
 }
 

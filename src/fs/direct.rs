@@ -174,10 +174,7 @@ impl Block {
     fn take(&mut self, bytes: &[u8]) -> usize {
         let room = &mut self.memory[self.start + self.used..self.start + BLOCK];
         let length = bytes.len().min(room.len());
-        let (to, from) = (room.get_mut(..length), bytes.get(..length));
-        if let Some((to, from)) = to.zip(from) {
-            to.copy_from_slice(from);
-        }
+        room[..length].copy_from_slice(&bytes[..length]);
         self.used += length;
         length
     }

@@ -55,9 +55,8 @@ impl RejectCounts {
 
     /// One more of `reason`.
     pub fn count(&mut self, reason: RejectReason) {
-        if let Some(slot) = self.0.get_mut(reason as usize) {
-            *slot = slot.saturating_add(1);
-        }
+        let slot = &mut self.0[reason as usize];
+        *slot = slot.saturating_add(1);
     }
 
     /// Adds the other's counts.

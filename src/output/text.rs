@@ -76,9 +76,7 @@ fn put_number(line: &mut [u8], at: usize, number: u64) -> usize {
 fn put_long(line: &mut [u8], at: usize, number: u64) -> usize {
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(number).as_bytes();
-    if let Some(place) = line.get_mut(at..at + digits.len()) {
-        place.copy_from_slice(digits);
-    }
+    line[at..at + digits.len()].copy_from_slice(digits);
     at + digits.len()
 }
 
@@ -101,7 +99,8 @@ const fn all_four_digits() -> [u32; 10_000] {
 /// The text of a number below 10,000, with zeros in front.
 #[inline]
 fn four_digits(number: u64) -> u32 {
-    usize::try_from(number).ok().and_then(|number| FOUR_DIGITS.get(number)).copied().unwrap_or(0)
+    #[expect(clippy::cast_possible_truncation, reason = "below 10,000")]
+    FOUR_DIGITS[number as usize]
 }
 
 /// The text of a number below 10^8, with zeros in front.
@@ -124,9 +123,7 @@ fn put_without_zeros(line: &mut [u8], at: usize, digits: u64, length: usize) -> 
 #[inline]
 fn put(line: &mut [u8], at: usize, bytes: u64) {
     // There is room, by what the line asked for.
-    if let Some(place) = line.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<8>()) {
-        *place = bytes.to_le_bytes();
-    }
+    line[at..at + SPARE].copy_from_slice(&bytes.to_le_bytes());
 }
 
 #[cfg(test)]

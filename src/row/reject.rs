@@ -135,9 +135,8 @@ impl RejectLog {
 }
 
 fn fill(slots: &mut [[u8; SAMPLE_BYTES]], slot: usize, row: &[u8]) {
-    if let Some(bytes) = slots.get_mut(slot).and_then(|bytes| bytes.get_mut(..row.len())) {
-        bytes.copy_from_slice(row);
-    }
+    // The slot was just pushed, or is that of a sample; the row was cut to its length.
+    slots[slot][..row.len()].copy_from_slice(row);
 }
 
 /// What all workers together found.
@@ -194,7 +193,7 @@ impl RejectReport {
             if self.rows_by_input.len() <= input {
                 self.rows_by_input.resize(input + 1, 0);
             }
-            let Some(rows) = self.rows_by_input.get_mut(input) else { continue };
+            let rows = &mut self.rows_by_input[input];
             let in_window =
                 |place: &Place| (place.input, place.window) <= (window.input, window.index);
             while let Some((place, reason, row)) = samples.next_if(|(place, ..)| in_window(place)) {

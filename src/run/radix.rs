@@ -83,9 +83,8 @@ impl<P: Packed> Radix<P> {
             }
             let mut place = |word: P, to: &mut [P]| {
                 let head = &mut heads[digits.digit(word, pass)];
-                if let Some(place) = to.get_mut(*head as usize) {
-                    *place = word;
-                }
+                // The heads were summed over the same words.
+                to[*head as usize] = word;
                 *head += 1;
             };
             if pass == 0 {

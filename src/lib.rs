@@ -14,11 +14,11 @@
 //!  -                             |                         ^          ^
 //!                                | arena full              |          | the other days' partials
 //!                                v                         |
-//!                              spilled partials -> merge --+
+//!                              spilled runs -----> merge --+
 //! ```
 //!
 //! Rows never meet a hash table, and no part of the work grows with the log but the files: what exceeds the memory
-//! becomes a partial of its own, and one merge joins spilled partials, pieces of a day, and days.
+//! is spilled as runs, and one merge joins spilled runs, pieces of a day, and days.
 //!
 //! # Example
 //!
@@ -58,6 +58,7 @@
 //! | [`topk`] | 5: merged entries to the best songs of each key |
 //! | [`output`] | 6: tops to files, and the manifest beside them |
 //! | [`codec`] | tool: sorted entries to checked bytes and back |
+//! | [`runfile`] | tool: one sorted run on disk, found by position |
 //! | [`merge`] | tool: sorted streams to one, equal entries added |
 //! | [`ordered`] | tool: pieces made on all threads, delivered in order |
 //! | [`exchange`] | tool: counts and tops as Parquet, CSV and JSON lines |
@@ -81,6 +82,7 @@ pub mod output;
 pub mod partial;
 pub mod row;
 pub mod run;
+pub mod runfile;
 pub mod topk;
 
 pub mod budget;

@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::join::{Input, Scratch, join, open_merged, temporary_writer};
+use super::join::{Input, OpenPartial, Scratch, join, open_merged, temporary_writer};
 use super::known;
 use super::tally::{self, Logs, Tally};
 use super::{Context, Phase};
@@ -13,11 +13,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::TemporaryFile;
 use crate::input::{self, InputPath, Source};
 use crate::model::Day;
-use crate::partial::{Finished, Partial, Writer};
+use crate::partial::{Finished, Partial};
 use crate::row::{CountrySet, RejectReport, ShownRejects};
 use crate::store::{self, StoreLock};
-
-type RunWriter = Writer<Box<dyn TemporaryFile>>;
 
 /// What to reduce, and what to refuse.
 #[derive(Debug, Clone)]
@@ -122,8 +120,7 @@ impl Counting<'_> {
             source,
             countries: &countries,
             plan: context.budget.count(zstd),
-            // On top of a partial, the logs are a piece like the spilled ones.
-            partial: if base.is_some() { &scratch } else { &partial },
+            partial: base.is_none().then_some(&partial),
             scratch: &scratch,
         };
         // Asked as soon as all is read, before minutes of merging.
@@ -135,16 +132,12 @@ impl Counting<'_> {
         let Tally { rejects: report, runs } = logs.tally(check)?;
         self.warn_of_cut_logs(&read);
         self.warn_of_empty_day(base.as_ref(), &report);
-        let (pieces, spilled_runs) = match runs {
-            tally::Counted::Whole(writer) if base.is_none() => {
-                return self.finish(*writer, None, report, read, 0);
-            }
-            tally::Counted::Whole(writer) => (vec![Input::written(*writer)?], 0),
-            tally::Counted::Spilled(spills) => {
-                let spilled_runs = spills.len();
-                (spills, spilled_runs)
-            }
+        let pieces = match runs {
+            tally::Counted::Whole(writer) => return self.finish(*writer, None, report, read, 0),
+            tally::Counted::Spilled(pieces) => pieces,
         };
+        // A single piece was written to be merged with the base, not for want of memory.
+        let spilled_runs = if pieces.len() == 1 { 0 } else { pieces.len() };
         // The arena is given back by now: merging has the memory for itself.
         let stored = base.as_ref().map(|base| Input::stored(&base.partial));
         let pieces = stored.into_iter().chain(pieces).collect();
@@ -225,7 +218,7 @@ impl Counting<'_> {
     /// Writes the footer, and the rejects file.
     fn finish(
         &self,
-        writer: RunWriter,
+        writer: OpenPartial,
         base: Option<Base>,
         mut report: RejectReport,
         read: input::Finished,
@@ -271,10 +264,10 @@ fn merge(
     pieces: Vec<Input>,
     scratch: Scratch<'_>,
     file: Box<dyn TemporaryFile>,
-) -> Result<RunWriter> {
+) -> Result<OpenPartial> {
     let plan = context.budget.join();
     let opened = open_merged(context, pool, plan, pieces, scratch)?;
     let mut writer = temporary_writer(file)?;
-    join(context, pool, plan, &opened.partials, &mut writer)?;
+    join(context, pool, plan, &opened, &mut writer)?;
     Ok(writer)
 }

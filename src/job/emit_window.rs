@@ -152,18 +152,20 @@ fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
     let built = lock.build_folder(context.files.as_ref())?;
     let files = context.phase(Phase::Emit, Some(window.entries * formats.len() as u64), || {
         let opened = open_merged(context, &pool, plan, window.inputs, &scratch)?;
-        let files = Kind::in_output_order()
-            .flat_map(|kind| formats.iter().map(move |format| (kind, format)));
-        let files = files.map(|(kind, format)| {
+        let runs: Vec<_> = Kind::in_output_order().map(|kind| (kind, opened.of(kind))).collect();
+        let files = runs
+            .iter()
+            .flat_map(|(kind, runs)| formats.iter().map(move |format| (*kind, runs, format)));
+        let files = files.map(|(kind, runs, format)| {
             let tops = Tops {
                 context,
                 pool: &pool,
-                partials: &opened.partials,
+                runs,
                 kind,
                 top: options.top,
                 format: format.as_ref(),
                 piece_entries: match kind.ranking() {
-                    Ranking::Long => context.budget.long_piece(opened.partials.len(), options.top),
+                    Ranking::Long => context.budget.long_piece(runs.len(), options.top),
                     Ranking::Short => plan.piece_entries,
                 },
                 buffers: Mutex::default(),

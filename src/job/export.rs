@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 
 use super::inspect::open_day;
-use super::join::{Input, Scratch, merge_piece, open_merged, overtaken_once};
+use super::join::{Input, Scratch, merge_whole, open_merged, overtaken_once};
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{
     Chunk, Encoder, Facts, Origin, PartialFacts, Rows, Table, TableFormat, TableWriter,
 };
 use crate::fs::WriteFile;
-use crate::merge::Stream;
 use crate::model::{Batch, Day, Kind, PerKind, RejectCounts};
 use crate::ordered;
-use crate::partial::{self, Cut, Cutter, Partial};
+use crate::partial::Partial;
+use crate::runfile::{Cut, Cutter, Run, split};
 use crate::store::{
     self, BuildFolder, HashingWriter, Output, OutputLock, Partition, PartitionDays, Store, Written,
 };
@@ -279,8 +279,9 @@ impl Export<'_> {
             for (kind, encoder) in self.encoders {
                 let folder = lock.build_folder(files)?;
                 let parts = Parts::begin(&folder, encoder, &set.facts)?;
-                let run = Run { context: self.context, pool: self.pool, kind: *kind, encoder };
-                let written = run.write(&opened.partials, plan.piece_entries, parts)?;
+                let run =
+                    Tabulation { context: self.context, pool: self.pool, kind: *kind, encoder };
+                let written = run.write(&opened.of(*kind), plan.piece_entries, parts)?;
                 built.push((folder, written));
             }
         }
@@ -300,29 +301,29 @@ impl Export<'_> {
 }
 
 /// One run on its way to a table.
-struct Run<'a> {
+struct Tabulation<'a> {
     context: &'a Context,
     pool: &'a rayon::ThreadPool,
     kind: Kind,
     encoder: &'a Encoder,
 }
 
-impl Run<'_> {
+impl Tabulation<'_> {
     /// Merges, cuts and encodes on all threads; appends in order. Returns the files with their names.
     fn write(
         &self,
-        partials: &[Partial],
+        runs: &[&Run],
         piece_entries: u64,
         mut parts: Parts<'_>,
     ) -> Result<Vec<(String, ExportedFile)>> {
-        let pieces = partial::split(partials, self.kind, piece_entries)?;
+        let pieces = split(runs, piece_entries)?;
         let mut cutter = Cutter::new(self.encoder.group_rows());
         ordered::run(
             self.pool,
             pieces.len(),
             || (),
             |(), at| match pieces.get(at) {
-                Some(piece) => self.merge(partials, piece),
+                Some(piece) => merge_whole(self.context, Phase::Export, self.kind, runs, piece),
                 None => Ok(Batch::default()),
             },
             |batch| Ok(cutter.cut(batch)),
@@ -331,17 +332,6 @@ impl Run<'_> {
         )?;
         parts.append(self.encode(&cutter.finish())?)?;
         parts.finish()
-    }
-
-    fn merge(&self, partials: &[Partial], piece: &partial::Piece) -> Result<Batch> {
-        let mut merge = merge_piece(partials, self.kind, piece);
-        let (mut batch, mut whole) = (Batch::default(), Batch::default());
-        while merge.next(&mut batch)? {
-            self.context.check_stop()?;
-            whole.extend_from(&batch, 0..batch.len());
-        }
-        self.context.observer.advance(Phase::Export, merge.entries_read());
-        Ok(whole)
     }
 
     fn encode(&self, cut: &Cut) -> Result<Vec<Chunk>> {

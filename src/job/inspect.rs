@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Day, InputFacts, PerKind, RejectCounts};
-use crate::partial::{self, Partial, RunFacts};
+use crate::partial::{self, Partial};
+use crate::runfile::RunFacts;
 use crate::store::Store;
 
 /// What a partial's footer says of its day.

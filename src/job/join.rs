@@ -1,60 +1,59 @@
-//! Partials to one partial, by the same merge that joins the days of a window.
+//! Sorted runs to one of each kind, by the same merge that joins the days of a window.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 
 use super::{Context, Phase};
 use crate::budget::MergePlan;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::{TemporaryFile, TemporaryName};
+use crate::fs::TemporaryFile;
 use crate::merge::{Merge, Stream};
-use crate::model::{Batch, Day, Kind, RejectCounts};
-use crate::partial::{self, Partial, Piece, Shape, Writer};
+use crate::model::{Batch, Kind};
+use crate::partial::{Partial, Writer};
+use crate::runfile::{BlockReader, Piece, Run, RunFacts, RunFile, Shape, split};
 
 /// Makes a file that is gone when dropped.
 pub(super) type Scratch<'a> = &'a (dyn Fn() -> Result<Box<dyn TemporaryFile>> + Sync);
 
-/// A partial that is not open: there may be more of them than a process may have open.
-pub(super) struct Input {
-    path: PathBuf,
-    /// Its digest when it was looked at first.
-    digest: Option<u128>,
-    /// What keeps an unnamed file there.
-    _scratch: Option<Box<dyn TemporaryName>>,
+/// A partial whose runs are written one by one, and whose footer is not.
+pub(super) type OpenPartial = Writer<Box<dyn TemporaryFile>>;
+
+/// Runs that are not open: there may be more of them than a process may have open.
+pub(super) enum Input {
+    /// A partial of the store, with its digest when it was looked at first.
+    Stored { path: PathBuf, digest: u128 },
+    /// A run of each kind that was counted together.
+    Spilled(Vec<RunFile>),
 }
 
 impl Input {
     /// A partial of the store, as it is now.
     pub(super) fn stored(partial: &Partial) -> Self {
-        let path = partial.path().to_owned();
-        Input { path, digest: Some(partial.digest()), _scratch: None }
+        Input::Stored { path: partial.path().to_owned(), digest: partial.digest() }
     }
 
-    /// A partial that was just written to an unnamed file.
-    pub(super) fn spilled(file: Box<dyn TemporaryFile>) -> Result<Self> {
-        let path = file.path().to_owned();
-        let scratch = file.close().map_err(|error| Error::io("close", error).at(&path))?;
-        Ok(Input { path, digest: None, _scratch: Some(scratch) })
-    }
-
-    /// Both runs of a day's piece, written to an unnamed file: its day and inputs mean nothing.
-    pub(super) fn written(writer: Writer<Box<dyn TemporaryFile>>) -> Result<Self> {
-        let rows = writer.ended_runs().first().map_or(0, |run| run.streams);
-        let day = Day::new(1970, 1, 1)
-            .ok_or_else(|| Error::from(ErrorKind::Fault("there is no 1970-01-01")))?;
-        Self::spilled(writer.finish(day, rows, RejectCounts::default(), Vec::new())?.sink)
-    }
-
-    fn open(&self, context: &Context) -> Result<Partial> {
-        let opened = context.files.open(&self.path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound if self.digest.is_some() => ErrorKind::Removed.into(),
-            _ => Error::io("open", error),
-        });
-        let partial = Partial::open(opened.map_err(|error| error.at(&self.path))?, &self.path)?;
-        if self.digest.is_some_and(|digest| digest != partial.digest()) {
-            return Err(Error::from(ErrorKind::Replaced).at(&self.path));
+    /// Adds its runs, open.
+    fn open(&self, context: &Context, runs: &mut Vec<Run>) -> Result<()> {
+        let files = context.files.as_ref();
+        match self {
+            Input::Stored { path, digest } => {
+                let opened = files.open(path).map_err(|error| match error.kind() {
+                    io::ErrorKind::NotFound => ErrorKind::Removed.into(),
+                    _ => Error::io("open", error),
+                });
+                let partial = Partial::open(opened.map_err(|error| error.at(path))?, path)?;
+                if *digest != partial.digest() {
+                    return Err(Error::from(ErrorKind::Replaced).at(path));
+                }
+                runs.extend(partial.into_runs().into_array());
+            }
+            Input::Spilled(spilled) => {
+                for run in spilled {
+                    runs.push(run.open(files)?);
+                }
+            }
         }
-        Ok(partial)
+        Ok(())
     }
 }
 
@@ -70,11 +69,77 @@ pub(super) fn overtaken_once<T>(work: impl Fn() -> Result<T>) -> Result<T> {
     }
 }
 
-/// Few enough partials to be read at once, open.
-pub(super) struct Opened {
-    pub(super) partials: Vec<Partial>,
-    /// Keeps unnamed files there for as long as they are read.
-    _inputs: Vec<Input>,
+/// Few enough runs of each kind to be read at once, open.
+pub(super) struct Opened(Vec<Run>);
+
+impl Opened {
+    fn open(context: &Context, inputs: &[Input]) -> Result<Self> {
+        let mut runs = Vec::new();
+        inputs.iter().try_for_each(|input| input.open(context, &mut runs))?;
+        Ok(Opened(runs))
+    }
+
+    /// Those of a kind.
+    pub(super) fn of(&self, kind: Kind) -> Vec<&Run> {
+        self.0.iter().filter(|run| run.kind() == kind).collect()
+    }
+}
+
+/// Where runs are written.
+pub(super) trait WriteRun {
+    /// Writes a run; a partial takes them in the order of [`Kind::ALL`].
+    fn write_run<S>(
+        &mut self,
+        kind: Kind,
+        shape: Shape<'_>,
+        state: impl Fn() -> S + Sync,
+        make: impl Fn(&mut S, usize) -> Result<Batch> + Sync,
+    ) -> Result<RunFacts>;
+}
+
+impl WriteRun for OpenPartial {
+    fn write_run<S>(
+        &mut self,
+        _: Kind,
+        shape: Shape<'_>,
+        state: impl Fn() -> S + Sync,
+        make: impl Fn(&mut S, usize) -> Result<Batch> + Sync,
+    ) -> Result<RunFacts> {
+        Writer::write_run(self, shape, state, make)
+    }
+}
+
+/// Runs in files of their own, to be merged later.
+pub(super) struct Spill<'a> {
+    scratch: Scratch<'a>,
+    runs: Vec<RunFile>,
+}
+
+impl<'a> Spill<'a> {
+    /// Files that `scratch` makes.
+    pub(super) fn new(scratch: Scratch<'a>) -> Self {
+        Spill { scratch, runs: Vec::new() }
+    }
+
+    /// What was written.
+    pub(super) fn finish(self) -> Input {
+        Input::Spilled(self.runs)
+    }
+}
+
+impl WriteRun for Spill<'_> {
+    fn write_run<S>(
+        &mut self,
+        kind: Kind,
+        shape: Shape<'_>,
+        state: impl Fn() -> S + Sync,
+        make: impl Fn(&mut S, usize) -> Result<Batch> + Sync,
+    ) -> Result<RunFacts> {
+        let run = RunFile::write(kind, (self.scratch)()?, shape, state, make)?;
+        let facts = run.facts();
+        self.runs.push(run);
+        Ok(facts)
+    }
 }
 
 /// Opens the inputs, after merging groups of them until at most `plan.fan_in` are left: a window of ten years or
@@ -97,88 +162,83 @@ pub(super) fn open_merged(
                 merged.extend(group);
                 continue;
             }
-            let partials =
-                group.iter().map(|input| input.open(context)).collect::<Result<Vec<_>>>()?;
-            merged.push(Input::spilled(join_to_scratch(context, pool, plan, &partials, scratch)?)?);
+            let opened = Opened::open(context, &group)?;
+            let mut spill = Spill::new(scratch);
+            join(context, pool, plan, &opened, &mut spill)?;
+            merged.push(spill.finish());
         }
         inputs = merged;
     }
-    let partials = inputs.iter().map(|input| input.open(context)).collect::<Result<_>>()?;
-    Ok(Opened { partials, _inputs: inputs })
+    Opened::open(context, &inputs)
 }
 
 /// A writer of a partial to a file that has no name of its own yet.
-pub(super) fn temporary_writer(
-    file: Box<dyn TemporaryFile>,
-) -> Result<Writer<Box<dyn TemporaryFile>>> {
+pub(super) fn temporary_writer(file: Box<dyn TemporaryFile>) -> Result<OpenPartial> {
     let path = file.path().to_owned();
     Ok(Writer::new(file)?.named(&path))
 }
 
-fn join_to_scratch(
+/// Writes a run of each kind that there is, all that is open together.
+pub(super) fn join(
     context: &Context,
     pool: &rayon::ThreadPool,
     plan: MergePlan,
-    partials: &[Partial],
-    scratch: Scratch<'_>,
-) -> Result<Box<dyn TemporaryFile>> {
-    let mut writer = temporary_writer(scratch()?)?;
-    join(context, pool, plan, partials, &mut writer)?;
-    let rows = writer.ended_runs().first().map_or(0, |run| run.streams);
-    let day = partials.first().map(|partial| partial.metadata().day);
-    let day = day
-        .or(Day::new(1970, 1, 1))
-        .ok_or_else(|| Error::from(ErrorKind::Fault("there is no 1970-01-01")))?;
-    Ok(writer.finish(day, rows, RejectCounts::default(), Vec::new())?.sink)
-}
-
-/// Writes both runs of all partials together to `writer`.
-pub(super) fn join<W: Write + Send>(
-    context: &Context,
-    pool: &rayon::ThreadPool,
-    plan: MergePlan,
-    partials: &[Partial],
-    writer: &mut Writer<W>,
+    opened: &Opened,
+    target: &mut impl WriteRun,
 ) -> Result<()> {
-    Kind::ALL.into_iter().try_for_each(|kind| join_run(context, pool, plan, partials, kind, writer))
+    for kind in Kind::ALL {
+        let runs = opened.of(kind);
+        if !runs.is_empty() {
+            join_run(context, pool, plan, kind, &runs, target)?;
+        }
+    }
+    Ok(())
 }
 
-/// Writes one run of all partials together to `writer`.
-pub(super) fn join_run<W: Write + Send>(
+/// Writes one run that is all of these together.
+pub(super) fn join_run(
     context: &Context,
     pool: &rayon::ThreadPool,
     plan: MergePlan,
-    partials: &[Partial],
     kind: Kind,
-    writer: &mut Writer<W>,
+    runs: &[&Run],
+    target: &mut impl WriteRun,
 ) -> Result<()> {
-    let pieces = partial::split(partials, kind, plan.piece_entries)?;
+    let pieces = split(runs, plan.piece_entries)?;
     let shape = Shape { pool, pieces: pieces.len() };
-    partial::write_run(
-        writer,
-        shape,
-        || (),
-        |(), at| {
-            let mut whole = Batch::default();
-            if let Some(piece) = pieces.get(at) {
-                let mut merge = merge_piece(partials, kind, piece);
-                let mut batch = Batch::default();
-                while merge.next(&mut batch)? {
-                    context.check_stop()?;
-                    context.observer.advance(Phase::Merge, batch.len() as u64);
-                    whole.extend_from(&batch, 0..batch.len());
-                }
-            }
-            Ok(whole)
-        },
-    )
+    let make = |(): &mut (), at: usize| match pieces.get(at) {
+        Some(piece) => merge_whole(context, Phase::Merge, kind, runs, piece),
+        None => Ok(Batch::default()),
+    };
+    target.write_run(kind, shape, || (), make)?;
+    Ok(())
 }
 
-/// The merge of what all partials have in a piece of the key space.
+/// All that the runs have in a piece of the key space. Entries read advance `phase`.
+pub(super) fn merge_whole(
+    context: &Context,
+    phase: Phase,
+    kind: Kind,
+    runs: &[&Run],
+    piece: &Piece,
+) -> Result<Batch> {
+    let (mut batch, mut whole) = (Batch::default(), Batch::default());
+    let mut merge = merge_piece(runs, kind, piece);
+    let mut told = 0;
+    while merge.next(&mut batch)? {
+        context.check_stop()?;
+        whole.extend_from(&batch, 0..batch.len());
+        context.observer.advance(phase, merge.entries_read() - told);
+        told = merge.entries_read();
+    }
+    Ok(whole)
+}
+
+/// The merge of what all runs have in a piece of the key space.
 pub(super) fn merge_piece<'a>(
-    partials: &'a [Partial],
+    runs: &[&'a Run],
     kind: Kind,
     piece: &Piece,
-) -> Merge<partial::BlockReader<'a>> {
-    Merge::new(kind, partials.iter().map(|partial| partial.blocks(kind, piece.clone())).collect())
+) -> Merge<BlockReader<'a>> {
+    Merge::new(kind, runs.iter().map(|run| run.blocks(piece.clone())).collect())
 }

@@ -9,7 +9,8 @@ use super::join::merge_piece;
 use crate::error::{Error, ErrorKind, Result};
 use crate::merge::{Merge, Stream};
 use crate::model::{Batch, Day, Kind, Position, Ranked};
-use crate::partial::{self, Partial, Piece};
+use crate::partial::Partial;
+use crate::runfile::{Piece, Run, split_range};
 use crate::store::Store;
 use crate::topk::TopK;
 
@@ -123,17 +124,18 @@ fn best(context: &Context, options: &QueryOptions, partials: &[Partial]) -> Resu
     let plan = context.budget.join();
     let end = Position { key: key.saturating_add(1), song: 0 };
     let range = Position { key, song: 0 }..end;
-    let pieces = partial::split_range(partials, kind, range, plan.piece_entries)?;
+    let runs: Vec<&Run> = partials.iter().map(|partial| partial.run(kind)).collect();
+    let pieces = split_range(&runs, range, plan.piece_entries)?;
     let mut top = TopK::new(usize::try_from(top).unwrap_or(usize::MAX));
     for piece in &pieces {
-        if partials.len() <= plan.fan_in {
-            choose(context, merge_piece(partials, kind, piece), key, &mut top)?;
+        if runs.len() <= plan.fan_in {
+            choose(context, merge_piece(&runs, kind, piece), key, &mut top)?;
             continue;
         }
-        // More partials than the budget can read at once: what they have of a piece, a group of partials after the
+        // More runs than the budget can read at once: what they have of a piece, a group of runs after the
         // other, then these parts together. A piece has few enough entries for that.
         let gathered = |group| gather(context, group, kind, piece);
-        let parts = partials.chunks(plan.fan_in).map(gathered).collect::<Result<_>>()?;
+        let parts = runs.chunks(plan.fan_in).map(gathered).collect::<Result<_>>()?;
         choose(context, Merge::new(kind, parts), key, &mut top)?;
     }
     let mut songs = Vec::new();
@@ -161,9 +163,9 @@ fn choose<S: Stream>(
     }
 }
 
-/// All that some partials have of a piece.
-fn gather(context: &Context, partials: &[Partial], kind: Kind, piece: &Piece) -> Result<Part> {
-    let mut merge = merge_piece(partials, kind, piece);
+/// All that some runs have of a piece.
+fn gather(context: &Context, runs: &[&Run], kind: Kind, piece: &Piece) -> Result<Part> {
+    let mut merge = merge_piece(runs, kind, piece);
     let (mut batch, mut all) = (Batch::default(), Batch::default());
     while merge.next(&mut batch)? {
         context.check_stop()?;

@@ -11,8 +11,9 @@ use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{self, InputPath, Source};
 use crate::model::{Day, InputFacts, PerKind, RejectCounts};
-use crate::partial::{Finished, Metadata, RunFacts};
+use crate::partial::{Finished, Metadata};
 use crate::row::ShownRejects;
+use crate::runfile::RunFacts;
 use crate::store::{self, Store, StoreLock};
 
 /// What became of a day.

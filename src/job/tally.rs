@@ -1,24 +1,23 @@
 //! Logs to sorted runs: stages 1 to 3, and 4 for what does not fit the memory.
 //!
 //! All threads read, parse and scatter rows until the logs end or the arena is full. A full arena becomes a
-//! spilled partial, and reading goes on; what the arena holds at the end becomes the last run.
+//! spilled run of each kind, and reading goes on; what the arena holds at the end becomes the last run.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::join::{Input, temporary_writer};
+use super::join::{Input, OpenPartial, Scratch, Spill, WriteRun, temporary_writer};
 use super::{Context, Phase};
 use crate::budget::CountPlan;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::TemporaryFile;
 use crate::input::{Source, Window};
-use crate::model::{Country, Position, RejectCounts, RowBatch};
-use crate::partial::{self, Finished, Shape, Writer};
+use crate::model::{Country, Kind, Position, RowBatch};
 use crate::row::{self, CountrySet, RejectLog, RejectReport};
 use crate::run::{
     Arena, ByTag, ChunkPool, Discard, DrainNeeds, Packing, Partition, Row, Scatter, Sorter,
     Splitters, Supply, Tags,
 };
+use crate::runfile::Shape;
 
 /// Pieces of the logs that the splitters are chosen from: 4 MiB, about 170,000 rows.
 const SAMPLE_PIECES: usize = 64;
@@ -41,8 +40,8 @@ pub(super) struct Tally {
 /// Where the counted runs are.
 pub(super) enum Counted {
     /// All rows fitted the memory: in the file for the partial, which lacks its footer alone.
-    Whole(Box<Writer<Box<dyn TemporaryFile>>>),
-    /// In several spilled partials, to be merged.
+    Whole(Box<OpenPartial>),
+    /// In files of their own, to be merged.
     Spilled(Vec<Input>),
 }
 
@@ -79,10 +78,10 @@ pub(super) struct Logs<'a> {
     pub(super) source: &'a Source,
     pub(super) countries: &'a CountrySet,
     pub(super) plan: CountPlan,
-    /// Makes the file for the partial.
-    pub(super) partial: &'a (dyn Fn() -> Result<Box<dyn TemporaryFile>> + Sync),
+    /// Makes the file for the partial; `None` if the logs come on top of one, as a piece like spilled ones.
+    pub(super) partial: Option<Scratch<'a>>,
     /// Makes a file for a spilled run.
-    pub(super) scratch: &'a (dyn Fn() -> Result<Box<dyn TemporaryFile>> + Sync),
+    pub(super) scratch: Scratch<'a>,
 }
 
 impl Logs<'_> {
@@ -107,12 +106,12 @@ impl Logs<'_> {
         check(&rejects)?;
         let rows = rejects.rows_by_input.iter().sum::<u64>() - rejects.counts.total();
         let runs = self.context.phase(Phase::Count, Some(rows), || {
-            let file = if spills.is_empty() { (self.partial)()? } else { (self.scratch)()? };
-            let runs = self.drain(scatters, &table, &chunks, temporary_writer(file)?)?;
-            if spills.is_empty() {
-                return Ok(Counted::Whole(Box::new(runs.writer)));
+            if let Some(partial) = self.partial.filter(|_| spills.is_empty()) {
+                let mut writer = temporary_writer(partial()?)?;
+                self.drain(scatters, &table, &chunks, &mut writer)?;
+                return Ok(Counted::Whole(Box::new(writer)));
             }
-            spills.push(runs.finish_spill()?);
+            spills.push(self.spill(scatters, &table, &chunks)?.0);
             Ok(Counted::Spilled(spills))
         })?;
         Ok(Tally { rejects, runs })
@@ -131,15 +130,26 @@ impl Logs<'_> {
             if ended {
                 return Ok((spills, scatters));
             }
-            let writer = temporary_writer((self.scratch)()?)?;
-            let runs = self.drain(scatters, table, chunks, writer)?;
-            if runs.rows == 0 {
+            let (spill, rows) = self.spill(scatters, table, chunks)?;
+            if rows == 0 {
                 // No budget that `Budget::new` allows is so small that nothing fits.
                 return Err(Error::from(ErrorKind::Usage("--memory is too small".to_owned())));
             }
-            tracing::info!(rows = runs.rows, "spilled a run");
-            spills.push(runs.finish_spill()?);
+            tracing::info!(rows, "spilled a run");
+            spills.push(spill);
         }
+    }
+
+    /// Counts what was scattered into files of its own; also tells how many rows that were.
+    fn spill<'a>(
+        &self,
+        scatters: Vec<Scatter<'a>>,
+        table: &Table,
+        chunks: &ChunkPool<'a>,
+    ) -> Result<(Input, u64)> {
+        let mut spill = Spill::new(self.scratch);
+        let rows = self.drain(scatters, table, chunks, &mut spill)?;
+        Ok((spill.finish(), rows))
     }
 
     /// Chooses splitters and packing from rows all over the logs, or from the first rows where the logs can only be
@@ -263,14 +273,14 @@ impl Logs<'_> {
         Ok((scatters, all_ended))
     }
 
-    /// Sorts, counts and encodes what was scattered into both runs of `writer`.
+    /// Sorts, counts and encodes what was scattered into both runs of `target`; returns how many rows that were.
     fn drain<'a>(
         &self,
         scatters: Vec<Scatter<'a>>,
         table: &Table,
         chunks: &ChunkPool<'a>,
-        mut writer: Writer<Box<dyn TemporaryFile>>,
-    ) -> Result<Runs> {
+        target: &mut impl WriteRun,
+    ) -> Result<u64> {
         let most = self.plan.most_rows;
         let users = Partition::new(&table.users, table.packing, scatters);
         let users = users.split_large(most, self.pool, chunks)?;
@@ -278,7 +288,7 @@ impl Logs<'_> {
         let rescattered = Mutex::new(Vec::new());
         let state = || Drainer::again(chunks, &table.countries, packing, &rescattered);
         let shape = Shape { pool: self.pool, pieces: users.len() };
-        partial::write_run(&mut writer, shape, state, |drainer, range| {
+        let written = target.write_run(Kind::User, shape, state, |drainer, range| {
             self.context.check_stop()?;
             let Some(range) = users.take(range) else { return Ok(Default::default()) };
             self.context.observer.advance(Phase::Count, range.rows() as u64);
@@ -290,8 +300,8 @@ impl Logs<'_> {
         let countries = Partition::new(&table.countries, packing, rescattered);
         let countries = countries.split_large(most, self.pool, chunks)?;
         let shape = Shape { pool: self.pool, pieces: countries.len() };
-        partial::write_run(
-            &mut writer,
+        target.write_run(
+            Kind::Country,
             shape,
             || Drainer::new(chunks),
             |drainer, range| {
@@ -303,8 +313,7 @@ impl Logs<'_> {
                 Ok(batch)
             },
         )?;
-        let rows = writer.ended_runs().first().map_or(0, |run| run.streams);
-        Ok(Runs { writer, rows })
+        Ok(written.streams)
     }
 }
 
@@ -313,24 +322,6 @@ fn merge_rejects(readers: Vec<Mutex<Reader>>) -> RejectReport {
         .into_iter()
         .map(|reader| reader.into_inner().unwrap_or_else(PoisonError::into_inner).rejects);
     RejectReport::merge(logs.collect())
-}
-
-/// A partial whose runs are written and whose footer is not.
-struct Runs {
-    writer: Writer<Box<dyn TemporaryFile>>,
-    /// Accepted rows in it.
-    rows: u64,
-}
-
-impl Runs {
-    /// Makes it a spilled partial: its day and inputs mean nothing.
-    fn finish_spill(self) -> Result<Input> {
-        let day = crate::Day::new(1970, 1, 1)
-            .ok_or_else(|| Error::from(ErrorKind::Fault("there is no 1970-01-01")))?;
-        let Finished { sink, .. } =
-            self.writer.finish(day, self.rows, RejectCounts::default(), Vec::new())?;
-        Input::spilled(sink)
-    }
 }
 
 /// What one thread keeps while ranges are drained. What it scattered again, if it did, goes to the shelf at the end.

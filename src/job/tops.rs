@@ -13,7 +13,7 @@ use crate::merge::{Overflow, Stream, Sums, Word, Words};
 use crate::model::{Batch, Kind, Ranked, Ranking};
 use crate::ordered;
 use crate::output::{Format, Lines, Pieces};
-use crate::partial::{self, Partial, Piece};
+use crate::runfile::{Piece, Run, split};
 use crate::topk::{TopK, best_of_sums};
 
 /// Bytes an entry of a piece that a buffer may have to be kept.
@@ -26,7 +26,7 @@ const MOST_TIMES: u64 = 2;
 pub(super) struct Tops<'a> {
     pub(super) context: &'a Context,
     pub(super) pool: &'a rayon::ThreadPool,
-    pub(super) partials: &'a [Partial],
+    pub(super) runs: &'a [&'a Run],
     pub(super) kind: Kind,
     pub(super) top: u32,
     pub(super) format: &'a dyn Format,
@@ -79,7 +79,7 @@ impl Tops<'_> {
     /// Writes the file to `out`; returns the number of its keys.
     pub(super) fn write(&self, out: &mut (dyn Write + Send)) -> Result<u64> {
         let mut out = self.format.begin(self.kind, out)?;
-        let pieces = partial::split(self.partials, self.kind, self.piece_entries)?;
+        let pieces = split(self.runs, self.piece_entries)?;
         let mut join = Join { tops: self, open: None, keys: 0, line: Lines::default() };
         ordered::run(
             self.pool,
@@ -162,9 +162,9 @@ impl<W: Word> Packed<W> {
         // If it does not fit at first, it is known how wide it is.
         for _ in 0..2 {
             self.words.begin(piece.start.key);
-            for partial in tops.partials {
+            for run in tops.runs {
                 tops.context.check_stop()?;
-                let mut reader = partial.blocks(tops.kind, piece.clone());
+                let mut reader = run.blocks(piece.clone());
                 while let Some(runs) = reader.next_runs()? {
                     self.words.push(runs);
                     if self.words.len() as u64 > MOST_TIMES * tops.piece_entries {
@@ -221,9 +221,9 @@ impl<'t, 'a> Chooser<'t, 'a> {
 
     /// For keys with many songs, of which nearly none is among the best.
     fn choose_from_long(&mut self, piece: &Piece) -> Result<Part> {
-        let Tops { context, partials, kind, .. } = *self.tops;
+        let Tops { context, runs, kind, .. } = *self.tops;
         let mut part = Part { lines: self.tops.take_buffer(), ..Part::default() };
-        let mut merge = merge_piece(partials, kind, piece);
+        let mut merge = merge_piece(runs, kind, piece);
         let known = self.tops.floor.of(piece.start.key);
         if let Some(count) = known {
             merge.set_floor(piece.start.key, count);

@@ -6,7 +6,8 @@
 use crate::codec::block;
 use crate::codec::checksum::Checksum;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Kind, PerKind, Position};
+use crate::model::{Kind, PerKind};
+use crate::runfile::{Fields, MAX_ROOT_BYTES};
 
 /// The newest version, and the one that is written.
 pub const VERSION: u16 = 1;
@@ -23,14 +24,6 @@ pub(super) const HEADER_ZERO: usize = HEADER_BLOCK_ENTRIES + 2;
 pub(super) const HEADER_CHECKSUM: usize = HEADER_ZERO + 4;
 pub(super) const HEADER_BYTES: usize = HEADER_CHECKSUM + 8;
 
-/// One block in an index page: first key, first song, offset, length (u32), entries (u32), checksum.
-pub(super) const HANDLE_BYTES: usize = 8 + 8 + 8 + 4 + 4 + 8;
-/// Blocks in an index page; all pages of a run but its last have as many.
-pub(super) const PAGE_HANDLES: usize = 512;
-/// One page in a root: first key, first song, offset, blocks (u32), zero (u32), entries, checksum.
-pub(super) const ROOT_ENTRY_BYTES: usize = 8 + 8 + 8 + 4 + 4 + 8 + 8;
-/// Bound on a root: 2.8 million pages, 5.8 * 10^12 entries.
-pub(super) const MAX_ROOT_BYTES: u64 = 128 << 20;
 /// Bound on the metadata: a hundred thousand inputs with long names.
 pub(super) const MAX_METADATA_BYTES: u64 = 32 << 20;
 
@@ -163,46 +156,13 @@ impl Trailer {
     }
 }
 
-/// Takes fixed-width little-endian numbers off a byte string whose length was checked; what is
-/// not there reads as zero.
-pub(super) struct Fields<'a>(pub(super) &'a [u8]);
-
-impl Fields<'_> {
-    pub(super) fn array<const N: usize>(&mut self) -> [u8; N] {
-        match self.0.split_first_chunk::<N>() {
-            Some((head, rest)) => {
-                self.0 = rest;
-                *head
-            }
-            None => [0; N],
-        }
-    }
-
-    pub(super) fn u16(&mut self) -> u16 {
-        u16::from_le_bytes(self.array())
-    }
-
-    pub(super) fn u32(&mut self) -> u32 {
-        u32::from_le_bytes(self.array())
-    }
-
-    pub(super) fn u64(&mut self) -> u64 {
-        u64::from_le_bytes(self.array())
-    }
-
-    pub(super) fn position(&mut self) -> Position {
-        Position { key: self.u64(), song: self.u64() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_fixed_parts_have_the_stated_lengths() {
-        assert_eq!((HEADER_BYTES, HANDLE_BYTES, ROOT_ENTRY_BYTES), (24, 40, 48));
-        assert_eq!((SECTION_BYTES, TRAILER_BYTES), (24, 96));
+        assert_eq!((HEADER_BYTES, SECTION_BYTES, TRAILER_BYTES), (24, 24, 96));
         assert_eq!(Trailer::default().encode().len(), TRAILER_BYTES);
     }
 

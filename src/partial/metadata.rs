@@ -10,19 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::MAX_METADATA_BYTES;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Day, InputFacts, PerKind, RejectCounts};
-
-/// Size of one run, and the sum of its counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct RunFacts {
-    /// Distinct keys.
-    pub keys: u64,
-    /// Entries: distinct (key, song) pairs.
-    pub pairs: u64,
-    /// Sum of all counts: the accepted rows.
-    pub streams: u64,
-    /// Blocks.
-    pub blocks: u64,
-}
+use crate::runfile::RunFacts;
 
 /// What a partial says of its day.
 #[derive(Debug, Clone, PartialEq, Eq)]

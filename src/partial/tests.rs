@@ -8,6 +8,7 @@ use super::*;
 use crate::error::{Error, ErrorClass, Result};
 use crate::merge::Stream;
 use crate::model::{Batch, Entry, InputFacts, Kind, Position, RejectCounts};
+use crate::runfile::Shape;
 use crate::testing::{MemoryFile, Naive, batch_of, pool};
 
 /// Writes both runs in pieces that end at every `cut`-th entry.
@@ -22,7 +23,7 @@ fn write(runs: &[Naive; 2], cut: usize, threads: usize, block_entries: usize) ->
             batch.extend_from(&whole, piece * cut..whole.len().min((piece + 1) * cut));
             Ok(batch)
         };
-        write_run(&mut writer, shape, || (), make).unwrap();
+        writer.write_run(shape, || (), make).unwrap();
     }
     let rows = runs[0].values().sum();
     let day = "2021-12-01".parse().unwrap();
@@ -34,7 +35,7 @@ fn open(bytes: &[u8]) -> Result<Partial> {
 }
 
 fn read(partial: &Partial, kind: Kind, range: std::ops::Range<Position>) -> Result<Vec<Entry>> {
-    let mut reader = partial.blocks(kind, range);
+    let mut reader = partial.run(kind).blocks(range);
     let mut batch = Batch::default();
     let mut entries = Vec::new();
     while reader.next(&mut batch)? {
@@ -133,7 +134,7 @@ fn a_run_of_several_index_pages_comes_back_and_is_found_by_position() {
     let runs = runs(users);
     let bytes = write(&runs, 100, 2, 2);
     let partial = open(&bytes).unwrap();
-    assert!(partial.page_count(Kind::User) > 2);
+    assert!(partial.run(Kind::User).page_count() > 2);
     verify_all(&bytes).unwrap();
     for song in [0, 1, 3, 2100, 4500, 8997, 9000] {
         let from = Position { key: 2, song };
@@ -183,7 +184,7 @@ fn blocks_out_of_order_are_refused_with_both_places() {
         let key = 5 - piece as u64;
         Ok((0..4096).map(|song| Entry { key, song, count: 1 }).collect::<Batch>())
     };
-    let error = write_run(&mut writer, Shape { pool: &pool, pieces: 2 }, || (), make).unwrap_err();
+    let error = writer.write_run(Shape { pool: &pool, pieces: 2 }, || (), make).unwrap_err();
     assert_eq!(
         error.to_string(),
         "damaged: blocks out of order: Position { key: 4, song: 0 } after Some(Position { key: 5, song: 4095 })"
@@ -196,7 +197,7 @@ fn sums_that_differ_are_refused_before_the_footer_is_written() {
     let pool = pool(1);
     for count in [1, 2] {
         let make = |(): &mut (), _| Ok([Entry { key: 1, song: 1, count }].into_iter().collect());
-        write_run(&mut writer, Shape { pool: &pool, pieces: 1 }, || (), make).unwrap();
+        writer.write_run(Shape { pool: &pool, pieces: 1 }, || (), make).unwrap();
     }
     let day = "2021-12-01".parse().unwrap();
     assert!(writer.finish(day, 1, RejectCounts::default(), Vec::new()).is_err());
@@ -208,7 +209,7 @@ fn metadata_comes_back() {
     let pool = pool(1);
     for _ in 0..2 {
         let make = |(): &mut (), _| Ok([Entry { key: 1, song: 1, count: 3 }].into_iter().collect());
-        write_run(&mut writer, Shape { pool: &pool, pieces: 1 }, || (), make).unwrap();
+        writer.write_run(Shape { pool: &pool, pieces: 1 }, || (), make).unwrap();
     }
     let input = InputFacts { name: vec![0xff], size: 1, modified_ns: 2, digest: 3, rows: 10 };
     let rejects = RejectCounts([1, 1, 1, 1, 1, 2]);

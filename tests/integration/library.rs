@@ -45,7 +45,7 @@ pub(crate) fn open(path: &Path) -> Result<Partial> {
 
 /// All entries of a run, by walking over its blocks.
 pub(crate) fn entries(partial: &Partial, kind: Kind) -> Result<Sums> {
-    let mut reader = partial.blocks(kind, Position::FIRST..Position::END);
+    let mut reader = partial.run(kind).blocks(Position::FIRST..Position::END);
     let (mut batch, mut sums) = (Batch::default(), Sums::new());
     while reader.next(&mut batch)? {
         for entry in batch.iter() {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::super::reduce_day::ReduceOutcome;
 use crate::model::{Day, PerKind, RejectCounts};
-use crate::partial::RunFacts;
+use crate::runfile::RunFacts;
 
 /// What to import, and how strictly.
 #[derive(Debug, Clone)]

@@ -7,20 +7,17 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::super::join::{Input, Scratch, join_run, open_merged, temporary_writer};
+use super::super::join::{Input, OpenPartial, Scratch, Spill, WriteRun, join_run, open_merged};
 use super::super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{GroupReader, Judge, TableFile};
-use crate::fs::TemporaryFile;
-use crate::model::{Batch, Day, Entry, Kind, MAX_ID, Position, RejectCounts};
-use crate::partial::{self, Shape, Writer};
+use crate::model::{Batch, Entry, Kind, MAX_ID, Position};
+use crate::runfile::Shape;
 
 /// Rows that are read between two looks at the stop flag.
 const ROWS_AT_ONCE: usize = 64 << 10;
 /// Entries of a piece of a spill.
 const SPILL_PIECE: usize = 64 << 10;
-
-type PartialWriter = Writer<Box<dyn TemporaryFile>>;
 
 /// Reads tables into a partial.
 pub(super) struct Reading<'a> {
@@ -58,8 +55,8 @@ impl<'a> Reading<'a> {
     /// Writes both runs to a writer that `create` makes; it is made again where a run proves to be unsorted.
     pub(super) fn write(
         &mut self,
-        create: &dyn Fn() -> Result<PartialWriter>,
-    ) -> Result<PartialWriter> {
+        create: &dyn Fn() -> Result<OpenPartial>,
+    ) -> Result<OpenPartial> {
         let mut sorted = Kind::ALL.map(|kind| self.may_be_sorted(kind));
         'again: loop {
             let mut writer = create()?;
@@ -129,24 +126,19 @@ impl<'a> Reading<'a> {
     }
 
     /// Writes a run whose row groups are its pieces; false when they prove to be out of order.
-    fn write_sorted(&self, kind: Kind, writer: &mut PartialWriter) -> Result<bool> {
+    fn write_sorted(&self, kind: Kind, writer: &mut OpenPartial) -> Result<bool> {
         let groups = self.groups(kind);
         let ends = Ends::new(groups.len());
         let shape = Shape { pool: self.pool, pieces: groups.len() };
-        let written = partial::write_run(
-            writer,
-            shape,
-            || (),
-            |(), at| {
-                let Some(group) = groups.get(at) else { return Ok(Batch::default()) };
-                let batch = self.whole_group(*group)?;
-                ends.check(at, &batch)?;
-                Ok(batch)
-            },
-        );
-        match written {
+        let make = |(): &mut (), at: usize| {
+            let Some(group) = groups.get(at) else { return Ok(Batch::default()) };
+            let batch = self.whole_group(*group)?;
+            ends.check(at, &batch)?;
+            Ok(batch)
+        };
+        match writer.write_run(shape, || (), make) {
             Err(_) if ends.disorder.load(Ordering::Relaxed) => Ok(false),
-            other => other.map(|()| true),
+            other => other.map(|_| true),
         }
     }
 
@@ -167,12 +159,12 @@ impl<'a> Reading<'a> {
     }
 
     /// Sorts and spills the rows a stretch at a time, then merges the spills into the run.
-    fn write_unsorted(&mut self, kind: Kind, writer: &mut PartialWriter) -> Result<()> {
+    fn write_unsorted(&mut self, kind: Kind, writer: &mut OpenPartial) -> Result<()> {
         let spills = self.spill(kind)?;
         self.spilled_runs += spills.len();
         let plan = self.context.budget.join();
         let opened = open_merged(self.context, self.pool, plan, spills, self.scratch)?;
-        join_run(self.context, self.pool, plan, &opened.partials, kind, writer)
+        join_run(self.context, self.pool, plan, kind, &opened.of(kind), writer)
     }
 
     fn spill(&self, kind: Kind) -> Result<Vec<Input>> {
@@ -204,27 +196,20 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Writes sorted entries as a partial. Its other run is one entry: both have to have the same sum.
+    /// Writes sorted entries to a file of their own.
     fn spill_sorted(&self, kind: Kind, entries: &[Entry]) -> Result<Input> {
-        let mut writer = temporary_writer((self.scratch)()?)?;
         let sum = entries.iter().try_fold(0u64, |sum, entry| sum.checked_add(entry.count));
-        let sum = sum.filter(|sum| *sum <= MAX_ID).ok_or_else(|| {
-            Error::from(ErrorKind::BadTable("its streams sum to more than 2^63-1".to_owned()))
-        })?;
-        let pieces = cut(entries);
-        let balance = [Entry { key: 0, song: 0, count: sum }];
-        let balance = [balance.as_slice()];
-        for run in Kind::ALL {
-            let pieces: &[&[Entry]] = if run == kind { &pieces } else { &balance };
-            let shape = Shape { pool: self.pool, pieces: pieces.len() };
-            let make = |(): &mut (), at: usize| {
-                sum_equal(run, pieces.get(at).copied().unwrap_or_default())
-            };
-            partial::write_run(&mut writer, shape, || (), make)?;
+        if sum.is_none_or(|sum| sum > MAX_ID) {
+            let text = "its streams sum to more than 2^63-1".to_owned();
+            return Err(ErrorKind::BadTable(text).into());
         }
-        let day = Day::new(1970, 1, 1).ok_or(ErrorKind::Fault("there is no 1970-01-01"))?;
-        let finished = writer.finish(day, sum, RejectCounts::default(), Vec::new())?;
-        Input::spilled(finished.sink)
+        let pieces = cut(entries);
+        let shape = Shape { pool: self.pool, pieces: pieces.len() };
+        let make =
+            |(): &mut (), at: usize| sum_equal(kind, pieces.get(at).copied().unwrap_or_default());
+        let mut spill = Spill::new(self.scratch);
+        spill.write_run(kind, shape, || (), make)?;
+        Ok(spill.finish())
     }
 }
 

@@ -108,7 +108,7 @@ fn count(
 
 /// The streams of each run, which must be the same: they were counted from the same rows.
 fn check_sums<W: std::io::Write>(writer: &Writer<W>) -> Result<u64> {
-    let runs = writer.ended_runs();
+    let runs = writer.written_runs();
     let mut sums = Kind::ALL.into_iter().zip(runs.iter().map(|run| run.streams));
     let Some((first, streams)) = sums.next() else {
         return Err(ErrorKind::Fault("a partial without runs").into());

@@ -14,8 +14,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::merge::{Merge, Stream};
 use crate::model::{Batch, Country, Kind, Position, Ranked};
 use crate::ordered;
-use crate::partial::{self, Partial, Piece};
+use crate::partial::Partial;
 use crate::report::{CountryFigures, Report, SongFigures, Standing};
+use crate::runfile::{Piece, Run, split};
 use crate::topk::TopK;
 
 /// Entries that a list hands to a merge at once.
@@ -26,7 +27,8 @@ pub(super) fn figures(context: &Context, windows: &Windows, top: u32) -> Result<
     let partials = &windows.partials;
     let pool = context.pool()?;
     let piece_entries = context.budget.emit(partials.len()).piece_entries;
-    let pieces = partial::split(partials, Kind::Country, piece_entries)?;
+    let runs: Vec<&Run> = partials.iter().map(|partial| partial.run(Kind::Country)).collect();
+    let pieces = split(&runs, piece_entries)?;
     let mut join = Join { windows, top, countries: Vec::new(), read: vec![0; partials.len()] };
     let songs = usize::try_from(top).unwrap_or(usize::MAX);
     ordered::run(
@@ -150,7 +152,7 @@ impl<'a> Reader<'a> {
 /// Replaces `list` by what the partial has in the piece.
 fn read_list(context: &Context, partial: &Partial, piece: &Piece, list: &mut Batch) -> Result<()> {
     list.clear();
-    let mut blocks = partial.blocks(Kind::Country, piece.clone());
+    let mut blocks = partial.run(Kind::Country).blocks(piece.clone());
     let mut batch = Batch::default();
     while blocks.next(&mut batch)? {
         context.check_stop()?;

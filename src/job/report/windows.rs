@@ -7,8 +7,9 @@ use super::super::Context;
 use super::super::inspect::open_day;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Day, Kind, RejectCounts};
-use crate::partial::{Partial, RunFacts};
+use crate::partial::Partial;
 use crate::report::{DayFigures, Earlier};
+use crate::runfile::RunFacts;
 use crate::store::Store;
 
 /// Which window, and where the page goes.

@@ -59,7 +59,7 @@ fn entries(
     kind: Kind,
     range: std::ops::Range<Position>,
 ) -> Result<Vec<Entry>, ()> {
-    let (mut reader, mut batch) = (partial.blocks(kind, range), Batch::default());
+    let (mut reader, mut batch) = (partial.run(kind).blocks(range), Batch::default());
     let mut entries: Vec<Entry> = Vec::new();
     loop {
         match reader.next(&mut batch) {

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use agg::job::{EmitOptions, ReduceOptions, ReduceReport, emit_window, reduce_day};
 use agg::merge::Merge;
 use agg::model::{Batch, RejectCounts};
-use agg::partial::{Shape, Writer, split, write_run};
+use agg::partial::Writer;
+use agg::runfile::{Run, Shape, split};
 use agg::{Country, Day, Kind};
 
 use crate::harness::{DAY, Sandbox};
@@ -161,25 +162,20 @@ fn pieces_of_a_day_merged_in_any_order_are_the_whole_byte_for_byte() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
         let mut writer = Writer::new(Vec::new()).unwrap();
         for kind in Kind::ALL {
-            let pieces = split(&partials, kind, piece_entries).unwrap();
+            let runs: Vec<&Run> = partials.iter().map(|partial| partial.run(kind)).collect();
+            let pieces = split(&runs, piece_entries).unwrap();
             let shape = Shape { pool: &pool, pieces: pieces.len() };
-            write_run(
-                &mut writer,
-                shape,
-                || (),
-                |(), at| {
-                    use agg::merge::Stream;
-                    let streams =
-                        partials.iter().map(|partial| partial.blocks(kind, pieces[at].clone()));
-                    let mut merge = Merge::new(kind, streams.collect());
-                    let (mut batch, mut all) = (Batch::default(), Batch::default());
-                    while merge.next(&mut batch)? {
-                        all.extend_from(&batch, 0..batch.len());
-                    }
-                    Ok(all)
-                },
-            )
-            .unwrap();
+            let make = |(): &mut (), at: usize| {
+                use agg::merge::Stream;
+                let streams = runs.iter().map(|run| run.blocks(pieces[at].clone()));
+                let mut merge = Merge::new(kind, streams.collect());
+                let (mut batch, mut all) = (Batch::default(), Batch::default());
+                while merge.next(&mut batch)? {
+                    all.extend_from(&batch, 0..batch.len());
+                }
+                Ok(all)
+            };
+            writer.write_run(shape, || (), make).unwrap();
         }
         let day: Day = DAY.parse().unwrap();
         let merged = writer.finish(day, 12_000, RejectCounts::default(), Vec::new()).unwrap().sink;

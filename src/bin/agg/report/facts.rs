@@ -3,7 +3,7 @@
 use agg::Day;
 use agg::job::DayFacts;
 use agg::model::{InputFacts, PerKind, RejectCounts};
-use agg::partial::RunFacts;
+use agg::runfile::RunFacts;
 use serde::ser::{Serialize, Serializer};
 
 use crate::exit::Exit;

@@ -1,13 +1,13 @@
-//! Cuts the key space of several partials into pieces of about equal work.
+//! Cuts the key space of several runs into pieces of about equal work.
 //!
 //! Only the indexes are read: half a percent of the files. Where the cuts fall decides how the work is shared
 //! among threads and nothing else.
 
 use std::ops::Range;
 
-use super::reader::Partial;
+use super::reader::Run;
 use crate::error::Result;
-use crate::model::{Kind, Position};
+use crate::model::Position;
 
 /// Block positions that are looked at, at most; beyond, only every so-many-th is (24 bytes each).
 const MOST_SAMPLES: u64 = 1 << 17;
@@ -15,27 +15,22 @@ const MOST_SAMPLES: u64 = 1 << 17;
 /// A stretch of the key space.
 pub type Piece = Range<Position>;
 
-/// Pieces that together are everything, each of about `entries` entries of all partials together (more where the
-/// partials have over half a billion entries: then a piece has as many as lie between two samples).
+/// Pieces that together are everything, each of about `entries` entries of all runs together (more where the
+/// runs have over half a billion entries: then a piece has as many as lie between two samples).
 ///
 /// A piece starts at the first song of a key, unless that key alone exceeds a piece.
-pub fn split(partials: &[Partial], kind: Kind, entries: u64) -> Result<Vec<Piece>> {
-    split_range(partials, kind, Position::FIRST..Position::END, entries)
+pub fn split(runs: &[&Run], entries: u64) -> Result<Vec<Piece>> {
+    split_range(runs, Position::FIRST..Position::END, entries)
 }
 
 /// As [`split`], of a part of the key space: reads the index pages of that part alone.
-pub fn split_range(
-    partials: &[Partial],
-    kind: Kind,
-    range: Range<Position>,
-    entries: u64,
-) -> Result<Vec<Piece>> {
-    let blocks: u64 = partials.iter().map(|partial| partial.blocks_in(kind, &range)).sum();
+pub fn split_range(runs: &[&Run], range: Range<Position>, entries: u64) -> Result<Vec<Piece>> {
+    let blocks: u64 = runs.iter().map(|run| run.blocks_in(&range)).sum();
     let stride = usize::try_from(blocks.div_ceil(MOST_SAMPLES)).unwrap_or(usize::MAX).max(1);
     let mut samples: Vec<(Position, u64)> = Vec::new();
-    for partial in partials {
-        for page in partial.pages_in(kind, &range) {
-            for group in partial.page(kind, page)?.chunks(stride) {
+    for run in runs {
+        for page in run.pages_in(&range) {
+            for group in run.page(page)?.chunks(stride) {
                 let entries = group.iter().map(|handle| u64::from(handle.entries)).sum();
                 samples.extend(group.first().map(|handle| (handle.first, entries)));
             }
@@ -43,9 +38,9 @@ pub fn split_range(
     }
     samples.retain(|(first, _)| *first < range.end);
     samples.sort_unstable_by_key(|(first, _)| *first);
-    // Blocks that begin before the range: the last of each partial may have entries in it.
+    // Blocks that begin before the range: the last of each run may have entries in it.
     let before = samples.partition_point(|(first, _)| *first <= range.start);
-    let unneeded = before.saturating_sub(partials.len());
+    let unneeded = before.saturating_sub(runs.len());
     Ok(cut(samples.get(unneeded..).unwrap_or_default(), range, entries))
 }
 

@@ -1,0 +1,250 @@
+//! Reads a run by position: a lookup reads one index page, a cursor the blocks it walks over. Every byte is checked
+//! before it is believed.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::index::{BlockHandle, PageHandle, Root, decode_page};
+use crate::codec::block::{Decoder, Runs};
+use crate::codec::checksum::Checksum;
+use crate::error::{Error, Result};
+use crate::fs::ReadFile;
+use crate::merge::Stream;
+use crate::model::{Batch, Kind, Position};
+
+/// A run that is open, in whatever file. Memory: 64 bytes for every two million entries.
+#[derive(Debug, Clone)]
+pub struct Run {
+    kind: Kind,
+    file: Arc<dyn ReadFile>,
+    path: Arc<Path>,
+    root: Root,
+}
+
+impl Run {
+    /// The run with this root; `path` is for messages.
+    #[must_use]
+    pub fn new(kind: Kind, file: Arc<dyn ReadFile>, path: Arc<Path>, root: Root) -> Self {
+        Run { kind, file, path, root }
+    }
+
+    /// What its keys are.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Where its file is, for messages.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The index pages whose blocks may have entries in `range`.
+    pub(super) fn pages_in(&self, range: &Range<Position>) -> Range<usize> {
+        let end = self.root.pages.partition_point(|page| page.first < range.end);
+        self.page_of(range.start).min(end)..end
+    }
+
+    /// Blocks of those pages.
+    pub(super) fn blocks_in(&self, range: &Range<Position>) -> u64 {
+        let pages = self.root.pages.get(self.pages_in(range)).unwrap_or_default();
+        pages.iter().map(|page| u64::from(page.blocks)).sum()
+    }
+
+    /// How many index pages it has.
+    #[must_use]
+    pub fn page_count(&self) -> usize {
+        self.root.pages.len()
+    }
+
+    /// The handles of one index page, read and checked; empty beyond the last page.
+    pub fn page(&self, page: usize) -> Result<Vec<BlockHandle>> {
+        let Some(handle) = self.root.pages.get(page) else { return Ok(Vec::new()) };
+        let before = page.checked_sub(1).and_then(|before| self.root.pages.get(before));
+        let start = before.map_or(self.root.start, PageHandle::end);
+        let mut bytes = vec![0; handle.bytes()];
+        self.read_checked(&mut bytes, handle.offset, handle.checksum, "an index page")?;
+        decode_page(&bytes, handle, start).map_err(|error| error.at(&self.path))
+    }
+
+    fn read_checked(
+        &self,
+        bytes: &mut [u8],
+        offset: u64,
+        checksum: Checksum,
+        what: &str,
+    ) -> Result<()> {
+        read_exact(self.file.as_ref(), bytes, offset).map_err(|error| error.at(&self.path))?;
+        if Checksum::of(bytes) == checksum {
+            Ok(())
+        } else {
+            let text = format!("the checksum of {what} is wrong");
+            Err(Error::damaged(text).at_offset(offset).at(&self.path))
+        }
+    }
+
+    /// The page in which `position` is, or would be.
+    fn page_of(&self, position: Position) -> usize {
+        self.root.pages.partition_point(|page| page.first <= position).saturating_sub(1)
+    }
+
+    /// Reads the blocks whose entries are in `range` (and what else is in those blocks).
+    pub fn blocks(&self, range: Range<Position>) -> BlockReader<'_> {
+        BlockReader {
+            run: self,
+            page: self.page_of(range.start),
+            range,
+            handles: Vec::new().into_iter(),
+            bytes: Vec::new(),
+            decoder: Decoder::default(),
+            begun: false,
+            failed: false,
+        }
+    }
+}
+
+/// Walks over the blocks of a run that a range of positions touches, one decoded block at a time.
+///
+/// Memory: one encoded block (8 to 17 KB), one index page (20 KB), and the decoder (65 KB). After an
+/// error it stays failed: a short answer that looks whole would be the worst outcome.
+#[derive(Debug)]
+pub struct BlockReader<'a> {
+    run: &'a Run,
+    /// The next index page.
+    page: usize,
+    range: Range<Position>,
+    /// What is left of the page before it.
+    handles: std::vec::IntoIter<BlockHandle>,
+    bytes: Vec<u8>,
+    decoder: Decoder,
+    begun: bool,
+    failed: bool,
+}
+
+impl Stream for BlockReader<'_> {
+    /// Puts the entries of the next block into `batch`, those outside the range cut off; false at the end.
+    /// A batch may be empty when a block only touches the range.
+    fn next(&mut self, batch: &mut Batch) -> Result<bool> {
+        batch.clear();
+        if !self.step()? {
+            return Ok(false);
+        }
+        self.decoder.take_batch(batch);
+        cut_to(batch, &self.range);
+        Ok(true)
+    }
+}
+
+impl BlockReader<'_> {
+    /// The entries of the next block that are in the range, by keys; `None` at the end. What is said of
+    /// [`Stream::next`] holds.
+    pub fn next_runs(&mut self) -> Result<Option<Runs<'_>>> {
+        Ok(if self.step()? { Some(self.decoder.runs().within(&self.range)) } else { None })
+    }
+
+    /// Decodes the next block that touches the range; false at the end.
+    fn step(&mut self) -> Result<bool> {
+        if self.failed {
+            return Err(Error::damaged("reading went on after an error").at(&self.run.path));
+        }
+        let outcome = self.advance();
+        self.failed = outcome.is_err();
+        outcome
+    }
+
+    fn advance(&mut self) -> Result<bool> {
+        if self.range.is_empty() {
+            return Ok(false);
+        }
+        let Some(handle) = self.next_handle()? else { return Ok(false) };
+        if handle.first >= self.range.end {
+            return Ok(false);
+        }
+        self.read_block(&handle)?;
+        if self.decoder.runs().last() >= self.next_first() {
+            let what = "the next block does not follow it";
+            return Err(Error::damaged(what).at_offset(handle.offset).at(&self.run.path));
+        }
+        Ok(true)
+    }
+
+    /// Where the block behind the current one starts; [`Position::END`] behind the run's last.
+    fn next_first(&self) -> Position {
+        let in_page = self.handles.as_slice().first().map(|handle| handle.first);
+        let in_root = || self.run.root.pages.get(self.page).map(|page| page.first);
+        in_page.or_else(in_root).unwrap_or(Position::END)
+    }
+
+    fn next_handle(&mut self) -> Result<Option<BlockHandle>> {
+        if !self.begun {
+            self.begun = true;
+            let handles = self.run.page(self.page)?;
+            self.page += 1;
+            let start = self.range.start;
+            let skip = handles.partition_point(|handle| handle.first <= start).saturating_sub(1);
+            self.handles = handles.into_iter();
+            return Ok(self.handles.nth(skip));
+        }
+        if self.handles.as_slice().is_empty() {
+            self.handles = self.run.page(self.page)?.into_iter();
+            self.page += 1;
+        }
+        Ok(self.handles.next())
+    }
+
+    /// Reads, checks and decodes one block, whole.
+    pub(super) fn read_block(&mut self, handle: &BlockHandle) -> Result<Runs<'_>> {
+        let length = handle.length as usize;
+        // Bounded by `block::MAX_BYTES` when the index page was decoded.
+        if self.bytes.len() < length {
+            self.bytes.resize(length, 0);
+        }
+        let bytes = self.bytes.get_mut(..length).unwrap_or_default();
+        self.run.read_checked(bytes, handle.offset, handle.checksum, "a block")?;
+        let path = &self.run.path;
+        let place = |error: Error| error.at_offset(handle.offset).at(path);
+        let runs = self.decoder.decode_runs(bytes);
+        let runs = runs.map_err(|error| place(Error::damaged(error.0)))?;
+        if runs.len() != handle.entries as usize || runs.first() != handle.first {
+            return Err(place(Error::damaged("a block and the index disagree")));
+        }
+        let (noun, most) = (self.run.kind.noun(), self.run.kind.max_key());
+        if runs.last().key > most {
+            return Err(place(Error::damaged(format!("a {noun} number exceeds {most}"))));
+        }
+        Ok(runs)
+    }
+}
+
+/// Drops the entries of a sorted batch that are outside `range`.
+fn cut_to(batch: &mut Batch, range: &Range<Position>) {
+    let before = |batch: &Batch, position: Position| {
+        let start = batch.keys.partition_point(|key| *key < position.key);
+        let keys = batch.keys.get(start..).unwrap_or_default();
+        let same = keys.partition_point(|key| *key == position.key);
+        let songs = batch.songs.get(start..start + same).unwrap_or_default();
+        start + songs.partition_point(|song| *song < position.song)
+    };
+    let end = before(batch, range.end);
+    let start = before(batch, range.start).min(end);
+    for column in [&mut batch.keys, &mut batch.songs, &mut batch.counts] {
+        column.truncate(end);
+        column.drain(..start);
+    }
+}
+
+/// Fills `buffer` as far as the file goes.
+pub(crate) fn fill(file: &dyn ReadFile, buffer: &mut [u8], offset: u64) -> Result<usize> {
+    file.read_full_at(buffer, offset).map_err(|error| Error::io("read", error).at_offset(offset))
+}
+
+/// Fills `buffer` whole; a file that ends before is damaged.
+pub(crate) fn read_exact(file: &dyn ReadFile, buffer: &mut [u8], offset: u64) -> Result<()> {
+    let got = fill(file, buffer, offset)?;
+    if got == buffer.len() {
+        return Ok(());
+    }
+    Err(Error::damaged("the file ends too early").at_offset(offset.saturating_add(got as u64)))
+}

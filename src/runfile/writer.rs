@@ -1,0 +1,239 @@
+//! Writes a run front to back, from sorted pieces that are made on all threads.
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::cutter::{Cut, Cutter};
+use super::index::{BlockHandle, IndexBuilder, Root};
+use crate::codec::block::{self, Disorder, Encoder};
+use crate::codec::checksum::Checksum;
+use crate::error::{Error, Result};
+use crate::model::{Batch, Position};
+use crate::ordered;
+
+/// Size of one run, and the sum of its counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RunFacts {
+    /// Distinct keys.
+    pub keys: u64,
+    /// Entries: distinct (key, song) pairs.
+    pub pairs: u64,
+    /// Sum of all counts: the accepted rows.
+    pub streams: u64,
+    /// Blocks.
+    pub blocks: u64,
+}
+
+/// How a run comes: so many pieces, made on the threads of a pool.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape<'a> {
+    /// Where pieces are made and encoded.
+    pub pool: &'a rayon::ThreadPool,
+    /// How many there are. All keys and songs of a piece come before those of the next.
+    pub pieces: usize,
+}
+
+/// Makes the pieces of a run with `make`, encodes them and appends them to `sink` in order.
+///
+/// `state` makes what one thread keeps between its pieces. The bytes are the same however the run is cut
+/// into pieces. Memory: a few pieces a thread, decoded (24 bytes an entry) or encoded.
+pub fn write_run<W: Write + Send, S>(
+    sink: &mut Sink<W>,
+    block_entries: usize,
+    shape: Shape<'_>,
+    state: impl Fn() -> S + Sync,
+    make: impl Fn(&mut S, usize) -> Result<Batch> + Sync,
+) -> Result<(RunFacts, Root)> {
+    let mut run = OpenRun::new(sink);
+    let mut cutter = Cutter::new(block_entries);
+    ordered::run(
+        shape.pool,
+        shape.pieces,
+        || (state(), Encoder::default()),
+        |(state, _), piece| make(state, piece),
+        |batch| Ok(cutter.cut(batch)),
+        |(_, encoder), cut| encode(encoder, &cut, block_entries),
+        |blocks| run.push(&blocks),
+    )?;
+    run.push(&encode(&mut Encoder::default(), &cutter.finish(), block_entries)?)?;
+    run.finish()
+}
+
+fn encode(encoder: &mut Encoder, cut: &Cut, block_entries: usize) -> Result<EncodedBlocks> {
+    let mut blocks = EncodedBlocks::default();
+    blocks.bytes.reserve((cut.head.len() + cut.full.len()) * 5);
+    blocks.add(encoder, &cut.head, 0..cut.head.len())?;
+    for start in cut.full.clone().step_by(block_entries) {
+        blocks.add(encoder, &cut.body, start..start + block_entries)?;
+    }
+    Ok(blocks)
+}
+
+/// An encoded block and what the index and the footer must know of it.
+#[derive(Debug, Clone, Copy)]
+struct BlockFacts {
+    first: Position,
+    last: Position,
+    length: u32,
+    entries: u32,
+    /// Distinct keys in it, one that goes on from the block before included.
+    keys: u32,
+    streams: u64,
+    checksum: Checksum,
+}
+
+/// Blocks side by side in one buffer.
+#[derive(Debug, Default)]
+struct EncodedBlocks {
+    bytes: Vec<u8>,
+    facts: Vec<BlockFacts>,
+}
+
+impl EncodedBlocks {
+    /// Encodes the entries `range` of `batch` as one block.
+    fn add(
+        &mut self,
+        encoder: &mut block::Encoder,
+        batch: &Batch,
+        range: std::ops::Range<usize>,
+    ) -> Result<()> {
+        let start = self.bytes.len();
+        let bounds = |at: usize| {
+            let key = batch.keys.get(at).copied()?;
+            batch.songs.get(at).map(|&song| Position { key, song })
+        };
+        let ends = bounds(range.start).zip(range.end.checked_sub(1).and_then(bounds));
+        let Some((first, last)) = ends else { return Ok(()) };
+        let disorder = |error: Disorder| Error::damaged(error.to_string());
+        encoder.encode(batch, range.clone(), &mut self.bytes).map_err(disorder)?;
+        let counts = batch.counts.get(range.clone()).unwrap_or_default();
+        let streams = counts.iter().try_fold(0u64, |sum, count| sum.checked_add(*count));
+        let bytes = self.bytes.get(start..).unwrap_or_default();
+        let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        self.facts.push(BlockFacts {
+            first,
+            last,
+            length: narrow(bytes.len()),
+            entries: narrow(range.len()),
+            keys: encoder.keys(),
+            streams: streams.ok_or_else(|| Error::damaged("the streams exceed 2^64-1"))?,
+            checksum: Checksum::of(bytes),
+        });
+        Ok(())
+    }
+}
+
+/// Bytes on their way to a file. Memory: a buffer of 256 KiB.
+#[derive(Debug)]
+pub struct Sink<W: Write> {
+    sink: BufWriter<W>,
+    /// Where it is, for messages.
+    path: Option<PathBuf>,
+    /// Bytes written so far.
+    offset: u64,
+}
+
+impl<W: Write> Sink<W> {
+    /// A sink at its first byte.
+    pub fn new(sink: W) -> Self {
+        Sink { sink: BufWriter::with_capacity(256 << 10, sink), path: None, offset: 0 }
+    }
+
+    /// Says in messages that it is the file `path`.
+    #[must_use]
+    pub fn named(self, path: &Path) -> Self {
+        Sink { path: Some(path.to_owned()), ..self }
+    }
+
+    /// Bytes written so far.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Appends bytes.
+    pub fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.sink.write_all(bytes).map_err(|error| failed_write(error, self.path.as_deref()))?;
+        self.offset += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Hands on what is buffered; what the bytes went to is not yet synced.
+    pub fn finish(self) -> Result<W> {
+        let path = self.path;
+        let sink = self.sink.into_inner();
+        sink.map_err(|error| failed_write(error.into_error(), path.as_deref()))
+    }
+}
+
+fn failed_write(error: io::Error, path: Option<&Path>) -> Error {
+    let error = Error::io("write", error);
+    match path {
+        Some(path) => error.at(path),
+        None => error,
+    }
+}
+
+/// A run that is being written.
+struct OpenRun<'a, W: Write> {
+    sink: &'a mut Sink<W>,
+    index: IndexBuilder,
+    /// Its last entry so far.
+    last: Option<Position>,
+    facts: RunFacts,
+}
+
+impl<'a, W: Write> OpenRun<'a, W> {
+    fn new(sink: &'a mut Sink<W>) -> Self {
+        let index = IndexBuilder::new(sink.offset);
+        OpenRun { sink, index, last: None, facts: RunFacts::default() }
+    }
+
+    /// Appends blocks; refuses blocks that do not follow what is there.
+    fn push(&mut self, blocks: &EncodedBlocks) -> Result<()> {
+        let mut rest = blocks.bytes.as_slice();
+        for facts in &blocks.facts {
+            if self.last.is_some_and(|last| last >= facts.first) {
+                let (last, first) = (self.last, facts.first);
+                return Err(Error::damaged(format!(
+                    "blocks out of order: {first:?} after {last:?}"
+                )));
+            }
+            let (bytes, after) = rest.split_at_checked(facts.length as usize).unwrap_or_default();
+            rest = after;
+            let goes_on = self.last.is_some_and(|last| last.key == facts.first.key);
+            self.facts.keys += u64::from(facts.keys) - u64::from(goes_on);
+            self.facts.pairs += u64::from(facts.entries);
+            self.facts.blocks += 1;
+            let sum = self.facts.streams.checked_add(facts.streams);
+            self.facts.streams = sum.ok_or_else(|| Error::damaged("the streams exceed 2^64-1"))?;
+            self.last = Some(facts.last);
+            let handle = BlockHandle {
+                first: facts.first,
+                offset: self.sink.offset,
+                length: facts.length,
+                entries: facts.entries,
+                checksum: facts.checksum,
+            };
+            self.sink.put(bytes)?;
+            if self.index.add(handle) {
+                self.end_page()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end_page(&mut self) -> Result<()> {
+        match self.index.take_page(self.sink.offset)? {
+            Some(page) => self.sink.put(&page),
+            None => Ok(()),
+        }
+    }
+
+    fn finish(mut self) -> Result<(RunFacts, Root)> {
+        self.end_page()?;
+        Ok((self.facts, self.index.finish()))
+    }
+}

@@ -11,25 +11,14 @@ use super::{Context, Phase};
 use crate::budget::CountPlan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{Source, Window};
-use crate::model::{Country, Kind, Position, RowBatch};
+use crate::model::{Country, Kind, RowBatch};
 use crate::row::{self, CountrySet, RejectLog, RejectReport};
-use crate::run::{
-    Arena, ByTag, ChunkPool, Discard, DrainNeeds, Packing, Partition, Row, Scatter, Sorter,
-    Splitters, Supply, Tags,
-};
-use crate::runfile::Shape;
+use crate::run::{Counter, Filled, Filler, Means, Plan, Ranges, Sample, Worker};
+use crate::runfile::{RunFacts, Shape};
 
 /// Pieces of the logs that the splitters are chosen from: 4 MiB, about 170,000 rows.
 const SAMPLE_PIECES: usize = 64;
 const SAMPLE_PIECE_BYTES: usize = 64 << 10;
-/// Rows of the sample that should fit the packing, in percent; more ranges are tried until they do.
-const PACKED_PERCENT: usize = 99;
-/// Where fewer of the sample's rows than these, in percent, fit one word, every row takes two: hardly more memory than a
-/// mixture of one word and three, and no range needs the slower sort.
-const DOUBLE_PERCENT: usize = 75;
-/// Ranges at most: beyond, chunks that are not full waste more than packing saves.
-const MOST_RANGES: usize = 4096;
-
 /// What the reading has come to when the logs have ended.
 pub(super) struct Tally {
     /// Rows and rejects.
@@ -44,20 +33,6 @@ pub(super) enum Counted {
     /// In files of their own, to be merged.
     Spilled(Vec<Input>),
 }
-
-/// What decides where a row goes.
-struct Table {
-    users: Splitters,
-    /// Keys are tags.
-    countries: Splitters,
-    packing: Packing,
-    /// Of rows whose keys are tags.
-    country_packing: Packing,
-    tags: Tags,
-}
-
-/// Songs of up to 54 bits and the ten bits of a country number: nearly every row of the country side fits.
-const COUNTRY_SONG_BITS: u32 = 54;
 
 /// One thread's place in the logs, kept while the arena is emptied.
 #[derive(Default)]
@@ -89,29 +64,22 @@ impl Logs<'_> {
     pub(super) fn tally(&self, check: impl FnOnce(&RejectReport) -> Result<()>) -> Result<Tally> {
         let readers: Vec<Mutex<Reader>> =
             (0..self.context.budget.threads).map(|_| Mutex::default()).collect();
-        let mut arena = Arena::new(self.plan.arena)?;
-        let needs = DrainNeeds {
-            chunks: arena.chunks(),
-            threads: self.context.budget.threads,
-            ranges: 1,
-            most_rows: self.plan.most_rows,
-        };
-        let table = self.sample(&readers, needs.most_ranges().min(MOST_RANGES))?;
-        let needs = DrainNeeds { ranges: table.countries.ranges(), ..needs };
-        let chunks = ChunkPool::new(&mut arena, needs.reserve());
+        let plan = self.plan(&readers)?;
+        let mut arena = plan.arena()?;
+        let counter = Counter::new(&plan, &mut arena);
         let total = self.source.total_disk_bytes();
-        let (mut spills, scatters) =
-            self.context.phase(Phase::Read, total, || self.read_all(&readers, &table, &chunks))?;
+        let (mut spills, rows) =
+            self.context.phase(Phase::Read, total, || self.read_all(&readers, &counter))?;
         let rejects = merge_rejects(readers);
         check(&rejects)?;
-        let rows = rejects.rows_by_input.iter().sum::<u64>() - rejects.counts.total();
-        let runs = self.context.phase(Phase::Count, Some(rows), || {
+        let accepted = rejects.rows_by_input.iter().sum::<u64>() - rejects.counts.total();
+        let runs = self.context.phase(Phase::Count, Some(accepted), || {
             if let Some(partial) = self.partial.filter(|_| spills.is_empty()) {
                 let mut writer = temporary_writer(partial()?)?;
-                self.drain(scatters, &table, &chunks, &mut writer)?;
+                self.drain(&counter, rows, &mut writer)?;
                 return Ok(Counted::Whole(Box::new(writer)));
             }
-            spills.push(self.spill(scatters, &table, &chunks)?.0);
+            spills.push(self.spill(&counter, rows)?.0);
             Ok(Counted::Spilled(spills))
         })?;
         Ok(Tally { rejects, runs })
@@ -121,16 +89,15 @@ impl Logs<'_> {
     fn read_all<'a>(
         &self,
         readers: &[Mutex<Reader>],
-        table: &Table,
-        chunks: &ChunkPool<'a>,
-    ) -> Result<(Vec<Input>, Vec<Scatter<'a>>)> {
+        counter: &Counter<'a>,
+    ) -> Result<(Vec<Input>, Filled<'a>)> {
         let mut spills = Vec::new();
         loop {
-            let (scatters, ended) = self.fill(readers, table, chunks)?;
+            let (rows, ended) = self.fill(readers, counter)?;
             if ended {
-                return Ok((spills, scatters));
+                return Ok((spills, rows));
             }
-            let (spill, rows) = self.spill(scatters, table, chunks)?;
+            let (spill, rows) = self.spill(counter, rows)?;
             if rows == 0 {
                 // No budget that `Budget::new` allows is so small that nothing fits.
                 return Err(Error::from(ErrorKind::Usage("--memory is too small".to_owned())));
@@ -140,21 +107,9 @@ impl Logs<'_> {
         }
     }
 
-    /// Counts what was scattered into files of its own; also tells how many rows that were.
-    fn spill<'a>(
-        &self,
-        scatters: Vec<Scatter<'a>>,
-        table: &Table,
-        chunks: &ChunkPool<'a>,
-    ) -> Result<(Input, u64)> {
-        let mut spill = Spill::new(self.scratch);
-        let rows = self.drain(scatters, table, chunks, &mut spill)?;
-        Ok((spill.finish(), rows))
-    }
-
-    /// Chooses splitters and packing from rows all over the logs, or from the first rows where the logs can only be
-    /// read front to back.
-    fn sample(&self, readers: &[Mutex<Reader>], most_ranges: usize) -> Result<Table> {
+    /// Chooses a plan from rows all over the logs, or from the first rows where the logs can only be read front to
+    /// back.
+    fn plan(&self, readers: &[Mutex<Reader>]) -> Result<Plan> {
         let mut pieces = self.source.sample(SAMPLE_PIECES, SAMPLE_PIECE_BYTES)?;
         if pieces.is_empty()
             && let Some(reader) = readers.first()
@@ -165,15 +120,18 @@ impl Logs<'_> {
             }
         }
         let bytes: usize = pieces.iter().map(Vec::len).sum();
-        let rows = self.parse_sample(&pieces);
+        let sample = self.parse_sample(&pieces);
         // Compressed logs hold about four times their size; a wrong guess costs a few ranges.
         let expected = self.source.total_disk_bytes().map_or(u64::MAX, |total| total * 4);
-        let expected = expected.saturating_mul(rows.len() as u64) / (bytes.max(1) as u64);
-        Ok(self.table(&rows, expected, most_ranges))
+        let expected = expected.saturating_mul(sample.len() as u64) / (bytes.max(1) as u64);
+        let countries = (0..u64::from(Country::COUNT)).filter_map(Country::from_number);
+        let countries = countries.filter(|country| self.countries.contains(*country));
+        let means = Means { shares: self.plan, threads: self.context.budget.threads };
+        Ok(Plan::new(&sample, countries, means, expected))
     }
 
-    fn parse_sample(&self, pieces: &[Vec<u8>]) -> Vec<Row> {
-        let mut rows = Vec::new();
+    fn parse_sample(&self, pieces: &[Vec<u8>]) -> Sample {
+        let mut sample = Sample::default();
         let mut batch = RowBatch::new();
         let mut ignored = RejectLog::new();
         for piece in pieces {
@@ -182,138 +140,58 @@ impl Logs<'_> {
                 batch.clear();
                 let parsed = row::parse(rest, self.countries, &mut batch, &mut ignored);
                 rest = rest.get(parsed..).unwrap_or_default();
-                rows.extend(batch_rows(&batch, 0));
+                sample.add(&batch);
             }
         }
-        rows
+        sample
     }
 
-    /// `rows` have the country's number as tag here.
-    fn table(&self, rows: &[Row], expected: u64, most: usize) -> Table {
-        let tags = Tags::new(
-            (0..u64::from(Country::COUNT))
-                .filter_map(Country::from_number)
-                .filter(|country| self.countries.contains(*country)),
-        );
-        let songs = rows.iter().fold(0, |all, row| all | row.song);
-        // Never more than the country side has room for: draining relies on rows that do not grow.
-        let song_bits = (64 - songs.leading_zeros()).min(COUNTRY_SONG_BITS);
-        let single = Packing::new(song_bits, tags.bits());
-        let (mut users, mut ranges, fitting) = self.user_splitters(rows, single, expected, most);
-        let mut packings = (single, Packing::new(COUNTRY_SONG_BITS, 0));
-        if fitting * 100 < rows.len() * DOUBLE_PERCENT {
-            packings = (Packing::double(tags.bits()), Packing::double(0));
-            (users, ranges, _) = self.user_splitters(rows, packings.0, expected, most);
-        }
-        let (packing, country_packing) = packings;
-        let mut positions: Vec<Position> = rows
-            .iter()
-            .map(|row| Position { key: tags.tag(low_16(row.tag)), song: row.song })
-            .collect();
-        let countries = Splitters::from_sample(&mut positions, ranges);
-        tracing::debug!(ranges, sampled = rows.len(), ?packing, "splitters chosen");
-        Table { users, countries, packing, country_packing, tags }
-    }
-
-    /// Ranges for rows packed so, how many were wanted, and how many of these rows then fit.
-    fn user_splitters(
-        &self,
-        rows: &[Row],
-        packing: Packing,
-        expected: u64,
-        most: usize,
-    ) -> (Splitters, usize, usize) {
-        let capacity = (self.plan.arena / (8 * packing.words())) as u64;
-        let wanted = expected.min(capacity) / (self.plan.most_rows as u64 / 4);
-        let mut ranges = usize::try_from(wanted).unwrap_or(most).clamp(1, most);
-        let mut positions: Vec<Position> =
-            rows.iter().map(|row| Position { key: row.key, song: row.song }).collect();
-        // More ranges bring keys nearer to where theirs starts; they do nothing for a song.
-        let able = rows.iter().filter(|row| packing.fits(row.key, **row)).count();
-        loop {
-            let users = Splitters::from_sample(&mut positions, ranges);
-            let users = users.within_distance(packing.most_distance(), most);
-            let fits = |row: &&Row| {
-                let position = Position { key: row.key, song: row.song };
-                packing.fits(users.base(users.range_of(position)), **row)
-            };
-            let fitting = rows.iter().filter(fits).count();
-            // A few ranges of a small log are not worth more.
-            let small = ranges < 64;
-            if small || fitting * 100 >= able * PACKED_PERCENT || 2 * ranges > most {
-                return (users, ranges, fitting);
-            }
-            ranges *= 2;
-        }
-    }
-
-    /// Reads, parses and scatters on all threads until the logs end (true) or the arena is full.
+    /// Reads and parses on all threads until the logs end (true) or the arena is full.
     fn fill<'a>(
         &self,
         readers: &[Mutex<Reader>],
-        table: &Table,
-        chunks: &ChunkPool<'a>,
-    ) -> Result<(Vec<Scatter<'a>>, bool)> {
+        counter: &Counter<'a>,
+    ) -> Result<(Filled<'a>, bool)> {
         let failed = AtomicBool::new(false);
-        let outcomes = self.pool.broadcast(|thread| {
-            let Some(reader) = readers.get(thread.index()) else {
-                return Ok((Scatter::new(&table.users), true));
-            };
+        counter.fill(self.pool, |thread, filler| {
+            let Some(reader) = readers.get(thread) else { return Ok(true) };
             let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-            let outcome = reader.fill(self, table, chunks, &failed);
+            let outcome = reader.fill(self, filler, &failed);
             outcome.inspect_err(|_| failed.store(true, Ordering::Relaxed))
-        });
-        let mut scatters = Vec::new();
-        let mut all_ended = true;
-        for outcome in outcomes {
-            let (scatter, ended) = outcome?;
-            scatters.push(scatter);
-            all_ended &= ended;
-        }
-        Ok((scatters, all_ended))
+        })
     }
 
-    /// Sorts, counts and encodes what was scattered into both runs of `target`; returns how many rows that were.
+    /// Counts what is in the arena into files of its own; also tells how many rows that were.
+    fn spill<'a>(&self, counter: &Counter<'a>, rows: Filled<'a>) -> Result<(Input, u64)> {
+        let mut spill = Spill::new(self.scratch);
+        let rows = self.drain(counter, rows, &mut spill)?;
+        Ok((spill.finish(), rows))
+    }
+
+    /// Counts what is in the arena into both runs of `target`; returns how many rows that were.
     fn drain<'a>(
         &self,
-        scatters: Vec<Scatter<'a>>,
-        table: &Table,
-        chunks: &ChunkPool<'a>,
+        counter: &Counter<'a>,
+        rows: Filled<'a>,
         target: &mut impl WriteRun,
     ) -> Result<u64> {
-        let most = self.plan.most_rows;
-        let users = Partition::new(&table.users, table.packing, scatters);
-        let users = users.split_large(most, self.pool, chunks)?;
-        let packing = table.country_packing;
-        let rescattered = Mutex::new(Vec::new());
-        let state = || Drainer::again(chunks, &table.countries, packing, &rescattered);
-        let shape = Shape { pool: self.pool, pieces: users.len() };
-        let written = target.write_run(Kind::User, shape, state, |drainer, range| {
-            self.context.check_stop()?;
-            let Some(range) = users.take(range) else { return Ok(Default::default()) };
-            self.context.observer.advance(Phase::Count, range.rows() as u64);
-            let Drainer { sorter, supply, again, .. } = drainer;
-            let again = again.as_mut().ok_or(ErrorKind::Fault("rows have nowhere to go"))?;
-            sorter.count(range, supply, again)
-        })?;
-        let rescattered = rescattered.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let countries = Partition::new(&table.countries, packing, rescattered);
-        let countries = countries.split_large(most, self.pool, chunks)?;
-        let shape = Shape { pool: self.pool, pieces: countries.len() };
-        target.write_run(
-            Kind::Country,
-            shape,
-            || Drainer::new(chunks),
-            |drainer, range| {
-                self.context.check_stop()?;
-                let Some(range) = countries.take(range) else { return Ok(Default::default()) };
-                let Drainer { sorter, supply, .. } = drainer;
-                let mut batch = sorter.count(range, supply, &mut Discard)?;
-                batch.keys.iter_mut().for_each(|key| *key = table.tags.number(*key));
-                Ok(batch)
-            },
-        )?;
+        let users = counter.drain(self.pool, rows)?;
+        let written = self.write(&users, target)?;
+        self.write(&users.by_country(self.pool)?, target)?;
         Ok(written.streams)
+    }
+
+    fn write(&self, ranges: &Ranges<'_, '_>, target: &mut impl WriteRun) -> Result<RunFacts> {
+        let shape = Shape { pool: self.pool, pieces: ranges.len() };
+        let count = |worker: &mut Worker<'_, '_>, range: usize| {
+            self.context.check_stop()?;
+            // The rows are counted twice, and reported once.
+            if ranges.kind() == Kind::User {
+                self.context.observer.advance(Phase::Count, ranges.rows(range) as u64);
+            }
+            worker.count(range)
+        };
+        target.write_run(ranges.kind(), shape, || ranges.worker(), count)
     }
 }
 
@@ -322,40 +200,6 @@ fn merge_rejects(readers: Vec<Mutex<Reader>>) -> RejectReport {
         .into_iter()
         .map(|reader| reader.into_inner().unwrap_or_else(PoisonError::into_inner).rejects);
     RejectReport::merge(logs.collect())
-}
-
-/// What one thread keeps while ranges are drained. What it scattered again, if it did, goes to the shelf at the end.
-struct Drainer<'s, 'p, 'a> {
-    sorter: Sorter,
-    supply: Supply<'p, 'a>,
-    again: Option<ByTag<'s, 'a>>,
-    shelf: Option<&'s Mutex<Vec<Scatter<'a>>>>,
-}
-
-impl<'s, 'p, 'a> Drainer<'s, 'p, 'a> {
-    fn new(chunks: &'p ChunkPool<'a>) -> Self {
-        let (sorter, supply) = (Sorter::default(), Supply::draining(chunks));
-        Drainer { sorter, supply, again: None, shelf: None }
-    }
-
-    fn again(
-        chunks: &'p ChunkPool<'a>,
-        splitters: &'s Splitters,
-        packing: Packing,
-        shelf: &'s Mutex<Vec<Scatter<'a>>>,
-    ) -> Self {
-        let again = ByTag { scatter: Scatter::new(splitters), splitters, packing };
-        let (sorter, supply) = (Sorter::default(), Supply::draining(chunks));
-        Drainer { sorter, supply, again: Some(again), shelf: Some(shelf) }
-    }
-}
-
-impl Drop for Drainer<'_, '_, '_> {
-    fn drop(&mut self) {
-        if let Some((again, shelf)) = self.again.take().zip(self.shelf) {
-            shelf.lock().unwrap_or_else(PoisonError::into_inner).push(again.scatter);
-        }
-    }
 }
 
 impl Reader {
@@ -374,38 +218,28 @@ impl Reader {
         Ok(true)
     }
 
-    fn fill<'a>(
+    fn fill(
         &mut self,
         logs: &Logs<'_>,
-        table: &Table,
-        chunks: &ChunkPool<'a>,
+        filler: &mut Filler<'_, '_>,
         failed: &AtomicBool,
-    ) -> Result<(Scatter<'a>, bool)> {
-        let mut supply = Supply::filling(chunks);
-        let mut scatter = Scatter::new(&table.users);
+    ) -> Result<bool> {
         loop {
-            if !self.scatter(table, &mut scatter, &mut supply) {
-                return Ok((scatter, false));
+            if !self.put(filler) {
+                return Ok(false);
             }
             let rest = self.window.rows().get(self.parsed..).unwrap_or_default();
             if !rest.is_empty() {
                 self.parsed += row::parse(rest, logs.countries, &mut self.batch, &mut self.rejects);
             } else if failed.load(Ordering::Relaxed) || !self.next_window(logs)? {
-                return Ok((scatter, true));
+                return Ok(true);
             }
         }
     }
 
-    /// Scatters the batch and clears it; false, with the rest kept, when the arena is full.
-    fn scatter<'a>(
-        &mut self,
-        table: &Table,
-        scatter: &mut Scatter<'a>,
-        supply: &mut Supply<'_, 'a>,
-    ) -> bool {
-        let rows = batch_rows(&self.batch, self.scattered);
-        let rows = rows.map(|row| Row { tag: table.tags.tag(low_16(row.tag)), ..row });
-        self.scattered += scatter.put(rows, &table.users, table.packing, supply);
+    /// Puts the batch into the arena and clears it; false, with the rest kept, when the arena is full.
+    fn put(&mut self, filler: &mut Filler<'_, '_>) -> bool {
+        self.scattered += filler.put(&self.batch, self.scattered);
         if self.scattered < self.batch.len() {
             return false;
         }
@@ -413,15 +247,4 @@ impl Reader {
         self.scattered = 0;
         true
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "a country number, below 676")]
-const fn low_16(number: u64) -> u16 {
-    number as u16
-}
-
-/// The rows of a batch from `from` on, with the country's number as tag.
-fn batch_rows(batch: &RowBatch, from: usize) -> impl Iterator<Item = Row> + '_ {
-    let columns = batch.users.iter().zip(&batch.songs).zip(&batch.countries);
-    columns.skip(from).map(|((&key, &song), &country)| Row { key, song, tag: u64::from(country) })
 }

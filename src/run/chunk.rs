@@ -24,8 +24,8 @@ pub struct Arena(MmapMut);
 
 impl Arena {
     /// Reserves about `bytes` bytes.
-    pub fn new(bytes: usize) -> Result<Self> {
-        let chunks = (bytes / CHUNK_BYTES).max(1);
+    pub(super) fn new(bytes: usize) -> Result<Self> {
+        let chunks = Self::chunks_in(bytes);
         let map = MmapMut::map_anon(chunks * CHUNK_WORDS * 8).map_err(|error| {
             Error::io("reserve memory for rows (a lower --memory reserves less)", error)
         })?;
@@ -38,16 +38,15 @@ impl Arena {
         Ok(Arena(map))
     }
 
-    /// How many chunks it has.
-    #[must_use]
-    pub fn chunks(&self) -> usize {
-        self.0.len() / (CHUNK_WORDS * 8)
+    /// Chunks of an arena of `bytes` bytes.
+    pub(super) fn chunks_in(bytes: usize) -> usize {
+        (bytes / CHUNK_BYTES).max(1)
     }
 }
 
 /// The chunks of an arena that hold no rows.
 #[derive(Debug)]
-pub struct ChunkPool<'a> {
+pub(super) struct ChunkPool<'a> {
     free: Mutex<Vec<&'a mut Chunk>>,
     /// Chunks that filling leaves alone, so that draining always finds some.
     reserve: usize,
@@ -57,15 +56,15 @@ pub struct ChunkPool<'a> {
 
 /// What draining needs free chunks for, beyond those that the rows being drained give back.
 #[derive(Debug, Clone, Copy)]
-pub struct DrainNeeds {
+pub(super) struct DrainNeeds {
     /// Chunks in the arena.
-    pub chunks: usize,
+    pub(super) chunks: usize,
     /// Threads that drain.
-    pub threads: usize,
+    pub(super) threads: usize,
     /// Ranges of the partition that rows are scattered into anew.
-    pub ranges: usize,
+    pub(super) ranges: usize,
     /// Rows above which a range is split.
-    pub most_rows: usize,
+    pub(super) most_rows: usize,
 }
 
 impl DrainNeeds {
@@ -75,7 +74,7 @@ impl DrainNeeds {
     /// range into up to three times as many parts as it has `most_rows` (quantiles of a sample, a heavy
     /// position on its own), each with one open chunk of each form, in either partition.
     #[must_use]
-    pub const fn reserve(&self) -> usize {
+    pub(super) const fn reserve(&self) -> usize {
         let rescattered = self.threads * (2 * self.ranges + 2 * grab(self.chunks));
         let split = 6 * (self.chunks * CHUNK_WORDS).div_ceil(self.most_rows);
         rescattered + 2 * split + 2
@@ -83,7 +82,7 @@ impl DrainNeeds {
 
     /// The most ranges for which the reserve stays within a third of the arena, at least one.
     #[must_use]
-    pub fn most_ranges(&self) -> usize {
+    pub(super) fn most_ranges(&self) -> usize {
         let rest = (self.chunks / 3).saturating_sub(DrainNeeds { ranges: 0, ..*self }.reserve());
         (rest / (2 * self.threads.max(1))).max(1)
     }
@@ -102,7 +101,7 @@ const fn grab(chunks: usize) -> usize {
 
 impl<'a> ChunkPool<'a> {
     /// All chunks of the arena; [`Supply::filling`] leaves `reserve` of them.
-    pub fn new(arena: &'a mut Arena, reserve: usize) -> Self {
+    pub(super) fn new(arena: &'a mut Arena, reserve: usize) -> Self {
         // A mapping starts at a page, so its bytes are aligned words.
         let words: &mut [u64] = bytemuck::cast_slice_mut(&mut arena.0);
         let (chunks, _) = words.as_chunks_mut::<CHUNK_WORDS>();
@@ -125,14 +124,15 @@ impl<'a> ChunkPool<'a> {
     }
 
     /// Chunks that hold no rows now.
-    pub fn free(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn free(&self) -> usize {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
 
 /// One thread's hand in the pool: takes and gives back several chunks at a time.
 #[derive(Debug)]
-pub struct Supply<'p, 'a> {
+pub(super) struct Supply<'p, 'a> {
     pool: &'p ChunkPool<'a>,
     reserve: usize,
     hand: Vec<&'a mut Chunk>,
@@ -140,12 +140,12 @@ pub struct Supply<'p, 'a> {
 
 impl<'p, 'a> Supply<'p, 'a> {
     /// A supply for filling, which ends while the reserve is still there.
-    pub fn filling(pool: &'p ChunkPool<'a>) -> Self {
+    pub(super) fn filling(pool: &'p ChunkPool<'a>) -> Self {
         Supply { pool, reserve: pool.reserve, hand: Vec::new() }
     }
 
     /// A supply for draining, which may use the reserve.
-    pub fn draining(pool: &'p ChunkPool<'a>) -> Self {
+    pub(super) fn draining(pool: &'p ChunkPool<'a>) -> Self {
         Supply { pool, reserve: 0, hand: Vec::new() }
     }
 

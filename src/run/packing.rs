@@ -66,7 +66,7 @@ impl Packed for u128 {
 
 /// How the bits of a packed row are divided: key distance above, then the song, the tag lowest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Packing {
+pub(super) struct Packing {
     bits: u32,
     song_bits: u32,
     tag_bits: u32,
@@ -81,7 +81,7 @@ impl Packing {
     /// Rows in 64 bits: room for songs of `song_bits` and tags of `tag_bits` (at most 10); the key's distance has
     /// the rest, at least one bit.
     #[must_use]
-    pub fn new(song_bits: u32, tag_bits: u32) -> Self {
+    pub(super) fn new(song_bits: u32, tag_bits: u32) -> Self {
         let tag_bits = tag_bits.min(MOST_TAG_BITS);
         Packing { bits: 64, song_bits: song_bits.clamp(1, 63 - tag_bits), tag_bits }
     }
@@ -89,19 +89,19 @@ impl Packing {
     /// Rows in 128 bits: room for every song and tags of `tag_bits` (at most 10); the key's distance has the rest,
     /// at least 55 bits.
     #[must_use]
-    pub fn double(tag_bits: u32) -> Self {
+    pub(super) fn double(tag_bits: u32) -> Self {
         Packing { bits: 128, song_bits: ID_BITS, tag_bits: tag_bits.min(MOST_TAG_BITS) }
     }
 
     /// Whether rows have 128 bits.
     #[must_use]
-    pub const fn is_double(self) -> bool {
+    pub(super) const fn is_double(self) -> bool {
         self.bits == 128
     }
 
     /// Words of a packed row.
     #[must_use]
-    pub const fn words(self) -> usize {
+    pub(super) const fn words(self) -> usize {
         if self.is_double() { 2 } else { 1 }
     }
 
@@ -112,14 +112,14 @@ impl Packing {
 
     /// The largest distance of a key from its range's start that fits.
     #[must_use]
-    pub const fn most_distance(self) -> u64 {
+    pub(super) const fn most_distance(self) -> u64 {
         u64::MAX >> (self.song_bits + self.tag_bits).saturating_sub(self.bits - 64)
     }
 
     /// Whether a row in the range that starts at key `base` fits.
     #[must_use]
     #[inline]
-    pub const fn fits(self, base: u64, row: Row) -> bool {
+    pub(super) const fn fits(self, base: u64, row: Row) -> bool {
         row.key.wrapping_sub(base) <= self.most_distance() && row.song >> self.song_bits == 0
     }
 
@@ -156,7 +156,7 @@ impl Packing {
 
 /// The countries that can occur, numbered densely in their order, so that a tag takes few bits.
 #[derive(Debug, Clone)]
-pub struct Tags {
+pub(super) struct Tags {
     tag_of: Vec<u16>,
     number_of: Vec<u16>,
 }
@@ -164,7 +164,7 @@ pub struct Tags {
 impl Tags {
     /// Tags for these countries, given in ascending order.
     #[must_use]
-    pub fn new(countries: impl IntoIterator<Item = Country>) -> Self {
+    pub(super) fn new(countries: impl IntoIterator<Item = Country>) -> Self {
         let mut tag_of = vec![0; usize::from(Country::COUNT)];
         let mut number_of = Vec::new();
         for country in countries {
@@ -178,21 +178,21 @@ impl Tags {
 
     /// Bits of the largest tag.
     #[must_use]
-    pub fn bits(&self) -> u32 {
+    pub(super) fn bits(&self) -> u32 {
         usize::BITS - self.number_of.len().saturating_sub(1).leading_zeros()
     }
 
     /// The tag of a country number.
     #[inline]
     #[must_use]
-    pub fn tag(&self, number: u16) -> u64 {
+    pub(super) fn tag(&self, number: u16) -> u64 {
         self.tag_of.get(usize::from(number)).copied().map_or(0, u64::from)
     }
 
     /// The country number of a tag.
     #[inline]
     #[must_use]
-    pub fn number(&self, tag: u64) -> u64 {
+    pub(super) fn number(&self, tag: u64) -> u64 {
         let at = usize::try_from(tag).unwrap_or(usize::MAX);
         self.number_of.get(at).copied().map_or(0, u64::from)
     }

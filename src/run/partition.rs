@@ -15,7 +15,7 @@ const RESAMPLE: usize = 1 << 14;
 
 /// Rows between two splitters, unsorted.
 #[derive(Debug)]
-pub struct Range<'a> {
+pub(super) struct Range<'a> {
     /// Packed rows.
     pub(super) packed: Vec<Filled<'a>>,
     /// How they are packed.
@@ -31,7 +31,7 @@ pub struct Range<'a> {
 impl<'a> Range<'a> {
     /// How many rows.
     #[must_use]
-    pub fn rows(&self) -> usize {
+    pub(super) fn rows(&self) -> usize {
         let words = |chunks: &[Filled<'_>]| chunks.iter().map(|filled| filled.words).sum::<usize>();
         words(&self.packed) / self.packing.words() + words(&self.wide) / WIDE_WORDS
     }
@@ -91,32 +91,39 @@ impl<'a> Range<'a> {
 
 /// Rows by range, in the order of the ranges; each range is taken once, by any thread.
 #[derive(Debug)]
-pub struct Partition<'a> {
+pub(super) struct Partition<'a> {
     ranges: Vec<Mutex<Option<Range<'a>>>>,
 }
 
 impl<'a> Partition<'a> {
     /// Joins what the threads have scattered.
     #[must_use]
-    pub fn new(splitters: &Splitters, packing: Packing, scatters: Vec<Scatter<'a>>) -> Self {
+    pub(super) fn new(splitters: &Splitters, packing: Packing, scatters: Vec<Scatter<'a>>) -> Self {
         let ranges = collect(splitters, packing, scatters, |range| splitters.base(range));
         Partition { ranges: ranges.into_iter().map(|range| Mutex::new(Some(range))).collect() }
     }
 
     /// How many ranges.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.ranges.len()
     }
 
     /// Whether there is no range.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
 
+    /// Rows of a range that was not taken.
+    pub(super) fn rows(&self, range: usize) -> usize {
+        let slot = self.ranges.get(range).map(|slot| slot.lock());
+        let slot = slot.map(|slot| slot.unwrap_or_else(PoisonError::into_inner));
+        slot.and_then(|slot| slot.as_ref().map(Range::rows)).unwrap_or(0)
+    }
+
     /// Takes a range; `None` if it was taken before.
-    pub fn take(&self, range: usize) -> Option<Range<'a>> {
+    pub(super) fn take(&self, range: usize) -> Option<Range<'a>> {
         let slot = self.ranges.get(range)?;
         slot.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -124,7 +131,7 @@ impl<'a> Partition<'a> {
     /// Splits every range of more than `most_rows` rows, on the threads of `pool`, until none is left but
     /// those whose rows are all of one position. The sample misjudges a range when the log is
     /// sorted or when standard input could not be sampled; a pass over its rows mends that.
-    pub fn split_large(
+    pub(super) fn split_large(
         self,
         most_rows: usize,
         pool: &rayon::ThreadPool,
@@ -169,7 +176,7 @@ fn collect<'a>(
 }
 
 /// Takes the rows of a range; more than one kind of iterator gives them.
-pub trait TakeRows<'a> {
+pub(super) trait TakeRows<'a> {
     /// Takes these rows; the chunks that they were in are in the supply again.
     fn take_rows(
         &mut self,
@@ -180,7 +187,7 @@ pub trait TakeRows<'a> {
 
 /// Wants no rows.
 #[derive(Debug)]
-pub struct Discard;
+pub(super) struct Discard;
 
 impl<'a> TakeRows<'a> for Discard {
     fn take_rows(&mut self, _: impl Iterator<Item = Row>, _: &mut Supply<'_, 'a>) -> Result<()> {
@@ -207,13 +214,13 @@ impl<'a> TakeRows<'a> for Again<'_, 'a> {
 
 /// Scatters rows again by what their tags stand for.
 #[derive(Debug)]
-pub struct ByTag<'s, 'a> {
+pub(super) struct ByTag<'s, 'a> {
     /// Where they go.
-    pub scatter: Scatter<'a>,
+    pub(super) scatter: Scatter<'a>,
     /// With tags as keys.
-    pub splitters: &'s Splitters,
+    pub(super) splitters: &'s Splitters,
     /// For tags as keys, which it always has room for.
-    pub packing: Packing,
+    pub(super) packing: Packing,
 }
 
 impl<'a> TakeRows<'a> for ByTag<'_, 'a> {

@@ -158,7 +158,7 @@ impl<'a> Chunks<'a> {
 ///
 /// Memory: at most one chunk (2 KiB) a range that is not full, twice that where rows do not fit the packing.
 #[derive(Debug)]
-pub struct Scatter<'a> {
+pub(super) struct Scatter<'a> {
     packed: Chunks<'a>,
     wide: Chunks<'a>,
 }
@@ -166,7 +166,7 @@ pub struct Scatter<'a> {
 impl<'a> Scatter<'a> {
     /// An empty one.
     #[must_use]
-    pub fn new(splitters: &Splitters) -> Self {
+    pub(super) fn new(splitters: &Splitters) -> Self {
         let bases = || (0..splitters.ranges()).map(|range| splitters.base(range));
         Scatter { packed: Chunks::new(bases()), wide: Chunks::new(bases()) }
     }
@@ -181,7 +181,7 @@ impl<'a> Scatter<'a> {
     ///
     /// The packing is the same for all rows of a scatter.
     #[inline]
-    pub fn put(
+    pub(super) fn put(
         &mut self,
         rows: impl Iterator<Item = Row>,
         splitters: &Splitters,

@@ -13,7 +13,7 @@ use crate::model::{Batch, Entry};
 /// Sorts ranges; holds its memory between them (20 bytes a row of the largest range, 36 for packed rows of 128 bits;
 /// 52 for rows that do not fit the packing).
 #[derive(Debug, Default)]
-pub struct Sorter {
+pub(super) struct Sorter {
     single: Radix<u64>,
     double: Radix<u128>,
     /// Of each distinct pair, how many rows there are up to its last one.
@@ -28,7 +28,7 @@ const SONG_BITS: u32 = 64;
 impl Sorter {
     /// Sorts a range and counts equal neighbours. Its rows are also given to `taker` (in no particular order), after
     /// the chunks they may need were given back.
-    pub fn count<'a>(
+    pub(super) fn count<'a>(
         &mut self,
         range: Range<'a>,
         supply: &mut Supply<'_, 'a>,

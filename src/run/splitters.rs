@@ -19,7 +19,7 @@ const COMPARED: usize = 2;
 
 /// The starts of ranges 1, 2, … in ascending order; range 0 starts at the smallest position.
 #[derive(Debug, Clone)]
-pub struct Splitters {
+pub(super) struct Splitters {
     starts: Vec<Position>,
     /// The largest key and the largest song that were sampled.
     largest: Position,
@@ -94,7 +94,7 @@ impl Splitters {
     ///
     /// A position that alone fills a range (one user hearing one song all day) gets a range of its own.
     #[must_use]
-    pub fn from_sample(sample: &mut [Position], ranges: usize) -> Self {
+    pub(super) fn from_sample(sample: &mut [Position], ranges: usize) -> Self {
         sample.sort_unstable();
         let quantiles = (1..ranges.max(1)).filter_map(|at| {
             let at = at as u128 * sample.len() as u128 / ranges as u128;
@@ -131,7 +131,7 @@ impl Splitters {
     ///
     /// In a sorted log, what is sampled are a few stretches of keys, with wide gaps between them.
     #[must_use]
-    pub fn within_distance(self, most_distance: u64, most: usize) -> Self {
+    pub(super) fn within_distance(self, most_distance: u64, most: usize) -> Self {
         match self.even_cuts(most_distance, most) {
             Some(starts) => Self::new(starts, self.largest),
             None => self,
@@ -212,13 +212,13 @@ impl Splitters {
 
     /// How many ranges.
     #[must_use]
-    pub fn ranges(&self) -> usize {
+    pub(super) fn ranges(&self) -> usize {
         self.starts.len() + 1
     }
 
     /// The key at which a range starts.
     #[must_use]
-    pub fn base(&self, range: usize) -> u64 {
+    pub(super) fn base(&self, range: usize) -> u64 {
         let start = range.checked_sub(1).and_then(|at| self.starts.get(at));
         start.map_or(0, |start| start.key)
     }
@@ -235,7 +235,7 @@ impl Splitters {
     /// The range of a position: how many splitters are at or before it.
     #[inline]
     #[must_use]
-    pub fn range_of(&self, position: Position) -> usize {
+    pub(super) fn range_of(&self, position: Position) -> usize {
         let first = self.buckets.get(self.bucket(position)).copied().unwrap_or(CROWDED);
         let bound = bound(position);
         match self.bounds.get(usize::from(first)..).and_then(|bounds| bounds.first_chunk()) {

@@ -2,66 +2,60 @@
 
 use proptest::prelude::*;
 
+use super::chunk::{CHUNK_BYTES, CHUNK_WORDS};
+use super::packing::Packing;
 use super::*;
-use crate::model::{Batch, Position};
+use crate::budget::CountPlan;
+use crate::model::{Batch, Country, RowBatch};
 use crate::testing::{Naive, batch_of, pool};
 
-fn drain<'a>(
-    partition: &Partition<'a>,
-    chunks: &ChunkPool<'a>,
-    taker: &mut impl TakeRows<'a>,
-) -> Batch {
-    let mut whole = Batch::default();
-    let mut sorter = Sorter::default();
-    let mut supply = Supply::draining(chunks);
-    for range in 0..partition.len() {
-        let range = partition.take(range).unwrap();
-        let batch = sorter.count(range, &mut supply, taker).unwrap();
+/// Every `step`-th row from the `from`-th on.
+fn batch(rows: &[Row], from: usize, step: usize) -> RowBatch {
+    let mut batch = RowBatch::new();
+    for row in rows.iter().skip(from).step_by(step) {
+        batch.users.push(row.key);
+        batch.songs.push(row.song);
+        batch.countries.push(u16::try_from(row.tag).unwrap());
+    }
+    batch
+}
+
+fn plan(sampled: &[Row], ranges: usize, most_rows: usize, threads: usize) -> Plan {
+    let mut sample = Sample::default();
+    sample.add(&batch(sampled, 0, 1));
+    // The first eight countries, whose tags are their numbers.
+    let countries = (0..8).filter_map(Country::from_number);
+    let shares = CountPlan { arena: 4 << 20, most_rows };
+    Plan::with_ranges(&sample, countries, Means { shares, threads }, ranges)
+}
+
+fn count(ranges: &Ranges<'_, '_>) -> Batch {
+    let (mut whole, mut worker) = (Batch::default(), ranges.worker());
+    for range in 0..ranges.len() {
+        let batch = worker.count(range).unwrap();
         whole.extend_from(&batch, 0..batch.len());
     }
     whole
 }
 
-/// Scatters `rows` on `threads` threads, drains by user and again by country, and returns both runs.
-fn runs(
-    rows: &[Row],
-    sampled: usize,
-    ranges: usize,
-    most_rows: usize,
-    threads: usize,
-    double: bool,
-) -> [Batch; 2] {
-    let mut arena = Arena::new(4 << 20).unwrap();
-    let chunks = ChunkPool::new(&mut arena, 64);
-    let before = chunks.free();
-    let positions = |key: fn(&Row) -> u64| {
-        rows.iter().take(sampled).map(|row| Position { key: key(row), song: row.song }).collect()
-    };
-    let mut user_sample: Vec<Position> = positions(|row| row.key);
-    let songs = user_sample.iter().fold(0, |all, position| all | position.song);
-    let single = Packing::new(64 - songs.leading_zeros(), 3);
-    let packing = if double { Packing::double(3) } else { single };
-    let by_user = Splitters::from_sample(&mut user_sample, ranges);
-    let by_country = Splitters::from_sample(&mut positions(|row| row.tag), ranges);
+/// Puts `rows` on `threads` threads, and counts them by user and again by country.
+fn runs(plan: &Plan, rows: &[Row], threads: usize) -> [Batch; 2] {
+    let mut arena = plan.arena().unwrap();
+    let counter = Counter::with_reserve(plan, &mut arena, 64);
+    let before = counter.free();
     let pool = pool(threads);
-    let scatters = pool.broadcast(|thread| {
-        let mut supply = Supply::filling(&chunks);
-        let mut scatter = Scatter::new(&by_user);
-        let rows = rows.iter().copied().skip(thread.index()).step_by(threads);
-        let expected = rows.clone().count();
-        assert_eq!(scatter.put(rows, &by_user, packing, &mut supply), expected);
-        scatter
-    });
-    let country_packing = if double { Packing::double(0) } else { Packing::new(50, 0) };
-    let users =
-        Partition::new(&by_user, packing, scatters).split_large(most_rows, &pool, &chunks).unwrap();
-    let (splitters, packing) = (&by_country, country_packing);
-    let mut again = ByTag { scatter: Scatter::new(splitters), splitters, packing };
-    let user_run = drain(&users, &chunks, &mut again);
-    let countries = Partition::new(&by_country, country_packing, vec![again.scatter]);
-    let countries = countries.split_large(most_rows, &pool, &chunks).unwrap();
-    let country_run = drain(&countries, &chunks, &mut Discard);
-    assert_eq!(chunks.free(), before, "every chunk is free again");
+    let put = |thread: usize, filler: &mut Filler<'_, '_>| {
+        let batch = batch(rows, thread, threads);
+        assert_eq!(filler.put(&batch, 0), batch.len());
+        Ok(true)
+    };
+    let (filled, ended) = counter.fill(&pool, put).unwrap();
+    assert!(ended);
+    let users = counter.drain(&pool, filled).unwrap();
+    let user_run = count(&users);
+    let countries = users.by_country(&pool).unwrap();
+    let country_run = count(&countries);
+    assert_eq!(counter.free(), before, "every chunk is free again");
     [user_run, country_run]
 }
 
@@ -82,7 +76,11 @@ proptest! {
             *expected[0].entry((row.key, row.song)).or_default() += 1;
             *expected[1].entry((row.tag, row.song)).or_default() += 1;
         }
-        let found = runs(&rows, sampled, ranges, most_rows, threads, double);
+        let mut plan = plan(&rows[..sampled.min(rows.len())], ranges, most_rows, threads);
+        if double {
+            (plan.packing, plan.country_packing) = (Packing::double(3), Packing::double(0));
+        }
+        let found = runs(&plan, &rows, threads);
         let expected = expected.map(|naive| batch_of(&naive));
         for (found, expected) in found.iter().zip(&expected) {
             let at = found.iter().zip(expected.iter()).position(|(one, other)| one != other);
@@ -97,15 +95,16 @@ proptest! {
 
 #[test]
 fn filling_stops_at_the_reserve_and_the_row_can_be_put_later() {
-    let mut arena = Arena::new(10 * chunk::CHUNK_BYTES).unwrap();
-    let chunks = ChunkPool::new(&mut arena, 4);
-    let splitters = Splitters::from_sample(&mut [], 1);
-    let packing = Packing::new(20, 0);
-    let mut supply = Supply::filling(&chunks);
-    let mut scatter = Scatter::new(&splitters);
-    let rows = (0..).map(|key| Row { key, song: 1, tag: 0 });
-    let put = scatter.put(rows, &splitters, packing, &mut supply);
-    assert_eq!(put, 6 * chunk::CHUNK_WORDS);
-    let partition = Partition::new(&splitters, packing, vec![scatter]);
-    assert_eq!(partition.take(0).unwrap().rows(), put);
+    let plan = plan(&[], 1, 1 << 20, 1);
+    let mut arena = Arena::new(10 * CHUNK_BYTES).unwrap();
+    let counter = Counter::with_reserve(&plan, &mut arena, 4);
+    let rows: Vec<Row> = (0..3000).map(|key| Row { key, song: 1, tag: 0 }).collect();
+    let (pool, batch, put) = (pool(1), batch(&rows, 0, 1), 6 * CHUNK_WORDS);
+    let fill = |_: usize, filler: &mut Filler<'_, '_>| {
+        assert_eq!(filler.put(&batch, 0), put);
+        Ok(false)
+    };
+    let (filled, ended) = counter.fill(&pool, fill).unwrap();
+    assert!(!ended);
+    assert_eq!(counter.drain(&pool, filled).unwrap().rows(0), put);
 }

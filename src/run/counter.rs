@@ -1,0 +1,190 @@
+//! The arena filled and drained: rows in any order to both runs, range after range.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::chunk::{Arena, ChunkPool, Supply};
+use super::partition::{ByTag, Discard, Partition};
+use super::plan::Plan;
+use super::scatter::Scatter;
+use super::sort::Sorter;
+use crate::error::Result;
+use crate::model::{Batch, Kind, RowBatch};
+
+/// Counts as many rows at a time as the arena holds.
+#[derive(Debug)]
+pub struct Counter<'a> {
+    plan: &'a Plan,
+    chunks: ChunkPool<'a>,
+}
+
+/// The rows that are in the arena.
+#[derive(Debug)]
+pub struct Filled<'a>(Vec<Scatter<'a>>);
+
+impl<'a> Counter<'a> {
+    /// A counter whose arena is empty.
+    #[must_use]
+    pub fn new(plan: &'a Plan, arena: &'a mut Arena) -> Self {
+        Self::with_reserve(plan, arena, plan.reserve())
+    }
+
+    pub(super) fn with_reserve(plan: &'a Plan, arena: &'a mut Arena, reserve: usize) -> Self {
+        Counter { plan, chunks: ChunkPool::new(arena, reserve) }
+    }
+
+    /// Chunks of the arena that hold no rows.
+    #[cfg(test)]
+    pub(super) fn free(&self) -> usize {
+        self.chunks.free()
+    }
+
+    /// Lets each thread of `pool` put rows; `read` gets the thread's number and says whether its rows have ended.
+    /// Returns the rows, and whether those of all threads have ended.
+    pub fn fill(
+        &self,
+        pool: &rayon::ThreadPool,
+        read: impl Fn(usize, &mut Filler<'_, 'a>) -> Result<bool> + Sync,
+    ) -> Result<(Filled<'a>, bool)> {
+        let outcomes = pool.broadcast(|thread| -> Result<_> {
+            let scatter = Scatter::new(&self.plan.users);
+            let supply = Supply::filling(&self.chunks);
+            let mut filler = Filler { plan: self.plan, scatter, supply };
+            let ended = read(thread.index(), &mut filler)?;
+            Ok((filler.scatter, ended))
+        });
+        let (mut scatters, mut all_ended) = (Vec::new(), true);
+        for outcome in outcomes {
+            let (scatter, ended) = outcome?;
+            scatters.push(scatter);
+            all_ended &= ended;
+        }
+        Ok((Filled(scatters), all_ended))
+    }
+
+    /// The ranges of the user run, to be counted in order or by several threads; then come those of the country run
+    /// ([`Ranges::by_country`]), and then the arena is empty.
+    pub fn drain(&self, pool: &rayon::ThreadPool, rows: Filled<'a>) -> Result<Ranges<'_, 'a>> {
+        Ranges::new(self, pool, Kind::User, rows.0)
+    }
+}
+
+/// One thread's hand in filling the arena.
+#[derive(Debug)]
+pub struct Filler<'c, 'a> {
+    plan: &'c Plan,
+    scatter: Scatter<'a>,
+    supply: Supply<'c, 'a>,
+}
+
+impl Filler<'_, '_> {
+    /// Puts the rows of a batch from the `from`-th on; returns how many, fewer than there are when the arena is full.
+    pub fn put(&mut self, batch: &RowBatch, from: usize) -> usize {
+        let rows = self.plan.rows(batch, from);
+        self.scatter.put(rows, &self.plan.users, self.plan.packing, &mut self.supply)
+    }
+}
+
+/// A run that is not yet sorted, range after range.
+#[derive(Debug)]
+pub struct Ranges<'c, 'a> {
+    counter: &'c Counter<'a>,
+    kind: Kind,
+    partition: Partition<'a>,
+    /// What counting the user run scatters anew, by country.
+    again: Mutex<Vec<Scatter<'a>>>,
+}
+
+impl<'c, 'a> Ranges<'c, 'a> {
+    fn new(
+        counter: &'c Counter<'a>,
+        pool: &rayon::ThreadPool,
+        kind: Kind,
+        scatters: Vec<Scatter<'a>>,
+    ) -> Result<Self> {
+        let Counter { plan, chunks } = counter;
+        let (splitters, packing) = match kind {
+            Kind::User => (&plan.users, plan.packing),
+            Kind::Country => (&plan.countries, plan.country_packing),
+        };
+        let partition = Partition::new(splitters, packing, scatters);
+        let partition = partition.split_large(plan.means.shares.most_rows, pool, chunks)?;
+        Ok(Ranges { counter, kind, partition, again: Mutex::default() })
+    }
+
+    /// What the keys of the run are.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// How many ranges.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.partition.len()
+    }
+
+    /// Whether there is no range.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.partition.is_empty()
+    }
+
+    /// Rows of a range; none once it was counted.
+    #[must_use]
+    pub fn rows(&self, range: usize) -> usize {
+        self.partition.rows(range)
+    }
+
+    /// What one thread needs to count ranges.
+    #[must_use]
+    pub fn worker(&self) -> Worker<'_, 'a> {
+        let Counter { plan, chunks } = self.counter;
+        let (splitters, packing) = (&plan.countries, plan.country_packing);
+        let again = || ByTag { scatter: Scatter::new(splitters), splitters, packing };
+        Worker {
+            ranges: self,
+            sorter: Sorter::default(),
+            supply: Supply::draining(chunks),
+            again: (self.kind == Kind::User).then(again),
+        }
+    }
+
+    /// The ranges of the country run, once all of the user run were counted.
+    pub fn by_country(self, pool: &rayon::ThreadPool) -> Result<Self> {
+        let again = self.again.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ranges::new(self.counter, pool, Kind::Country, again)
+    }
+}
+
+/// What one thread keeps between ranges: see `Sorter` for its memory.
+#[derive(Debug)]
+pub struct Worker<'r, 'a> {
+    ranges: &'r Ranges<'r, 'a>,
+    sorter: Sorter,
+    supply: Supply<'r, 'a>,
+    again: Option<ByTag<'r, 'a>>,
+}
+
+impl Worker<'_, '_> {
+    /// Sorts and counts a range; empty if it was counted before.
+    pub fn count(&mut self, range: usize) -> Result<Batch> {
+        let Some(range) = self.ranges.partition.take(range) else { return Ok(Batch::default()) };
+        if let Some(again) = &mut self.again {
+            return self.sorter.count(range, &mut self.supply, again);
+        }
+        let mut batch = self.sorter.count(range, &mut self.supply, &mut Discard)?;
+        let tags = &self.ranges.counter.plan.tags;
+        batch.keys.iter_mut().for_each(|key| *key = tags.number(*key));
+        Ok(batch)
+    }
+}
+
+impl Drop for Worker<'_, '_> {
+    /// Leaves what it scattered anew to the country run.
+    fn drop(&mut self) {
+        if let Some(again) = self.again.take() {
+            let mut all = self.ranges.again.lock().unwrap_or_else(PoisonError::into_inner);
+            all.push(again.scatter);
+        }
+    }
+}

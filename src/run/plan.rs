@@ -1,0 +1,204 @@
+//! Where the rows of a day go: the ranges of both runs and the form of a row, chosen from a sample.
+
+use super::Row;
+use super::chunk::{Arena, DrainNeeds};
+use super::packing::{Packing, Tags};
+use super::splitters::Splitters;
+use crate::budget::CountPlan;
+use crate::error::Result;
+use crate::model::{Country, Position, RowBatch};
+
+/// Rows of the sample that should fit the packing, in percent; more ranges are tried until they do.
+const PACKED_PERCENT: usize = 99;
+/// Where fewer of the sample's rows than these, in percent, fit one word, every row takes two: hardly more memory than a
+/// mixture of one word and three, and no range needs the slower sort.
+const DOUBLE_PERCENT: usize = 75;
+/// Ranges at most: beyond, chunks that are not full waste more than packing saves.
+const MAX_RANGES: usize = 4096;
+/// Songs of up to 54 bits and the ten bits of a country number: nearly every row of the country side fits.
+const COUNTRY_SONG_BITS: u32 = 54;
+
+/// Rows from all over the logs.
+#[derive(Debug, Default)]
+pub struct Sample {
+    /// With the country's number as tag.
+    rows: Vec<Row>,
+}
+
+impl Sample {
+    /// Adds the rows of a batch.
+    pub fn add(&mut self, batch: &RowBatch) {
+        self.rows.extend(batch_rows(batch, 0));
+    }
+
+    /// How many rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The rows by what the country run is sorted by.
+    fn by_country(&self, tags: &Tags) -> Vec<Position> {
+        let key = |row: &Row| tags.tag(low_16(row.tag));
+        self.rows.iter().map(|row| Position { key: key(row), song: row.song }).collect()
+    }
+
+    fn by_user(&self) -> Vec<Position> {
+        self.rows.iter().map(position).collect()
+    }
+
+    /// Bits of the widest song.
+    fn song_bits(&self) -> u32 {
+        64 - self.rows.iter().fold(0, |all, row| all | row.song).leading_zeros()
+    }
+}
+
+/// The memory that a plan is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Means {
+    /// Bytes of the arena, and rows of the largest range that is sorted in one go.
+    pub shares: CountPlan,
+    /// Threads that fill and drain.
+    pub threads: usize,
+}
+
+/// Where rows go. What is counted does not depend on it, only how fast.
+#[derive(Debug)]
+pub struct Plan {
+    pub(super) means: Means,
+    pub(super) users: Splitters,
+    /// Keys are tags.
+    pub(super) countries: Splitters,
+    pub(super) packing: Packing,
+    /// Of rows whose keys are tags.
+    pub(super) country_packing: Packing,
+    pub(super) tags: Tags,
+}
+
+impl Plan {
+    /// A plan for `expected` rows like those of the sample, of these countries in ascending order.
+    #[must_use]
+    pub fn new(
+        sample: &Sample,
+        countries: impl IntoIterator<Item = Country>,
+        means: Means,
+        expected: u64,
+    ) -> Self {
+        let tags = Tags::new(countries);
+        // Never more than the country side has room for: draining relies on rows that do not grow.
+        let single = Packing::new(sample.song_bits().min(COUNTRY_SONG_BITS), tags.bits());
+        let (mut users, mut ranges, fitting) = means.user_splitters(sample, single, expected);
+        let mut packings = (single, Packing::new(COUNTRY_SONG_BITS, 0));
+        if fitting * 100 < sample.len() * DOUBLE_PERCENT {
+            packings = (Packing::double(tags.bits()), Packing::double(0));
+            (users, ranges, _) = means.user_splitters(sample, packings.0, expected);
+        }
+        let (packing, country_packing) = packings;
+        let countries = Splitters::from_sample(&mut sample.by_country(&tags), ranges);
+        tracing::debug!(ranges, sampled = sample.len(), ?packing, "splitters chosen");
+        Plan { means, users, countries, packing, country_packing, tags }
+    }
+
+    /// A plan of so many ranges, whatever fits one word: to compare plans.
+    #[must_use]
+    pub fn with_ranges(
+        sample: &Sample,
+        countries: impl IntoIterator<Item = Country>,
+        means: Means,
+        ranges: usize,
+    ) -> Self {
+        let tags = Tags::new(countries);
+        Plan {
+            means,
+            users: Splitters::from_sample(&mut sample.by_user(), ranges),
+            countries: Splitters::from_sample(&mut sample.by_country(&tags), ranges),
+            packing: Packing::new(sample.song_bits().min(COUNTRY_SONG_BITS), tags.bits()),
+            country_packing: Packing::new(COUNTRY_SONG_BITS, 0),
+            tags,
+        }
+    }
+
+    /// Reserves the arena.
+    pub fn arena(&self) -> Result<Arena> {
+        Arena::new(self.means.shares.arena)
+    }
+
+    /// Ranges of the user run.
+    #[must_use]
+    pub fn ranges(&self) -> usize {
+        self.users.ranges()
+    }
+
+    /// The range of the user run that a row of this user and song goes to.
+    #[must_use]
+    pub fn range_of(&self, user: u64, song: u64) -> usize {
+        self.users.range_of(Position { key: user, song })
+    }
+
+    /// Chunks that draining needs beyond those that it gives back.
+    pub(super) fn reserve(&self) -> usize {
+        self.means.needs(self.countries.ranges()).reserve()
+    }
+
+    /// The rows of a batch from `from` on, with the country's dense number as tag.
+    pub(super) fn rows(&self, batch: &RowBatch, from: usize) -> impl Iterator<Item = Row> {
+        let tag = |row: &Row| self.tags.tag(low_16(row.tag));
+        batch_rows(batch, from).map(move |row| Row { tag: tag(&row), ..row })
+    }
+}
+
+impl Means {
+    fn needs(&self, ranges: usize) -> DrainNeeds {
+        let CountPlan { arena, most_rows, .. } = self.shares;
+        DrainNeeds { chunks: Arena::chunks_in(arena), threads: self.threads, ranges, most_rows }
+    }
+
+    /// Ranges for rows packed so, how many were wanted, and how many of these rows then fit.
+    fn user_splitters(
+        &self,
+        sample: &Sample,
+        packing: Packing,
+        expected: u64,
+    ) -> (Splitters, usize, usize) {
+        let most = self.needs(1).most_ranges().min(MAX_RANGES);
+        let capacity = (self.shares.arena / (8 * packing.words())) as u64;
+        let wanted = expected.min(capacity) / (self.shares.most_rows as u64 / 4);
+        let mut ranges = usize::try_from(wanted).unwrap_or(most).clamp(1, most);
+        let mut positions = sample.by_user();
+        // More ranges bring keys nearer to where theirs starts; they do nothing for a song.
+        let able = sample.rows.iter().filter(|row| packing.fits(row.key, **row)).count();
+        loop {
+            let users = Splitters::from_sample(&mut positions, ranges);
+            let users = users.within_distance(packing.most_distance(), most);
+            let fits = |row: &&Row| packing.fits(users.base(users.range_of(position(row))), **row);
+            let fitting = sample.rows.iter().filter(fits).count();
+            // A few ranges of a small log are not worth more.
+            let small = ranges < 64;
+            if small || fitting * 100 >= able * PACKED_PERCENT || 2 * ranges > most {
+                return (users, ranges, fitting);
+            }
+            ranges *= 2;
+        }
+    }
+}
+
+fn position(row: &Row) -> Position {
+    Position { key: row.key, song: row.song }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a country number, below 676")]
+const fn low_16(number: u64) -> u16 {
+    number as u16
+}
+
+/// The rows of a batch from `from` on, with the country's number as tag.
+fn batch_rows(batch: &RowBatch, from: usize) -> impl Iterator<Item = Row> + '_ {
+    let columns = batch.users.iter().zip(&batch.songs).zip(&batch.countries);
+    columns.skip(from).map(|((&key, &song), &country)| Row { key, song, tag: u64::from(country) })
+}

@@ -221,6 +221,11 @@ pub enum ErrorKind {
         /// The song.
         song: u64,
     },
+    /// The rows of some days do not fit a BIGINT.
+    #[error(
+        "the window has more than 2^63-1 rows: one of the days has counts that no log can have; find it by its rows in 'agg list' and make it again from its logs with --force, or ask for fewer days"
+    )]
+    TooManyRows,
     /// Another run gave a day another partial while this one was about to read it.
     #[error("another run replaced the day while this one read it: run again")]
     Replaced,

@@ -33,7 +33,7 @@
 //! let context = Context::new(folder.path().join("store"), Budget::new(64 << 20, 2)?);
 //! let options = ReduceOptions { logs: vec![log], max_reject_ratio: 0.2, ..Default::default() };
 //! let reduced = reduce_day(&context, &options)?;
-//! assert_eq!((reduced.rows, reduced.rejects.total(), reduced.users.pairs), (5, 1, 4));
+//! assert_eq!((reduced.counts.rows, reduced.counts.rejected(), reduced.users.pairs), (5, Some(1), 4));
 //!
 //! let week = EmitOptions::new(reduced.day, folder.path().join("out"));
 //! let emitted = emit_window(&context, &EmitOptions { allow_missing: true, ..week })?;

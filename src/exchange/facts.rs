@@ -30,8 +30,8 @@ pub struct Facts {
     pub partials: Vec<PartialFacts>,
     /// All rows of the logs.
     pub rows: u64,
-    /// Rejected rows by reason.
-    pub rejects: RejectCounts,
+    /// Rejected rows by reason; `None` where those of a day are unknown.
+    pub rejects: Option<RejectCounts>,
     /// The logs of a day, in the order read; empty for a window.
     pub inputs: Vec<InputFacts>,
 }
@@ -86,8 +86,10 @@ struct Input {
 impl Facts {
     /// The pairs, always in the same order.
     pub fn pairs(&self) -> Result<Vec<(&'static str, String)>> {
-        let rejects: Vec<String> =
-            self.rejects.named().map(|(name, count)| format!("\"{name}\":{count}")).collect();
+        let rejects = self.rejects.map(|rejects| {
+            let named = rejects.named().map(|(name, count)| format!("\"{name}\":{count}"));
+            format!("{{{}}}", named.collect::<Vec<_>>().join(","))
+        });
         let inputs: Vec<Input> = self.inputs.iter().map(Input::from).collect();
         let origin = match &self.origin {
             Origin::Day(day) => (KEY_DAY, day.to_string()),
@@ -101,7 +103,7 @@ impl Facts {
             origin,
             (KEY_PARTIALS, json(&self.partials)?),
             (KEY_ROWS, self.rows.to_string()),
-            (KEY_REJECTS, format!("{{{}}}", rejects.join(","))),
+            (KEY_REJECTS, rejects.unwrap_or_else(|| "null".to_owned())),
         ];
         if matches!(self.origin, Origin::Day(_)) {
             pairs.push((KEY_INPUTS, json(&inputs)?));
@@ -138,10 +140,16 @@ impl Facts {
             origin,
             partials: parsed(KEY_PARTIALS, get(KEY_PARTIALS)?)?,
             rows: get(KEY_ROWS)?.parse().map_err(|_| wrong(KEY_ROWS))?,
-            rejects: rejects(&parsed(KEY_REJECTS, get(KEY_REJECTS)?)?)?,
+            rejects: parsed::<Option<_>>(KEY_REJECTS, get(KEY_REJECTS)?)?
+                .as_ref()
+                .map(rejects)
+                .transpose()?,
             inputs: inputs.collect::<Result<_>>()?,
         };
-        if facts.rows < facts.rejects.total() {
+        // Of a day made from logs they are known.
+        let of_tables = facts.inputs.iter().any(|input| input.name.contains(&b'/'));
+        let of_day = matches!(facts.origin, Origin::Day(_));
+        if facts.rows < facts.rejected() || (of_day && facts.rejects.is_none() && !of_tables) {
             return Err(wrong(KEY_REJECTS));
         }
         Ok(Some(facts))
@@ -150,7 +158,12 @@ impl Facts {
     /// Rows that were counted.
     #[must_use]
     pub fn accepted(&self) -> u64 {
-        self.rows.saturating_sub(self.rejects.total())
+        self.rows.saturating_sub(self.rejected())
+    }
+
+    /// Rejected rows, 0 where they are unknown.
+    fn rejected(&self) -> u64 {
+        self.rejects.map_or(0, |rejects| rejects.total())
     }
 }
 
@@ -240,7 +253,7 @@ mod tests {
                 digest: format!("{:032x}", 5),
             }],
             rows: 9,
-            rejects: RejectCounts([1, 0, 2, 0, 0, 0]),
+            rejects: Some(RejectCounts([1, 0, 2, 0, 0, 0])),
             inputs: vec![InputFacts { name, size: 8, modified_ns: -7, digest: u128::MAX, rows: 9 }],
         }
     }
@@ -275,6 +288,16 @@ mod tests {
     }
 
     #[test]
+    fn unknown_rejects_are_null_and_only_of_days_that_came_from_tables() {
+        let mut facts = Facts { rejects: None, ..facts() };
+        let of_logs = facts.pairs().unwrap();
+        assert!(of_logs.contains(&("agg.rejects", "null".to_owned())));
+        assert!(read(&of_logs).unwrap_err().to_string().contains("agg.rejects"));
+        facts.inputs[0].name = b"kind=user/part-0.parquet".to_vec();
+        assert_eq!(read(&facts.pairs().unwrap()).unwrap(), Some(facts));
+    }
+
+    #[test]
     fn those_of_a_window_come_back() {
         let (from, to) = (day("2021-12-01"), day("2021-12-03"));
         let origin = Origin::Window { from, to, days: 3, missing: vec![day("2021-12-02")] };
@@ -297,7 +320,7 @@ mod tests {
             }
         }
         let mut more = facts();
-        more.rejects.0[0] = 10;
+        more.rejects = Some(RejectCounts([10, 0, 2, 0, 0, 0]));
         assert!(read(&more.pairs().unwrap()).is_err());
     }
 }

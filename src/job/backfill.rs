@@ -150,7 +150,7 @@ impl BackfillOptions {
 /// let options = BackfillOptions { logs, from: None, to: None, reduce, emit, dry_run: false };
 /// let report = backfill(&context, &options)?;
 /// let rows = report.days.iter().map(|day| match &day.reduced {
-///     DayOutcome::Reduced(report) => report.rows,
+///     DayOutcome::Reduced(report) => report.counts.rows,
 ///     _ => 0,
 /// });
 /// assert_eq!(rows.collect::<Vec<_>>(), [1, 2]);

@@ -11,7 +11,7 @@ use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Facts, Origin, PartialFacts, TableFormat};
 use crate::fs::WriteFile;
-use crate::model::{Day, Kind, Ranking, RejectCounts};
+use crate::model::{Day, Kind, Ranking, RowCounts};
 use crate::output::{FileEntry, Format, Manifest, PartialEntry, Tabular, Text, Totals, Window};
 use crate::partial::Partial;
 use crate::store::{
@@ -93,9 +93,7 @@ pub struct EmitReport {
     /// The files.
     pub files: Vec<EmittedFile>,
     /// Rows of the days.
-    pub rows: u64,
-    /// Rejected rows of the days by reason.
-    pub rejects: RejectCounts,
+    pub counts: RowCounts,
     /// Entries read from the partials.
     pub entries: u64,
 }
@@ -131,7 +129,7 @@ pub struct EmitReport {
 /// # Errors
 /// [`ErrorKind::MissingDays`] unless missing days are allowed (and always when all are missing),
 /// [`ErrorKind::KnewMoreDays`], [`ErrorKind::CannotCreate`] where a folder of that date is no emission,
-/// [`ErrorKind::SumOverflow`], a damaged partial, [`ErrorKind::Locked`], [`ErrorKind::Replaced`] and
+/// [`ErrorKind::SumOverflow`], [`ErrorKind::TooManyRows`], a damaged partial, [`ErrorKind::Locked`], [`ErrorKind::Replaced`] and
 /// [`ErrorKind::Removed`] where other runs change days twice meanwhile, failures to write. What was published
 /// before is then untouched.
 pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
@@ -181,7 +179,7 @@ fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
         partials: window.days,
         missing: missing.clone(),
         files: files.iter().map(|(name, file)| file_entry(name, file)).collect(),
-        totals: Totals::new(window.rows, window.rejects),
+        totals: Totals::from(window.counts),
     };
     write_manifest(&built, &manifest)?;
     let folder = output.day_folder(options.day);
@@ -195,8 +193,7 @@ fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
         day: options.day,
         missing,
         files: files.into_iter().map(published).collect(),
-        rows: window.rows,
-        rejects: window.rejects,
+        counts: window.counts,
         entries: window.entries,
         folder,
     })
@@ -232,8 +229,8 @@ fn formats(
             missing: missing.to_vec(),
         },
         partials: window.partials.clone(),
-        rows: window.rows,
-        rejects: window.rejects,
+        rows: window.counts.rows,
+        rejects: window.counts.rejects,
         inputs: Vec::new(),
     };
     let mut formats: Vec<Box<dyn Format>> = Vec::new();
@@ -252,25 +249,26 @@ fn formats(
 }
 
 /// What is known of a window's partials before their runs are read.
-#[derive(Default)]
 struct StoredWindow {
     /// Oldest first; not open, since there may be more than a process may have open.
     inputs: Vec<Input>,
     days: Vec<PartialEntry>,
     /// The same partials, as tables tell them.
     partials: Vec<PartialFacts>,
-    rows: u64,
-    rejects: RejectCounts,
+    counts: RowCounts,
     /// Entries of all runs.
     entries: u64,
 }
 
 impl StoredWindow {
+    fn new() -> Self {
+        let (inputs, days, partials) = (Vec::new(), Vec::new(), Vec::new());
+        StoredWindow { inputs, days, partials, counts: RowCounts::NONE, entries: 0 }
+    }
+
     fn add(&mut self, partial: &Partial) -> Result<()> {
         let metadata = partial.metadata();
-        let exceed = || Error::damaged("the rows exceed 2^64-1").at(partial.path());
-        self.rows = self.rows.checked_add(metadata.rows).ok_or_else(exceed)?;
-        self.rejects.add(&metadata.rejects);
+        self.counts = self.counts.checked_add(&metadata.counts()).ok_or(ErrorKind::TooManyRows)?;
         self.entries += metadata.runs.values().map(|run| run.pairs).sum::<u64>();
         self.partials.push(PartialFacts {
             day: metadata.day,
@@ -286,7 +284,7 @@ impl StoredWindow {
 /// Looks at the partials of the window's days; also tells the days without one.
 fn look_at_window(context: &Context, options: &EmitOptions) -> Result<(StoredWindow, Vec<Day>)> {
     let store = Store::new(&context.store);
-    let mut window = StoredWindow::default();
+    let mut window = StoredWindow::new();
     let mut missing = Vec::new();
     for day in options.day.window(options.days) {
         match open_day(context, &store, day)? {
@@ -357,7 +355,7 @@ fn partial_entry(partial: &Partial) -> PartialEntry {
         day: metadata.day,
         digest: digest_text(partial),
         rows: metadata.rows,
-        rejected: metadata.rejects.total(),
+        rejected: metadata.counts().rejected(),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::exchange::{
     Chunk, Encoder, Facts, Origin, PartialFacts, Rows, Table, TableFormat, TableWriter,
 };
 use crate::fs::WriteFile;
-use crate::model::{Batch, Day, Kind, PerKind, RejectCounts};
+use crate::model::{Batch, Day, Kind, PerKind, RowCounts};
 use crate::ordered;
 use crate::partial::Partial;
 use crate::runfile::{Cut, Cutter, Run, split};
@@ -79,9 +79,7 @@ pub struct ExportReport {
     /// Days of the window without a partial.
     pub missing: Vec<Day>,
     /// Rows of the days' logs.
-    pub rows: u64,
-    /// Rejected rows of the days by reason.
-    pub rejects: RejectCounts,
+    pub counts: RowCounts,
 }
 
 /// Writes the tables of the selection and publishes each as a partition of the dataset.
@@ -118,7 +116,7 @@ pub struct ExportReport {
 ///
 /// # Errors
 /// [`ErrorKind::MissingDays`], before anything is written; [`ErrorKind::CannotCreate`] where a folder of a partition
-/// holds anything but tables; a damaged partial; [`ErrorKind::Locked`]; [`ErrorKind::Replaced`] and
+/// holds anything but tables; [`ErrorKind::TooManyRows`]; a damaged partial; [`ErrorKind::Locked`]; [`ErrorKind::Replaced`] and
 /// [`ErrorKind::Removed`] where other runs change days twice meanwhile; failures to write. Partitions that were
 /// published before stay.
 pub fn export(context: &Context, options: &ExportOptions) -> Result<ExportReport> {
@@ -131,6 +129,7 @@ fn export_once(context: &Context, options: &ExportOptions) -> Result<ExportRepor
         kinds.map(|kind| Ok((*kind, Encoder::new(options.format, Table::counts(*kind))?)));
     let encoders: Vec<(Kind, Encoder)> = encoders.collect::<Result<_>>()?;
     let (sets, missing) = look(context, &options.selection)?;
+    let mut report = ExportReport { partitions: Vec::new(), missing, counts: total(&sets)? };
     let files = context.files.as_ref();
     let output = Output::new(&options.out);
     let mut lock = OutputLock::take(files, &output)?;
@@ -140,13 +139,9 @@ fn export_once(context: &Context, options: &ExportOptions) -> Result<ExportRepor
         }
     }
     let pool = context.pool()?;
-    let mut report =
-        ExportReport { partitions: Vec::new(), missing, rows: 0, rejects: RejectCounts::default() };
     let entries = sets.iter().map(|set| set.entries(&options.kinds)).sum();
     context.phase(Phase::Export, Some(entries), || {
         for set in sets {
-            report.rows = report.rows.saturating_add(set.facts.rows);
-            report.rejects.add(&set.facts.rejects);
             let export = Export { context, pool: &pool, encoders: &encoders, lock: &mut lock };
             report.partitions.extend(export.set(set)?);
         }
@@ -160,6 +155,7 @@ struct Set {
     days: PartitionDays,
     /// Oldest first; not open, since there may be more than a process may have open.
     inputs: Vec<Input>,
+    counts: RowCounts,
     facts: Facts,
     /// Entries of the runs of each kind.
     pairs: PerKind<u64>,
@@ -167,16 +163,15 @@ struct Set {
 
 impl Set {
     fn new(days: PartitionDays, origin: Origin) -> Self {
-        let (rows, rejects) = (0, RejectCounts::default());
+        let RowCounts { rows, rejects, .. } = RowCounts::NONE;
         let facts = Facts { origin, partials: Vec::new(), rows, rejects, inputs: Vec::new() };
-        Set { days, inputs: Vec::new(), facts, pairs: PerKind::default() }
+        Set { days, inputs: Vec::new(), counts: RowCounts::NONE, facts, pairs: PerKind::default() }
     }
 
     fn add(&mut self, partial: &Partial) -> Result<()> {
         let metadata = partial.metadata();
-        let exceed = || Error::damaged("the rows exceed 2^64-1").at(partial.path());
-        self.facts.rows = self.facts.rows.checked_add(metadata.rows).ok_or_else(exceed)?;
-        self.facts.rejects.add(&metadata.rejects);
+        self.counts = self.counts.checked_add(&metadata.counts()).ok_or(ErrorKind::TooManyRows)?;
+        (self.facts.rows, self.facts.rejects) = (self.counts.rows, self.counts.rejects);
         self.facts.partials.push(PartialFacts {
             day: metadata.day,
             version: partial.version(),
@@ -200,6 +195,12 @@ impl Set {
     fn entries(&self, kinds: &[Kind]) -> u64 {
         kinds.iter().map(|kind| self.pairs[*kind]).sum()
     }
+}
+
+/// The rows of all sets.
+fn total(sets: &[Set]) -> Result<RowCounts> {
+    let add = |sum: RowCounts, set: &Set| sum.checked_add(&set.counts);
+    Ok(sets.iter().try_fold(RowCounts::NONE, add).ok_or(ErrorKind::TooManyRows)?)
 }
 
 /// Looks at the partials of the selection; also tells the days of a window without one.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Day, InputFacts, PerKind, RejectCounts};
+use crate::model::{Day, InputFacts, PerKind, RowCounts};
 use crate::partial::{self, Partial};
 use crate::runfile::RunFacts;
 use crate::store::Store;
@@ -22,10 +22,8 @@ pub struct DayFacts {
     pub version: u16,
     /// Digest of header, roots, metadata and trailer, which vouch for all other bytes.
     pub digest: u128,
-    /// All rows.
-    pub rows: u64,
-    /// Rejected rows by reason.
-    pub rejects: RejectCounts,
+    /// Rows of the day.
+    pub counts: RowCounts,
     /// The logs it was made from.
     pub inputs: Vec<InputFacts>,
     /// Size of the run of each kind.
@@ -41,8 +39,7 @@ impl From<&Partial> for DayFacts {
             bytes: partial.bytes(),
             version: partial.version(),
             digest: partial.digest(),
-            rows: metadata.rows,
-            rejects: metadata.rejects,
+            counts: metadata.counts(),
             inputs: metadata.inputs.clone(),
             runs: metadata.runs,
         }

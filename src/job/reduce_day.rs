@@ -10,7 +10,7 @@ use super::known::{self, Comparison};
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{self, InputPath, Source};
-use crate::model::{Day, InputFacts, PerKind, RejectCounts};
+use crate::model::{Day, InputFacts, PerKind, RowCounts};
 use crate::partial::{Finished, Metadata};
 use crate::row::ShownRejects;
 use crate::runfile::RunFacts;
@@ -66,12 +66,10 @@ pub struct ReduceReport {
     pub day: Day,
     /// What became of it.
     pub outcome: ReduceOutcome,
-    /// All rows of the day.
-    pub rows: u64,
+    /// Rows of the day. Of an imported day that is kept, the rejects may be unknown.
+    pub counts: RowCounts,
     /// Rows that this run read and counted: none of an unchanged day.
     pub rows_read: u64,
-    /// Rejected rows of the day by reason.
-    pub rejects: RejectCounts,
     /// The day's logs, in the order read.
     pub inputs: Vec<InputFacts>,
     /// Size of the run of each kind.
@@ -105,7 +103,7 @@ pub struct ReduceReport {
 /// let context = Context::new(folder.path().join("store"), Budget::new(64 << 20, 2)?);
 /// let options = ReduceOptions { logs: vec![log], ..Default::default() };
 /// let reduced = reduce_day(&context, &options)?;
-/// assert_eq!((reduced.day.to_string(), reduced.rows), ("2021-12-01".to_owned(), 4));
+/// assert_eq!((reduced.day.to_string(), reduced.counts.rows), ("2021-12-01".to_owned(), 4));
 /// assert_eq!(reduce_day(&context, &options)?.outcome, ReduceOutcome::Unchanged);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -275,9 +273,8 @@ fn report(
     ReduceReport {
         day: metadata.day,
         outcome,
-        rows: metadata.rows,
+        counts: metadata.counts(),
         rows_read: 0,
-        rejects: metadata.rejects,
         inputs: metadata.inputs.clone(),
         runs: metadata.runs,
         partial: store.partial_path(metadata.day),

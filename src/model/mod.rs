@@ -18,7 +18,7 @@ pub use day::{Day, NoDay};
 pub use entries::{Batch, Entries, Entry, Position, Ranked, RowBatch, SongCounts};
 pub use input::InputFacts;
 pub use kind::{BadKey, Code, KeyText, Kind, PerKind, Ranking};
-pub use rejects::{RejectCounts, RejectReason};
+pub use rejects::{RejectCounts, RejectReason, RowCounts};
 
 /// The largest id and the largest count: a BIGINT in every database (2^63 - 1).
 pub const MAX_ID: u64 = i64::MAX as u64;

@@ -71,3 +71,65 @@ impl RejectCounts {
         RejectReason::ALL.iter().zip(self.0).map(|(reason, count)| (reason.name(), count))
     }
 }
+
+/// Rows of a day, or of several days together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowCounts {
+    /// All rows. Of a day whose rejects are unknown, those that were counted.
+    pub rows: u64,
+    /// Counted rows.
+    pub accepted: u64,
+    /// Rejected rows by reason; `None` where those of a day are unknown, since it came from the tables of another
+    /// program.
+    pub rejects: Option<RejectCounts>,
+}
+
+impl RowCounts {
+    /// The rows of no day.
+    pub const NONE: RowCounts =
+        RowCounts { rows: 0, accepted: 0, rejects: Some(RejectCounts([0; 6])) };
+
+    /// The rows of one day.
+    #[must_use]
+    pub fn of_day(rows: u64, rejects: Option<RejectCounts>) -> Self {
+        let rejected = rejects.map_or(0, |rejects| rejects.total());
+        RowCounts { rows, accepted: rows.saturating_sub(rejected), rejects }
+    }
+
+    /// Rejected rows, if they are known.
+    #[must_use]
+    pub fn rejected(&self) -> Option<u64> {
+        self.rejects.map(|rejects| rejects.total())
+    }
+
+    /// Both together: one unknown makes the sum unknown. `None` where the rows exceed 2^63-1.
+    #[must_use]
+    pub fn checked_add(&self, other: &RowCounts) -> Option<Self> {
+        let rows = self.rows.checked_add(other.rows).filter(|rows| i64::try_from(*rows).is_ok())?;
+        let rejects = self.rejects.zip(other.rejects).map(|(mut sum, more)| {
+            sum.add(&more);
+            sum
+        });
+        Some(RowCounts { rows, accepted: self.accepted.checked_add(other.accepted)?, rejects })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_add_up_to_at_most_a_bigint_and_one_unknown_makes_the_sum_unknown() {
+        let known = RowCounts::of_day(10, Some(RejectCounts([1, 0, 2, 0, 0, 0])));
+        let unknown = RowCounts::of_day(5, None);
+        assert_eq!((known.accepted, known.rejected()), (7, Some(3)));
+        assert_eq!((unknown.accepted, unknown.rejected()), (5, None));
+        assert_eq!(RowCounts::NONE.checked_add(&known), Some(known));
+        let both = known.checked_add(&unknown).unwrap();
+        assert_eq!((both.rows, both.accepted, both.rejects), (15, 12, None));
+        assert_eq!(both.checked_add(&known).unwrap().rejects, None);
+        let most = RowCounts::of_day(i64::MAX as u64 - 10, Some(RejectCounts::default()));
+        assert!(most.checked_add(&known).is_some());
+        assert_eq!(most.checked_add(&both), None);
+    }
+}

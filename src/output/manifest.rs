@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Day, RejectCounts};
+use crate::model::{Day, RowCounts};
 
 /// What an emission was made from, and what it is.
 ///
@@ -65,8 +65,8 @@ pub struct PartialEntry {
     pub digest: String,
     /// Rows of its logs.
     pub rows: u64,
-    /// Corrupt ones among them.
-    pub rejected: u64,
+    /// Corrupt ones among them; `None` where they are unknown.
+    pub rejected: Option<u64>,
 }
 
 /// One file of an emission.
@@ -89,10 +89,10 @@ pub struct Totals {
     pub rows: u64,
     /// Counted ones.
     pub accepted: u64,
-    /// Corrupt ones.
-    pub rejected: u64,
-    /// Corrupt ones by reason.
-    pub rejects: Rejects,
+    /// Corrupt ones; `None` where those of a day are unknown.
+    pub rejected: Option<u64>,
+    /// Corrupt ones by reason; likewise.
+    pub rejects: Option<Rejects>,
 }
 
 /// Corrupt rows by reason.
@@ -112,14 +112,14 @@ pub struct Rejects {
     pub country: u64,
 }
 
-impl Totals {
-    /// Totals of `rows` rows with these rejects.
-    #[must_use]
-    pub fn new(rows: u64, counts: RejectCounts) -> Self {
-        let [too_long, blank, field_count, song_id, user_id, country] = counts.0;
-        let rejected = counts.total();
-        let rejects = Rejects { too_long, blank, field_count, song_id, user_id, country };
-        Totals { rows, accepted: rows.saturating_sub(rejected), rejected, rejects }
+impl From<RowCounts> for Totals {
+    fn from(counts: RowCounts) -> Self {
+        let RowCounts { rows, accepted, rejects } = counts;
+        let rejects = rejects.map(|counts| {
+            let [too_long, blank, field_count, song_id, user_id, country] = counts.0;
+            Rejects { too_long, blank, field_count, song_id, user_id, country }
+        });
+        Totals { rows, accepted, rejected: counts.rejected(), rejects }
     }
 }
 
@@ -140,6 +140,7 @@ impl Manifest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::RejectCounts;
 
     #[test]
     fn a_manifest_is_this_text() {
@@ -151,7 +152,7 @@ mod tests {
                 day: day("2021-12-01"),
                 digest: format!("{:032x}", 10),
                 rows: 5,
-                rejected: 2,
+                rejected: Some(2),
             }],
             missing: vec![day("2021-11-25")],
             files: vec![FileEntry {
@@ -160,7 +161,7 @@ mod tests {
                 bytes: 9,
                 xxh3_64: format!("{:016x}", 11),
             }],
-            totals: Totals::new(5, RejectCounts([0, 1, 0, 0, 0, 1])),
+            totals: Totals::from(RowCounts::of_day(5, Some(RejectCounts([0, 1, 0, 0, 0, 1])))),
         };
         let expected = r#"{
   "window": {
@@ -206,5 +207,13 @@ mod tests {
         let bytes = manifest.encode().unwrap();
         assert_eq!(String::from_utf8_lossy(&bytes), expected);
         assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
+    }
+
+    #[test]
+    fn what_is_unknown_is_null() {
+        let totals = Totals::from(RowCounts::of_day(5, None));
+        let text = serde_json::to_string(&totals).unwrap();
+        assert_eq!(text, r#"{"rows":5,"accepted":5,"rejected":null,"rejects":null}"#);
+        assert_eq!(serde_json::from_str::<Totals>(&text).unwrap(), totals);
     }
 }

@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn keys_become_rows_with_ranks_wherever_pieces_and_chunks_end() {
         let day = "2021-12-01".parse().unwrap();
-        let (rows, rejects) = (0, RejectCounts::default());
+        let (rows, rejects) = (0, Some(RejectCounts::default()));
         let origin = Origin::Day(day);
         let facts = Facts { origin, partials: Vec::new(), rows, rejects, inputs: Vec::new() };
         let tabular = Tabular::new(TableFormat::Csv, facts, 1 << 20).unwrap();

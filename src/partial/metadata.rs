@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::MAX_METADATA_BYTES;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Day, InputFacts, PerKind, RejectCounts};
+use crate::model::{Day, InputFacts, PerKind, RejectCounts, RowCounts};
 use crate::runfile::RunFacts;
 
 /// What a partial says of its day.
@@ -32,6 +32,12 @@ impl Metadata {
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.rows.saturating_sub(self.rejects.total())
+    }
+
+    /// Rows of the day. Rejects of a day that came from tables are unknown, and stand as 0 in the file.
+    #[must_use]
+    pub fn counts(&self) -> RowCounts {
+        RowCounts::of_day(self.rows, (!self.is_of_tables()).then_some(self.rejects))
     }
 
     /// Whether the day was made from the tables of another program, so that its logs are not known: a table stands

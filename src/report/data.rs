@@ -26,8 +26,8 @@ pub struct Report {
 pub struct DayFigures {
     /// Accepted rows.
     pub streams: u64,
-    /// Rejected rows by reason.
-    pub rejects: RejectCounts,
+    /// Rejected rows by reason; `None` where they are unknown.
+    pub rejects: Option<RejectCounts>,
 }
 
 /// A window of the same length that ended earlier.

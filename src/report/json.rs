@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! days        ["2021-12-01", …]                         oldest first
-//! daily       [{streams, rejects: [6 counts]} | null]   null: not stored
+//! daily       [{streams, rejects: [6 counts] | null} | null]   null: unknown; not stored
 //! earlier     [{end, days, lacking: […], streams}] × 2  streams is null when it is not compared with
 //! songs       [["id", "title", "artist"] | ["id"], …]   every song that is shown, once
 //! countries   [{code, name, streams: [a day each], earlier: [n | null] × 2, songs: [row, …]}]
@@ -41,7 +41,7 @@ struct Document<'a> {
 #[derive(Serialize)]
 struct Daily {
     streams: Count,
-    rejects: Vec<Count>,
+    rejects: Option<Vec<Count>>,
 }
 
 #[derive(Serialize)]
@@ -119,7 +119,10 @@ pub(super) fn document(report: &Report, names: &SongNames) -> Result<String> {
 }
 
 fn daily(day: &DayFigures) -> Daily {
-    Daily { streams: Count(day.streams), rejects: day.rejects.0.map(Count).into() }
+    Daily {
+        streams: Count(day.streams),
+        rejects: day.rejects.map(|rejects| rejects.0.map(Count).into()),
+    }
 }
 
 fn earlier(window: &Earlier) -> EarlierWindow<'_> {
@@ -178,7 +181,10 @@ pub(super) mod tests {
             top: 50,
             daily: vec![
                 None,
-                Some(DayFigures { streams: 1 << 53, rejects: RejectCounts([0, 1, 2, 0, 0, 3]) }),
+                Some(DayFigures {
+                    streams: 1 << 53,
+                    rejects: Some(RejectCounts([0, 1, 2, 0, 0, 3])),
+                }),
             ],
             earlier: [
                 Earlier { end: Some(day("2021-12-06")), lacking: Vec::new(), streams: Some(9) },

@@ -150,9 +150,9 @@ def measure(counts: DataFrame, kind: Kind) -> Measure:
 
 
 def export_facts(spark: SparkSession, day: datetime.date, paths: Sequence[str]) -> Tally | None:
-    """What `agg export` wrote of the day into the footers of these files; `None` if it wrote none of them.
+    """What `agg export` wrote of the day into the footers of these files.
 
-    All of them have to tell the same, so that no two exports are mixed.
+    `None` if it wrote none of them, or where the rejects are unknown. All of them have to tell the same, so that no two exports are mixed.
     """
     told = {_footer(spark, path) for path in paths}
     if told == {None}:
@@ -165,6 +165,8 @@ def export_facts(spark: SparkSession, day: datetime.date, paths: Sequence[str]) 
         if facts["agg.day"] != str(day):
             raise BadData(f"{paths[0]}: holds {facts['agg.day']}, not {day}: export the day again")
         rejects = json.loads(facts["agg.rejects"])
+        if rejects is None:
+            return None
         counts = {reason: int(rejects[reason]) for reason in REASONS}
         return Tally(int(facts["agg.rows"]) - sum(counts.values()), counts)
     except (KeyError, ValueError) as error:

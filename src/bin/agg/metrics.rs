@@ -16,7 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use agg::Day;
 use agg::fs::{OsFileSystem, creation_error, leads_to_device};
 use agg::job::{BackfillReport, DayOutcome, EmitReport, ReduceReport, WindowOutcome};
-use agg::model::RejectCounts;
+use agg::model::RowCounts;
 use agg::store::Aside;
 use clap::Args;
 
@@ -50,7 +50,7 @@ impl MetricsFile {
 pub(crate) struct Facts {
     /// The day that the run was about, of several the newest.
     day: Option<Day>,
-    rows: Option<(u64, RejectCounts)>,
+    rows: Option<RowCounts>,
     counted_rows: Option<u64>,
     log_bytes: Option<u64>,
     partial_bytes: Option<u64>,
@@ -63,7 +63,7 @@ impl Facts {
     /// Adds a day's reduction.
     pub(crate) fn reduced(&mut self, report: &ReduceReport) {
         self.day = self.day.max(Some(report.day));
-        self.add_rows(report.rows, &report.rejects);
+        self.add_rows(&report.counts);
         let add = |sum: &mut Option<u64>, more| *sum = Some(sum.unwrap_or(0).saturating_add(more));
         add(&mut self.counted_rows, report.rows_read);
         add(&mut self.log_bytes, report.inputs.iter().map(|input| input.size).sum());
@@ -73,7 +73,7 @@ impl Facts {
     /// Adds a window's emission, whose rows are those of its days.
     pub(crate) fn emitted(&mut self, report: &EmitReport) {
         self.day = self.day.max(Some(report.day));
-        self.add_rows(report.rows, &report.rejects);
+        self.add_rows(&report.counts);
         self.add_output(report);
     }
 
@@ -98,10 +98,10 @@ impl Facts {
         self.output_bytes = Some(self.output_bytes.unwrap_or(0).saturating_add(bytes));
     }
 
-    fn add_rows(&mut self, rows: u64, rejects: &RejectCounts) {
-        let (sum, counts) = self.rows.get_or_insert_default();
-        *sum = sum.saturating_add(rows);
-        counts.add(rejects);
+    fn add_rows(&mut self, counts: &RowCounts) {
+        // More rows than a number holds stay where they were: no days of one run have them.
+        let sum = self.rows.get_or_insert(RowCounts::NONE);
+        *sum = sum.checked_add(counts).unwrap_or(*sum);
     }
 }
 
@@ -221,10 +221,11 @@ impl Ended {
         let day = facts.day.map(|day| day.since_1970() * 86_400).or(self.day);
         page.gauge(DAY, "Start of the newest day it was about.", day);
         let rows = facts.rows.as_ref();
-        page.gauge("agg_rows", "Rows of its days.", rows.map(|(rows, _)| *rows));
-        let accepted = rows.map(|(rows, rejects)| rows.saturating_sub(rejects.total()));
+        page.gauge("agg_rows", "Rows of its days.", rows.map(|counts| counts.rows));
+        let accepted = rows.map(|counts| counts.accepted);
         page.gauge("agg_accepted_rows", "Good rows of its days.", accepted);
-        let rejects = rows.iter().flat_map(|(_, rejects)| rejects.named());
+        let rejects = rows.and_then(|counts| counts.rejects.as_ref());
+        let rejects = rejects.into_iter().flat_map(|rejects| rejects.named());
         page.gauges("agg_rejected_rows", "Corrupt rows of its days.", "reason", rejects);
         page.gauge("agg_counted_rows", "Rows that it read and counted.", facts.counted_rows);
         page.gauge("agg_log_bytes", "Size of the logs of its days.", facts.log_bytes);
@@ -279,6 +280,8 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
+    use agg::model::RejectCounts;
+
     use super::*;
 
     fn ended(exit: Exit) -> Ended {
@@ -293,7 +296,7 @@ mod tests {
     fn the_file_of_a_good_run_is_pinned() {
         let facts = Facts {
             day: "2021-12-01".parse().ok(),
-            rows: Some((100, RejectCounts([0, 1, 0, 0, 0, 2]))),
+            rows: Some(RowCounts::of_day(100, Some(RejectCounts([0, 1, 0, 0, 0, 2])))),
             counted_rows: Some(100),
             log_bytes: Some(2048),
             partial_bytes: Some(1536),

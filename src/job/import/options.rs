@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::reduce_day::ReduceOutcome;
-use crate::model::{Day, PerKind, RejectCounts};
+use crate::model::{Day, PerKind, RowCounts};
 use crate::runfile::RunFacts;
 
 /// What to import, and how strictly.
@@ -26,12 +26,8 @@ pub struct ImportReport {
     pub day: Day,
     /// What became of it.
     pub outcome: ReduceOutcome,
-    /// All rows of the logs; the counted ones where `known` is false.
-    pub rows: u64,
-    /// Rejected rows by reason; none where `known` is false.
-    pub rejects: RejectCounts,
-    /// Whether the tables told rows and rejects.
-    pub known: bool,
+    /// Rows of the day; the rejects are unknown unless the tables have them.
+    pub counts: RowCounts,
     /// The files, in the order read.
     pub tables: Vec<PathBuf>,
     /// Size of the run of each kind.

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Facts, Judge, Origin, TableFile, TableLimits};
 use crate::fs::TemporaryFile;
 use crate::job::Phase;
-use crate::model::{Day, InputFacts, Kind, MAX_ID, RejectCounts};
+use crate::model::{Day, InputFacts, Kind, MAX_ID};
 use crate::partial::{Finished, Metadata, Partial, VERSION, Writer};
 use crate::row::CountrySet;
 use crate::store::{self, Partition, Store, StoreLock};
@@ -98,7 +98,7 @@ fn count(
         None => (None, tables.inputs(context, &reading.streams(), existing)?),
     };
     let all_rows = facts.map_or(rows, |facts| facts.rows);
-    let rejects = facts.map_or(RejectCounts::default(), |facts| facts.rejects);
+    let rejects = facts.and_then(|facts| facts.rejects).unwrap_or_default();
     let partial = writer.finish(options.day, all_rows, rejects, inputs)?;
     if let Some(facts) = facts {
         check_digest(facts, partial.digest).map_err(|error| tables.at_first(error))?;
@@ -245,9 +245,7 @@ impl Tables {
         ImportReport {
             day: metadata.day,
             outcome,
-            rows: metadata.rows,
-            rejects: metadata.rejects,
-            known: self.facts.is_some(),
+            counts: metadata.counts(),
             tables: self.files.iter().map(|file| file.path().to_owned()).collect(),
             runs: metadata.runs,
             partial: store.partial_path(metadata.day),

@@ -11,7 +11,7 @@ use self::windows::Windows;
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::ReadFile;
-use crate::model::{Day, RejectCounts};
+use crate::model::{Day, RowCounts};
 use crate::report::{self, Report, SongNames};
 use crate::store;
 
@@ -34,9 +34,7 @@ pub struct ReportOutcome {
     /// Different songs that are shown, and how many of them have a name.
     pub songs: [u64; 2],
     /// Rows of the days.
-    pub rows: u64,
-    /// Rejected rows of the days by reason.
-    pub rejects: RejectCounts,
+    pub counts: RowCounts,
     /// Entries read from the partials.
     pub entries: u64,
 }
@@ -68,7 +66,7 @@ pub struct ReportOutcome {
 /// # Errors
 /// [`ErrorKind::MissingDays`] unless missing days are allowed (and always when all are missing), [`ErrorKind::Usage`]
 /// for more than [`ReportOptions::MOST_DAYS`] days, a list of songs that is missing or none, [`ErrorKind::SumOverflow`],
-/// a damaged partial, [`ErrorKind::CannotCreate`], failures to write. What was published before is then untouched.
+/// [`ErrorKind::TooManyRows`], a damaged partial, [`ErrorKind::CannotCreate`], failures to write. What was published before is then untouched.
 pub fn report(context: &Context, options: &ReportOptions) -> Result<ReportOutcome> {
     if !(1..=ReportOptions::MOST_DAYS).contains(&options.days) {
         let text = format!("a report is of 1 to {} days", ReportOptions::MOST_DAYS);
@@ -89,7 +87,6 @@ pub fn report(context: &Context, options: &ReportOptions) -> Result<ReportOutcom
             store::Aside::Report.publish(context.files.as_ref(), path, &page)
         })?;
     }
-    let (rows, rejects) = windows.rows();
     Ok(ReportOutcome {
         page,
         day: options.day,
@@ -97,8 +94,7 @@ pub fn report(context: &Context, options: &ReportOptions) -> Result<ReportOutcom
         compared: compared(&figures),
         countries: figures.countries.len() as u64,
         songs: [wanted.len() as u64, names.len() as u64],
-        rows,
-        rejects,
+        counts: windows.counts,
         entries,
     })
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::super::Context;
 use super::super::inspect::open_day;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Day, Kind, RejectCounts};
+use crate::model::{Day, Kind, RowCounts};
 use crate::partial::Partial;
 use crate::report::{DayFigures, Earlier};
 use crate::runfile::RunFacts;
@@ -51,6 +51,8 @@ pub(super) struct Windows {
     pub(super) missing: Vec<Day>,
     /// The windows that ended a day and a week earlier.
     pub(super) earlier: [EarlierWindow; 2],
+    /// Rows of the window's days. They fit a BIGINT, as those of the earlier windows do, and so do all sums of streams.
+    pub(super) counts: RowCounts,
 }
 
 /// A window to compare with.
@@ -87,7 +89,12 @@ impl Windows {
             return Err(Error::from(kind).at(&context.store));
         }
         let earlier = ends.map(|end| EarlierWindow::of(end, options, &places));
-        Ok(Windows { partials, current, missing, earlier })
+        let all = |places: &[usize]| total(places.iter().filter_map(|place| partials.get(*place)));
+        let counts = all(&current.iter().filter_map(|(_, place)| *place).collect::<Vec<_>>())?;
+        for window in &earlier {
+            all(&window.places)?;
+        }
+        Ok(Windows { partials, current, missing, earlier, counts })
     }
 
     /// Entries of the country runs of all days.
@@ -95,22 +102,11 @@ impl Windows {
         self.partials.iter().map(|partial| countries(partial).pairs).sum()
     }
 
-    /// Rows of the window's days, and those rejected by reason.
-    pub(super) fn rows(&self) -> (u64, RejectCounts) {
-        let mut rows = 0_u64;
-        let mut rejects = RejectCounts::default();
-        for partial in self.current.iter().filter_map(|(_, place)| self.partials.get((*place)?)) {
-            rows = rows.saturating_add(partial.metadata().rows);
-            rejects.add(&partial.metadata().rejects);
-        }
-        (rows, rejects)
-    }
-
     /// What each day of the window counted, as its footer tells.
     pub(super) fn daily(&self) -> Vec<Option<DayFigures>> {
         let day = |place: usize| {
             let partial = self.partials.get(place)?;
-            let rejects = partial.metadata().rejects;
+            let rejects = partial.metadata().counts().rejects;
             Some(DayFigures { streams: countries(partial).streams, rejects })
         };
         self.current.iter().map(|(_, place)| place.and_then(day)).collect()
@@ -137,6 +133,12 @@ impl EarlierWindow {
         let lacking = days.into_iter().filter(|day| !places.contains_key(day)).collect();
         EarlierWindow { end, lacking, places: places_of }
     }
+}
+
+/// The rows of some days.
+fn total<'a>(mut partials: impl Iterator<Item = &'a Partial>) -> Result<RowCounts> {
+    let add = |sum: RowCounts, partial: &Partial| sum.checked_add(&partial.metadata().counts());
+    Ok(partials.try_fold(RowCounts::NONE, add).ok_or(ErrorKind::TooManyRows)?)
 }
 
 /// What a footer says of the country run.

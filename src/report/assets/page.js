@@ -75,10 +75,13 @@
 
   const stored = figures.daily.map((day) => day !== null);
   const daily = figures.daily.map(
-    (day) => day && { streams: exact(day.streams), rejects: day.rejects.map(exact) },
+    (day) => day && { streams: exact(day.streams), rejects: day.rejects && day.rejects.map(exact) },
   );
   const total = sum(daily.map((day) => day?.streams ?? null));
-  const rejected = sum(daily.map((day) => (day ? sum(day.rejects) : null)));
+  /** Rejected rows of a day: null where it is not stored, or came from tables that do not have them. */
+  const rejectedOn = (day) => (day?.rejects ? sum(day.rejects) : null);
+  /** One unknown day makes the sum unknown. */
+  const rejected = daily.every((day) => !day || day.rejects) ? sum(daily.map(rejectedOn)) : null;
   const earlier = figures.earlier.map((window) => ({
     ...window,
     streams: window.streams === null ? null : exact(window.streams),
@@ -172,7 +175,8 @@
         const count = Number(one.counts[at]);
         const bar = svg.append("rect").attr("class", one.css).attr("x", x(day)).attr("width", x.bandwidth());
         bar.attr("y", y(low + count)).attr("height", y(low) - y(low + count));
-        bar.append("title").text(`${fullDay(day)}, ${one.name}: ${number(one.counts[at])}`);
+        const told = one.counts[at] === null ? "unknown" : number(one.counts[at]);
+        bar.append("title").text(`${fullDay(day)}, ${one.name}: ${told}`);
         low += count;
       }
       const text = above(at);
@@ -257,8 +261,13 @@
       : `${days(figures.days.length)}, all stored.`;
   }
 
-  function showTotals() {
+  function rejectedRows() {
+    if (rejected === null) return ["unknown", "a day was imported from tables without them"];
     const rows = sum([total, rejected]);
+    return [number(rejected), `${percent(rejected, rows)} of ${number(rows)} rows`];
+  }
+
+  function showTotals() {
     const week = earlier[1];
     const change = growth(total, week.streams);
     const against =
@@ -268,7 +277,7 @@
       ["Streams", number(total), against],
       ["A day", number(Math.round(Number(total) / Math.max(stored.filter(Boolean).length, 1))), "streams on average"],
       ["Countries", number(countries.length), first ? `${first.name} has ${percent(first.streams, total)}` : "none has a stream"],
-      ["Rejected rows", number(rejected), `${percent(rejected, rows)} of ${number(rows)} rows`],
+      ["Rejected rows", ...rejectedRows()],
     ];
     const tile = ([name, value, more]) => el("div", {}, el("dt", {}, name), el("dd", {}, value), el("dd", {}, more));
     byId("totals").append(...tiles.map(tile));
@@ -277,7 +286,7 @@
   function showDays() {
     const streams = [{ name: "streams", css: "bar", counts: daily.map((day) => day && day.streams) }];
     const readOut = (counts) =>
-      figures.days.map((day, at) => `${dayAndMonth(day)} ${counts[at] === null ? "not stored" : number(counts[at])}`).join(", ");
+      figures.days.map((day, at) => `${dayAndMonth(day)} ${counts[at] === null ? (stored[at] ? "unknown" : "not stored") : number(counts[at])}`).join(", ");
     drawn(byId("streams-chart"), (width) =>
       columns(width, `Streams a day: ${readOut(streams[0].counts)}`, streams, (at) => short(daily[at].streams)),
     );
@@ -285,15 +294,16 @@
       .map((reason, at) => ({
         name: reasonNames[reason] ?? reason,
         css: `reason-${at}`,
-        counts: daily.map((day) => day && day.rejects[at]),
+        counts: daily.map((day) => day?.rejects?.[at] ?? null),
       }))
       .filter((reason) => sum(reason.counts) > 0);
     for (const { name, css } of reasons) {
       byId("reasons").append(el("li", { class: css }, el("i"), name));
     }
-    const all = daily.map((day) => day && sum(day.rejects));
+    const all = daily.map(rejectedOn);
+    const share = (at) => (all[at] === null ? "unknown" : percent(all[at], sum([all[at], daily[at].streams])));
     drawn(byId("rejects-chart"), (width) =>
-      columns(width, `Rejected rows a day: ${readOut(all)}`, reasons, (at) => percent(all[at], sum([all[at], daily[at].streams]))),
+      columns(width, `Rejected rows a day: ${readOut(all)}`, reasons, share),
     );
     showDaysTable(reasons, all);
   }
@@ -303,7 +313,7 @@
     const row = (day, at) => {
       const counts = [daily[at]?.streams, all[at], ...reasons.map((reason) => reason.counts[at])];
       const cells = stored[at]
-        ? counts.map((count) => el("td", {}, number(count)))
+        ? counts.map((count) => el("td", {}, count === null ? "unknown" : number(count)))
         : [el("td", { colspan: counts.length }, "not stored")];
       return el("tr", {}, el("th", { scope: "row" }, fullDay(day)), ...cells);
     };

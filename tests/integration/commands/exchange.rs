@@ -579,7 +579,11 @@ mod with_parquet {
         assert!(run.stdout.contains("rejected   unknown"), "{}", run.stdout);
         let run = sandbox.agg(&format!("inspect {DAY} --json")).exits(0);
         let day: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
-        assert_eq!((&day["rows"], &day["rejected"]), (&7.into(), &0.into()));
+        let null = serde_json::Value::Null;
+        assert_eq!((&day["rows"], &day["accepted"]), (&7.into(), &7.into()));
+        assert_eq!((&day["rejected"], &day["rejects"]), (&null, &null));
+        let list = sandbox.agg("list").exits(0).stdout;
+        assert!(list.lines().any(|line| line.contains("7  unknown")), "{list}");
         let inputs = day["inputs"].as_array().unwrap();
         let told: Vec<_> = inputs.iter().map(|input| (&input["name"], &input["rows"])).collect();
         let (countries, users) = ("kind=country/countries.parquet", "kind=user/users.parquet");
@@ -587,6 +591,112 @@ mod with_parquet {
         let pieces = xxhash_rust::xxh3::xxh3_128(&plain_users()).to_le_bytes();
         let digest = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&pieces));
         assert_eq!(inputs[1]["digest"], serde_json::json!(digest));
+    }
+
+    /// A day of logs with a rejected row, and one of foreign tables.
+    fn known_and_unknown() -> Sandbox {
+        let sandbox = reduced();
+        sandbox.write("t/users.parquet", plain_users());
+        sandbox.write("t/countries.parquet", plain_countries());
+        sandbox.agg("import --date 2021-12-02 t").exits(0);
+        sandbox
+    }
+
+    #[test]
+    fn one_day_with_unknown_rejects_makes_those_of_the_window_unknown() {
+        let sandbox = known_and_unknown();
+        let json = |arguments: &str| -> serde_json::Value {
+            serde_json::from_str(&sandbox.agg(&format!("{arguments} --json")).exits(0).stdout)
+                .unwrap()
+        };
+        let window = "--date 2021-12-02 --days 2";
+        let null = serde_json::Value::Null;
+        for arguments in [
+            format!("emit-window {window} --metrics m.prom"),
+            "export --window 2021-12-02 --days 2 --out D".to_owned(),
+            format!("report {window} --out page.html"),
+        ] {
+            let told = json(&arguments);
+            assert_eq!((&told["rows"], &told["accepted"]), (&15.into(), &14.into()), "{told}");
+            assert_eq!((&told["rejected"], &told["rejects"]), (&null, &null), "{told}");
+        }
+        let manifest = sandbox.manifest("2021-12-02");
+        let of_days = [&manifest["partials"][0]["rejected"], &manifest["partials"][1]["rejected"]];
+        assert_eq!(of_days, [&serde_json::json!(1), &null]);
+        let totals =
+            serde_json::json!({"rows": 15, "accepted": 14, "rejected": null, "rejects": null});
+        assert_eq!(manifest["totals"], totals);
+        let metrics = sandbox.text("m.prom");
+        assert!(metrics.contains("agg_accepted_rows{command=\"emit-window\"} 14"), "{metrics}");
+        assert!(!metrics.contains("agg_rejected_rows"), "{metrics}");
+        assert!(sandbox.text("page.html").contains("\"rejects\":null}"));
+        let table = sandbox.path("D/kind=user/window=2021-12-02/part-0.parquet");
+        assert_eq!(footer(&table, "agg.rejects"), "null");
+    }
+
+    /// A value of a table's own account.
+    fn footer(table: &std::path::Path, key: &str) -> String {
+        let reader = SerializedFileReader::new(fs::File::open(table).unwrap()).unwrap();
+        let pairs = reader.metadata().file_metadata().key_value_metadata().unwrap().clone();
+        pairs.into_iter().find(|pair| pair.key == key).unwrap().value.unwrap()
+    }
+
+    #[test]
+    fn unknown_rejects_stay_unknown_when_the_day_is_exported_and_imported() {
+        let sandbox = known_and_unknown();
+        sandbox.agg("export 2021-12-02 --out D").exits(0);
+        let run = sandbox.agg("import --date 2021-12-02 --store S D").exits(0);
+        assert!(run.stdout.contains("rejected   unknown"), "{}", run.stdout);
+        let partial = |store: &str| sandbox.read(format!("{store}/partials/2021-12-02.agg"));
+        assert!(partial("S") == partial("agg-store"));
+    }
+
+    #[test]
+    fn a_window_whose_manifest_has_no_rejects_of_an_imported_day_is_fresh() {
+        let sandbox = known_and_unknown();
+        sandbox.agg("emit-window --date 2021-12-02 --days 2").exits(0);
+        let outcome = || {
+            let backfill = "backfill --logs logs --emit --days 2 --from 2021-12-02 --to 2021-12-02";
+            let run = sandbox.agg(&format!("{backfill} --json")).exits(0);
+            let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+            report["days"][0]["window"].clone()
+        };
+        assert_eq!(outcome(), "fresh");
+        // As older versions wrote it.
+        let mut manifest = sandbox.manifest("2021-12-02");
+        manifest["partials"][1]["rejected"] = 0.into();
+        manifest["totals"]["rejected"] = 1.into();
+        let reasons = ["too_long", "blank", "field_count", "song_id", "user_id", "country"];
+        manifest["totals"]["rejects"] =
+            reasons.iter().map(|reason| (*reason, u64::from(*reason == "field_count"))).collect();
+        sandbox.write("agg-out/2021-12-02/manifest.json", manifest.to_string());
+        assert_eq!(outcome(), "fresh");
+    }
+
+    #[test]
+    fn a_window_of_more_rows_than_a_bigint_holds_is_refused() {
+        let sandbox = Sandbox::new();
+        for (at, day) in ["2021-12-01", "2021-12-02"].into_iter().enumerate() {
+            let columns = |key| [key, Column::Int64(vec![at as i64]), Column::Int64(vec![1 << 62])];
+            let users = columns(Column::Int64(vec![1]));
+            let countries = columns(Column::Text(vec!["FR"]));
+            sandbox.write("t/u.parquet", table(USER_SCHEMA, &users, 1, Compression::SNAPPY));
+            sandbox.write("t/c.parquet", table(COUNTRY_SCHEMA, &countries, 1, Compression::SNAPPY));
+            sandbox.agg(&format!("import --date {day} t")).exits(0);
+        }
+        let window = "--date 2021-12-02 --days 2";
+        for arguments in [
+            format!("emit-window {window}"),
+            "export --window 2021-12-02 --days 2 --out D".to_owned(),
+            "export 2021-12-01 2021-12-02 --out D".to_owned(),
+            format!("report {window} --out page.html"),
+        ] {
+            sandbox.agg(&arguments).exits(65).tells(&["more than 2^63-1 rows"]).in_one_line();
+        }
+        assert!(!sandbox.exists("agg-out") && !sandbox.exists("D") && !sandbox.exists("page.html"));
+        // No song has so many.
+        sandbox.agg(&format!("query --user 1 {window}")).exits(0);
+        sandbox.agg("emit-window --date 2021-12-02 --days 1").exits(0);
     }
 
     #[test]

@@ -105,7 +105,7 @@ fn threads_and_memory_never_show_in_a_partial_whatever_the_rows() {
             let report =
                 reduce(&sandbox.path(""), &[sandbox.path("day.log")], DAY, memory, threads);
             spilled += report.spilled_runs;
-            assert_eq!((report.rows, report.rejects.total()), (20_200, 200));
+            assert_eq!((report.counts.rows, report.counts.rejected()), (20_200, Some(200)));
             let bytes = sandbox.read(format!("agg-store/partials/{DAY}.agg"));
             if let Some(first) = &first {
                 assert!(*first == bytes, "{shape} with {threads} threads in {memory} bytes");
@@ -227,7 +227,7 @@ fn a_window_is_the_same_with_any_threads_memory_and_number_of_passes() {
             };
             let report =
                 unlocked(|| emit_window(&context(&sandbox.path(""), memory, threads), &emit));
-            assert_eq!((report.missing, report.rows), (vec![], 27 * 1_515));
+            assert_eq!((report.missing, report.counts.rows), (vec![], 27 * 1_515));
             let file =
                 |kind| sandbox.text(format!("agg-out/2022-03-27/top{top}_songs_per_{kind}.txt"));
             assert!(file("user") == users, "{top} songs with {threads} threads in {memory} bytes");

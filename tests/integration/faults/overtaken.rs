@@ -104,7 +104,7 @@ fn a_day_that_is_replaced_once_is_looked_at_again() {
         let sandbox = stored();
         let context = || changing(&sandbox, Change::Replace, opening);
         let emitted = unlocked(|| emit_window(&context(), &emit_options(&sandbox, false)));
-        assert_eq!(emitted.rows, 4);
+        assert_eq!(emitted.counts.rows, 4);
         let manifest = sandbox.manifest(NEW);
         let partial = sandbox.path(format!("agg-store/partials/{NEW}.agg"));
         let digest = format!("{:032x}", crate::library::open(&partial).unwrap().digest());

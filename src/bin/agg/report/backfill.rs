@@ -118,7 +118,7 @@ impl FilledDay {
         match &self.reduced {
             Some(Part::Done(reduced)) => cells.extend([
                 reduced.rows.rows.to_string(),
-                reduced.rows.rejected.to_string(),
+                reduced.rows.rejected_text(),
                 size(reduced.partial_bytes),
             ]),
             _ => cells.extend(["-", "-", "-"].map(str::to_owned)),

@@ -102,7 +102,7 @@ impl fmt::Display for List {
                 ListedDay::Stored(stored) => table.row([
                     stored.day.to_string(),
                     stored.rows.rows.to_string(),
-                    stored.rows.rejected.to_string(),
+                    stored.rows.rejected_text(),
                     stored.runs[Kind::User].keys.to_string(),
                     stored.runs[Kind::User].pairs.to_string(),
                     size(stored.partial_bytes),
@@ -144,8 +144,8 @@ impl fmt::Display for Inspect {
         pairs.pair("digest", &day.digest);
         pairs.pair("rows", day.rows.rows);
         pairs.pair("accepted", day.rows.accepted);
-        pairs.pair("rejected", day.rows.rejected);
-        for (reason, count) in day.rows.rejects.0.named() {
+        pairs.pair("rejected", day.rows.rejected_text());
+        for (reason, count) in day.rows.rejects.iter().flat_map(|rejects| rejects.0.named()) {
             pairs.pair(&format!("rejected.{reason}"), count);
         }
         for (kind, run) in day.runs.iter() {
@@ -192,7 +192,7 @@ impl From<&Checked> for VerifiedDay {
             day: *day,
             ok: facts.is_ok(),
             partial_bytes: facts.as_ref().ok().map(|facts| facts.bytes),
-            rows: facts.as_ref().ok().map(|facts| facts.rows),
+            rows: facts.as_ref().ok().map(|facts| facts.counts.rows),
             error: facts.as_ref().err().map(Failure::from),
         }
     }

@@ -69,7 +69,7 @@ impl EmittedWindow {
             folder: report.folder.to_string_lossy().into_owned(),
             missing: report.missing.clone(),
             files: report.files.iter().map(File::from).collect(),
-            rows: Rows::new(report.rows, report.rejects),
+            rows: report.counts.into(),
             entries: report.entries,
             shown_folder: message::path(&report.folder),
         }
@@ -114,7 +114,7 @@ impl fmt::Display for Emit {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::super::facts::tests::{day, rejects};
+    use super::super::facts::tests::{counts, day};
     use super::*;
 
     pub(crate) fn options() -> EmitOptions {
@@ -136,8 +136,7 @@ pub(crate) mod tests {
                 file("top50_songs_per_country.txt", 3),
                 file("top50_songs_per_user.txt", 1),
             ],
-            rows: 100,
-            rejects: rejects(1, 2),
+            counts: counts(100, 1, 2),
             entries: 150,
         }
     }

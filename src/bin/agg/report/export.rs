@@ -56,7 +56,7 @@ impl Export {
             format: options.format.extension(),
             partitions: report.partitions.iter().map(Partition::from).collect(),
             missing: report.missing.clone(),
-            rows: Rows::new(report.rows, report.rejects),
+            rows: report.counts.into(),
             run,
         }
     }
@@ -113,7 +113,7 @@ impl fmt::Display for Export {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::tests::{day, rejects};
+    use super::super::facts::tests::{counts, day};
     use super::*;
     use agg::Kind;
     use agg::exchange::TableFormat;
@@ -128,8 +128,7 @@ mod tests {
         let report = ExportReport {
             partitions: vec![ExportedPartition { partition, folder, files }],
             missing: Vec::new(),
-            rows: 100,
-            rejects: rejects(1, 2),
+            counts: counts(100, 1, 2),
         };
         let options = ExportOptions {
             selection: Selection::Days(vec![day("2021-12-01")]),

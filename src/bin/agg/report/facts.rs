@@ -2,7 +2,7 @@
 
 use agg::Day;
 use agg::job::DayFacts;
-use agg::model::{InputFacts, PerKind, RejectCounts};
+use agg::model::{InputFacts, PerKind, RejectCounts, RowCounts};
 use agg::runfile::RunFacts;
 use serde::ser::{Serialize, Serializer};
 
@@ -26,31 +26,40 @@ pub(crate) struct Rows {
     pub(crate) rows: u64,
     /// Good rows.
     pub(crate) accepted: u64,
-    /// Corrupt rows.
-    pub(crate) rejected: u64,
-    /// Corrupt rows by reason.
-    pub(crate) rejects: Rejects,
+    /// Corrupt rows; none where they are unknown.
+    pub(crate) rejected: Option<u64>,
+    /// Corrupt rows by reason; likewise.
+    pub(crate) rejects: Option<Rejects>,
+}
+
+impl From<RowCounts> for Rows {
+    fn from(counts: RowCounts) -> Self {
+        let RowCounts { rows, accepted, rejects } = counts;
+        Rows { rows, accepted, rejected: counts.rejected(), rejects: rejects.map(Rejects) }
+    }
 }
 
 impl Rows {
-    pub(crate) fn new(rows: u64, rejects: RejectCounts) -> Self {
-        let rejected = rejects.total();
-        Rows { rows, accepted: rows.saturating_sub(rejected), rejected, rejects: Rejects(rejects) }
+    /// `12 (0.05%)`, `0`, or `unknown`.
+    pub(crate) fn rejected_share(&self) -> String {
+        match self.rejected {
+            None | Some(0) => self.rejected_text(),
+            Some(rejected) => {
+                #[expect(clippy::cast_precision_loss, reason = "a percentage of two decimals")]
+                let percent = rejected as f64 * 100.0 / self.rows as f64;
+                format!("{rejected} ({percent:.2}%)")
+            }
+        }
     }
 
-    /// `12 (0.05%)`, or `0`.
-    pub(crate) fn rejected_share(&self) -> String {
-        if self.rejected == 0 {
-            return "0".to_owned();
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a percentage of two decimals")]
-        let percent = self.rejected as f64 * 100.0 / self.rows as f64;
-        format!("{} ({percent:.2}%)", self.rejected)
+    /// `12`, or `unknown`.
+    pub(crate) fn rejected_text(&self) -> String {
+        self.rejected.map_or_else(|| "unknown".to_owned(), |rejected| rejected.to_string())
     }
 
     /// Name and count of the reasons that occurred.
     pub(crate) fn reasons(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        self.rejects.0.named().filter(|(_, count)| *count > 0)
+        self.rejects.iter().flat_map(|rejects| rejects.0.named()).filter(|(_, count)| *count > 0)
     }
 }
 
@@ -123,7 +132,7 @@ impl From<&DayFacts> for StoredDay {
             partial_bytes: facts.bytes,
             version: facts.version,
             digest: hex(facts.digest),
-            rows: Rows::new(facts.rows, facts.rejects),
+            rows: facts.counts.into(),
             inputs: facts.inputs.iter().map(Input::from).collect(),
             runs: facts.runs.map(Size::from),
             blocks: facts.runs.map(|run| run.blocks),
@@ -189,6 +198,10 @@ pub(crate) mod tests {
         RejectCounts([0, blank, 0, 0, 0, country])
     }
 
+    pub(crate) fn counts(rows: u64, blank: u64, country: u64) -> RowCounts {
+        RowCounts::of_day(rows, Some(rejects(blank, country)))
+    }
+
     pub(crate) fn input() -> InputFacts {
         InputFacts {
             name: b"listen-20211201.log".to_vec(),
@@ -206,8 +219,7 @@ pub(crate) mod tests {
             bytes: 1536,
             version: 1,
             digest: 0x1234,
-            rows: 100,
-            rejects: rejects(1, 2),
+            counts: counts(100, 1, 2),
             inputs: vec![input()],
             runs: runs(),
         }
@@ -228,8 +240,10 @@ pub(crate) mod tests {
 
     #[test]
     fn the_share_of_rejects_has_two_decimals() {
-        assert_eq!(Rows::new(2000, rejects(1, 0)).rejected_share(), "1 (0.05%)");
-        assert_eq!(Rows::new(0, rejects(0, 0)).rejected_share(), "0");
+        let share = |counts: RowCounts| Rows::from(counts).rejected_share();
+        assert_eq!(share(counts(2000, 1, 0)), "1 (0.05%)");
+        assert_eq!(share(RowCounts::NONE), "0");
+        assert_eq!(share(RowCounts::of_day(9, None)), "unknown");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use agg::Day;
 use agg::generate::{GenerateReport, Options};
+use agg::model::RowCounts;
 use serde::Serialize;
 
 use super::facts::Rows;
@@ -39,7 +40,7 @@ impl Generate {
             day: log.day,
             path: log.path.to_string_lossy().into_owned(),
             bytes: log.bytes,
-            rows: Rows::new(report.rows, log.rejects),
+            rows: RowCounts::of_day(report.rows, Some(log.rejects)).into(),
             shown_path: message::path(&log.path),
         });
         Generate {
@@ -65,7 +66,7 @@ impl fmt::Display for Generate {
             table.row([
                 log.day.to_string(),
                 log.rows.rows.to_string(),
-                log.rows.rejected.to_string(),
+                log.rows.rejected_text(),
                 size(log.bytes),
                 log.shown_path.clone(),
             ]);

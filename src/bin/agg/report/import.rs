@@ -45,8 +45,8 @@ impl Import {
             command: "import",
             day: report.day,
             outcome,
-            rows: Rows::new(report.rows, report.rejects),
-            rejects_known: report.known,
+            rows: report.counts.into(),
+            rejects_known: report.counts.rejects.is_some(),
             tables: report.tables.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
             runs: report.runs.map(Size::from),
             partial: report.partial.to_string_lossy().into_owned(),
@@ -84,16 +84,15 @@ impl fmt::Display for Import {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::tests::{day, rejects, runs};
+    use super::super::facts::tests::{counts, day, runs};
     use super::*;
+    use agg::model::RowCounts;
 
     fn report(known: bool) -> ImportReport {
         ImportReport {
             day: day("2021-12-01"),
             outcome: ReduceOutcome::Reduced,
-            rows: 100,
-            rejects: if known { rejects(1, 2) } else { rejects(0, 0) },
-            known,
+            counts: if known { counts(100, 1, 2) } else { RowCounts::of_day(100, None) },
             tables: vec!["c.parquet".into(), "u.parquet".into()],
             runs: runs(),
             partial: "agg-store/partials/2021-12-01.agg".into(),

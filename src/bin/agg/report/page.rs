@@ -60,7 +60,7 @@ impl Page {
             countries: outcome.countries,
             songs,
             named,
-            rows: Rows::new(outcome.rows, outcome.rejects),
+            rows: outcome.counts.into(),
             entries: outcome.entries,
             run,
             shown_file: message::path(file),
@@ -92,7 +92,7 @@ impl fmt::Display for Page {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::tests::{day, rejects};
+    use super::super::facts::tests::{counts, day};
     use super::*;
 
     fn page() -> Page {
@@ -103,8 +103,7 @@ mod tests {
             compared: vec![day("2021-12-06"), day("2021-11-30")],
             countries: 3,
             songs: [40, 7],
-            rows: 100,
-            rejects: rejects(1, 2),
+            counts: counts(100, 1, 2),
             entries: 150,
         };
         let options = ReportOptions::new(outcome.day);

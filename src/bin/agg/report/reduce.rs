@@ -62,7 +62,7 @@ impl From<&ReduceReport> for ReducedDay {
         ReducedDay {
             day: report.day,
             outcome: report.outcome.name(),
-            rows: Rows::new(report.rows, report.rejects),
+            rows: report.counts.into(),
             rows_read: report.rows_read,
             inputs: report.inputs.iter().map(Input::from).collect(),
             runs: report.runs.map(Size::from),
@@ -90,7 +90,7 @@ impl fmt::Display for Reduce {
         }
         pairs.pair("accepted", day.rows.accepted);
         let share = day.rows.rejected_share();
-        if day.rows.rejected == 0 {
+        if matches!(day.rows.rejected, None | Some(0)) {
             pairs.pair("rejected", share);
         } else {
             pairs.pair("rejected", format_args!("{share}, see {}", day.shown.rejects_file));
@@ -118,16 +118,15 @@ impl fmt::Display for Reduce {
 pub(crate) mod tests {
     use agg::job::ReduceOutcome;
 
-    use super::super::facts::tests::{day, input, rejects, runs};
+    use super::super::facts::tests::{counts, day, input, runs};
     use super::*;
 
     pub(crate) fn report(text: &str) -> ReduceReport {
         ReduceReport {
             day: day(text),
             outcome: ReduceOutcome::Reduced,
-            rows: 100,
+            counts: counts(100, 1, 2),
             rows_read: 100,
-            rejects: rejects(1, 2),
             inputs: vec![input()],
             runs: runs(),
             partial: format!("agg-store/partials/{text}.agg").into(),
@@ -172,7 +171,7 @@ time       0.500 s, 200 rows/s, 1.0 MiB peak memory
         let quiet = ReduceReport {
             outcome: ReduceOutcome::Unchanged,
             rows_read: 0,
-            rejects: rejects(0, 0),
+            counts: counts(100, 0, 0),
             spilled_runs: 0,
             ..report("2021-12-01")
         };

@@ -4,19 +4,16 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use super::inspect::open_day;
-use super::join::{Input, open_merged, overtaken_once};
+use super::join::open_merged;
 use super::tops::{Floor, Tops};
+use super::window::{StoredDay, StoredWindow, overtaken_once};
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exchange::{Facts, Origin, PartialFacts, TableFormat};
+use crate::exchange::TableFormat;
 use crate::fs::WriteFile;
 use crate::model::{Day, Kind, Ranking, RowCounts};
 use crate::output::{FileEntry, Format, Manifest, PartialEntry, Tabular, Text, Totals, Window};
-use crate::partial::Partial;
-use crate::store::{
-    self, BuildFolder, HashingWriter, MANIFEST, Output, OutputLock, Store, Written,
-};
+use crate::store::{self, BuildFolder, HashingWriter, MANIFEST, Output, OutputLock, Written};
 
 /// A manifest of 3,660 days takes less than 1 MB; what is larger is none.
 const MOST_MANIFEST_BYTES: u64 = 16 << 20;
@@ -137,19 +134,24 @@ pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitRepor
 }
 
 fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
-    let (window, missing) = look_at_window(context, options)?;
-    let formats = formats(context, options, &window, &missing)?;
+    let days = options.day.window(options.days);
+    let window = StoredWindow::look(context, days, |partial| StoredDay::of(&partial))?;
+    window.check_missing(context, options.allow_missing)?;
+    let counts = window.counts()?;
+    let formats = formats(context, options, &window)?;
+    let partials = window.manifest_entries();
     let output = Output::new(&options.out);
     let mut lock = OutputLock::take(context.files.as_ref(), &output)?;
     store::check_replaceable(context.files.as_ref(), &lock, options.day)?;
-    check_published(context, options, &output, &window.days)?;
+    check_published(context, options, &output, &partials)?;
 
     let pool = context.pool()?;
-    let plan = context.budget.emit(window.inputs.len());
+    let plan = context.budget.emit(window.stored.len());
     let scratch = || lock.scratch_file(context.files.as_ref());
     let built = lock.build_folder(context.files.as_ref())?;
-    let files = context.phase(Phase::Emit, Some(window.entries * formats.len() as u64), || {
-        let opened = open_merged(context, &pool, plan, window.inputs, &scratch)?;
+    let entries = window.entries.values().sum::<u64>();
+    let files = context.phase(Phase::Emit, Some(entries * formats.len() as u64), || {
+        let opened = open_merged(context, &pool, plan, window.inputs(), &scratch)?;
         let runs: Vec<_> = Kind::in_output_order().map(|kind| (kind, opened.of(kind))).collect();
         let files = runs
             .iter()
@@ -174,12 +176,12 @@ fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
         files.collect::<Result<Vec<_>>>()
     })?;
     let manifest = Manifest {
-        window: Window { from: first_day(options), to: options.day, days: options.days },
+        window: Window { from: window.from(options.day), to: options.day, days: options.days },
         top: options.top,
-        partials: window.days,
-        missing: missing.clone(),
+        partials,
+        missing: window.missing.clone(),
         files: files.iter().map(|(name, file)| file_entry(name, file)).collect(),
-        totals: Totals::from(window.counts),
+        totals: Totals::from(counts),
     };
     write_manifest(&built, &manifest)?;
     let folder = output.day_folder(options.day);
@@ -191,10 +193,10 @@ fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
         |(name, file): (String, EmittedFile)| EmittedFile { path: folder.join(name), ..file };
     Ok(EmitReport {
         day: options.day,
-        missing,
+        missing: window.missing,
         files: files.into_iter().map(published).collect(),
-        counts: window.counts,
-        entries: window.entries,
+        counts,
+        entries,
         folder,
     })
 }
@@ -210,29 +212,13 @@ pub(super) fn warn_of_lost_latest(context: &Context, output: &Output) {
     }
 }
 
-fn first_day(options: &EmitOptions) -> Day {
-    options.day.window(options.days).first().copied().unwrap_or(options.day)
-}
-
 /// The formats that were asked for, each once.
 fn formats(
     context: &Context,
     options: &EmitOptions,
-    window: &StoredWindow,
-    missing: &[Day],
+    window: &StoredWindow<StoredDay>,
 ) -> Result<Vec<Box<dyn Format>>> {
-    let facts = || Facts {
-        origin: Origin::Window {
-            from: first_day(options),
-            to: options.day,
-            days: options.days,
-            missing: missing.to_vec(),
-        },
-        partials: window.partials.clone(),
-        rows: window.counts.rows,
-        rejects: window.counts.rejects,
-        inputs: Vec::new(),
-    };
+    let facts = || window.facts(window.origin(options.day, options.days), Vec::new());
     let mut formats: Vec<Box<dyn Format>> = Vec::new();
     for (at, format) in options.formats.iter().enumerate() {
         if options.formats.iter().take(at).any(|before| before == format) {
@@ -241,64 +227,11 @@ fn formats(
         formats.push(match format {
             TopsFormat::Text => Box::new(Text),
             TopsFormat::Table(format) => {
-                Box::new(Tabular::new(*format, facts(), context.budget.memory)?)
+                Box::new(Tabular::new(*format, facts()?, context.budget.memory)?)
             }
         });
     }
     Ok(formats)
-}
-
-/// What is known of a window's partials before their runs are read.
-struct StoredWindow {
-    /// Oldest first; not open, since there may be more than a process may have open.
-    inputs: Vec<Input>,
-    days: Vec<PartialEntry>,
-    /// The same partials, as tables tell them.
-    partials: Vec<PartialFacts>,
-    counts: RowCounts,
-    /// Entries of all runs.
-    entries: u64,
-}
-
-impl StoredWindow {
-    fn new() -> Self {
-        let (inputs, days, partials) = (Vec::new(), Vec::new(), Vec::new());
-        StoredWindow { inputs, days, partials, counts: RowCounts::NONE, entries: 0 }
-    }
-
-    fn add(&mut self, partial: &Partial) -> Result<()> {
-        let metadata = partial.metadata();
-        self.counts = self.counts.checked_add(&metadata.counts()).ok_or(ErrorKind::TooManyRows)?;
-        self.entries += metadata.runs.values().map(|run| run.pairs).sum::<u64>();
-        self.partials.push(PartialFacts {
-            day: metadata.day,
-            version: partial.version(),
-            digest: format!("{:032x}", partial.digest()),
-        });
-        self.days.push(partial_entry(partial));
-        self.inputs.push(Input::stored(partial));
-        Ok(())
-    }
-}
-
-/// Looks at the partials of the window's days; also tells the days without one.
-fn look_at_window(context: &Context, options: &EmitOptions) -> Result<(StoredWindow, Vec<Day>)> {
-    let store = Store::new(&context.store);
-    let mut window = StoredWindow::new();
-    let mut missing = Vec::new();
-    for day in options.day.window(options.days) {
-        match open_day(context, &store, day)? {
-            Some(partial) => window.add(&partial)?,
-            None => missing.push(day),
-        }
-    }
-    let can_skip = !window.inputs.is_empty();
-    if !can_skip || !(missing.is_empty() || options.allow_missing) {
-        return Err(
-            Error::from(ErrorKind::MissingDays { days: missing, can_skip }).at(&context.store)
-        );
-    }
-    Ok((window, missing))
 }
 
 /// Refuses to replace an emission of the same window and K that knew a day which is missing now.
@@ -342,21 +275,6 @@ pub(super) fn read_manifest(context: &Context, path: &std::path::Path) -> Result
     let read = file.read_full_at(&mut bytes, 0).map_err(failed)?;
     bytes.truncate(read);
     Manifest::decode(&bytes).map(Some).map_err(|error| damaged(error.to_string()))
-}
-
-/// A partial's digest as manifests write it.
-pub(super) fn digest_text(partial: &Partial) -> String {
-    format!("{:032x}", partial.digest())
-}
-
-fn partial_entry(partial: &Partial) -> PartialEntry {
-    let metadata = partial.metadata();
-    PartialEntry {
-        day: metadata.day,
-        digest: digest_text(partial),
-        rows: metadata.rows,
-        rejected: metadata.counts().rejected(),
-    }
 }
 
 fn file_entry(name: &str, file: &EmittedFile) -> FileEntry {

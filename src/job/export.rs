@@ -1,21 +1,19 @@
 //! `export`: stored days, or a window's sums, to tables that other engines read.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::inspect::open_day;
-use super::join::{Input, Scratch, merge_whole, open_merged, overtaken_once};
+use super::join::{Scratch, merge_whole, open_merged};
+use super::window::{StoredDay, StoredWindow, check_missing, overtaken_once, total};
 use super::{Context, Phase};
-use crate::error::{Error, ErrorKind, Result};
-use crate::exchange::{
-    Chunk, Encoder, Facts, Origin, PartialFacts, Rows, Table, TableFormat, TableWriter,
-};
+use crate::error::{Error, Result};
+use crate::exchange::{Chunk, Encoder, Facts, Origin, Rows, Table, TableFormat, TableWriter};
 use crate::fs::WriteFile;
-use crate::model::{Batch, Day, Kind, PerKind, RowCounts};
+use crate::model::{Batch, Day, InputFacts, Kind, RowCounts};
 use crate::ordered;
-use crate::partial::Partial;
 use crate::runfile::{Cut, Cutter, Run, split};
 use crate::store::{
-    self, BuildFolder, HashingWriter, Output, OutputLock, Partition, PartitionDays, Store, Written,
+    self, BuildFolder, HashingWriter, Output, OutputLock, Partition, PartitionDays, Written,
 };
 
 /// Which days, in which format, and where to.
@@ -129,7 +127,8 @@ fn export_once(context: &Context, options: &ExportOptions) -> Result<ExportRepor
         kinds.map(|kind| Ok((*kind, Encoder::new(options.format, Table::counts(*kind))?)));
     let encoders: Vec<(Kind, Encoder)> = encoders.collect::<Result<_>>()?;
     let (sets, missing) = look(context, &options.selection)?;
-    let mut report = ExportReport { partitions: Vec::new(), missing, counts: total(&sets)? };
+    let counts = total(sets.iter().map(|set| set.counts))?;
+    let mut report = ExportReport { partitions: Vec::new(), missing, counts };
     let files = context.files.as_ref();
     let output = Output::new(&options.out);
     let mut lock = OutputLock::take(files, &output)?;
@@ -153,38 +152,20 @@ fn export_once(context: &Context, options: &ExportOptions) -> Result<ExportRepor
 /// A day or a window, before its runs are read.
 struct Set {
     days: PartitionDays,
-    /// Oldest first; not open, since there may be more than a process may have open.
-    inputs: Vec<Input>,
+    window: StoredWindow<StoredDay>,
     counts: RowCounts,
     facts: Facts,
-    /// Entries of the runs of each kind.
-    pairs: PerKind<u64>,
 }
 
 impl Set {
-    fn new(days: PartitionDays, origin: Origin) -> Self {
-        let RowCounts { rows, rejects, .. } = RowCounts::NONE;
-        let facts = Facts { origin, partials: Vec::new(), rows, rejects, inputs: Vec::new() };
-        Set { days, inputs: Vec::new(), counts: RowCounts::NONE, facts, pairs: PerKind::default() }
-    }
-
-    fn add(&mut self, partial: &Partial) -> Result<()> {
-        let metadata = partial.metadata();
-        self.counts = self.counts.checked_add(&metadata.counts()).ok_or(ErrorKind::TooManyRows)?;
-        (self.facts.rows, self.facts.rejects) = (self.counts.rows, self.counts.rejects);
-        self.facts.partials.push(PartialFacts {
-            day: metadata.day,
-            version: partial.version(),
-            digest: format!("{:032x}", partial.digest()),
-        });
-        if matches!(self.facts.origin, Origin::Day(_)) {
-            self.facts.inputs.clone_from(&metadata.inputs);
-        }
-        for (kind, pairs) in self.pairs.iter_mut() {
-            *pairs += metadata.runs[kind].pairs;
-        }
-        self.inputs.push(Input::stored(partial));
-        Ok(())
+    fn new(
+        days: PartitionDays,
+        window: StoredWindow<StoredDay>,
+        origin: Origin,
+        inputs: Vec<InputFacts>,
+    ) -> Result<Self> {
+        let (counts, facts) = (window.counts()?, window.facts(origin, inputs)?);
+        Ok(Set { days, window, counts, facts })
     }
 
     fn partition(&self, kind: Kind) -> Partition {
@@ -193,66 +174,39 @@ impl Set {
 
     /// Entries of the runs of these kinds.
     fn entries(&self, kinds: &[Kind]) -> u64 {
-        kinds.iter().map(|kind| self.pairs[*kind]).sum()
+        kinds.iter().map(|kind| self.window.entries[*kind]).sum()
     }
-}
-
-/// The rows of all sets.
-fn total(sets: &[Set]) -> Result<RowCounts> {
-    let add = |sum: RowCounts, set: &Set| sum.checked_add(&set.counts);
-    Ok(sets.iter().try_fold(RowCounts::NONE, add).ok_or(ErrorKind::TooManyRows)?)
 }
 
 /// Looks at the partials of the selection; also tells the days of a window without one.
 fn look(context: &Context, selection: &Selection) -> Result<(Vec<Set>, Vec<Day>)> {
-    let store = Store::new(&context.store);
-    let mut missing = Vec::new();
-    let mut sets = Vec::new();
     match selection {
-        Selection::Days(days) => {
-            let mut days = days.clone();
-            days.sort_unstable();
-            days.dedup();
-            for day in days {
-                let Some(partial) = open_day(context, &store, day)? else {
-                    missing.push(day);
-                    continue;
-                };
-                let mut set = Set::new(PartitionDays::Day(day), Origin::Day(day));
-                set.add(&partial)?;
-                sets.push(set);
-            }
-            if missing.is_empty() {
-                Ok((sets, missing))
-            } else {
-                Err(missing_days(context, missing, false))
-            }
-        }
+        Selection::Days(days) => Ok((look_at_days(context, days)?, Vec::new())),
         Selection::Window { day, days, allow_missing } => {
-            let window = day.window(*days);
-            let from = window.first().copied().unwrap_or(*day);
-            let origin = Origin::Window { from, to: *day, days: *days, missing: Vec::new() };
-            let mut set = Set::new(PartitionDays::Window(*day), origin);
-            for day in window {
-                match open_day(context, &store, day)? {
-                    Some(partial) => set.add(&partial)?,
-                    None => missing.push(day),
-                }
-            }
-            let can_skip = !set.inputs.is_empty();
-            if !can_skip || !(missing.is_empty() || *allow_missing) {
-                return Err(missing_days(context, missing, can_skip));
-            }
-            if let Origin::Window { missing: told, .. } = &mut set.facts.origin {
-                told.clone_from(&missing);
-            }
-            Ok((vec![set], missing))
+            let all = day.window(*days);
+            let window = StoredWindow::look(context, all, |partial| StoredDay::of(&partial))?;
+            window.check_missing(context, *allow_missing)?;
+            let missing = window.missing.clone();
+            let origin = window.origin(*day, *days);
+            Ok((vec![Set::new(PartitionDays::Window(*day), window, origin, Vec::new())?], missing))
         }
     }
 }
 
-fn missing_days(context: &Context, days: Vec<Day>, can_skip: bool) -> Error {
-    Error::from(ErrorKind::MissingDays { days, can_skip }).at(&context.store)
+/// Each day is a set, whose tables describe its logs too.
+fn look_at_days(context: &Context, days: &[Day]) -> Result<Vec<Set>> {
+    let (mut sets, mut missing) = (Vec::new(), Vec::new());
+    for day in days.iter().copied().collect::<BTreeSet<Day>>() {
+        let mut inputs = Vec::new();
+        let window = StoredWindow::look(context, vec![day], |partial| {
+            inputs.clone_from(&partial.metadata().inputs);
+            StoredDay::of(&partial)
+        })?;
+        missing.extend(&window.missing);
+        sets.push(Set::new(PartitionDays::Day(day), window, Origin::Day(day), inputs)?);
+    }
+    check_missing(context, &missing, 0, false)?;
+    Ok(sets)
 }
 
 /// What the sets of one run are written with.
@@ -276,7 +230,7 @@ impl Export<'_> {
             let lock = &*self.lock;
             let scratch = || lock.scratch_file(files);
             let scratch: Scratch<'_> = &scratch;
-            let opened = open_merged(self.context, self.pool, plan, set.inputs, scratch)?;
+            let opened = open_merged(self.context, self.pool, plan, set.window.inputs(), scratch)?;
             for (kind, encoder) in self.encoders {
                 let folder = lock.build_folder(files)?;
                 let parts = Parts::begin(&folder, encoder, &set.facts)?;

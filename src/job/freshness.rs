@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Context;
-use super::emit_window::{EmitOptions, digest_text, read_manifest};
+use super::emit_window::{EmitOptions, read_manifest};
 use super::inspect::open_day;
+use super::window::digest_text;
 use crate::error::Result;
 use crate::model::{Day, Kind};
 use crate::output::Manifest;
@@ -41,7 +42,7 @@ impl<'a> Digests<'a> {
     fn of(&mut self, day: Day) -> Digest {
         let context = self.context;
         let look_up = || match open_day(context, &Store::new(&context.store), day) {
-            Ok(Some(partial)) => Digest::Stored(digest_text(&partial)),
+            Ok(Some(partial)) => Digest::Stored(digest_text(partial.digest())),
             Ok(None) => Digest::Missing,
             // The emission will meet it too, and say so.
             Err(_) => Digest::Other,

@@ -57,18 +57,6 @@ impl Input {
     }
 }
 
-/// Runs `work` once more if another run replaced or removed a partial between its look and its reading: the second look
-/// finds what is stored by then.
-pub(super) fn overtaken_once<T>(work: impl Fn() -> Result<T>) -> Result<T> {
-    match work() {
-        Err(error) if matches!(error.kind(), ErrorKind::Replaced | ErrorKind::Removed) => {
-            tracing::info!(%error, "looking again");
-            work()
-        }
-        outcome => outcome,
-    }
-}
-
 /// Few enough runs of each kind to be read at once, open.
 pub(super) struct Opened(Vec<Run>);
 

@@ -19,6 +19,7 @@ mod reduce_day;
 mod report;
 mod tally;
 mod tops;
+mod window;
 
 pub use backfill::{
     BackfillDay, BackfillOptions, BackfillReport, DayOutcome, DayPlan, WindowOutcome, backfill,

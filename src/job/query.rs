@@ -4,8 +4,8 @@
 //! user, a few hundred for a large country. Nothing is written and no lock is taken.
 
 use super::Context;
-use super::inspect::open_day;
 use super::join::merge_piece;
+use super::window::StoredWindow;
 use crate::error::{Error, ErrorKind, Result};
 use crate::merge::{Merge, Stream};
 use crate::model::{Batch, Day, Kind, Position, Ranked};
@@ -71,49 +71,28 @@ pub struct QueryReport {
 /// [`ErrorKind::Missing`] where there is no store or no day, [`ErrorKind::MissingDays`] unless missing days are
 /// allowed (and always when all are missing), [`ErrorKind::SumOverflow`], a damaged partial.
 pub fn query(context: &Context, options: &QueryOptions) -> Result<QueryReport> {
-    let store = Store::new(&context.store);
-    let (day, partials, missing) = match options.day {
-        Some(day) => open_window(context, &store, day, options.days)?,
+    let look = |day: Day| StoredWindow::look(context, day.window(options.days), |partial| partial);
+    let (day, window) = match options.day {
+        Some(day) => (day, look(day)?),
         None => {
-            let day = newest(context, &store)?;
-            let window = open_window(context, &store, day, options.days)?;
-            if window.2.contains(&day) {
+            let day = newest(context)?;
+            let window = look(day)?;
+            if window.missing.contains(&day) {
                 // Removed since the folder was listed.
-                open_window(context, &store, newest(context, &store)?, options.days)?
+                let day = newest(context)?;
+                (day, look(day)?)
             } else {
-                window
+                (day, window)
             }
         }
     };
-    let can_skip = !partials.is_empty();
-    if !can_skip || !(missing.is_empty() || options.allow_missing) {
-        return Err(
-            Error::from(ErrorKind::MissingDays { days: missing, can_skip }).at(&context.store)
-        );
-    }
-    let songs = best(context, options, &partials)?;
-    Ok(QueryReport { day, missing, songs })
+    window.check_missing(context, options.allow_missing)?;
+    let songs = best(context, options, &window.stored)?;
+    Ok(QueryReport { day, missing: window.missing, songs })
 }
 
-/// The window's last day, its partials, and its days without one.
-fn open_window(
-    context: &Context,
-    store: &Store,
-    day: Day,
-    days: u32,
-) -> Result<(Day, Vec<Partial>, Vec<Day>)> {
-    let (mut partials, mut missing) = (Vec::new(), Vec::new());
-    for day in day.window(days) {
-        context.check_stop()?;
-        match open_day(context, store, day)? {
-            Some(partial) => partials.push(partial),
-            None => missing.push(day),
-        }
-    }
-    Ok((day, partials, missing))
-}
-
-fn newest(context: &Context, store: &Store) -> Result<Day> {
+fn newest(context: &Context) -> Result<Day> {
+    let store = Store::new(&context.store);
     let hint = "the store is empty: run 'agg reduce-day' first".to_owned();
     let missing = || Error::from(ErrorKind::Missing { what: "any day", hint }).at(store.root());
     store.days(context.files.as_ref())?.pop().ok_or_else(missing)

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::super::Context;
-use super::super::inspect::open_day;
-use crate::error::{Error, ErrorKind, Result};
+use super::super::window::{StoredWindow, check_missing, total};
+use crate::error::Result;
 use crate::model::{Day, Kind, RowCounts};
 use crate::partial::Partial;
 use crate::report::{DayFigures, Earlier};
 use crate::runfile::RunFacts;
-use crate::store::Store;
 
 /// Which window, and where the page goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,30 +65,22 @@ pub(super) struct EarlierWindow {
 impl Windows {
     /// Opens what is stored of the windows' days.
     pub(super) fn open(context: &Context, options: &ReportOptions) -> Result<Self> {
-        let store = Store::new(&context.store);
         let days = options.day.window(options.days);
         let ends = EARLIER.map(|back| options.day.plus_days(-back));
         let earlier_days = ends.iter().flatten().flat_map(|end| end.window(options.days));
         let mut all: Vec<Day> = earlier_days.chain(days.iter().copied()).collect();
         all.sort_unstable();
         all.dedup();
-        let mut partials = Vec::new();
-        let mut places = BTreeMap::new();
-        for day in all {
-            if let Some(partial) = open_day(context, &store, day)? {
-                places.insert(day, partials.len());
-                partials.push(partial);
-            }
-        }
+        let partials = StoredWindow::look(context, all, |partial| partial)?.stored;
+        let places = partials.iter().zip(0..).map(|(partial, at)| (partial.metadata().day, at));
+        let places: BTreeMap<Day, usize> = places.collect();
         let current: Vec<_> = days.iter().map(|day| (*day, places.get(day).copied())).collect();
         let missing: Vec<Day> = days.into_iter().filter(|day| !places.contains_key(day)).collect();
-        let can_skip = missing.len() < current.len();
-        if !can_skip || !(missing.is_empty() || options.allow_missing) {
-            let kind = ErrorKind::MissingDays { days: missing, can_skip };
-            return Err(Error::from(kind).at(&context.store));
-        }
+        let stored = current.len() - missing.len();
+        check_missing(context, &missing, stored, options.allow_missing)?;
         let earlier = ends.map(|end| EarlierWindow::of(end, options, &places));
-        let all = |places: &[usize]| total(places.iter().filter_map(|place| partials.get(*place)));
+        let counts_of = |place: &usize| Some(partials.get(*place)?.metadata().counts());
+        let all = |places: &[usize]| total(places.iter().filter_map(counts_of));
         let counts = all(&current.iter().filter_map(|(_, place)| *place).collect::<Vec<_>>())?;
         for window in &earlier {
             all(&window.places)?;
@@ -133,12 +124,6 @@ impl EarlierWindow {
         let lacking = days.into_iter().filter(|day| !places.contains_key(day)).collect();
         EarlierWindow { end, lacking, places: places_of }
     }
-}
-
-/// The rows of some days.
-fn total<'a>(mut partials: impl Iterator<Item = &'a Partial>) -> Result<RowCounts> {
-    let add = |sum: RowCounts, partial: &Partial| sum.checked_add(&partial.metadata().counts());
-    Ok(partials.try_fold(RowCounts::NONE, add).ok_or(ErrorKind::TooManyRows)?)
 }
 
 /// What a footer says of the country run.

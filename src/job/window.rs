@@ -1,0 +1,167 @@
+//! The stored days of a window: which there are, which are missing, and what they add up to.
+//!
+//! All jobs that read several days look at their partials here, once, before they write anything.
+
+use std::path::PathBuf;
+
+use super::Context;
+use super::inspect::open_day;
+use super::join::Input;
+use crate::error::{Error, ErrorKind, Result};
+use crate::exchange::{Facts, Origin, PartialFacts};
+use crate::model::{Day, InputFacts, PerKind, RowCounts};
+use crate::output::PartialEntry;
+use crate::partial::Partial;
+use crate::store::Store;
+
+/// The days of a window, and what a job keeps of the partial of each day that is stored: the partial, or a [`StoredDay`]
+/// where there may be more of them than a process may have open.
+pub(super) struct StoredWindow<P> {
+    /// All days, oldest first.
+    pub(super) days: Vec<Day>,
+    /// Those without a partial.
+    pub(super) missing: Vec<Day>,
+    /// Of those with one.
+    pub(super) stored: Vec<P>,
+    /// Entries of the runs of each kind.
+    pub(super) entries: PerKind<u64>,
+}
+
+/// A partial as it was when it was looked at.
+pub(super) struct StoredDay {
+    path: PathBuf,
+    day: Day,
+    version: u16,
+    digest: u128,
+    counts: RowCounts,
+}
+
+impl<P> StoredWindow<P> {
+    /// Looks at the partials of these days, in ascending order; `keep` takes what is needed of each.
+    pub(super) fn look(
+        context: &Context,
+        days: Vec<Day>,
+        mut keep: impl FnMut(Partial) -> P,
+    ) -> Result<Self> {
+        let store = Store::new(&context.store);
+        let (mut missing, mut stored) = (Vec::new(), Vec::new());
+        let mut entries = PerKind::<u64>::default();
+        for &day in &days {
+            context.check_stop()?;
+            let Some(partial) = open_day(context, &store, day)? else {
+                missing.push(day);
+                continue;
+            };
+            let metadata = partial.metadata();
+            for (kind, entries) in entries.iter_mut() {
+                *entries += metadata.runs[kind].pairs;
+            }
+            stored.push(keep(partial));
+        }
+        Ok(StoredWindow { days, missing, stored, entries })
+    }
+
+    /// Refuses to go on without the missing days, unless that is allowed and another day is stored.
+    pub(super) fn check_missing(&self, context: &Context, allow_missing: bool) -> Result<()> {
+        check_missing(context, &self.missing, self.stored.len(), allow_missing)
+    }
+}
+
+/// As [`StoredWindow::check_missing`], for some days of which so many are stored.
+pub(super) fn check_missing(
+    context: &Context,
+    missing: &[Day],
+    stored: usize,
+    allow_missing: bool,
+) -> Result<()> {
+    let can_skip = stored > 0;
+    if missing.is_empty() || (can_skip && allow_missing) {
+        return Ok(());
+    }
+    let kind = ErrorKind::MissingDays { days: missing.to_vec(), can_skip };
+    Err(Error::from(kind).at(&context.store))
+}
+
+impl StoredDay {
+    /// What is kept of a partial that is closed.
+    pub(super) fn of(partial: &Partial) -> Self {
+        let metadata = partial.metadata();
+        StoredDay {
+            path: partial.path().to_owned(),
+            day: metadata.day,
+            version: partial.version(),
+            digest: partial.digest(),
+            counts: metadata.counts(),
+        }
+    }
+}
+
+impl StoredWindow<StoredDay> {
+    /// The rows of all days.
+    pub(super) fn counts(&self) -> Result<RowCounts> {
+        total(self.stored.iter().map(|stored| stored.counts))
+    }
+
+    /// As a manifest names the partials.
+    pub(super) fn manifest_entries(&self) -> Vec<PartialEntry> {
+        let entry = |stored: &StoredDay| PartialEntry {
+            day: stored.day,
+            digest: digest_text(stored.digest),
+            rows: stored.counts.rows,
+            rejected: stored.counts.rejected(),
+        };
+        self.stored.iter().map(entry).collect()
+    }
+
+    /// As a table describes the window, or the day with its logs.
+    pub(super) fn facts(&self, origin: Origin, inputs: Vec<InputFacts>) -> Result<Facts> {
+        let partial = |stored: &StoredDay| PartialFacts {
+            day: stored.day,
+            version: stored.version,
+            digest: digest_text(stored.digest),
+        };
+        let partials = self.stored.iter().map(partial).collect();
+        let RowCounts { rows, rejects, .. } = self.counts()?;
+        Ok(Facts { origin, partials, rows, rejects, inputs })
+    }
+
+    /// The window that ends on `to`, as a table names it.
+    pub(super) fn origin(&self, to: Day, days: u32) -> Origin {
+        Origin::Window { from: self.from(to), to, days, missing: self.missing.clone() }
+    }
+
+    /// The window's first day.
+    pub(super) fn from(&self, to: Day) -> Day {
+        self.days.first().copied().unwrap_or(to)
+    }
+
+    /// Its partials, to be merged.
+    pub(super) fn inputs(&self) -> Vec<Input> {
+        let input =
+            |stored: &StoredDay| Input::Stored { path: stored.path.clone(), digest: stored.digest };
+        self.stored.iter().map(input).collect()
+    }
+}
+
+/// The rows of some days together.
+pub(super) fn total(counts: impl IntoIterator<Item = RowCounts>) -> Result<RowCounts> {
+    let add = |sum: RowCounts, more: RowCounts| sum.checked_add(&more);
+    Ok(counts.into_iter().try_fold(RowCounts::NONE, add).ok_or(ErrorKind::TooManyRows)?)
+}
+
+/// A partial's digest as manifests and tables write it.
+pub(super) fn digest_text(digest: u128) -> String {
+    format!("{digest:032x}")
+}
+
+/// Runs `work` once more if another run replaced or removed a partial between its look and its reading: the second look
+/// finds what is stored by then.
+pub(super) fn overtaken_once<T>(work: impl Fn() -> Result<T>) -> Result<T> {
+    match work() {
+        Err(error) if matches!(error.kind(), ErrorKind::Replaced | ErrorKind::Removed) => {
+            tracing::info!(%error, "looking again");
+            work()
+        }
+        outcome => outcome,
+    }
+}

@@ -30,6 +30,10 @@ const EMITTED_ENTRY: u64 = 250;
 const EXPORTED_ENTRY: u64 = 48;
 /// A row of an imported table: an entry.
 const IMPORTED_ROW: u64 = 24;
+/// What decodes tables, beside what it has when it starts.
+const LEAST_DECODER: u64 = 24 * MIB;
+/// And what it has then: the program's own pages, which it shares with the run and which count twice.
+const DECODER_BASE: u64 = 8 * MIB;
 /// Rows of the row groups that we write: these are always taken whole.
 const EXPORTED_GROUP: u64 = crate::exchange::GROUP_ROWS as u64;
 /// Rows of a range below which splitting it again is not worth the chunks.
@@ -78,16 +82,23 @@ pub struct MergePlan {
     pub piece_entries: u64,
 }
 
-/// Shares of an import of tables.
+/// Shares of what decodes tables, in a process of its own or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ImportPlan {
+pub struct DecoderPlan {
+    /// Bytes of all, above those of a program that does nothing.
+    pub memory: u64,
     /// Bytes of all footers together: what is read of one takes some ten times as much.
     pub footers: u64,
-    /// Bytes of the largest page, decompressed or not, of which a thread holds up to six.
+    /// Bytes of the largest page, decompressed or not, of which up to six are held.
     pub page: u64,
+}
+
+/// Shares of the rest of an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportPlan {
     /// Rows of the largest row group that is taken whole.
     pub piece_rows: usize,
-    /// Rows that a thread sorts at once.
+    /// Rows that are sorted at once, by all threads together.
     pub sorted_rows: usize,
 }
 
@@ -154,18 +165,29 @@ impl Budget {
         MergePlan { fan_in: to_usize(fan_in), piece_entries }
     }
 
-    /// Shares for importing tables.
+    /// Shares for decoding tables: a quarter, and no less than what pages of usual sizes take.
+    #[must_use]
+    pub fn decoder(&self) -> DecoderPlan {
+        let memory = (self.memory / 4).max(LEAST_DECODER);
+        DecoderPlan { memory, footers: (self.memory / 64).max(MIB), page: memory / 8 }
+    }
+
+    /// The budget of a run while tables are decoded.
+    #[must_use]
+    pub fn beside_decoder(&self) -> Budget {
+        let others = self.decoder().memory + DECODER_BASE;
+        // Budgets below the least are for tests, which decode small tables.
+        let memory = self.memory.saturating_sub(others).max(self.memory / 4);
+        Budget { memory, ..*self }
+    }
+
+    /// Shares for importing tables, of [`Budget::beside_decoder`].
     #[must_use]
     pub fn import(&self) -> ImportPlan {
-        let share = self.memory / 3 / self.threads();
-        let rows = share / 2 / IMPORTED_ROW;
-        ImportPlan {
-            footers: (self.memory / 64).max(MIB),
-            // Pages of a megabyte are usual, and some are a little larger.
-            page: (share / 8).max(MIB + MIB / 4),
-            piece_rows: to_usize(rows.max(EXPORTED_GROUP)),
-            sorted_rows: to_usize(rows.clamp(64, 8 << 20)),
-        }
+        let third = self.memory / 3;
+        let piece_rows = (third / self.threads() / IMPORTED_ROW).max(EXPORTED_GROUP);
+        let sorted_rows = (third / IMPORTED_ROW).clamp(64, 16 << 20);
+        ImportPlan { piece_rows: to_usize(piece_rows), sorted_rows: to_usize(sorted_rows) }
     }
 
     /// Shares for emitting a window of `inputs` partials.
@@ -249,12 +271,18 @@ mod tests {
                     FIXED + budget.threads() * (heads + made) <= memory,
                     "{budget:?} {export:?}"
                 );
-                let import = budget.import();
-                let rows = import.piece_rows.max(import.sorted_rows) as u64 * IMPORTED_ROW;
-                let pages = 6 * import.page;
+                let (decoder, beside) = (budget.decoder(), budget.beside_decoder());
+                assert!(beside.memory + DECODER_BASE + decoder.memory <= memory, "{budget:?}");
+                assert!(6 * decoder.page <= decoder.memory);
+                let (import, join) = (beside.import(), beside.join());
+                let pieces = budget.threads() * import.piece_rows as u64 * IMPORTED_ROW;
+                let sorted = import.sorted_rows as u64 * IMPORTED_ROW;
+                let heads = join.fan_in as u64 * MERGE_INPUT;
+                let made = join.piece_entries * MERGED_ENTRY;
+                let merged = budget.threads() * (heads + made);
                 assert!(
-                    FIXED + budget.threads() * (pages + rows) <= memory,
-                    "{budget:?} {import:?}"
+                    FIXED + pieces.max(sorted).max(merged) <= beside.memory,
+                    "{budget:?} {import:?} {join:?}"
                 );
                 // What a piece of countries keeps is no more than what a piece of users holds.
                 let most = budget.most_emitted();

@@ -9,6 +9,9 @@ use std::sync::Arc;
 
 use crate::model::Day;
 
+/// Bytes of the longest text that may come from a foreign file.
+const MAX_FOREIGN_TEXT: usize = 500;
+
 /// Result of everything in the library that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -368,8 +371,19 @@ impl ErrorKind {
 
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
-        Error(Box::new(Inner { kind: Arc::new(kind), path: None, place: None }))
+        Error(Box::new(Inner { kind: Arc::new(cut(kind)), path: None, place: None }))
     }
+}
+
+/// Cuts a text that may hold what is in a foreign file.
+fn cut(mut kind: ErrorKind) -> ErrorKind {
+    if let ErrorKind::NotParquet(text) | ErrorKind::BadTable(text) = &mut kind
+        && text.len() > MAX_FOREIGN_TEXT
+    {
+        text.truncate(text.floor_char_boundary(MAX_FOREIGN_TEXT - '…'.len_utf8()));
+        text.push('…');
+    }
+    kind
 }
 
 impl fmt::Display for Error {
@@ -428,6 +442,19 @@ mod tests {
         // A text of our own says what to do by itself.
         let told = Error::io("write", io::Error::other("it is full: empty it"));
         assert_eq!(told.to_string(), "cannot write: it is full: empty it");
+    }
+
+    #[test]
+    fn a_text_that_may_come_from_a_foreign_file_is_cut_at_500_bytes() {
+        for kind in [ErrorKind::NotParquet, ErrorKind::BadTable] {
+            let whole = Error::from(kind("é".repeat(250)));
+            assert!(whole.to_string().ends_with("éé"));
+            let cut = Error::from(kind("é".repeat(2_000_000)));
+            let (ErrorKind::NotParquet(text) | ErrorKind::BadTable(text)) = cut.kind() else {
+                panic!("another kind: {cut}");
+            };
+            assert!(text.len() <= 500 && text.ends_with("é…"), "{text}");
+        }
     }
 
     #[test]

@@ -4,10 +4,14 @@
 //! turns stretches of rows into [`Chunk`]s on any thread; a [`TableWriter`] puts the chunks of a file one behind
 //! the other. Cut every [`Encoder::group_rows`] rows, the bytes depend on the rows and their [`Facts`] alone.
 //!
+//! Tables come back through a `TableDecoder`; the library's own, `TrustingDecoder`, trusts the files that it decodes.
+//!
 //! Parquet is behind the feature `parquet`; a build without it refuses the format and has no reader. Which files
 //! there are and where they go is the business of `store`, what is in them that of `job`.
 
 mod facts;
+#[cfg(feature = "parquet")]
+mod open;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod table;
@@ -19,10 +23,12 @@ use crate::error::{Error, Result};
 
 pub use facts::{Facts, Origin, PartialFacts};
 #[cfg(feature = "parquet")]
-pub use parquet::{GroupReader, Judge, TableFile, TableLimits};
+pub use open::{GroupOutline, Judge, OpenTable, Outline, TableDecoder, TableRules};
 #[cfg(feature = "parquet")]
-pub(crate) use table::{RANK, SONG, STREAMS};
-pub use table::{Rows, Table, TableFormat};
+pub use parquet::TrustingDecoder;
+#[cfg(feature = "parquet")]
+pub(crate) use table::RANK;
+pub use table::{Rows, SONG, STREAMS, Table, TableFormat};
 
 /// Rows of a Parquet row group.
 ///

@@ -64,9 +64,9 @@ impl Table {
 }
 
 /// The column of song ids.
-pub(crate) const SONG: &str = "sng_id";
+pub const SONG: &str = "sng_id";
 /// The column of counts.
-pub(crate) const STREAMS: &str = "streams";
+pub const STREAMS: &str = "streams";
 /// The column of ranks.
 pub(crate) const RANK: &str = "rank";
 

@@ -14,6 +14,7 @@ mod write_back;
 use std::ffi::OsString;
 use std::fmt::Debug;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
 pub use creation::{creation_error, leads_nowhere, leads_to_device};
@@ -90,6 +91,10 @@ pub trait ReadFile: Debug + Send + Sync {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Size and time now.
     fn stat(&self) -> io::Result<FileStat>;
+    /// The system's open file, to give it to another process; `None` where there is none.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 
     /// Fills `buffer` from `offset` as far as the file goes; returns how much that was.
     fn read_full_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,13 @@ const FILE_MODE: u32 = 0o666;
 /// The operating system's files.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsFileSystem;
+
+impl OsFileSystem {
+    /// Standard input as a file that is read by position.
+    pub fn stdin_file() -> io::Result<Box<dyn ReadFile>> {
+        Ok(Box::new(OsFile(File::from(io::stdin().as_fd().try_clone_to_owned()?))))
+    }
+}
 
 impl FileSystem for OsFileSystem {
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadFile>> {
@@ -168,6 +175,10 @@ impl ReadFile for OsFile {
 
     fn stat(&self) -> io::Result<FileStat> {
         Ok(file_stat(&self.0.metadata()?))
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.as_fd())
     }
 }
 

@@ -28,6 +28,8 @@ pub use context::{Context, Observer, Phase, Silent};
 pub use count::ReduceOptions;
 pub use emit_window::{EmitOptions, EmitReport, EmittedFile, TopsFormat, emit_window};
 pub use export::{ExportOptions, ExportReport, ExportedFile, ExportedPartition, Selection, export};
+#[cfg(feature = "parquet")]
+pub use import::import_with;
 pub use import::{ImportOptions, ImportReport, import};
 pub use inspect::{DayFacts, inspect, list, verify};
 pub use prune::{PruneOptions, PruneReport, PrunedDay, prune};

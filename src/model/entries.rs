@@ -106,7 +106,7 @@ impl Batch {
     }
 
     /// The entries one by one: for tests and small things, not for the hot path.
-    pub fn iter(&self) -> impl Iterator<Item = Entry> + '_ {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Entry> + '_ {
         let pairs = self.keys.iter().zip(&self.songs).zip(&self.counts);
         pairs.map(|((&key, &song), &count)| Entry { key, song, count })
     }

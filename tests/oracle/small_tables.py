@@ -43,6 +43,8 @@ def main():
     delta = {"country": "DELTA_BYTE_ARRAY", "sng_id": "DELTA_BINARY_PACKED", "streams": "PLAIN"}
     encoded = {"use_dictionary": False, "column_encoding": delta, "compression": "none"}
     write(countries, folder / "pyarrow-pages-2-countries.parquet", data_page_version="2.0", **encoded, **slim)
+    # As Spark writes: nullable columns, version 1 pages, no index of pages.
+    write(users, folder / "spark-like-users.parquet", flavor="spark", version="1.0", **slim)
     path = folder / "duckdb-users.parquet"
     duckdb.sql(f"COPY (SELECT * FROM users ORDER BY ALL) TO '{path}' (FORMAT parquet)")
     polars.from_arrow(countries).write_parquet(folder / "polars-countries.parquet")

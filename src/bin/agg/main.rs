@@ -2,13 +2,17 @@
 //!
 //! All work on logs, partials and windows is the library's. Here stand the command line ([`cli`]),
 //! its meaning ([`settings`]), what is shown while a job runs ([`progress`], [`logging`]) and after
-//! it ([`report`], [`metrics`]), and the only place that turns an outcome into an exit code ([`exit`]).
+//! it ([`report`], [`metrics`]), and the only place that turns an outcome into an exit code ([`exit`]). Tables of other
+//! programs are decoded in a child process (`decoder`).
 
 mod cli;
 mod cmd;
+#[cfg(feature = "parquet")]
+mod decoder;
 mod exit;
 mod limits;
 mod logging;
+mod memory;
 mod message;
 mod metrics;
 mod output;
@@ -30,6 +34,10 @@ use crate::progress::Progress;
 use crate::settings::Settings;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "parquet")]
+    if let Some(code) = decoder::child::run_if_asked() {
+        return code;
+    }
     let outcome = Cli::try_parse().map_err(anyhow::Error::from).and_then(run);
     exit::end(outcome)
 }

@@ -8,6 +8,7 @@ use parquet::data_type::ByteArray;
 use parquet::schema::types::ColumnDescriptor;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::exchange::Judge;
 use crate::model::{Country, MAX_ID};
 
 /// How the values of a column are stored.
@@ -25,14 +26,17 @@ pub(super) enum Form {
     Text,
 }
 
-/// Which countries there are.
-#[derive(Debug, Clone)]
-pub struct Judge {
-    /// By number.
-    countries: Vec<bool>,
-}
-
 impl Form {
+    /// Bytes of a value that is written plainly, at least.
+    pub(super) fn least_bytes(self) -> usize {
+        match self {
+            Form::Int64 { .. } => 8,
+            // Bytes of no fixed length begin with their length.
+            Form::Int32 { .. } | Form::Decimal | Form::Text => 4,
+            Form::FixedDecimal => 1,
+        }
+    }
+
     /// The form of a column of numbers, or of text.
     pub(super) fn of(column: &ColumnDescriptor, text: bool) -> Result<Form> {
         let name = column.name();
@@ -103,12 +107,6 @@ fn told(column: &ColumnDescriptor, physical: Physical) -> String {
 }
 
 impl Judge {
-    /// Takes the countries of which `known` says so.
-    pub fn new(known: impl Fn(Country) -> bool) -> Self {
-        let countries = (0..u64::from(Country::COUNT)).filter_map(Country::from_number);
-        Judge { countries: countries.map(known).collect() }
-    }
-
     /// The number of a country.
     pub(super) fn country(&self, value: &ByteArray) -> Result<u64, String> {
         let bytes = value.data();
@@ -116,10 +114,8 @@ impl Judge {
             [first, second] => Country::from_letters(first, second),
             _ => None,
         };
-        let number = country.map(Country::number);
-        let known =
-            |number: &u16| self.countries.get(usize::from(*number)).is_some_and(|known| *known);
-        number.filter(known).map(u64::from).ok_or_else(|| {
+        let number = country.map(|country| u64::from(country.number()));
+        number.filter(|number| self.knows(*number)).ok_or_else(|| {
             let shown = bytes.get(..20).unwrap_or(bytes).escape_ascii();
             format!("'{shown}' is no assigned country of ISO 3166-1 (--countries any takes any two capitals)")
         })

@@ -5,7 +5,9 @@
 //! time.
 
 mod bytes;
+mod footer;
 mod judge;
+mod pages;
 mod read;
 mod schema;
 mod write;
@@ -14,8 +16,7 @@ use ::parquet::errors::ParquetError;
 
 use crate::error::{Error, ErrorKind};
 
-pub use judge::Judge;
-pub use read::{GroupReader, TableFile, TableLimits};
+pub use read::TrustingDecoder;
 pub(super) use write::{FileWriter, Layout, RowGroup};
 
 /// A failure to write: the sink's, or the crate's own.

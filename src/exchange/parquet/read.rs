@@ -6,48 +6,68 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parquet::basic::Encoding;
 use parquet::column::reader::ColumnReaderImpl;
 use parquet::data_type::{
     ByteArray, ByteArrayType, DataType, FixedLenByteArrayType, Int32Type, Int64Type,
 };
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+};
 use parquet::file::reader::SerializedPageReader;
 
 use super::bytes::Pages;
-use super::judge::{Form, Judge, bad_row, decimal, number};
-use super::read_error;
+use super::judge::{Form, bad_row, decimal, number};
+use super::pages::JudgedPages;
+use super::{footer, read_error};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exchange::{Facts, SONG, STREAMS};
-use crate::fs::{FileStat, ReadFile};
+use crate::exchange::{
+    Facts, GroupOutline, Judge, OpenTable, Outline, SONG, STREAMS, TableDecoder, TableRules,
+};
+use crate::fs::ReadFile;
 use crate::model::{Batch, Country, Kind};
 
 /// Rows that are decoded at once: 32 bytes each at most.
 const ROWS_AT_ONCE: usize = 16 << 10;
+/// Values that are decoded at once where each may repeat the one before it: a page of such values, of two bytes each if
+/// they are countries, can claim values that are as long as itself.
+const PREFIXED_AT_ONCE: usize = 4;
 /// The footer's length and the magic bytes at the end.
 const TAIL_BYTES: usize = 8;
 const MAGIC: &[u8] = b"PAR1";
 
-/// What a file may ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TableLimits {
-    /// Bytes of its footer; in memory, these become some ten times as many.
-    pub footer: u64,
-    /// Bytes of a page, compressed or not.
-    pub page: u64,
+/// Decodes tables in this process and trusts them: the crates below may panic, loop or allocate without bound on a file
+/// that was made to do that. What is cheap to know is refused before: a footer or a page above its limit, a schema of
+/// a thousand columns, a page encoded as its column cannot be.
+///
+/// Memory: the footer, some ten times; of a group that is read, up to six pages.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TrustingDecoder;
+
+impl TableDecoder for TrustingDecoder {
+    fn open(
+        &self,
+        file: Arc<dyn ReadFile>,
+        path: &Path,
+        rules: TableRules,
+    ) -> Result<Box<dyn OpenTable>> {
+        match TableFile::read(file, path, rules) {
+            Ok(table) => Ok(Box::new(table)),
+            Err(error) => Err(error.at(path)),
+        }
+    }
 }
 
 /// An open Parquet file with the counts of one kind. Memory: what its footer says of each row group.
 #[derive(Debug)]
-pub struct TableFile {
+struct TableFile {
     pages: Arc<Pages>,
     path: PathBuf,
-    stat: FileStat,
     metadata: ParquetMetaData,
-    kind: Kind,
     /// The key, the song, the streams.
     columns: [Column; 3],
-    facts: Option<Facts>,
-    footer_bytes: u64,
+    judge: Judge,
+    outline: Outline,
 }
 
 /// Where a column is, and how its values are stored.
@@ -58,122 +78,72 @@ struct Column {
     form: Form,
 }
 
-impl TableFile {
-    /// Reads and checks the footer.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotParquet`]; [`ErrorKind::BadTable`] for other columns than those of [`Table::counts`]
-    /// (in any order), for types that do not convert exactly, and for a footer above the limit.
-    ///
-    /// [`Table::counts`]: crate::exchange::Table::counts
-    pub fn open(file: Box<dyn ReadFile>, path: &Path, limits: TableLimits) -> Result<TableFile> {
-        Self::read(file, path, limits).map_err(|error| error.at(path))
+impl OpenTable for TableFile {
+    fn outline(&self) -> &Outline {
+        &self.outline
     }
 
-    fn read(file: Box<dyn ReadFile>, path: &Path, limits: TableLimits) -> Result<TableFile> {
+    fn read(&self, group: usize, take: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
+        let place = |error: Error| error.at(&self.path);
+        let mut reader = self.group(group).map_err(place)?;
+        let mut batch = Batch::default();
+        while reader.next(&mut batch).map_err(place)? {
+            take(&batch)?;
+        }
+        Ok(())
+    }
+}
+
+impl TableFile {
+    fn read(file: Arc<dyn ReadFile>, path: &Path, rules: TableRules) -> Result<TableFile> {
         let stat = file.stat().map_err(|error| Error::io("read", error))?;
-        let pages = Pages { file: Arc::from(file), size: stat.size, most_page: limits.page };
-        let (metadata, footer_bytes) = read_footer(&pages, limits.footer)?;
+        let pages = Pages { file, size: stat.size, most_page: rules.page };
+        let (metadata, footer_bytes) = read_footer(&pages, rules.footer)?;
         let (kind, columns) = find_columns(&metadata)?;
         let pairs = metadata.file_metadata().key_value_metadata().into_iter().flatten();
         let pairs = pairs.filter_map(|pair| Some((pair.key.as_str(), pair.value.as_deref()?)));
         let facts = Facts::read(pairs)?;
-        let path = path.to_owned();
-        Ok(TableFile {
-            pages: Arc::new(pages),
-            path,
-            stat,
-            metadata,
-            kind,
-            columns,
-            facts,
-            footer_bytes,
-        })
+        let [Column { at, form, .. }, ..] = columns;
+        let groups = metadata.row_groups().iter().map(|group| GroupOutline {
+            rows: u64::try_from(group.num_rows()).unwrap_or(0),
+            keys: group_keys(group, at, form),
+        });
+        let outline = Outline { kind, facts, footer_bytes, groups: groups.collect() };
+        let (pages, path) = (Arc::new(pages), path.to_owned());
+        Ok(TableFile { pages, path, metadata, columns, judge: rules.judge, outline })
     }
 
-    /// What its keys are.
-    #[must_use]
-    pub fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    /// What it says of itself, if `agg` wrote it.
-    #[must_use]
-    pub fn facts(&self) -> Option<&Facts> {
-        self.facts.as_ref()
-    }
-
-    /// Size of its footer.
-    #[must_use]
-    pub fn footer_bytes(&self) -> u64 {
-        self.footer_bytes
-    }
-
-    /// Where it is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Size and time when it was opened.
-    #[must_use]
-    pub fn stat(&self) -> FileStat {
-        self.stat
-    }
-
-    /// The file itself, read by position.
-    #[must_use]
-    pub fn file(&self) -> &dyn ReadFile {
-        self.pages.file.as_ref()
-    }
-
-    /// Row groups.
-    #[must_use]
-    pub fn groups(&self) -> usize {
-        self.metadata.num_row_groups()
-    }
-
-    /// Rows of a row group, as the footer has it.
-    #[must_use]
-    pub fn group_rows(&self, group: usize) -> u64 {
-        let group = self.metadata.row_groups().get(group);
-        group.map_or(0, |group| u64::try_from(group.num_rows()).unwrap_or(0))
-    }
-
-    /// The smallest and the largest key of a row group, where the footer tells: a hint, for it may be wrong.
-    #[must_use]
-    pub fn group_keys(&self, group: usize) -> Option<(u64, u64)> {
-        let [Column { at, form, .. }, ..] = self.columns;
-        let statistics = self.metadata.row_groups().get(group)?.columns().get(at)?.statistics()?;
-        let key = |bytes: &[u8]| match (form, bytes) {
-            (Form::Int64 { .. }, _) => Some(u64::from_le_bytes(bytes.try_into().ok()?)),
-            (Form::Text, &[first, second]) => {
-                Some(u64::from(Country::from_letters(first, second)?.number()))
-            }
-            _ => None,
-        };
-        Some((key(statistics.min_bytes_opt()?)?, key(statistics.max_bytes_opt()?)?))
+    fn group_rows(&self, group: usize) -> u64 {
+        self.outline.groups.get(group).map_or(0, |group| group.rows)
     }
 
     /// Starts to read a row group.
-    pub fn group<'a>(&'a self, group: usize, judge: &'a Judge) -> Result<GroupReader<'a>> {
+    fn group(&self, group: usize) -> Result<GroupReader<'_>> {
         let refuse = || Error::from(ErrorKind::NotParquet("there is no such row group".to_owned()));
         let described = self.metadata.row_groups().get(group).ok_or_else(refuse)?;
-        let before = (0..group).map(|group| self.group_rows(group)).sum();
+        let before = self.outline.groups.iter().take(group);
+        let row = before.fold(0u64, |sum, group| sum.saturating_add(group.rows));
         let read = |column: &Column| {
             let chunk = described.columns().get(column.at).ok_or_else(refuse)?;
             ColumnReader::new(&self.pages, chunk, *column, described.num_rows())
         };
         let [key, song, count] = self.columns.each_ref().map(read);
-        let place = |error: Error| error.at(&self.path);
-        Ok(GroupReader {
-            file: self,
-            judge,
-            columns: [key.map_err(place)?, song.map_err(place)?, count.map_err(place)?],
-            row: before,
-            left: self.group_rows(group),
-        })
+        let columns = [key?, song?, count?];
+        Ok(GroupReader { judge: &self.judge, columns, row, left: self.group_rows(group) })
     }
+}
+
+/// The smallest and the largest key of a row group, where the footer has them.
+fn group_keys(group: &RowGroupMetaData, at: usize, form: Form) -> Option<(u64, u64)> {
+    let statistics = group.columns().get(at)?.statistics()?;
+    let key = |bytes: &[u8]| match (form, bytes) {
+        (Form::Int64 { .. }, _) => Some(u64::from_le_bytes(bytes.try_into().ok()?)),
+        (Form::Text, &[first, second]) => {
+            Some(u64::from(Country::from_letters(first, second)?.number()))
+        }
+        _ => None,
+    };
+    Some((key(statistics.min_bytes_opt()?)?, key(statistics.max_bytes_opt()?)?))
 }
 
 /// The footer, and how many bytes it has.
@@ -200,6 +170,7 @@ fn read_footer(pages: &Pages, most: u64) -> Result<(ParquetMetaData, u64)> {
     let start =
         tail_at.checked_sub(u64::from(length)).ok_or_else(|| not("its footer is damaged"))?;
     let footer = pages.read(start, length as usize).map_err(read_error)?;
+    footer::check(&footer)?;
     let metadata = ParquetMetaDataReader::decode_metadata(&footer).map_err(read_error)?;
     Ok((metadata, u64::from(length)))
 }
@@ -226,9 +197,8 @@ fn find_columns(metadata: &ParquetMetaData) -> Result<(Kind, [Column; 3])> {
     Ok((*kind, [find(kind.column())?, find(SONG)?, find(STREAMS)?]))
 }
 
-/// Reads one row group, a stretch of rows at a time. After an error it must not be used.
-pub struct GroupReader<'a> {
-    file: &'a TableFile,
+/// Reads one row group, some thousand rows at a time. After an error it must not be used.
+struct GroupReader<'a> {
     judge: &'a Judge,
     columns: [ColumnReader; 3],
     /// Rows of the file before the next one.
@@ -238,35 +208,18 @@ pub struct GroupReader<'a> {
 }
 
 impl GroupReader<'_> {
-    /// Appends up to `most` rows to `batch`, unsorted as they are; false when the group has ended.
-    ///
-    /// # Errors
-    /// [`ErrorKind::BadRow`] with the row's number in the file, [`ErrorKind::NotParquet`], failures to read.
-    pub fn next(&mut self, most: usize, batch: &mut Batch) -> Result<bool> {
-        self.advance(most, batch).map_err(|error| error.at(&self.file.path))
-    }
-
-    fn advance(&mut self, most: usize, batch: &mut Batch) -> Result<bool> {
-        let mut room = most;
-        while room > 0 && self.left > 0 {
-            let wanted =
-                room.min(ROWS_AT_ONCE).min(usize::try_from(self.left).unwrap_or(usize::MAX));
-            let [key, song, count] = &mut self.columns;
-            let row = self.row;
-            let read = [
-                key.read(wanted, row, self.judge, 0, &mut batch.keys)?,
-                song.read(wanted, row, self.judge, 0, &mut batch.songs)?,
-                count.read(wanted, row, self.judge, 1, &mut batch.counts)?,
-            ];
-            if read.iter().any(|rows| *rows != wanted) {
-                let text = "its columns do not have the rows that its footer promises".to_owned();
-                return Err(ErrorKind::NotParquet(text).into());
-            }
-            self.row += wanted as u64;
-            self.left -= wanted as u64;
-            room -= wanted;
-        }
-        Ok(self.left > 0)
+    /// Replaces `batch` by the next rows, unsorted as they are; false when the group has ended.
+    fn next(&mut self, batch: &mut Batch) -> Result<bool> {
+        batch.clear();
+        let wanted = ROWS_AT_ONCE.min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let [key, song, count] = &mut self.columns;
+        let (row, judge) = (self.row, self.judge);
+        key.read(wanted, row, judge, 0, &mut batch.keys)?;
+        song.read(wanted, row, judge, 0, &mut batch.songs)?;
+        count.read(wanted, row, judge, 1, &mut batch.counts)?;
+        self.row += wanted as u64;
+        self.left -= wanted as u64;
+        Ok(wanted > 0)
     }
 }
 
@@ -274,6 +227,8 @@ impl GroupReader<'_> {
 struct ColumnReader {
     name: &'static str,
     values: Values,
+    /// The most values that are decoded at once.
+    step: usize,
     /// Whether values may be missing; then these are the levels that tell.
     nullable: bool,
     levels: Vec<i16>,
@@ -320,7 +275,10 @@ impl ColumnReader {
         }
         let rows = usize::try_from(rows).unwrap_or(usize::MAX);
         let reader = SerializedPageReader::new(Arc::clone(pages), chunk, rows, None);
-        let reader = Box::new(reader.map_err(read_error)?);
+        let pages = reader.map_err(read_error)?;
+        let prefixed = chunk.encodings().any(|encoding| encoding == Encoding::DELTA_BYTE_ARRAY);
+        let step = if prefixed { PREFIXED_AT_ONCE } else { ROWS_AT_ONCE };
+        let reader = Box::new(JudgedPages { pages, form: column.form, prefixed });
         let described = chunk.column_descr_ptr();
         let nullable = described.max_def_level() > 0;
         let values = match column.form {
@@ -347,10 +305,10 @@ impl ColumnReader {
                 buffer: Vec::new(),
             },
         };
-        Ok(ColumnReader { name: column.name, values, nullable, levels: Vec::new() })
+        Ok(ColumnReader { name: column.name, values, step, nullable, levels: Vec::new() })
     }
 
-    /// Appends up to `wanted` values of at least `least` to `out`; the first is of row `row`, from 0.
+    /// Appends `wanted` values of at least `least` to `out`; the first is of row `row`, from 0.
     fn read(
         &mut self,
         wanted: usize,
@@ -358,8 +316,29 @@ impl ColumnReader {
         judge: &Judge,
         least: u64,
         out: &mut Vec<u64>,
+    ) -> Result<()> {
+        let mut done = 0;
+        while done < wanted {
+            let step = self.step.min(wanted - done);
+            if self.read_step(step, row + done as u64, judge, least, out)? != step {
+                let text = "its columns do not have the rows that its footer promises".to_owned();
+                return Err(ErrorKind::NotParquet(text).into());
+            }
+            done += step;
+        }
+        Ok(())
+    }
+
+    /// Appends up to `wanted` values and returns how many there were.
+    fn read_step(
+        &mut self,
+        wanted: usize,
+        row: u64,
+        judge: &Judge,
+        least: u64,
+        out: &mut Vec<u64>,
     ) -> Result<usize> {
-        let ColumnReader { name, values, nullable, levels } = self;
+        let ColumnReader { name, values, nullable, levels, .. } = self;
         let mut nulls = Nulls { name, row, levels: nullable.then_some(levels) };
         let bad = |at: usize, reason: String| bad_row(name, row + at as u64 + 1, reason);
         let mut put = |at: usize, value: Result<u64, String>| {

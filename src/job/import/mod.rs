@@ -9,6 +9,8 @@ mod options;
 #[cfg(feature = "parquet")]
 mod rows;
 #[cfg(feature = "parquet")]
+mod table;
+#[cfg(feature = "parquet")]
 mod tables;
 
 #[cfg(not(feature = "parquet"))]
@@ -24,6 +26,10 @@ pub use options::{ImportOptions, ImportReport};
 ///
 /// Rows may come in any order and a pair several times, in any number of files. A day that has a partial of the same
 /// counts and inputs stays as it is. Memory stays below the budget for tables of any size.
+///
+/// Tables are decoded in this process, which trusts them: a file that was made to do harm may end the process, or take any
+/// memory or time. `import_with` takes a decoder that does not; the program `agg` passes one that decodes in a child
+/// process. (Both are in builds with Parquet.)
 ///
 /// # Example
 /// ```
@@ -69,14 +75,22 @@ pub use options::{ImportOptions, ImportReport};
 /// [`ErrorKind::Usage`]: crate::ErrorKind::Usage
 pub fn import(context: &Context, options: &ImportOptions) -> Result<ImportReport> {
     check_supported(TableFormat::Parquet)?;
-    let found = find::find(context.files.as_ref(), options.day, &options.tables)?;
-    import_found(context, options, &found)
+    #[cfg(feature = "parquet")]
+    return import_with(context, options, &crate::exchange::TrustingDecoder);
+    #[cfg(not(feature = "parquet"))]
+    Err(crate::ErrorKind::Fault("a build without Parquet has nothing to import with").into())
 }
 
+/// As [`import`], with tables that `decoder` reads.
+///
+/// # Errors
+/// Those of [`import`], and those of the decoder.
 #[cfg(feature = "parquet")]
-use tables::import_found;
-
-#[cfg(not(feature = "parquet"))]
-fn import_found(_: &Context, _: &ImportOptions, _: &[PathBuf]) -> Result<ImportReport> {
-    Err(crate::ErrorKind::Fault("a build without Parquet has nothing to import with").into())
+pub fn import_with(
+    context: &Context,
+    options: &ImportOptions,
+    decoder: &dyn crate::exchange::TableDecoder,
+) -> Result<ImportReport> {
+    let found = find::find(context.files.as_ref(), options.day, &options.tables)?;
+    tables::import_found(context, options, &found, decoder)
 }

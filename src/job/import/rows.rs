@@ -2,20 +2,22 @@
 //!
 //! Tables that are sorted, each and one behind the other, as `export` writes them, become a run as they are read: a row
 //! group is a piece. Whether they are is only known once they were read; where they are not, all is read again,
-//! a stretch at a time, each stretch sorted and spilled, and the spills are merged.
+//! a stretch at a time, each stretch sorted and spilled, and the spills are merged. Reading is one decoder's work; what is
+//! parallel is the sorting and encoding.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+use rayon::slice::ParallelSliceMut;
 
 use super::super::join::{Input, OpenPartial, Scratch, Spill, WriteRun, join_run, open_merged};
 use super::super::{Context, Phase};
+use super::table::TableFile;
 use crate::error::{Error, ErrorKind, Result};
-use crate::exchange::{GroupReader, Judge, TableFile};
+use crate::exchange::GroupOutline;
 use crate::model::{Batch, Entry, Kind, MAX_ID, Position};
 use crate::runfile::Shape;
 
-/// Rows that are read between two looks at the stop flag.
-const ROWS_AT_ONCE: usize = 64 << 10;
 /// Entries of a piece of a spill.
 const SPILL_PIECE: usize = 64 << 10;
 
@@ -24,7 +26,6 @@ pub(super) struct Reading<'a> {
     context: &'a Context,
     pool: &'a rayon::ThreadPool,
     files: &'a [TableFile],
-    judge: &'a Judge,
     scratch: Scratch<'a>,
     /// Streams of each file.
     streams: Vec<AtomicU64>,
@@ -40,11 +41,10 @@ impl<'a> Reading<'a> {
         context: &'a Context,
         pool: &'a rayon::ThreadPool,
         files: &'a [TableFile],
-        judge: &'a Judge,
         scratch: Scratch<'a>,
     ) -> Self {
         let streams = files.iter().map(|_| AtomicU64::new(0)).collect();
-        Reading { context, pool, files, judge, scratch, streams, spilled_runs: 0 }
+        Reading { context, pool, files, scratch, streams, spilled_runs: 0 }
     }
 
     /// Streams of each file; those of a file whose counts exceed 2^64-1 stay there.
@@ -89,12 +89,19 @@ impl<'a> Reading<'a> {
     /// The row groups of a kind that have rows.
     fn groups(&self, kind: Kind) -> Vec<Group> {
         let files = self.files.iter().enumerate().filter(|(_, file)| file.kind() == kind);
-        let groups = files.flat_map(|(at, file)| (0..file.groups()).map(move |group| (at, group)));
-        groups.filter(|group| self.rows(*group) > 0).collect()
+        let groups = files.flat_map(|(at, file)| {
+            let groups = file.table.outline().groups.iter().enumerate();
+            groups.filter(|(_, group)| group.rows > 0).map(move |(group, _)| (at, group))
+        });
+        groups.collect()
     }
 
-    fn rows(&self, (file, group): Group) -> u64 {
-        self.files.get(file).map_or(0, |file| file.group_rows(group))
+    fn outline(&self, (file, group): Group) -> Option<&GroupOutline> {
+        self.files.get(file)?.table.outline().groups.get(group)
+    }
+
+    fn rows(&self, group: Group) -> u64 {
+        self.outline(group).map_or(0, |group| group.rows)
     }
 
     /// Whether each row group fits a piece and none begins before the one in front of it ends, as far as the footers
@@ -102,7 +109,7 @@ impl<'a> Reading<'a> {
     fn may_be_sorted(&self, kind: Kind) -> bool {
         let most = self.context.budget.import().piece_rows;
         let groups = self.groups(kind);
-        let keys = |(file, group): Group| self.files.get(file)?.group_keys(group);
+        let keys = |group: Group| self.outline(group)?.keys;
         let follow = groups.windows(2).all(|pair| match pair {
             [one, two] => keys(*one).zip(keys(*two)).is_none_or(|(one, two)| one.1 <= two.0),
             _ => true,
@@ -110,9 +117,15 @@ impl<'a> Reading<'a> {
         follow && groups.iter().all(|group| self.rows(*group) <= most as u64)
     }
 
-    fn reader(&self, (file, group): Group) -> Result<GroupReader<'a>> {
+    /// Reads a row group, some thousand rows at a time.
+    fn read(&self, group: Group, mut take: impl FnMut(&Batch) -> Result<()>) -> Result<()> {
+        let (file, at) = group;
         let file = self.files.get(file).ok_or(ErrorKind::Fault("there is no such table"))?;
-        file.group(group, self.judge)
+        file.table.read(at, &mut |batch| {
+            self.context.check_stop()?;
+            self.told(group, &batch.counts);
+            take(batch)
+        })
     }
 
     /// Counts what was read of a file.
@@ -146,16 +159,11 @@ impl<'a> Reading<'a> {
         let most = self.context.budget.import().piece_rows as u64;
         let rows = usize::try_from(self.rows(group).min(most)).unwrap_or(0);
         let mut batch = Batch::with_capacity(rows);
-        let mut reader = self.reader(group)?;
-        loop {
-            self.context.check_stop()?;
-            let before = batch.len();
-            let more = reader.next(ROWS_AT_ONCE, &mut batch)?;
-            self.told(group, batch.counts.get(before..).unwrap_or_default());
-            if !more {
-                return Ok(batch);
-            }
-        }
+        self.read(group, |rows| {
+            batch.extend_from(rows, 0..rows.len());
+            Ok(())
+        })?;
+        Ok(batch)
     }
 
     /// Sorts and spills the rows a stretch at a time, then merges the spills into the run.
@@ -168,32 +176,34 @@ impl<'a> Reading<'a> {
     }
 
     fn spill(&self, kind: Kind) -> Result<Vec<Input>> {
-        let groups = self.groups(kind);
-        let next = AtomicUsize::new(0);
-        let stretches: Vec<Mutex<Stretch<'a>>> =
-            (0..self.pool.current_num_threads()).map(|_| Mutex::default()).collect();
+        let most = self.context.budget.import().sorted_rows;
+        let mut entries = Vec::with_capacity(most);
         let mut spills = Vec::new();
-        loop {
-            // Each thread sorts what it has read; then all of them encode one stretch after the other.
-            let filled = self.pool.broadcast(|thread| {
-                let Some(stretch) = stretches.get(thread.index()) else { return Ok(false) };
-                let mut stretch = stretch.lock().unwrap_or_else(PoisonError::into_inner);
-                stretch.fill(self, &groups, &next)
-            });
-            let mut more = false;
-            for filled in filled {
-                more |= filled?;
-            }
-            for stretch in &stretches {
-                let stretch = stretch.lock().unwrap_or_else(PoisonError::into_inner);
-                if !stretch.entries.is_empty() {
-                    spills.push(self.spill_sorted(kind, &stretch.entries)?);
+        for group in self.groups(kind) {
+            self.read(group, |batch| {
+                let mut rows = batch.iter();
+                while rows.len() > 0 {
+                    let room = most - entries.len();
+                    entries.extend(rows.by_ref().take(room));
+                    if entries.len() == most {
+                        spills.push(self.spill_rows(kind, &mut entries)?);
+                    }
                 }
-            }
-            if !more {
-                return Ok(spills);
-            }
+                Ok(())
+            })?;
         }
+        if !entries.is_empty() {
+            spills.push(self.spill_rows(kind, &mut entries)?);
+        }
+        Ok(spills)
+    }
+
+    fn spill_rows(&self, kind: Kind, entries: &mut Vec<Entry>) -> Result<Input> {
+        let order = |entry: &Entry| (entry.key, entry.song);
+        self.pool.install(|| entries.par_sort_unstable_by_key(order));
+        let spilled = self.spill_sorted(kind, entries);
+        entries.clear();
+        spilled
     }
 
     /// Writes sorted entries to a file of their own.
@@ -256,53 +266,6 @@ fn is_sorted(batch: &Batch) -> bool {
         ([key, next_key], [song, next_song]) => (key, song) < (next_key, next_song),
         _ => true,
     })
-}
-
-/// What one thread has read and not spilled, and where it goes on.
-#[derive(Default)]
-struct Stretch<'a> {
-    entries: Vec<Entry>,
-    batch: Batch,
-    open: Option<(Group, GroupReader<'a>)>,
-}
-
-impl<'a> Stretch<'a> {
-    /// Reads until the buffer is full or no row group is left, and sorts; true when there may be more.
-    fn fill(
-        &mut self,
-        reading: &Reading<'a>,
-        groups: &[Group],
-        next: &AtomicUsize,
-    ) -> Result<bool> {
-        let most = reading.context.budget.import().sorted_rows;
-        self.entries.clear();
-        self.entries.reserve_exact(most);
-        let mut more = true;
-        while more && self.entries.len() < most {
-            reading.context.check_stop()?;
-            if self.open.is_none() {
-                let group = groups.get(next.fetch_add(1, Ordering::Relaxed)).copied();
-                self.open = match group {
-                    Some(group) => Some((group, reading.reader(group)?)),
-                    None => None,
-                };
-            }
-            let Some((group, reader)) = &mut self.open else {
-                more = false;
-                break;
-            };
-            self.batch.clear();
-            let wanted = ROWS_AT_ONCE.min(most - self.entries.len());
-            let goes_on = reader.next(wanted, &mut self.batch)?;
-            reading.told(*group, &self.batch.counts);
-            self.entries.extend(self.batch.iter());
-            if !goes_on {
-                self.open = None;
-            }
-        }
-        self.entries.sort_unstable_by_key(|entry| (entry.key, entry.song));
-        Ok(more)
-    }
 }
 
 /// Sorted entries in pieces, no pair in two of them.

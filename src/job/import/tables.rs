@@ -1,6 +1,6 @@
 //! The tables of a day, open and agreeing with each other, to its published partial.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
@@ -9,9 +9,10 @@ use super::super::inspect::open_day;
 use super::super::join::temporary_writer;
 use super::super::reduce_day::ReduceOutcome;
 use super::rows::Reading;
+use super::table::TableFile;
 use super::{ImportOptions, ImportReport};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exchange::{Facts, Judge, Origin, TableFile, TableLimits};
+use crate::exchange::{Facts, Judge, Origin, TableDecoder, TableRules};
 use crate::fs::TemporaryFile;
 use crate::job::Phase;
 use crate::model::{Day, InputFacts, Kind, MAX_ID};
@@ -23,8 +24,8 @@ use crate::store::{self, Partition, Store, StoreLock};
 const PIECE: usize = 1 << 20;
 
 /// The tables of one import.
-pub(super) struct Tables {
-    pub(super) files: Vec<TableFile>,
+struct Tables {
+    files: Vec<TableFile>,
     /// What all of them say of themselves; `None` for those of other programs.
     facts: Option<Facts>,
 }
@@ -34,9 +35,12 @@ pub(super) fn import_found(
     context: &Context,
     options: &ImportOptions,
     found: &[PathBuf],
+    decoder: &dyn TableDecoder,
 ) -> Result<ImportReport> {
+    let tables = Tables::open(context, options, found, decoder)?;
+    // From here on the decoder has its share.
+    let context = &Context { budget: context.budget.beside_decoder(), ..context.clone() };
     let files = context.files.as_ref();
-    let tables = Tables::open(context, options.day, found)?;
     let store = Store::new(&context.store);
     let lock = StoreLock::take(files, &store)?;
     let replaces = store.open_partial(files, options.day)?.is_some();
@@ -80,13 +84,11 @@ fn count(
 ) -> Result<Imported> {
     let files = context.files.as_ref();
     let pool = context.pool()?;
-    let known = if options.any_country { CountrySet::any() } else { CountrySet::iso() };
-    let judge = Judge::new(|country| known.contains(country));
-    let total =
-        tables.files.iter().flat_map(|file| (0..file.groups()).map(|at| file.group_rows(at)));
+    let groups = tables.files.iter().flat_map(|file| &file.table.outline().groups);
+    let total = groups.fold(0u64, |sum, group| sum.saturating_add(group.rows));
     let scratch = || lock.scratch_file(files);
-    let mut reading = Reading::new(context, &pool, &tables.files, &judge, &scratch);
-    let writer = context.phase(Phase::Import, Some(total.sum()), || {
+    let mut reading = Reading::new(context, &pool, &tables.files, &scratch);
+    let writer = context.phase(Phase::Import, Some(total), || {
         reading.write(&|| temporary_writer(lock.temporary_partial(files)?))
     })?;
     let rows = check_sums(&writer)?;
@@ -150,17 +152,23 @@ fn check_digest(facts: &Facts, digest: u128) -> Result<()> {
 
 impl Tables {
     /// Opens the files and checks what can be known before their rows are read.
-    fn open(context: &Context, day: Day, found: &[PathBuf]) -> Result<Self> {
+    fn open(
+        context: &Context,
+        options: &ImportOptions,
+        found: &[PathBuf],
+        decoder: &dyn TableDecoder,
+    ) -> Result<Self> {
         let mut files: Vec<TableFile> = Vec::new();
-        let plan = context.budget.import();
-        let mut limits = TableLimits { footer: plan.footers, page: plan.page };
+        let plan = context.budget.decoder();
+        let known = if options.any_country { CountrySet::any() } else { CountrySet::iso() };
+        let judge = Judge::new(|country| known.contains(country));
+        let mut rules = TableRules { footer: plan.footers, page: plan.page, judge };
         for path in found {
-            let unreadable = |error| Error::from(ErrorKind::Unreadable(error)).at(path);
-            let file = context.files.open(path).map_err(unreadable)?;
-            let file = TableFile::open(file, path, limits)?;
-            // Footers stay in memory: together they have one allowance.
-            limits.footer = limits.footer.saturating_sub(file.footer_bytes());
-            check_facts(&file, files.first(), day).map_err(|error| error.at(path))?;
+            context.check_stop()?;
+            let file = TableFile::open(context, path, decoder, rules.clone())?;
+            // What they say stays in memory: together they have one allowance.
+            rules.footer = rules.footer.saturating_sub(file.table.outline().footer_bytes);
+            check_facts(&file, files.first(), options.day).map_err(|error| error.at(path))?;
             files.push(file);
         }
         for kind in Kind::ALL {
@@ -278,7 +286,7 @@ fn check_facts(file: &TableFile, first: Option<&TableFile>, day: Day) -> Result<
 
 /// A table's name among the inputs of a day: no log's base name has a slash.
 fn input_name(file: &TableFile) -> Vec<u8> {
-    let folder = Partition::kind_folder(std::path::Path::new(""), file.kind());
+    let folder = Partition::kind_folder(Path::new(""), file.kind());
     let name = file.path().file_name().unwrap_or_default();
     folder.join(name).into_os_string().into_encoded_bytes()
 }

@@ -53,7 +53,13 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
     let options = arguments.options();
-    let (report, run) = settings.job(|context| job::import(context, &options))?;
+    #[cfg(feature = "parquet")]
+    let import = |context: &job::Context| {
+        job::import_with(context, &options, &crate::decoder::ChildDecoder::new(context))
+    };
+    #[cfg(not(feature = "parquet"))]
+    let import = |context: &job::Context| job::import(context, &options);
+    let (report, run) = settings.job(import)?;
     settings.output.print(&Import::new(&report, run))?;
     Ok(Exit::Done)
 }

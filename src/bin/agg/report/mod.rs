@@ -18,12 +18,12 @@ mod reduce;
 mod table;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
 use serde::Serialize;
 
+use crate::memory;
 use crate::progress::Progress;
 
 pub(crate) use backfill::Backfill;
@@ -53,11 +53,10 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn until_now(started: Instant, progress: &Progress) -> Self {
         let spent = progress.spent().into_iter();
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         Run {
             seconds: seconds(started.elapsed()),
             phases: spent.map(|(phase, spent)| (phase.name(), seconds(spent))).collect(),
-            peak_memory_bytes: high_water_mark(&status),
+            peak_memory_bytes: memory::peak(),
             warnings: progress.warnings(),
         }
     }
@@ -82,13 +81,6 @@ fn seconds(spent: Duration) -> f64 {
     (spent.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
-/// `VmHWM` of a `/proc/PID/status`, in bytes.
-fn high_water_mark(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kibibytes.checked_mul(1024)
-}
-
 /// `12.3 MiB`.
 fn size(bytes: u64) -> String {
     ByteSize(bytes).display().iec().to_string()
@@ -102,18 +94,6 @@ fn counted(count: u64, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_high_water_mark_is_read_in_bytes() {
-        assert_eq!(
-            high_water_mark("Name:\tagg\nVmHWM:\t   2048 kB\nVmRSS:\t 1 kB\n"),
-            Some(2 << 20)
-        );
-        assert_eq!(high_water_mark("Name:\tagg\n"), None);
-        assert!(
-            Run::until_now(Instant::now(), &Progress::on_stderr(true)).peak_memory_bytes > Some(0)
-        );
-    }
 
     #[test]
     fn a_run_is_told_with_its_speed_when_it_read_rows() {

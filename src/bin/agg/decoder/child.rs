@@ -1,0 +1,158 @@
+//! The process that decodes one table and can fail safely: it reads the file that is its standard input, answers on its
+//! standard output, which is a socket, and writes to nothing else.
+//!
+//! It has one thread and confines itself before it looks at the file: its memory, its processor time between two answers,
+//! and its life, which ends with its parent's.
+
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{self, ExitCode};
+use std::sync::Arc;
+
+use agg::exchange::{Judge, OpenTable, TableDecoder, TableRules, TrustingDecoder};
+use agg::fs::OsFileSystem;
+use agg::row::CountrySet;
+use agg::{Error, Result};
+use rustix::process::{Resource, Rlimit, Signal, getppid, getrlimit, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+use super::wire;
+use crate::exit::Exit;
+use crate::memory;
+
+/// The subcommand that starts it; for `agg` itself, and therefore in no help.
+pub(super) const COMMAND: &str = "__decode-table";
+
+/// What the process is started with, as JSON.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Task {
+    /// The process that started it.
+    pub(super) parent: u32,
+    /// Bytes above those that it has when it starts.
+    pub(super) memory: u64,
+    /// Seconds of processor time from one answer to the next.
+    pub(super) seconds: u64,
+    /// Limits of [`TableRules`].
+    pub(super) footer: u64,
+    pub(super) page: u64,
+    pub(super) any_country: bool,
+}
+
+/// Decodes a table, when this process was started for that.
+pub(crate) fn run_if_asked() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next()? != COMMAND {
+        return None;
+    }
+    let task = arguments.next().and_then(|task| serde_json::from_str(task.to_str()?).ok());
+    let done = task.is_some_and(|task| serve(&task).is_ok());
+    Some(if done { ExitCode::SUCCESS } else { ExitCode::from(Exit::Usage.code()) })
+}
+
+fn serve(task: &Task) -> io::Result<()> {
+    confine(task)?;
+    let mut socket = UnixStream::from(io::stdout().as_fd().try_clone_to_owned()?);
+    match answer(task, &mut socket) {
+        Err(error) => {
+            let refusal = wire::refusal_to_json(&error).map_err(io::Error::other)?;
+            wire::send(&mut socket, wire::REFUSAL, &refusal)
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Gives up what it does not need.
+fn confine(task: &Task) -> io::Result<()> {
+    // A panic's text would be the only trace of it; the parent says what happened.
+    std::panic::set_hook(Box::new(|_| process::abort()));
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // It may have ended before that.
+    if getppid().is_none_or(|parent| parent.as_raw_nonzero().get().cast_unsigned() != task.parent) {
+        process::exit(0);
+    }
+    limit(Resource::Core, 0)?;
+    let base = memory::figure("VmSize:").ok_or(io::ErrorKind::Unsupported)?;
+    limit(Resource::As, base.saturating_add(task.memory))?;
+    limit_time(task.seconds)
+}
+
+/// From now on. Beyond it the kernel sends SIGXCPU.
+fn limit_time(seconds: u64) -> io::Result<()> {
+    let used = clock_gettime(ClockId::ProcessCPUTime).tv_sec;
+    limit(Resource::Cpu, used.cast_unsigned().saturating_add(seconds.max(1)))
+}
+
+fn limit(resource: Resource, most: u64) -> io::Result<()> {
+    let Rlimit { maximum, .. } = getrlimit(resource);
+    let current = Some(maximum.map_or(most, |maximum| maximum.min(most)));
+    Ok(setrlimit(resource, Rlimit { current, maximum })?)
+}
+
+/// Sends the outline, then the row groups that are asked for until nobody asks.
+fn answer(task: &Task, socket: &mut UnixStream) -> Result<()> {
+    let known = if task.any_country { CountrySet::any() } else { CountrySet::iso() };
+    let judge = Judge::new(|country| known.contains(country));
+    let rules = TableRules { footer: task.footer, page: task.page, judge };
+    let file = Arc::from(OsFileSystem::stdin_file().map_err(|error| Error::io("read", error))?);
+    let table = TrustingDecoder.open(file, Path::new(""), rules)?;
+    let outline = wire::outline_to_json(table.outline())?;
+    wire::send(socket, wire::OUTLINE, &outline).map_err(unsent)?;
+    #[cfg(debug_assertions)]
+    fault();
+    let mut request = [0; 8];
+    while socket.read_exact(&mut request).is_ok() {
+        let group = usize::try_from(u64::from_le_bytes(request)).unwrap_or(usize::MAX);
+        send_group(table.as_ref(), group, task.seconds, socket)?;
+    }
+    Ok(())
+}
+
+fn send_group(
+    table: &dyn OpenTable,
+    group: usize,
+    seconds: u64,
+    socket: &mut UnixStream,
+) -> Result<()> {
+    let mut content = Vec::new();
+    limit_time(seconds).map_err(unsent)?;
+    table.read(group, &mut |batch| {
+        content.clear();
+        wire::put_rows(batch, &mut content);
+        wire::send(socket, wire::ROWS, &content).and_then(|()| limit_time(seconds)).map_err(unsent)
+    })?;
+    let peak = memory::figure("VmHWM:").unwrap_or(0);
+    wire::send(socket, wire::END, &peak.to_le_bytes()).map_err(unsent)
+}
+
+fn unsent(error: io::Error) -> Error {
+    Error::io("send an answer", error)
+}
+
+/// How decoding can fail, for tests, which no file brings about on every machine: what `AGG_DECODER_FAULT` says happens
+/// after the outline. In debug builds alone.
+#[cfg(debug_assertions)]
+#[expect(clippy::panic, reason = "that is what a test asks for")]
+fn fault() {
+    let Ok(fault) = std::env::var("AGG_DECODER_FAULT") else { return };
+    match fault.as_str() {
+        "panic" => std::panic::panic_any("as a test asked"),
+        "spin" => loop {
+            std::hint::spin_loop();
+        },
+        "sleep" => loop {
+            std::thread::park();
+        },
+        "exit" => process::exit(0),
+        "memory" => drop(std::hint::black_box(vec![1u8; 4 << 30])),
+        signal => {
+            let signal = signal.parse().ok().and_then(Signal::from_named_raw);
+            // Twice: the standard library catches the first SIGSEGV, to print that the stack is full.
+            for signal in [signal, signal].into_iter().flatten() {
+                let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
+            }
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! Tables decoded in a child process of the program, which can fail without harm.
+//!
+//! What decodes Parquet may panic, overflow its stack, loop or allocate without bound on a file that was made to do that,
+//! or that was damaged. So the program starts itself once more for it ([`child`]), one process at a time, and takes rows
+//! from it over a socket ([`wire`]). A process decodes one table; it is started for its outline, and again where row
+//! groups are read after those of another table. All that it sends is checked: it is no more trusted than the file.
+
+pub(crate) mod child;
+mod wire;
+
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use agg::exchange::{OpenTable, Outline, TableDecoder, TableRules};
+use agg::fs::ReadFile;
+use agg::job::Context;
+use agg::model::MAX_ID;
+use agg::{Batch, Error, ErrorKind, Kind, Result};
+use bytesize::ByteSize;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGXCPU};
+use signal_hook::low_level::signal_name;
+
+use crate::memory;
+use child::Task;
+
+/// Processor time that a decoder may take from one answer to the next.
+const SECONDS: u64 = 60;
+/// How often a run that waits for an answer looks whether it is to stop.
+const STEP: Duration = Duration::from_millis(50);
+/// How long after a decoder was ended by a signal the run's own signal may come: who ends all processes of a service
+/// sends one to each.
+const SAME: Duration = Duration::from_millis(300);
+
+/// Decodes tables in a child process.
+#[derive(Debug)]
+pub(crate) struct ChildDecoder {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    program: PathBuf,
+    memory: u64,
+    stop: Arc<AtomicI32>,
+    /// How many tables were opened.
+    tables: AtomicU64,
+    /// The one process there may be.
+    running: Mutex<Option<Running>>,
+}
+
+/// A table, as it is given to each process that decodes it.
+#[derive(Debug)]
+struct Source {
+    table: u64,
+    file: Arc<dyn ReadFile>,
+    path: PathBuf,
+    rules: TableRules,
+}
+
+#[derive(Debug)]
+struct ChildTable {
+    shared: Arc<Shared>,
+    source: Source,
+    outline: Outline,
+}
+
+impl ChildDecoder {
+    /// With the decoder's share of the run's memory.
+    pub(crate) fn new(context: &Context) -> Self {
+        // Whatever has become of the name that the program was started by.
+        Self::of(PathBuf::from("/proc/self/exe"), context)
+    }
+
+    fn of(program: PathBuf, context: &Context) -> Self {
+        let (memory, stop) = (context.budget.decoder().memory, Arc::clone(&context.stop));
+        let (tables, running) = (AtomicU64::default(), Mutex::default());
+        ChildDecoder { shared: Arc::new(Shared { program, memory, stop, tables, running }) }
+    }
+}
+
+impl TableDecoder for ChildDecoder {
+    fn open(
+        &self,
+        file: Arc<dyn ReadFile>,
+        path: &Path,
+        rules: TableRules,
+    ) -> Result<Box<dyn OpenTable>> {
+        let table = self.shared.tables.fetch_add(1, Ordering::Relaxed);
+        let source = Source { table, file, path: path.to_owned(), rules };
+        let mut running = self.shared.running.lock().unwrap_or_else(PoisonError::into_inner);
+        // One after the other: their memory would add up.
+        drop(running.take());
+        let (child, outline) = self.shared.start(&source)?;
+        *running = Some(child);
+        Ok(Box::new(ChildTable { shared: Arc::clone(&self.shared), source, outline }))
+    }
+}
+
+impl OpenTable for ChildTable {
+    fn outline(&self) -> &Outline {
+        &self.outline
+    }
+
+    fn read(&self, group: usize, take: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
+        let mut running = self.shared.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut child = match running.take().filter(|child| child.table == self.source.table) {
+            Some(child) => child,
+            None => self.shared.start(&self.source)?.0,
+        };
+        let rows = self.outline.groups.get(group).map_or(0, |group| group.rows);
+        let place = |error: Error| error.at(&self.source.path);
+        child.ask(group).map_err(place)?;
+        let judge = |batch: &Batch| is_possible(batch, self.outline.kind, &self.source.rules);
+        let (mut batch, mut left) = (Batch::default(), rows);
+        while child.next(&mut batch).map_err(place)? {
+            let Some(after) = left.checked_sub(batch.len() as u64).filter(|_| judge(&batch)) else {
+                return Err(place(nonsense()));
+            };
+            left = after;
+            take(&batch)?;
+        }
+        if left > 0 {
+            return Err(place(nonsense()));
+        }
+        *running = Some(child);
+        Ok(())
+    }
+}
+
+/// Whether these can be rows of a table that was judged.
+fn is_possible(batch: &Batch, kind: Kind, rules: &TableRules) -> bool {
+    let key = |key: &u64| match kind {
+        Kind::User => *key <= MAX_ID,
+        Kind::Country => rules.judge.knows(*key),
+    };
+    batch.keys.iter().all(key)
+        && batch.songs.iter().all(|song| *song <= MAX_ID)
+        && batch.counts.iter().all(|count| (1..=MAX_ID).contains(count))
+}
+
+fn nonsense() -> Error {
+    ErrorKind::NotParquet("decoding it gave what cannot be rows".to_owned()).into()
+}
+
+impl Shared {
+    /// Starts a process for the table and takes its outline.
+    fn start(&self, source: &Source) -> Result<(Running, Outline)> {
+        let mut child = self
+            .spawn(source)
+            .map_err(|error| Error::io("start the decoder of tables", error).at(&self.program))?;
+        let outline = child.outline(&source.rules).map_err(|error| error.at(&source.path))?;
+        Ok((child, outline))
+    }
+
+    fn spawn(&self, source: &Source) -> io::Result<Running> {
+        let TableRules { footer, page, judge } = &source.rules;
+        let seconds = limit_of_a_test().unwrap_or(SECONDS);
+        let task = Task {
+            parent: std::process::id(),
+            memory: self.memory,
+            seconds,
+            footer: *footer,
+            page: *page,
+            any_country: judge.takes_any(),
+        };
+        let file = source.file.descriptor().ok_or(io::ErrorKind::Unsupported)?;
+        let (socket, theirs) = UnixStream::pair()?;
+        socket.set_read_timeout(Some(STEP))?;
+        let mut command = Command::new(&self.program);
+        command.arg(child::COMMAND).arg(serde_json::to_string(&task)?);
+        // One arena: others reserve addresses that they do not use.
+        command.env("MALLOC_ARENA_MAX", "1");
+        command.stdin(file.try_clone_to_owned()?).stdout(OwnedFd::from(theirs));
+        // What a crate prints is no message of ours. A terminal's Ctrl-C is for this process alone.
+        command.stderr(Stdio::null()).process_group(0);
+        let child = command.spawn()?;
+        let (stop, memory) = (Arc::clone(&self.stop), self.memory);
+        let (table, content) = (source.table, Vec::new());
+        Ok(Running { table, child, socket, stop, memory, seconds, content })
+    }
+}
+
+/// A shorter limit of processor time, which tests set; in debug builds alone.
+fn limit_of_a_test() -> Option<u64> {
+    let seconds = std::env::var("AGG_DECODER_SECONDS").ok().filter(|_| cfg!(debug_assertions))?;
+    seconds.parse().ok()
+}
+
+/// A process that decodes a table; it ends when this is dropped.
+#[derive(Debug)]
+struct Running {
+    table: u64,
+    child: Child,
+    socket: UnixStream,
+    stop: Arc<AtomicI32>,
+    memory: u64,
+    seconds: u64,
+    /// The last frame's.
+    content: Vec<u8>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already. It holds nothing that it would have to give back.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    fn ask(&mut self, group: usize) -> Result<()> {
+        match self.socket.write_all(&(group as u64).to_le_bytes()) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.ended()),
+        }
+    }
+
+    fn outline(&mut self, rules: &TableRules) -> Result<Outline> {
+        // The groups as JSON take more than in the footer, but not eight times as much.
+        let most = usize::try_from(rules.footer.saturating_mul(8)).unwrap_or(usize::MAX);
+        match self.receive(most)? {
+            wire::OUTLINE => wire::outline_of_json(&self.content).ok_or_else(nonsense),
+            _ => Err(nonsense()),
+        }
+    }
+
+    /// Replaces `batch` by the next rows; false at the end of the row group.
+    fn next(&mut self, batch: &mut Batch) -> Result<bool> {
+        match self.receive(wire::MAX_CONTENT)? {
+            wire::ROWS if wire::take_rows(&self.content, batch) => Ok(true),
+            wire::END => {
+                let peak = self.content.as_slice().try_into().map(u64::from_le_bytes);
+                memory::note_child(peak.map_err(|_| nonsense())?);
+                Ok(false)
+            }
+            _ => Err(nonsense()),
+        }
+    }
+
+    /// Reads a frame's content and returns its tag; a refusal is an error.
+    fn receive(&mut self, most: usize) -> Result<u8> {
+        let mut header = [0; wire::HEADER];
+        self.fill(&mut header)?;
+        let (tag, length) = wire::header(header);
+        if length > most {
+            return Err(nonsense());
+        }
+        let mut content = std::mem::take(&mut self.content);
+        content.resize(length, 0);
+        self.fill(&mut content)?;
+        self.content = content;
+        match tag {
+            wire::REFUSAL => Err(wire::refusal_of_json(&self.content).unwrap_or_else(nonsense)),
+            tag => Ok(tag),
+        }
+    }
+
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<()> {
+        let mut rest = buffer;
+        while !rest.is_empty() {
+            match self.socket.read(rest) {
+                Ok(0) => return Err(self.ended()),
+                Ok(read) => rest = rest.get_mut(read..).unwrap_or_default(),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock
+                    | io::ErrorKind::TimedOut
+                    | io::ErrorKind::Interrupted => self.check_stop()?,
+                    _ => return Err(self.ended()),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn check_stop(&self) -> Result<()> {
+        match self.stop.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            signal => Err(ErrorKind::Interrupted(signal).into()),
+        }
+    }
+
+    /// Why it ended.
+    fn ended(&mut self) -> Error {
+        let signal = match self.child.wait() {
+            Ok(status) => status.signal(),
+            Err(error) => return Error::io("wait for the decoder of tables", error),
+        };
+        let Some(signal) = signal else { return nonsense() };
+        let name = signal_name(signal).unwrap_or("a signal");
+        let memory = ByteSize(self.memory).display().iec();
+        match signal {
+            SIGKILL | SIGTERM | SIGINT | SIGHUP => {
+                thread::sleep(SAME);
+                self.check_stop().err().unwrap_or_else(|| {
+                    let text =
+                        format!("{name} ended its decoder, a process of this run; run again");
+                    Error::io("decode it", io::Error::other(text))
+                })
+            }
+            SIGXCPU => {
+                let seconds = self.seconds;
+                let text = format!("decoding it gave no row in {seconds} s of processor time");
+                ErrorKind::NotParquet(text).into()
+            }
+            _ => {
+                let text = format!(
+                    "decoding it ended with {name}: it is damaged, or takes more than {memory}; if it is whole, raise --memory"
+                );
+                ErrorKind::NotParquet(text).into()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agg::ErrorClass;
+    use agg::budget::Budget;
+    use agg::exchange::Judge;
+    use agg::fs::{FileSystem, OsFileSystem};
+
+    use super::*;
+
+    #[test]
+    fn a_program_that_cannot_be_started_is_no_fault_of_the_table() {
+        let context = Context::new("store", Budget::new(Budget::LEAST, 1).unwrap());
+        let decoder = ChildDecoder::of(PathBuf::from("/nowhere/agg"), &context);
+        let table = tempfile::NamedTempFile::new().unwrap();
+        let file = OsFileSystem.open(table.path()).unwrap();
+        let rules = TableRules { footer: 1, page: 1, judge: Judge::new(|_| true) };
+        let error = decoder.open(Arc::from(file), table.path(), rules).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Io);
+        assert_eq!(
+            error.to_string(),
+            "\"/nowhere/agg\": cannot start the decoder of tables: No such file or directory (os error 2)"
+        );
+    }
+
+    #[test]
+    fn what_a_judged_table_cannot_have_is_not_believed() {
+        let rules = TableRules { footer: 1, page: 1, judge: Judge::new(|c| c.to_string() == "FR") };
+        let batch =
+            |key, song, count| Batch { keys: vec![key], songs: vec![song], counts: vec![count] };
+        let france = agg::Country::from_letters(b'F', b'R').unwrap().number().into();
+        assert!(is_possible(&batch(MAX_ID, MAX_ID, MAX_ID), Kind::User, &rules));
+        assert!(is_possible(&batch(france, 0, 1), Kind::Country, &rules));
+        for (key, song, count) in
+            [(france + 1, 0, 1), (MAX_ID, 0, 1), (france, MAX_ID + 1, 1), (france, 0, 0)]
+        {
+            assert!(!is_possible(&batch(key, song, count), Kind::Country, &rules));
+        }
+        assert!(!is_possible(&batch(MAX_ID + 1, 0, 1), Kind::User, &rules));
+    }
+}

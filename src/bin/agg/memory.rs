@@ -1,0 +1,41 @@
+//! Memory as the kernel counts it: of this process, and of the one that decoded tables for it.
+
+use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The largest peak of a child so far.
+static CHILD: AtomicU64 = AtomicU64::new(0);
+
+/// Notes the peak of a child, of which there is one at a time.
+#[cfg(feature = "parquet")]
+pub(crate) fn note_child(peak: u64) {
+    CHILD.fetch_max(peak, Ordering::Relaxed);
+}
+
+/// The most that this process and a child can have had together, in bytes; none where the kernel does not tell.
+pub(crate) fn peak() -> Option<u64> {
+    Some(figure("VmHWM:")?.saturating_add(CHILD.load(Ordering::Relaxed)))
+}
+
+/// A figure of `/proc/self/status`, in bytes.
+pub(crate) fn figure(name: &str) -> Option<u64> {
+    figure_of(&fs::read_to_string("/proc/self/status").ok()?, name)
+}
+
+fn figure_of(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_read_in_bytes() {
+        let status = "Name:\tagg\nVmHWM:\t   2048 kB\nVmRSS:\t 1 kB\n";
+        assert_eq!(figure_of(status, "VmHWM:"), Some(2 << 20));
+        assert_eq!(figure_of("Name:\tagg\n", "VmHWM:"), None);
+    }
+}

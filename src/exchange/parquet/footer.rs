@@ -1,0 +1,255 @@
+//! A look at a footer before a schema is built from it: the crate builds one by recursion, whatever its depth, and
+//! makes room for as many children as a group claims.
+//!
+//! A footer is a struct in Thrift's compact protocol; its field 2 is the schema, a list of elements in the order of a
+//! walk through the tree, of which field 5 is the number of children.
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Columns and groups of a schema. Tables of counts have four; more are read to be named in the refusal.
+const MAX_ELEMENTS: u64 = 1000;
+/// Groups within groups.
+const MAX_DEPTH: usize = 16;
+/// Structs and lists within each other, as far as Parquet's own footers go and some more.
+const MAX_NESTING: u32 = 24;
+
+const SCHEMA: i16 = 2;
+const CHILDREN: i16 = 5;
+
+// Types of Thrift's compact protocol.
+const TRUE: u8 = 1;
+const FALSE: u8 = 2;
+const BYTE: u8 = 3;
+const I16: u8 = 4;
+const I32: u8 = 5;
+const I64: u8 = 6;
+const DOUBLE: u8 = 7;
+const BINARY: u8 = 8;
+const LIST: u8 = 9;
+const SET: u8 = 10;
+const MAP: u8 = 11;
+const STRUCT: u8 = 12;
+
+/// Refuses a schema of too many or too deep elements, and a footer that is damaged.
+pub(super) fn check(footer: &[u8]) -> Result<()> {
+    let mut thrift = Thrift { rest: footer };
+    let (mut last, mut schemas) = (0, 0);
+    while let Some((field, kind)) = thrift.field(&mut last).ok_or_else(damaged)? {
+        if field == SCHEMA && kind == LIST {
+            schemas += 1;
+            thrift.check_schema()?;
+        } else {
+            thrift.skip(kind, MAX_NESTING).ok_or_else(damaged)?;
+        }
+    }
+    // Of two the crate takes the second.
+    if schemas == 1 { Ok(()) } else { Err(damaged()) }
+}
+
+fn damaged() -> Error {
+    ErrorKind::NotParquet("its footer is damaged".to_owned()).into()
+}
+
+/// What is left of the footer. Every function returns `None` where it ends too early, or has what Thrift has not.
+struct Thrift<'a> {
+    rest: &'a [u8],
+}
+
+impl Thrift<'_> {
+    fn check_schema(&mut self) -> Result<()> {
+        let (elements, kind) = self.list().ok_or_else(damaged)?;
+        if kind != STRUCT {
+            return Err(damaged());
+        }
+        if elements > MAX_ELEMENTS {
+            let text = format!("it has {elements} columns and groups, the limit is {MAX_ELEMENTS}");
+            return Err(ErrorKind::BadTable(text).into());
+        }
+        // Children that are still to come, of each group around the element.
+        let mut around: Vec<u64> = Vec::new();
+        for _ in 0..elements {
+            while around.pop_if(|left| *left == 0).is_some() {}
+            if let Some(left) = around.last_mut() {
+                *left -= 1;
+            }
+            let children = self.children().ok_or_else(damaged)?;
+            if children > elements {
+                return Err(damaged());
+            }
+            if children > 0 {
+                around.push(children);
+            }
+            if around.len() > MAX_DEPTH {
+                let text = format!("its columns are nested more than {MAX_DEPTH} levels deep");
+                return Err(ErrorKind::BadTable(text).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of children of the element that follows.
+    fn children(&mut self) -> Option<u64> {
+        let (mut last, mut children) = (0, 0);
+        while let Some((field, kind)) = self.field(&mut last)? {
+            if (field, kind) == (CHILDREN, I32) {
+                let value = self.varint()?;
+                // Zigzag; a number of children is not negative.
+                children = (value & 1 == 0).then_some(value >> 1)?;
+            } else {
+                self.skip(kind, MAX_NESTING)?;
+            }
+        }
+        Some(children)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let (byte, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(*byte)
+    }
+
+    fn bytes(&mut self, count: u64) -> Option<()> {
+        self.rest = self.rest.get(usize::try_from(count).ok()?..)?;
+        Some(())
+    }
+
+    fn varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..70).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// The next field's number and type; `Some(None)` at the end of a struct.
+    fn field(&mut self, last: &mut i16) -> Option<Option<(i16, u8)>> {
+        let byte = self.byte()?;
+        if byte == 0 {
+            return Some(None);
+        }
+        let number = match byte >> 4 {
+            0 => {
+                let zigzag = self.varint()?;
+                let value = (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed();
+                i16::try_from(value).ok()?
+            }
+            step => last.checked_add(step.into())?,
+        };
+        *last = number;
+        Some(Some((number, byte & 0xf)))
+    }
+
+    /// A list's length and the type of its elements.
+    fn list(&mut self) -> Option<(u64, u8)> {
+        let byte = self.byte()?;
+        let short = u64::from(byte >> 4);
+        let length = if short == 15 { self.varint()? } else { short };
+        Some((length, byte & 0xf))
+    }
+
+    /// Skips a field's value. Elements of lists have a byte at least, so this ends with the footer.
+    fn skip(&mut self, kind: u8, depth: u32) -> Option<()> {
+        let depth = depth.checked_sub(1)?;
+        match kind {
+            TRUE | FALSE => {}
+            BYTE => self.bytes(1)?,
+            I16 | I32 | I64 => drop(self.varint()?),
+            DOUBLE => self.bytes(8)?,
+            BINARY => {
+                let length = self.varint()?;
+                self.bytes(length)?;
+            }
+            LIST | SET => {
+                let (length, kind) = self.list()?;
+                (0..length).try_for_each(|_| self.skip_element(kind, depth))?;
+            }
+            MAP => {
+                let length = self.varint()?;
+                let kinds = if length == 0 { 0 } else { self.byte()? };
+                (0..length).try_for_each(|_| {
+                    self.skip_element(kinds >> 4, depth)?;
+                    self.skip_element(kinds & 0xf, depth)
+                })?;
+            }
+            STRUCT => {
+                let mut last = 0;
+                while let Some((_, kind)) = self.field(&mut last)? {
+                    self.skip(kind, depth)?;
+                }
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// As [`Thrift::skip`], within a list, where a truth value has a byte.
+    fn skip_element(&mut self, kind: u8, depth: u32) -> Option<()> {
+        let kind = if matches!(kind, TRUE | FALSE) { BYTE } else { kind };
+        self.skip(kind, depth)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A footer with the number of children of each element of its schema.
+    fn footer(children: &[u8]) -> Vec<u8> {
+        // Version 1; the schema, its length in one byte; no rows.
+        let mut bytes = vec![0x15, 2, 0x19, 0xfc, u8::try_from(children.len()).unwrap()];
+        for children in children {
+            // Field 4, the name; field 5.
+            bytes.extend([0x48, 1, b'a', 0x15, children << 1, 0]);
+        }
+        bytes.extend([0x16, 0, 0]);
+        bytes
+    }
+
+    fn refusal(footer: &[u8]) -> String {
+        check(footer).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_schema_may_be_as_deep_as_the_limit_and_no_deeper() {
+        assert!(check(&footer(&[3, 0, 0, 0])).is_ok());
+        let mut deep = [1; MAX_DEPTH + 2];
+        deep[MAX_DEPTH] = 0;
+        assert!(check(&footer(&deep[..=MAX_DEPTH])).is_ok());
+        deep[MAX_DEPTH..].copy_from_slice(&[1, 0]);
+        assert!(refusal(&footer(&deep)).contains("nested more than 16 levels deep"));
+        // Groups beside each other are not deep.
+        let beside: Vec<u8> = std::iter::once(40).chain([1, 0].repeat(40)).collect();
+        assert!(check(&footer(&beside)).is_ok());
+    }
+
+    #[test]
+    fn more_elements_or_children_than_there_can_be_are_refused() {
+        let mut many = vec![0x15, 2, 0x19, 0xfc, 0xe9, 0x07];
+        many.extend([0; 1001]);
+        assert!(refusal(&many).contains("1001 columns and groups, the limit is 1000"));
+        assert!(refusal(&footer(&[60, 0])).contains("damaged"));
+        let twice = [footer(&[0]).as_slice(), &footer(&[0])[2..]].concat();
+        assert!(check(&twice).is_ok(), "the first struct has ended");
+        let mut twice = footer(&[0]);
+        twice.truncate(twice.len() - 3);
+        // A field whose number stands by itself: 2 again.
+        twice.extend([0x09, 4, 0x0c, 0]);
+        assert!(refusal(&twice).contains("damaged"));
+    }
+
+    #[test]
+    fn a_footer_cut_anywhere_is_damaged_and_one_of_lists_in_lists_ends() {
+        let whole = footer(&[1, 1, 0]);
+        for end in 0..whole.len() {
+            assert!(refusal(&whole[..end]).contains("damaged"), "{end}");
+        }
+        let lists = [[0x39].as_slice(), &[0x19; 100]].concat();
+        assert!(refusal(&lists).contains("damaged"));
+        let long = [0x39, 0xf3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
+        assert!(refusal(&long).contains("damaged"));
+    }
+}

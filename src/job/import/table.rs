@@ -1,0 +1,55 @@
+//! One table of an import: its open file, and what decodes it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::super::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::exchange::{Facts, OpenTable, TableDecoder, TableRules};
+use crate::fs::{FileStat, ReadFile};
+use crate::model::Kind;
+
+/// One table of an import.
+#[derive(Debug)]
+pub(super) struct TableFile {
+    pub(super) table: Box<dyn OpenTable>,
+    path: PathBuf,
+    file: Arc<dyn ReadFile>,
+    /// Size and time when it was opened.
+    stat: FileStat,
+}
+
+impl TableFile {
+    pub(super) fn open(
+        context: &Context,
+        path: &Path,
+        decoder: &dyn TableDecoder,
+        rules: TableRules,
+    ) -> Result<Self> {
+        let unreadable = |error| Error::from(ErrorKind::Unreadable(error)).at(path);
+        let file: Arc<dyn ReadFile> = Arc::from(context.files.open(path).map_err(unreadable)?);
+        let stat = file.stat().map_err(|error| Error::io("read", error).at(path))?;
+        let table = decoder.open(Arc::clone(&file), path, rules)?;
+        Ok(TableFile { table, path: path.to_owned(), file, stat })
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.table.outline().kind
+    }
+
+    pub(super) fn facts(&self) -> Option<&Facts> {
+        self.table.outline().facts.as_ref()
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn stat(&self) -> FileStat {
+        self.stat
+    }
+
+    pub(super) fn file(&self) -> &dyn ReadFile {
+        self.file.as_ref()
+    }
+}

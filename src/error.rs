@@ -7,7 +7,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
+
 use crate::model::Day;
+use crate::text;
 
 /// Bytes of the longest text that may come from a foreign file.
 const MAX_FOREIGN_TEXT: usize = 500;
@@ -199,7 +203,7 @@ pub enum ErrorKind {
     /// Days of the window have no partial.
     #[error(
         "no partial for {}: run 'agg reduce-day' with the log of each{}",
-        join_days(.days),
+        text::days(.days),
         if *.can_skip { ", or go on without them with --allow-missing" } else { "" }
     )]
     MissingDays {
@@ -211,7 +215,7 @@ pub enum ErrorKind {
     /// The emission there was made from days that are missing now.
     #[error(
         "the published window knew {}, which this run lacks: restore the partials, or publish all the same with --force",
-        join_days(.0)
+        text::days(.0)
     )]
     KnewMoreDays(Vec<Day>),
     /// A sum does not fit a BIGINT. No log holds so many rows: somebody's tables did.
@@ -275,16 +279,6 @@ pub enum ErrorKind {
     Interrupted(i32),
 }
 
-/// The days, ascending; three in a row or more as `first to last`, so that a window of years is one line.
-fn join_days(days: &[Day]) -> String {
-    let next = |day: &Day, other: &Day| day.plus_days(1) == Some(*other);
-    let stretch = |days: &[Day]| match days {
-        [first, _, .., last] => format!("{first} to {last}"),
-        days => days.iter().map(Day::to_string).collect::<Vec<_>>().join(", "),
-    };
-    days.chunk_by(next).map(stretch).collect::<Vec<_>>().join(", ")
-}
-
 impl Error {
     /// Adds the path, unless one is known already: the place nearest to the fault wins.
     #[must_use]
@@ -337,6 +331,18 @@ impl Error {
         self.0.place
     }
 
+    /// The command that makes a damaged partial again, from the partial's place in its store.
+    #[must_use]
+    pub fn remedy(&self) -> Option<String> {
+        if !matches!(self.kind(), ErrorKind::Damaged(_) | ErrorKind::Foreign) {
+            return None;
+        }
+        let partial = self.path().filter(|path| path.extension().is_some_and(|e| e == "agg"))?;
+        let day: Day = partial.file_stem()?.to_str()?.parse().ok()?;
+        let store = text::shell_word(partial.parent()?.parent()?);
+        Some(format!("agg reduce-day --store {store} --date {day} --force LOG…"))
+    }
+
     /// What a caller does with it.
     #[must_use]
     pub fn class(&self) -> ErrorClass {
@@ -354,6 +360,35 @@ impl Error {
             ErrorKind::Interrupted(signal) => ErrorClass::Interrupted(*signal),
             _ => ErrorClass::Data,
         }
+    }
+}
+
+impl ErrorClass {
+    /// The exit code of a run that fails like this.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            ErrorClass::Usage => 2,
+            ErrorClass::Data => 65,
+            ErrorClass::NoInput => 66,
+            ErrorClass::CannotCreate => 73,
+            ErrorClass::Io => 74,
+            ErrorClass::Locked => 75,
+            ErrorClass::Interrupted(signal) => {
+                u8::try_from(128_i32.saturating_add(signal)).unwrap_or(u8::MAX)
+            }
+        }
+    }
+}
+
+/// As reports show it: the exit code if this were all, one line, and the command that repairs it, if there is one.
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Error", 3)?;
+        fields.serialize_field("exit_code", &self.class().exit_code())?;
+        fields.serialize_field("message", &text::line(&self.to_string()))?;
+        fields.serialize_field("remedy", &self.remedy())?;
+        fields.end()
     }
 }
 
@@ -426,6 +461,34 @@ mod tests {
     }
 
     #[test]
+    fn every_class_has_its_exit_code() {
+        let codes = [
+            (ErrorClass::Usage, 2),
+            (ErrorClass::Data, 65),
+            (ErrorClass::NoInput, 66),
+            (ErrorClass::CannotCreate, 73),
+            (ErrorClass::Io, 74),
+            (ErrorClass::Locked, 75),
+            (ErrorClass::Interrupted(2), 130),
+            (ErrorClass::Interrupted(15), 143),
+        ];
+        for (class, code) in codes {
+            assert_eq!(class.exit_code(), code, "{class:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_in_json_is_pinned() {
+        let error = Error::damaged("checksum").at_offset(7).at("s/partials/2021-12-01.agg");
+        assert_eq!(
+            serde_json::to_string(&error).unwrap(),
+            r#"{"exit_code":65,"message":"\"s/partials/2021-12-01.agg\" at offset 7: damaged: checksum","remedy":"agg reduce-day --store s --date 2021-12-01 --force LOG…"}"#
+        );
+        let missing = Error::from(ErrorKind::NoLogs).at("s/partials/2021-12-01.agg");
+        assert_eq!(missing.remedy(), None);
+    }
+
+    #[test]
     fn a_failure_of_the_system_ends_with_its_remedy_wherever_it_was_met() {
         let full = || io::Error::from_raw_os_error(28);
         let kinds = [
@@ -455,15 +518,5 @@ mod tests {
             };
             assert!(text.len() <= 500 && text.ends_with("é…"), "{text}");
         }
-    }
-
-    #[test]
-    fn days_in_a_row_are_told_by_the_first_and_the_last() {
-        let day = |text: &&str| text.parse().unwrap();
-        let told = |texts: &[&str]| join_days(&texts.iter().map(day).collect::<Vec<Day>>());
-        assert_eq!(told(&["2021-12-31"]), "2021-12-31");
-        assert_eq!(told(&["2021-12-31", "2022-01-01"]), "2021-12-31, 2022-01-01");
-        let days = ["2021-11-30", "2021-12-30", "2021-12-31", "2022-01-01", "2022-01-03"];
-        assert_eq!(told(&days), "2021-11-30, 2021-12-30 to 2022-01-01, 2022-01-03");
     }
 }

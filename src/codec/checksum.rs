@@ -19,7 +19,7 @@ impl Checksum {
 
 impl fmt::Debug for Checksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        f.write_str(&crate::text::hex64(self.0))
     }
 }
 

@@ -73,24 +73,9 @@ struct Window {
     missing: Vec<Day>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Input {
-    /// Bytes that are not printable ASCII, and `\`, are `\xNN`.
-    name: String,
-    bytes: u64,
-    modified_ns: i64,
-    digest: String,
-    rows: u64,
-}
-
 impl Facts {
     /// The pairs, always in the same order.
     pub fn pairs(&self) -> Result<Vec<(&'static str, String)>> {
-        let rejects = self.rejects.map(|rejects| {
-            let named = rejects.named().map(|(name, count)| format!("\"{name}\":{count}"));
-            format!("{{{}}}", named.collect::<Vec<_>>().join(","))
-        });
-        let inputs: Vec<Input> = self.inputs.iter().map(Input::from).collect();
         let origin = match &self.origin {
             Origin::Day(day) => (KEY_DAY, day.to_string()),
             Origin::Window { from, to, days, missing } => {
@@ -103,10 +88,10 @@ impl Facts {
             origin,
             (KEY_PARTIALS, json(&self.partials)?),
             (KEY_ROWS, self.rows.to_string()),
-            (KEY_REJECTS, rejects.unwrap_or_else(|| "null".to_owned())),
+            (KEY_REJECTS, json(&self.rejects)?),
         ];
         if matches!(self.origin, Origin::Day(_)) {
-            pairs.push((KEY_INPUTS, json(&inputs)?));
+            pairs.push((KEY_INPUTS, json(&self.inputs)?));
         }
         Ok(pairs)
     }
@@ -131,20 +116,16 @@ impl Facts {
                 Origin::Window { from, to, days, missing }
             }
         };
-        let inputs: Vec<Input> = match origin {
+        let inputs = match origin {
             Origin::Day(_) => parsed(KEY_INPUTS, get(KEY_INPUTS)?)?,
             Origin::Window { .. } => Vec::new(),
         };
-        let inputs = inputs.into_iter().map(|input| input.facts().ok_or_else(|| wrong(KEY_INPUTS)));
         let facts = Facts {
             origin,
             partials: parsed(KEY_PARTIALS, get(KEY_PARTIALS)?)?,
             rows: get(KEY_ROWS)?.parse().map_err(|_| wrong(KEY_ROWS))?,
-            rejects: parsed::<Option<_>>(KEY_REJECTS, get(KEY_REJECTS)?)?
-                .as_ref()
-                .map(rejects)
-                .transpose()?,
-            inputs: inputs.collect::<Result<_>>()?,
+            rejects: rejects(get(KEY_REJECTS)?)?,
+            inputs,
         };
         // Of a day made from logs they are known.
         let of_tables = facts.inputs.iter().any(|input| input.name.contains(&b'/'));
@@ -167,14 +148,17 @@ impl Facts {
     }
 }
 
-fn rejects(named: &BTreeMap<String, u64>) -> Result<RejectCounts> {
-    let mut counts = RejectCounts::default();
-    for (slot, reason) in counts.0.iter_mut().zip(RejectReason::ALL) {
-        *slot = *named.get(reason.name()).ok_or_else(|| wrong(KEY_REJECTS))?;
+/// The counts of a day must be exact: a reason that is unknown here is refused.
+fn rejects(text: &str) -> Result<Option<RejectCounts>> {
+    let named: BTreeMap<String, u64> = parsed::<Option<_>>(KEY_REJECTS, text)?.unwrap_or_default();
+    let is_known = |name: &String| RejectReason::ALL.iter().any(|reason| reason.name() == name);
+    // The sum must not wrap.
+    let fits = named.values().try_fold(0u64, |sum, count| sum.checked_add(*count)).is_some();
+    if fits && named.keys().all(is_known) {
+        parsed(KEY_REJECTS, text)
+    } else {
+        Err(wrong(KEY_REJECTS))
     }
-    // The sum must not wrap, and every reason must be known.
-    let fits = counts.0.iter().try_fold(0u64, |sum, count| sum.checked_add(*count)).is_some();
-    if fits && named.len() == counts.0.len() { Ok(counts) } else { Err(wrong(KEY_REJECTS)) }
 }
 
 fn json(value: &impl Serialize) -> Result<String> {
@@ -187,52 +171,6 @@ fn parsed<'a, T: Deserialize<'a>>(key: &str, text: &'a str) -> Result<T> {
 
 fn wrong(key: &str) -> Error {
     ErrorKind::BadTable(format!("its footer's {key} is missing or makes no sense")).into()
-}
-
-impl From<&InputFacts> for Input {
-    fn from(facts: &InputFacts) -> Self {
-        Input {
-            name: escape(&facts.name),
-            bytes: facts.size,
-            modified_ns: facts.modified_ns,
-            digest: format!("{:032x}", facts.digest),
-            rows: facts.rows,
-        }
-    }
-}
-
-impl Input {
-    fn facts(&self) -> Option<InputFacts> {
-        Some(InputFacts {
-            name: unescape(&self.name)?,
-            size: self.bytes,
-            modified_ns: self.modified_ns,
-            digest: u128::from_str_radix(&self.digest, 16).ok()?,
-            rows: self.rows,
-        })
-    }
-}
-
-fn escape(name: &[u8]) -> String {
-    let mut text = String::with_capacity(name.len());
-    for byte in name {
-        match byte {
-            b' '..=b'~' if *byte != b'\\' => text.push(char::from(*byte)),
-            _ => text.push_str(&format!("\\x{byte:02x}")),
-        }
-    }
-    text
-}
-
-fn unescape(text: &str) -> Option<Vec<u8>> {
-    let mut pieces = text.split("\\x");
-    let mut name = pieces.next()?.as_bytes().to_vec();
-    for piece in pieces {
-        let (digits, rest) = piece.split_at_checked(2)?;
-        name.push(u8::from_str_radix(digits, 16).ok()?);
-        name.extend_from_slice(rest.as_bytes());
-    }
-    Some(name)
 }
 
 #[cfg(test)]
@@ -250,7 +188,7 @@ mod tests {
             partials: vec![PartialFacts {
                 day: day("2021-12-01"),
                 version: 1,
-                digest: format!("{:032x}", 5),
+                digest: crate::text::hex128(5),
             }],
             rows: 9,
             rejects: Some(RejectCounts([1, 0, 2, 0, 0, 0])),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 use crate::model::{Entries, Kind};
 
 /// How a table is written.
@@ -24,6 +26,12 @@ impl TableFormat {
             TableFormat::Csv => "csv",
             TableFormat::JsonLines => "jsonl",
         }
+    }
+}
+
+impl Serialize for TableFormat {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.extension())
     }
 }
 

@@ -71,6 +71,11 @@ impl World {
         self.rows.div_ceil(CHUNK_ROWS)
     }
 
+    /// The rows of each day.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
     /// The numbers of a chunk's rows among the day's.
     fn numbers(&self, chunk: u64) -> std::ops::Range<u64> {
         let start = chunk * CHUNK_ROWS;

@@ -3,38 +3,50 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::options::Options;
+use serde::{Serialize, Serializer};
+
+use super::options::{Options, Shape};
 use super::world::{CHUNK_ROWS, World};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, creation_error};
 use crate::job::{Context, Phase};
-use crate::model::{Day, RejectCounts};
+use crate::model::{Day, RejectCounts, RowCounts};
 use crate::ordered;
 use crate::store::TEMPORARY_PREFIX;
+use crate::text::json;
 
 /// Room for a chunk's text: a row of usual ids has 24 bytes or so.
 const CHUNK_BYTES: usize = 26 << CHUNK_ROWS.ilog2();
 
 /// One log that was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GeneratedLog {
     /// Its day.
     pub day: Day,
     /// Where it is.
+    #[serde(serialize_with = "json::path")]
     pub path: PathBuf,
     /// Its size.
     pub bytes: u64,
-    /// Its corrupt lines, by the reason for which they will be rejected.
-    pub rejects: RejectCounts,
+    /// Its lines, the corrupt ones by the reason for which they will be rejected.
+    #[serde(flatten)]
+    pub counts: RowCounts,
 }
 
 /// What was generated.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GenerateReport {
+    /// What the logs were made from.
+    pub seed: u64,
+    /// What they are like.
+    #[serde(serialize_with = "shape")]
+    pub shape: Shape,
     /// The logs, in the order of the days.
     pub logs: Vec<GeneratedLog>,
-    /// Lines of each.
-    pub rows: u64,
+}
+
+fn shape<S: Serializer>(shape: &Shape, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(shape.name())
 }
 
 /// Writes the logs, one after the other, each with all threads of the budget.
@@ -65,7 +77,7 @@ pub fn generate(context: &Context, options: &Options) -> Result<GenerateReport> 
         let logs = logs.into_iter();
         logs.map(|(day, path)| write_log(context, &pool, &world, day, path)).collect()
     })?;
-    Ok(GenerateReport { logs, rows: options.rows })
+    Ok(GenerateReport { seed: options.seed, shape: options.shape, logs })
 }
 
 fn log_name(day: Day) -> String {
@@ -107,7 +119,7 @@ fn write_log(
     file.persist(&path).map_err(|error| creation_error(error).at(&path))?;
     files.sync_folder(folder).map_err(|error| Error::io("sync", error).at(folder))?;
     tracing::info!(%day, ?path, bytes, rejects = rejects.total(), "generated a log");
-    Ok(GeneratedLog { day, path, bytes, rejects })
+    Ok(GeneratedLog { day, path, bytes, counts: RowCounts::of_day(world.rows(), Some(rejects)) })
 }
 
 /// Writes one day's rows to `out`, made on the threads of `pool`; returns how many are corrupt, and why.

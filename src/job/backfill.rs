@@ -1,8 +1,11 @@
 //! `backfill`: a folder of historical logs to partials, and their windows.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
 
 use super::Context;
 use super::count::ReduceOptions;
@@ -15,6 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::input::{self, DatedDay, DatedLogs, InputPath, Source};
 use crate::model::Day;
 use crate::store::{Output, Store, finish_interrupted};
+use crate::text::{self, json};
 
 /// Which logs, which days, and whether to emit.
 #[derive(Debug, Clone)]
@@ -61,6 +65,30 @@ pub enum DayOutcome {
 }
 
 impl DayOutcome {
+    /// The word for it, in reports and metrics.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            DayOutcome::NoLogs => "no_logs",
+            DayOutcome::NotReached => "not_reached",
+            DayOutcome::Planned(DayPlan::Reduce) => "would_reduce",
+            DayOutcome::Planned(DayPlan::Replace) => "would_replace",
+            DayOutcome::Planned(DayPlan::Unchanged) => ReduceOutcome::Unchanged.word(),
+            DayOutcome::Planned(DayPlan::Kept) => ReduceOutcome::Kept.word(),
+            DayOutcome::Reduced(report) => report.outcome.word(),
+            DayOutcome::Failed(_) => "failed",
+        }
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn error(&self) -> Option<&Error> {
+        match self {
+            DayOutcome::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+
     /// Whether the day's partial is, or would be, another one than before.
     fn is_change(&self) -> bool {
         use ReduceOutcome::{Added, Reduced, Replaced};
@@ -104,17 +132,94 @@ pub enum WindowOutcome {
     Failed(Error),
 }
 
+impl WindowOutcome {
+    /// The word for it, in reports and metrics; none where no window was asked for.
+    #[must_use]
+    pub fn word(&self) -> Option<&'static str> {
+        match self {
+            WindowOutcome::NotAsked => None,
+            WindowOutcome::NotReached => Some("not_reached"),
+            WindowOutcome::Lacking(_) => Some("lacking"),
+            WindowOutcome::Fresh => Some("fresh"),
+            WindowOutcome::Planned => Some("would_emit"),
+            WindowOutcome::Emitted(_) => Some("emitted"),
+            WindowOutcome::Failed(_) => Some("failed"),
+        }
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn error(&self) -> Option<&Error> {
+        match self {
+            WindowOutcome::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// A report, or what went wrong instead.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Part<'a, T> {
+    Done(&'a T),
+    Failed { error: &'a Error },
+}
+
+impl Serialize for BackfillDay {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let reduced = match &self.reduced {
+            DayOutcome::Reduced(report) => Some(Part::Done(report.as_ref())),
+            outcome => outcome.error().map(|error| Part::Failed { error }),
+        };
+        let emitted = match &self.window {
+            WindowOutcome::Emitted(report) => Some(Part::Done(report.as_ref())),
+            outcome => outcome.error().map(|error| Part::Failed { error }),
+        };
+        let lacking: &[Day] = match &self.window {
+            WindowOutcome::Lacking(days) => days,
+            _ => &[],
+        };
+        let mut fields = serializer.serialize_struct("BackfillDay", 6)?;
+        fields.serialize_field("day", &self.day)?;
+        fields.serialize_field("outcome", self.reduced.word())?;
+        fields.serialize_field("window", &self.window.word())?;
+        fields.serialize_field("reduced", &reduced)?;
+        fields.serialize_field("emitted", &emitted)?;
+        fields.serialize_field("lacking", lacking)?;
+        fields.end()
+    }
+}
+
 /// What a backfill did, or would do.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct BackfillReport {
+    /// Whether nothing was done.
+    pub dry_run: bool,
     /// The days, ascending.
     pub days: Vec<BackfillDay>,
     /// Entries of the folder that were passed over, each with the reason.
+    #[serde(serialize_with = "entries")]
     pub passed_over: Vec<(PathBuf, String)>,
     /// What ended the run before its end: a signal, or a lock that somebody else holds.
     pub stopped: Option<Error>,
-    /// Whether nothing was done.
-    pub dry_run: bool,
+    /// Whether windows were asked for.
+    #[serde(skip)]
+    pub emit: bool,
+}
+
+fn entries<S: Serializer>(
+    entries: &[(PathBuf, String)],
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Entry<'a> {
+        #[serde(serialize_with = "json::path")]
+        path: &'a Path,
+        reason: String,
+    }
+    serializer.collect_seq(
+        entries.iter().map(|(path, reason)| Entry { path, reason: text::line(reason) }),
+    )
 }
 
 impl BackfillOptions {
@@ -165,7 +270,13 @@ pub fn backfill(context: &Context, options: &BackfillOptions) -> Result<Backfill
     let mut run = Run {
         context,
         options,
-        report: BackfillReport { days: Vec::new(), passed_over, stopped: None, dry_run },
+        report: BackfillReport {
+            dry_run,
+            days: Vec::new(),
+            passed_over,
+            stopped: None,
+            emit: options.emit.is_some(),
+        },
     };
     for DatedDay { day, inputs } in days.into_iter().filter(|dated| options.covers(dated.day)) {
         let reduced = run.reduce(day, inputs);

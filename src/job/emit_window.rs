@@ -4,6 +4,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
+use serde::Serialize;
+
 use super::join::open_merged;
 use super::tops::{Floor, Tops};
 use super::window::{StoredDay, StoredWindow, overtaken_once};
@@ -12,8 +14,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::TableFormat;
 use crate::fs::WriteFile;
 use crate::model::{Day, Kind, Ranking, RowCounts};
-use crate::output::{FileEntry, Format, Manifest, PartialEntry, Tabular, Text, Totals, Window};
+use crate::output::{FileEntry, Format, Manifest, PartialEntry, Tabular, Text, Window};
 use crate::store::{self, BuildFolder, HashingWriter, MANIFEST, Output, OutputLock, Written};
+use crate::text::{self, json};
 
 /// A manifest of 3,660 days takes less than 1 MB; what is larger is none.
 const MOST_MANIFEST_BYTES: u64 = 16 << 20;
@@ -66,30 +69,38 @@ impl EmitOptions {
 }
 
 /// One file that was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EmittedFile {
     /// Where it is, published.
+    #[serde(serialize_with = "json::path")]
     pub path: PathBuf,
     /// Keys in it: the lines of text.
     pub keys: u64,
     /// Size.
     pub bytes: u64,
     /// XXH3-64 of its bytes.
+    #[serde(serialize_with = "json::hex64")]
     pub xxh3_64: u64,
 }
 
 /// What an emission did.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct EmitReport {
     /// The window's last day.
     pub day: Day,
+    /// Days in the window.
+    pub days: u32,
+    /// Songs of each key at most.
+    pub top: u32,
     /// The folder that was published.
+    #[serde(serialize_with = "json::path")]
     pub folder: PathBuf,
     /// Days of the window without a partial.
     pub missing: Vec<Day>,
     /// The files.
     pub files: Vec<EmittedFile>,
     /// Rows of the days.
+    #[serde(flatten)]
     pub counts: RowCounts,
     /// Entries read from the partials.
     pub entries: u64,
@@ -181,7 +192,7 @@ fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
         partials,
         missing: window.missing.clone(),
         files: files.iter().map(|(name, file)| file_entry(name, file)).collect(),
-        totals: Totals::from(counts),
+        totals: counts,
     };
     write_manifest(&built, &manifest)?;
     let folder = output.day_folder(options.day);
@@ -193,6 +204,8 @@ fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
         |(name, file): (String, EmittedFile)| EmittedFile { path: folder.join(name), ..file };
     Ok(EmitReport {
         day: options.day,
+        days: options.days,
+        top: options.top,
         missing: window.missing,
         files: files.into_iter().map(published).collect(),
         counts,
@@ -282,7 +295,7 @@ fn file_entry(name: &str, file: &EmittedFile) -> FileEntry {
         name: name.to_owned(),
         keys: file.keys,
         bytes: file.bytes,
-        xxh3_64: format!("{:016x}", file.xxh3_64),
+        xxh3_64: text::hex64(file.xxh3_64),
     }
 }
 

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use super::join::{Scratch, merge_whole, open_merged};
 use super::window::{StoredDay, StoredWindow, check_missing, overtaken_once, total};
-use super::{Context, Phase};
+use super::{Context, Phase, document};
 use crate::error::{Error, Result};
 use crate::exchange::{Chunk, Encoder, Facts, Origin, Rows, Table, TableFormat, TableWriter};
 use crate::fs::WriteFile;
@@ -15,6 +17,7 @@ use crate::runfile::{Cut, Cutter, Run, split};
 use crate::store::{
     self, BuildFolder, HashingWriter, Output, OutputLock, Partition, PartitionDays, Written,
 };
+use crate::text::json;
 
 /// Which days, in which format, and where to.
 #[derive(Debug, Clone)]
@@ -46,37 +49,44 @@ pub enum Selection {
 }
 
 /// One file that was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExportedFile {
     /// Where it is, published.
+    #[serde(serialize_with = "json::path")]
     pub path: PathBuf,
     /// Its rows: pairs of key and song.
     pub rows: u64,
     /// Size.
     pub bytes: u64,
     /// XXH3-64 of its bytes.
+    #[serde(serialize_with = "json::hex64")]
     pub xxh3_64: u64,
 }
 
 /// One partition that was published.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExportedPartition {
     /// Which one.
+    #[serde(flatten, serialize_with = "document::partition")]
     pub partition: Partition,
     /// Its folder.
+    #[serde(serialize_with = "json::path")]
     pub folder: PathBuf,
     /// Its files, in the order of their rows.
     pub files: Vec<ExportedFile>,
 }
 
 /// What an export did.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ExportReport {
+    /// How the tables are written.
+    pub format: TableFormat,
     /// The partitions, in the order published.
     pub partitions: Vec<ExportedPartition>,
     /// Days of the window without a partial.
     pub missing: Vec<Day>,
     /// Rows of the days' logs.
+    #[serde(flatten)]
     pub counts: RowCounts,
 }
 
@@ -128,7 +138,8 @@ fn export_once(context: &Context, options: &ExportOptions) -> Result<ExportRepor
     let encoders: Vec<(Kind, Encoder)> = encoders.collect::<Result<_>>()?;
     let (sets, missing) = look(context, &options.selection)?;
     let counts = total(sets.iter().map(|set| set.counts))?;
-    let mut report = ExportReport { partitions: Vec::new(), missing, counts };
+    let (format, partitions) = (options.format, Vec::new());
+    let mut report = ExportReport { format, partitions, missing, counts };
     let files = context.files.as_ref();
     let output = Output::new(&options.out);
     let mut lock = OutputLock::take(files, &output)?;

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Context;
 use super::emit_window::{EmitOptions, read_manifest};
 use super::inspect::open_day;
-use super::window::digest_text;
 use crate::error::Result;
 use crate::model::{Day, Kind};
 use crate::output::Manifest;
 use crate::store::{Output, Store};
+use crate::text;
 
 /// The digests of the store's partials, each looked up once: many windows share a day.
 ///
@@ -42,7 +42,7 @@ impl<'a> Digests<'a> {
     fn of(&mut self, day: Day) -> Digest {
         let context = self.context;
         let look_up = || match open_day(context, &Store::new(&context.store), day) {
-            Ok(Some(partial)) => Digest::Stored(digest_text(partial.digest())),
+            Ok(Some(partial)) => Digest::Stored(text::hex128(partial.digest())),
             Ok(None) => Digest::Missing,
             // The emission will meet it too, and say so.
             Err(_) => Digest::Other,

@@ -2,32 +2,125 @@
 
 use std::path::PathBuf;
 
-use super::Context;
+use serde::{Serialize, Serializer};
+
+use super::{Context, document};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Day, InputFacts, PerKind, RowCounts};
 use crate::partial::{self, Partial};
 use crate::runfile::RunFacts;
 use crate::store::Store;
+use crate::text::json;
 
 /// What a partial's footer says of its day.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct DayFacts {
     /// The day.
     pub day: Day,
     /// Where the partial is.
+    #[serde(rename = "partial", serialize_with = "json::path")]
     pub path: PathBuf,
     /// Size of the partial in bytes.
+    #[serde(rename = "partial_bytes")]
     pub bytes: u64,
     /// Format version.
     pub version: u16,
     /// Digest of header, roots, metadata and trailer, which vouch for all other bytes.
+    #[serde(serialize_with = "json::hex128::serialize")]
     pub digest: u128,
     /// Rows of the day.
+    #[serde(flatten)]
     pub counts: RowCounts,
     /// The logs it was made from.
     pub inputs: Vec<InputFacts>,
     /// Size of the run of each kind.
+    #[serde(flatten, serialize_with = "document::run_sizes_and_blocks")]
     pub runs: PerKind<RunFacts>,
+}
+
+/// A stored day, or what is wrong with it.
+#[derive(Debug, Clone)]
+pub struct CheckedDay {
+    /// The day.
+    pub day: Day,
+    /// What its partial says, if it is good.
+    pub facts: Result<DayFacts>,
+}
+
+/// The days of a store.
+#[derive(Debug, Clone, Serialize)]
+pub struct ListReport {
+    /// Ascending.
+    #[serde(serialize_with = "listed")]
+    pub days: Vec<CheckedDay>,
+    /// The days between two of them that are not stored.
+    pub gaps: Vec<Gap>,
+}
+
+/// Days in a row that are not stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// The first.
+    pub first: Day,
+    /// The last.
+    pub last: Day,
+    /// How many.
+    pub days: u64,
+}
+
+/// Which days are whole.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerifyReport {
+    /// Those that were checked.
+    #[serde(serialize_with = "verified")]
+    pub days: Vec<CheckedDay>,
+}
+
+impl Gap {
+    fn between(before: Day, after: Day) -> Option<Self> {
+        let days =
+            after.since_1970().checked_sub(before.since_1970() + 1).filter(|days| *days > 0)?;
+        Some(Gap { first: before.plus_days(1)?, last: after.plus_days(-1)?, days })
+    }
+}
+
+/// A day with all that its partial says, or `{"day":…,"error":…}`.
+fn listed<S: Serializer>(
+    days: &[CheckedDay],
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum Listed<'a> {
+        Stored(&'a DayFacts),
+        Failed { day: Day, error: &'a Error },
+    }
+    serializer.collect_seq(days.iter().map(|CheckedDay { day, facts }| match facts {
+        Ok(facts) => Listed::Stored(facts),
+        Err(error) => Listed::Failed { day: *day, error },
+    }))
+}
+
+/// A day with the size and the rows of its partial, or an error.
+fn verified<S: Serializer>(
+    days: &[CheckedDay],
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Verified<'a> {
+        day: Day,
+        ok: bool,
+        partial_bytes: Option<u64>,
+        rows: Option<u64>,
+        error: Option<&'a Error>,
+    }
+    serializer.collect_seq(days.iter().map(|CheckedDay { day, facts }| Verified {
+        day: *day,
+        ok: facts.is_ok(),
+        partial_bytes: facts.as_ref().ok().map(|facts| facts.bytes),
+        rows: facts.as_ref().ok().map(|facts| facts.counts.rows),
+        error: facts.as_ref().err(),
+    }))
 }
 
 impl From<&Partial> for DayFacts {
@@ -80,27 +173,30 @@ fn all_days(context: &Context) -> Result<Vec<Day>> {
 }
 
 /// The days of the store, ascending; a damaged one carries its error. Reads the footers alone.
-pub fn list(context: &Context) -> Result<Vec<(Day, Result<DayFacts>)>> {
-    each_stored(context, |day| inspect(context, day))
+pub fn list(context: &Context) -> Result<ListReport> {
+    let days = each_stored(context, |day| inspect(context, day))?;
+    let gaps = days.iter().zip(days.iter().skip(1));
+    let gaps = gaps.filter_map(|(before, after)| Gap::between(before.day, after.day)).collect();
+    Ok(ListReport { days, gaps })
 }
 
 /// Looks at each stored day. One that another run removes meanwhile is left out: it is not stored any more.
 fn each_stored(
     context: &Context,
     look: impl Fn(Day) -> Result<DayFacts>,
-) -> Result<Vec<(Day, Result<DayFacts>)>> {
+) -> Result<Vec<CheckedDay>> {
     let mut looks = Vec::new();
     for day in all_days(context)? {
-        let mut found = look(day);
-        if found.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::Missing { .. })) {
+        let mut facts = look(day);
+        if facts.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::Missing { .. })) {
             // Removed since the folder was listed, or a link that leads nowhere.
             if !all_days(context)?.contains(&day) {
                 continue;
             }
-            found = look(day);
+            facts = look(day);
         }
         context.check_stop()?;
-        looks.push((day, found));
+        looks.push(CheckedDay { day, facts });
     }
     Ok(looks)
 }
@@ -127,26 +223,26 @@ pub fn inspect(context: &Context, day: Day) -> Result<DayFacts> {
 /// # let day = reduce_day(&context, &options)?.day;
 ///
 /// assert_eq!(inspect(&context, day)?.runs[Kind::User].pairs, 4);
-/// assert_eq!(list(&context)?.len(), 1);
-/// for (day, checked) in verify(&context, &[])? {
-///     assert_eq!(checked?.day, day);
+/// assert_eq!(list(&context)?.days.len(), 1);
+/// for checked in verify(&context, &[])?.days {
+///     assert_eq!(checked.facts?.day, checked.day);
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn verify(context: &Context, days: &[Day]) -> Result<Vec<(Day, Result<DayFacts>)>> {
+pub fn verify(context: &Context, days: &[Day]) -> Result<VerifyReport> {
     let read = |day: Day| {
         let partial = open_stored(context, day)?;
         partial::verify(&partial, &|| context.check_stop())?;
         Ok(DayFacts::from(&partial))
     };
     if days.is_empty() {
-        return each_stored(context, read);
+        return Ok(VerifyReport { days: each_stored(context, read)? });
     }
     let mut results = Vec::new();
     for day in days {
-        let outcome = read(*day);
+        let facts = read(*day);
         context.check_stop()?;
-        results.push((*day, outcome));
+        results.push(CheckedDay { day: *day, facts });
     }
-    Ok(results)
+    Ok(VerifyReport { days: results })
 }

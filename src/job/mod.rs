@@ -6,6 +6,7 @@
 mod backfill;
 mod context;
 mod count;
+mod document;
 mod emit_window;
 mod export;
 mod freshness;
@@ -26,12 +27,13 @@ pub use backfill::{
 };
 pub use context::{Context, Observer, Phase, Silent};
 pub use count::ReduceOptions;
+pub use document::RankedSong;
 pub use emit_window::{EmitOptions, EmitReport, EmittedFile, TopsFormat, emit_window};
 pub use export::{ExportOptions, ExportReport, ExportedFile, ExportedPartition, Selection, export};
 #[cfg(feature = "parquet")]
 pub use import::import_with;
 pub use import::{ImportOptions, ImportReport, import};
-pub use inspect::{DayFacts, inspect, list, verify};
+pub use inspect::{CheckedDay, DayFacts, Gap, ListReport, VerifyReport, inspect, list, verify};
 pub use prune::{PruneOptions, PruneReport, PrunedDay, prune};
 pub use query::{QueryOptions, QueryReport, query};
 pub use reduce_day::{ReduceOutcome, ReduceReport, reduce_day};

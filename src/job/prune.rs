@@ -9,6 +9,8 @@ use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde::Serialize;
+
 use super::Context;
 use super::inspect::open_stored;
 use crate::error::{Error, ErrorKind, Result};
@@ -38,7 +40,7 @@ impl Default for PruneOptions {
 }
 
 /// A day that went.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PrunedDay {
     /// The day.
     pub day: Day,
@@ -49,8 +51,12 @@ pub struct PrunedDay {
 }
 
 /// What went and what stays.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PruneReport {
+    /// The newest days that stay.
+    pub keep_days: u32,
+    /// Whether all days are still there.
+    pub dry_run: bool,
     /// The newest day that is stored; `None` in a store without a day, from which nothing goes.
     pub newest: Option<Day>,
     /// The first day that stays.
@@ -58,9 +64,10 @@ pub struct PruneReport {
     /// Days that stay.
     pub kept: u64,
     /// Days that went (would go, in a dry run), ascending.
+    #[serde(rename = "days")]
     pub pruned: Vec<PrunedDay>,
-    /// Whether they are still there.
-    pub dry_run: bool,
+    /// Size of their files.
+    pub bytes: u64,
 }
 
 /// Removes the partials and rejects files of all days but the newest.
@@ -103,11 +110,13 @@ pub fn prune(context: &Context, options: &PruneOptions) -> Result<PruneReport> {
     let Some(newest) = stored.last().copied() else {
         let dry_run = options.dry_run;
         return Ok(PruneReport {
+            keep_days: options.keep_days,
+            dry_run,
             newest: None,
             keep_from: None,
             kept: 0,
             pruned: Vec::new(),
-            dry_run,
+            bytes: 0,
         });
     };
     refuse_future(&store, newest, today())?;
@@ -136,7 +145,16 @@ pub fn prune(context: &Context, options: &PruneOptions) -> Result<PruneReport> {
     }
     let kept = stored.iter().filter(|day| **day >= keep_from).count() as u64;
     let dry_run = options.dry_run;
-    Ok(PruneReport { newest: Some(newest), keep_from: Some(keep_from), kept, pruned, dry_run })
+    let sizes = pruned.iter().flat_map(|day| [day.partial_bytes, day.rejects_bytes]);
+    Ok(PruneReport {
+        keep_days: options.keep_days,
+        dry_run,
+        newest: Some(newest),
+        keep_from: Some(keep_from),
+        kept,
+        bytes: sizes.flatten().sum(),
+        pruned,
+    })
 }
 
 /// Today in UTC by the system's clock; a clock of before 1970 or after 2199 knows no day.

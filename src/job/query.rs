@@ -3,9 +3,12 @@
 //! Of each partial the footer is read, the index pages that the key is in, and the key's own blocks: one or two for a
 //! user, a few hundred for a large country. Nothing is written and no lock is taken.
 
-use super::Context;
+use serde::Serialize;
+
+use super::document::RankedSong;
 use super::join::merge_piece;
 use super::window::StoredWindow;
+use super::{Context, document};
 use crate::error::{Error, ErrorKind, Result};
 use crate::merge::{Merge, Stream};
 use crate::model::{Batch, Day, Kind, Position, Ranked};
@@ -32,14 +35,31 @@ pub struct QueryOptions {
 }
 
 /// What was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct QueryReport {
+    /// What the key is.
+    #[serde(serialize_with = "document::kind")]
+    pub kind: Kind,
+    /// The key as text: a user's digits, a country's letters.
+    pub key: String,
     /// The window's last day.
     pub day: Day,
+    /// Days in the window.
+    pub days: u32,
+    /// Songs that were asked for.
+    pub top: u32,
     /// Days of the window without a partial.
     pub missing: Vec<Day>,
     /// The best songs, the best first; none if no day has the key.
+    #[serde(serialize_with = "document::songs")]
     pub songs: Vec<Ranked>,
+}
+
+impl QueryReport {
+    /// The songs with their ranks.
+    pub fn ranked(&self) -> impl Iterator<Item = RankedSong> + '_ {
+        document::ranks(&self.songs)
+    }
 }
 
 /// The best songs of a key over the days of a window.
@@ -88,7 +108,9 @@ pub fn query(context: &Context, options: &QueryOptions) -> Result<QueryReport> {
     };
     window.check_missing(context, options.allow_missing)?;
     let songs = best(context, options, &window.stored)?;
-    Ok(QueryReport { day, missing: window.missing, songs })
+    let (missing, text) = (window.missing, options.kind.key_text(options.key));
+    let QueryOptions { kind, days, top, .. } = *options;
+    Ok(QueryReport { kind, key: text.to_string(), day, days, top, missing, songs })
 }
 
 fn newest(context: &Context) -> Result<Day> {

@@ -4,10 +4,12 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::{Serialize, Serializer};
+
 use super::count::{Base, Counting, Done, ReduceOptions};
 use super::inspect::open_day;
 use super::known::{self, Comparison};
-use super::{Context, Phase};
+use super::{Context, Phase, document};
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{self, InputPath, Source};
 use crate::model::{Day, InputFacts, PerKind, RowCounts};
@@ -15,12 +17,15 @@ use crate::partial::{Finished, Metadata};
 use crate::row::ShownRejects;
 use crate::runfile::RunFacts;
 use crate::store::{self, Store, StoreLock};
+use crate::text::json;
 
 /// What became of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReduceOutcome {
     /// The day has a partial now.
     Reduced,
+    /// The day has a partial now, made from tables.
+    Imported,
     /// Its partial was replaced.
     Replaced,
     /// The logs were counted on top of what its partial had.
@@ -32,16 +37,23 @@ pub enum ReduceOutcome {
 }
 
 impl ReduceOutcome {
-    /// The name in reports.
+    /// The word for it, in reports and metrics.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             ReduceOutcome::Reduced => "reduced",
+            ReduceOutcome::Imported => "imported",
             ReduceOutcome::Replaced => "replaced",
             ReduceOutcome::Added => "added",
             ReduceOutcome::Unchanged => "unchanged",
             ReduceOutcome::Kept => "kept",
         }
+    }
+}
+
+impl Serialize for ReduceOutcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
     }
 }
 
@@ -60,25 +72,29 @@ pub(super) enum IfStored {
 }
 
 /// What a reduction did.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ReduceReport {
     /// The day.
     pub day: Day,
     /// What became of it.
     pub outcome: ReduceOutcome,
     /// Rows of the day. Of an imported day that is kept, the rejects may be unknown.
+    #[serde(flatten)]
     pub counts: RowCounts,
     /// Rows that this run read and counted: none of an unchanged day.
     pub rows_read: u64,
     /// The day's logs, in the order read.
     pub inputs: Vec<InputFacts>,
     /// Size of the run of each kind.
+    #[serde(flatten, serialize_with = "document::run_sizes")]
     pub runs: PerKind<RunFacts>,
     /// Where the partial is.
+    #[serde(serialize_with = "json::path")]
     pub partial: PathBuf,
     /// Its size in bytes.
     pub partial_bytes: u64,
     /// Where the rejects file is.
+    #[serde(serialize_with = "json::path")]
     pub rejects_file: PathBuf,
     /// Runs that were spilled because the rows exceeded the memory; 0 when all fitted.
     pub spilled_runs: usize,

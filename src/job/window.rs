@@ -13,6 +13,7 @@ use crate::model::{Day, InputFacts, PerKind, RowCounts};
 use crate::output::PartialEntry;
 use crate::partial::Partial;
 use crate::store::Store;
+use crate::text;
 
 /// The days of a window, and what a job keeps of the partial of each day that is stored: the partial, or a [`StoredDay`]
 /// where there may be more of them than a process may have open.
@@ -106,7 +107,7 @@ impl StoredWindow<StoredDay> {
     pub(super) fn manifest_entries(&self) -> Vec<PartialEntry> {
         let entry = |stored: &StoredDay| PartialEntry {
             day: stored.day,
-            digest: digest_text(stored.digest),
+            digest: text::hex128(stored.digest),
             rows: stored.counts.rows,
             rejected: stored.counts.rejected(),
         };
@@ -118,7 +119,7 @@ impl StoredWindow<StoredDay> {
         let partial = |stored: &StoredDay| PartialFacts {
             day: stored.day,
             version: stored.version,
-            digest: digest_text(stored.digest),
+            digest: text::hex128(stored.digest),
         };
         let partials = self.stored.iter().map(partial).collect();
         let RowCounts { rows, rejects, .. } = self.counts()?;
@@ -147,11 +148,6 @@ impl StoredWindow<StoredDay> {
 pub(super) fn total(counts: impl IntoIterator<Item = RowCounts>) -> Result<RowCounts> {
     let add = |sum: RowCounts, more: RowCounts| sum.checked_add(&more);
     Ok(counts.into_iter().try_fold(RowCounts::NONE, add).ok_or(ErrorKind::TooManyRows)?)
-}
-
-/// A partial's digest as manifests and tables write it.
-pub(super) fn digest_text(digest: u128) -> String {
-    format!("{digest:032x}")
 }
 
 /// Runs `work` once more if another run replaced or removed a partial between its look and its reading: the second look

@@ -1,5 +1,10 @@
 //! Why rows are corrupt, and how many are.
 
+use std::collections::BTreeMap;
+
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// Why a row is corrupt. The order is the order of the checks: the first that fails is the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RejectReason {
@@ -72,8 +77,25 @@ impl RejectCounts {
     }
 }
 
+/// A map from the name of each reason to its count.
+impl Serialize for RejectCounts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.named())
+    }
+}
+
+/// Reads such a map. A reason that is absent was unknown to who wrote it, so no row has it; a name that is unknown here
+/// is ignored.
+impl<'de> Deserialize<'de> for RejectCounts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let named = BTreeMap::<String, u64>::deserialize(deserializer)?;
+        let count = |reason: RejectReason| named.get(reason.name()).copied().unwrap_or(0);
+        Ok(RejectCounts(RejectReason::ALL.map(count)))
+    }
+}
+
 /// Rows of a day, or of several days together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct RowCounts {
     /// All rows. Of a day whose rejects are unknown, those that were counted.
     pub rows: u64,
@@ -84,10 +106,25 @@ pub struct RowCounts {
     pub rejects: Option<RejectCounts>,
 }
 
+/// With the field `rejected`, their sum.
+impl Serialize for RowCounts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("RowCounts", 4)?;
+        fields.serialize_field("rows", &self.rows)?;
+        fields.serialize_field("accepted", &self.accepted)?;
+        fields.serialize_field("rejected", &self.rejected())?;
+        fields.serialize_field("rejects", &self.rejects)?;
+        fields.end()
+    }
+}
+
 impl RowCounts {
     /// The rows of no day.
-    pub const NONE: RowCounts =
-        RowCounts { rows: 0, accepted: 0, rejects: Some(RejectCounts([0; 6])) };
+    pub const NONE: RowCounts = RowCounts {
+        rows: 0,
+        accepted: 0,
+        rejects: Some(RejectCounts([0; RejectReason::ALL.len()])),
+    };
 
     /// The rows of one day.
     #[must_use]
@@ -131,5 +168,23 @@ mod tests {
         let most = RowCounts::of_day(i64::MAX as u64 - 10, Some(RejectCounts::default()));
         assert!(most.checked_add(&known).is_some());
         assert_eq!(most.checked_add(&both), None);
+    }
+
+    #[test]
+    fn a_reason_that_is_absent_counts_no_row() {
+        let counts = RowCounts::of_day(9, Some(RejectCounts([1, 0, 0, 0, 0, 2])));
+        let json = serde_json::to_string(&counts).unwrap();
+        assert_eq!(serde_json::from_str::<RowCounts>(&json).unwrap(), counts);
+        let older = json.replace(r#""song_id":0,"#, "");
+        assert_ne!(older, json);
+        assert_eq!(serde_json::from_str::<RowCounts>(&older).unwrap(), counts);
+    }
+
+    #[test]
+    fn what_is_unknown_is_null() {
+        let counts = RowCounts::of_day(5, None);
+        let text = serde_json::to_string(&counts).unwrap();
+        assert_eq!(text, r#"{"rows":5,"accepted":5,"rejected":null,"rejects":null}"#);
+        assert_eq!(serde_json::from_str::<RowCounts>(&text).unwrap(), counts);
     }
 }

@@ -11,6 +11,6 @@ mod text;
 
 pub use format::{Format, Pieces};
 pub use lines::Lines;
-pub use manifest::{FileEntry, Manifest, PartialEntry, Totals, Window};
+pub use manifest::{FileEntry, Manifest, PartialEntry, Window};
 pub use table::Tabular;
 pub use text::Text;

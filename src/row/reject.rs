@@ -9,6 +9,7 @@
 use std::collections::BinaryHeap;
 
 use crate::model::{RejectCounts, RejectReason};
+use crate::text::escape;
 
 /// How many rejected rows are kept to be shown.
 pub(super) const SAMPLES: usize = 1000;
@@ -226,17 +227,6 @@ impl RejectReport {
             text.push(b'\n');
         }
         text
-    }
-}
-
-/// Appends `bytes` so that they can be shown: a reader can tell every byte, and none acts on a terminal.
-pub(super) fn escape(bytes: &[u8], text: &mut Vec<u8>) {
-    for byte in bytes {
-        if matches!(byte, b' '..=b'~') && *byte != b'\\' {
-            text.push(*byte);
-        } else {
-            text.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
-        }
     }
 }
 

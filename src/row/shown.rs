@@ -6,8 +6,9 @@
 //! an input, in the order of the inputs, with a line that the input has, lines ascending; and their reasons are
 //! those that the partial has counted. A file that a refused run has left there, or that somebody has edited, fails this.
 
-use super::reject::{SAMPLES, escape};
+use super::reject::SAMPLES;
 use crate::model::{InputFacts, RejectCounts, RejectReason};
+use crate::text::escape;
 
 // A line is a name of at most 255 bytes and 200 bytes of a row, escaped to four bytes each, a number and a reason.
 const _: () = assert!(SAMPLES as u64 * (4 * (255 + 200) + 100) <= ShownRejects::MOST_BYTES);

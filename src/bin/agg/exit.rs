@@ -14,20 +14,8 @@ use crate::output;
 pub(crate) enum Exit {
     /// Done, nothing to do, or the reader closed the pipe.
     Done,
-    /// Wrong usage.
-    Usage,
-    /// Bad data, or a refusal that protects data.
-    Data,
-    /// Something to read is missing or unreadable.
-    NoInput,
-    /// An output may not be created.
-    CannotCreate,
-    /// An I/O error, a full disk among them.
-    Io,
-    /// Locked by another run.
-    Locked,
-    /// Stopped by this signal.
-    Signal(i32),
+    /// As an error of this class says.
+    Failed(ErrorClass),
 }
 
 impl Exit {
@@ -35,28 +23,22 @@ impl Exit {
     pub(crate) fn code(self) -> u8 {
         match self {
             Exit::Done => 0,
-            Exit::Usage => 2,
-            Exit::Data => 65,
-            Exit::NoInput => 66,
-            Exit::CannotCreate => 73,
-            Exit::Io => 74,
-            Exit::Locked => 75,
-            Exit::Signal(signal) => u8::try_from(128_i32.saturating_add(signal)).unwrap_or(255),
+            Exit::Failed(class) => class.exit_code(),
         }
     }
 
     /// The worse of two outcomes of one run: 74 before 73, 65 and 66. What will pass by itself (75)
-    /// stands behind what will not; a signal, which cut the run short, before all.
+    /// comes after what will not; a signal, which cut the run short, before all.
     pub(crate) fn worst(self, other: Exit) -> Exit {
         std::cmp::max_by_key(self, other, |exit| match exit {
             Exit::Done => 0,
-            Exit::Usage => 1,
-            Exit::Locked => 2,
-            Exit::NoInput => 3,
-            Exit::Data => 4,
-            Exit::CannotCreate => 5,
-            Exit::Io => 6,
-            Exit::Signal(_) => 7,
+            Exit::Failed(ErrorClass::Usage) => 1,
+            Exit::Failed(ErrorClass::Locked) => 2,
+            Exit::Failed(ErrorClass::NoInput) => 3,
+            Exit::Failed(ErrorClass::Data) => 4,
+            Exit::Failed(ErrorClass::CannotCreate) => 5,
+            Exit::Failed(ErrorClass::Io) => 6,
+            Exit::Failed(ErrorClass::Interrupted(_)) => 7,
         })
     }
 
@@ -68,32 +50,25 @@ impl Exit {
     /// What an error that ended the run means.
     pub(crate) fn of(error: &anyhow::Error) -> Exit {
         if let Some(error) = error.downcast_ref::<clap::Error>() {
-            return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            return if error.use_stderr() { Exit::Failed(ErrorClass::Usage) } else { Exit::Done };
         }
         let class = error.chain().find_map(|cause| cause.downcast_ref::<agg::Error>());
         // What is no error of the library is a system call of the program's own.
-        class.map_or(Exit::Io, |error| error.class().into())
+        class.map_or(Exit::Failed(ErrorClass::Io), |error| error.class().into())
     }
 }
 
 impl From<ErrorClass> for Exit {
     fn from(class: ErrorClass) -> Self {
-        match class {
-            ErrorClass::Usage => Exit::Usage,
-            ErrorClass::Data => Exit::Data,
-            ErrorClass::NoInput => Exit::NoInput,
-            ErrorClass::CannotCreate => Exit::CannotCreate,
-            ErrorClass::Io => Exit::Io,
-            ErrorClass::Locked => Exit::Locked,
-            ErrorClass::Interrupted(signal) => Exit::Signal(signal),
-        }
+        Exit::Failed(class)
     }
 }
 
 /// Tells an error in one line on standard error and gives the process its code.
 pub(crate) fn end(outcome: anyhow::Result<Exit>) -> ExitCode {
-    let exit =
-        outcome.unwrap_or_else(|error| failure(&error).map_or(Exit::Io, |()| Exit::of(&error)));
+    let exit = outcome.unwrap_or_else(|error| {
+        failure(&error).map_or(Exit::Failed(ErrorClass::Io), |()| Exit::of(&error))
+    });
     exit.code().into()
 }
 
@@ -158,33 +133,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_class_of_error_has_its_code() {
-        let codes = [
-            (ErrorClass::Usage, 2),
-            (ErrorClass::Data, 65),
-            (ErrorClass::NoInput, 66),
-            (ErrorClass::CannotCreate, 73),
-            (ErrorClass::Io, 74),
-            (ErrorClass::Locked, 75),
-            (ErrorClass::Interrupted(2), 130),
-            (ErrorClass::Interrupted(15), 143),
-        ];
-        for (class, code) in codes {
-            assert_eq!(Exit::from(class).code(), code, "{class:?}");
-        }
-        assert_eq!(Exit::Done.code(), 0);
-    }
-
-    #[test]
     fn the_worst_of_several_is_74_then_73_then_65_then_66() {
         let falling = [
-            Exit::Signal(2),
-            Exit::Io,
-            Exit::CannotCreate,
-            Exit::Data,
-            Exit::NoInput,
-            Exit::Locked,
-            Exit::Usage,
+            Exit::Failed(ErrorClass::Interrupted(2)),
+            Exit::Failed(ErrorClass::Io),
+            Exit::Failed(ErrorClass::CannotCreate),
+            Exit::Failed(ErrorClass::Data),
+            Exit::Failed(ErrorClass::NoInput),
+            Exit::Failed(ErrorClass::Locked),
+            Exit::Failed(ErrorClass::Usage),
             Exit::Done,
         ];
         for (at, worse) in falling.iter().enumerate() {
@@ -194,15 +151,15 @@ mod tests {
             }
         }
         let failures = [Error::damaged("x"), ErrorKind::NoLogs.into()];
-        assert_eq!(Exit::worst_of(&failures), Exit::Data);
+        assert_eq!(Exit::worst_of(&failures), Exit::Failed(ErrorClass::Data));
         assert_eq!(Exit::worst_of([]), Exit::Done);
     }
 
     #[test]
     fn an_error_keeps_its_code_under_added_context() {
         let error = Err::<(), _>(Error::from(ErrorKind::Locked)).context("while emitting");
-        assert_eq!(Exit::of(&error.unwrap_err()), Exit::Locked);
-        assert_eq!(Exit::of(&anyhow::anyhow!("standard output")), Exit::Io);
+        assert_eq!(Exit::of(&error.unwrap_err()), Exit::Failed(ErrorClass::Locked));
+        assert_eq!(Exit::of(&anyhow::anyhow!("standard output")), Exit::Failed(ErrorClass::Io));
     }
 
     #[test]

@@ -12,7 +12,6 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, time};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::cli::Common;
-use crate::message;
 use crate::progress::{Progress, SuspendingStderr};
 
 /// Starts the log; `-q` leaves errors, `-v` adds what a run does, `-vv` and more how.
@@ -50,7 +49,7 @@ where
         let level = if *event.metadata().level() == Level::ERROR { "error" } else { "warning" };
         let mut text = String::new();
         context.format_fields(Writer::new(&mut text), event)?;
-        writeln!(out, "agg: {level}: {}", message::clean(&text))
+        writeln!(out, "agg: {level}: {}", agg::text::line(&text))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! All work on logs, partials and windows is the library's. Here stand the command line ([`cli`]),
 //! its meaning ([`settings`]), what is shown while a job runs ([`progress`], [`logging`]) and after
-//! it ([`report`], [`metrics`]), and the only place that turns an outcome into an exit code ([`exit`]). Tables of other
+//! it ([`summary`], [`metrics`]), and the only place that turns an outcome into an exit code ([`exit`]). Tables of other
 //! programs are decoded in a child process (`decoder`).
 
 mod cli;
@@ -19,10 +19,10 @@ mod output;
 mod progress;
 #[cfg(test)]
 mod reference;
-mod report;
 mod settings;
 mod signals;
 mod stdout;
+mod summary;
 
 use std::process::ExitCode;
 

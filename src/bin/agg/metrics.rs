@@ -22,8 +22,8 @@ use clap::Args;
 
 use crate::exit::Exit;
 use crate::message;
-use crate::report::Run;
 use crate::settings::Settings;
+use crate::summary::Run;
 
 const SUCCESS: &str = "agg_last_success_timestamp_seconds";
 const DAY: &str = "agg_day_timestamp_seconds";
@@ -80,11 +80,11 @@ impl Facts {
     /// Adds all days and windows of a backfill; rows are those of the days alone.
     pub(crate) fn filled(&mut self, report: &BackfillReport) {
         for dated in &report.days {
-            *self.days.entry(day_word(&dated.reduced)).or_default() += 1;
+            *self.days.entry(dated.reduced.word()).or_default() += 1;
             if let DayOutcome::Reduced(reduced) = &dated.reduced {
                 self.reduced(reduced);
             }
-            if let Some(word) = window_word(&dated.window) {
+            if let Some(word) = dated.window.word() {
                 *self.windows.entry(word).or_default() += 1;
             }
             if let WindowOutcome::Emitted(emitted) = &dated.window {
@@ -102,29 +102,6 @@ impl Facts {
         // More rows than a number holds stay where they were: no days of one run have them.
         let sum = self.rows.get_or_insert(RowCounts::NONE);
         *sum = sum.checked_add(counts).unwrap_or(*sum);
-    }
-}
-
-/// As the report of a backfill says it, which see.
-fn day_word(outcome: &DayOutcome) -> &'static str {
-    match outcome {
-        DayOutcome::NoLogs => "no_logs",
-        DayOutcome::NotReached => "not_reached",
-        DayOutcome::Planned(_) => "planned",
-        DayOutcome::Reduced(report) => report.outcome.name(),
-        DayOutcome::Failed(_) => "failed",
-    }
-}
-
-fn window_word(outcome: &WindowOutcome) -> Option<&'static str> {
-    match outcome {
-        WindowOutcome::NotAsked => None,
-        WindowOutcome::NotReached => Some("not_reached"),
-        WindowOutcome::Lacking(_) => Some("lacking"),
-        WindowOutcome::Fresh => Some("fresh"),
-        WindowOutcome::Planned => Some("planned"),
-        WindowOutcome::Emitted(_) => Some("emitted"),
-        WindowOutcome::Failed(_) => Some("failed"),
     }
 }
 
@@ -363,13 +340,13 @@ agg_days{command=\"reduce-day\",outcome=\"reduced\"} 1
 
     #[test]
     fn a_failed_run_tells_its_code_and_no_rows_and_the_last_success_is_found_again() {
-        let text = ended(Exit::Data).text(&Facts::default());
+        let text = ended(Exit::Failed(agg::ErrorClass::Data)).text(&Facts::default());
         assert!(text.contains("agg_exit_status{command=\"reduce-day\"} 65\n"), "{text}");
         assert!(!text.contains("rows"), "{text}");
         assert_eq!(sample(&text, SUCCESS, "reduce-day"), Some(1_638_300_000));
         assert_eq!(sample(&text, SUCCESS, "backfill"), None);
         assert_eq!(sample(&text, DAY, "reduce-day"), Some(1_638_230_400), "the day of before");
-        let never = Ended { success: None, ..ended(Exit::Io) };
+        let never = Ended { success: None, ..ended(Exit::Failed(agg::ErrorClass::Io)) };
         assert!(!never.text(&Facts::default()).contains(SUCCESS));
     }
 }

@@ -1,11 +1,9 @@
 //! Standard output: reports, and results that are not reports.
 
-use std::fmt;
 use std::io::{self, Write};
 
-use serde::Serialize;
-
 use crate::message;
+use crate::summary::{Run, Summary};
 
 /// How a report is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,10 +18,10 @@ impl Output {
     /// Prints a report on standard output.
     ///
     /// A reader that closed the pipe had enough: that is no error, and the run's own outcome stands.
-    pub(crate) fn print<R: Serialize + fmt::Display>(self, report: &R) -> anyhow::Result<()> {
+    pub(crate) fn print<R: Summary>(self, report: &R, run: &Run) -> anyhow::Result<()> {
         let text = match self {
-            Output::Human => report.to_string(),
-            Output::Json => message::json(&serde_json::to_string(report)?) + "\n",
+            Output::Human => report.text(run),
+            Output::Json => message::json(&report.document(run)?) + "\n",
         };
         print_bytes(text.as_bytes())
     }

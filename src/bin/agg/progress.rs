@@ -135,7 +135,7 @@ impl Observer for Progress {
     }
 
     fn warn(&self, text: &str) {
-        let text = message::clean(text);
+        let text = agg::text::line(text);
         // What is so for each window of a run is told once.
         if self.state().warnings.contains(&text) {
             return;

@@ -16,7 +16,7 @@ use crate::limits;
 use crate::message;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::report::Run;
+use crate::summary::Run;
 
 /// What every command works with.
 #[derive(Debug)]

@@ -42,7 +42,7 @@ pub(crate) fn watch() -> io::Result<Arc<AtomicI32>> {
         if let Some(signal) = wait(&mut signals, &flag, GRACE, SAME) {
             remove_temporaries();
             message::line(&Error::from(ErrorKind::Interrupted(signal)).to_string());
-            process::exit(Exit::Signal(signal).code().into());
+            process::exit(Exit::Failed(agg::ErrorClass::Interrupted(signal)).code().into());
         }
     };
     let thread = thread::Builder::new().name("signals".to_owned()).stack_size(128 << 10);

@@ -55,7 +55,7 @@ pub(super) fn import_found(
         Some(partial) if partial.digest() == digest => ReduceOutcome::Unchanged,
         Some(_) => return Err(ErrorKind::DayExists(options.day).into()),
         None if replaces => ReduceOutcome::Replaced,
-        None => ReduceOutcome::Reduced,
+        None => ReduceOutcome::Imported,
     };
     if outcome != ReduceOutcome::Unchanged {
         // The rejected rows themselves do not travel.
@@ -139,7 +139,7 @@ fn check_accepted(facts: &Facts, rows: u64) -> Result<()> {
 
 /// What was exported from one partial of the format that is written now must give that partial again.
 fn check_digest(facts: &Facts, digest: u128) -> Result<()> {
-    let digest = format!("{digest:032x}");
+    let digest = crate::text::hex128(digest);
     match facts.partials.as_slice() {
         [exported] if exported.version == VERSION && exported.digest != digest => {
             let text =
@@ -254,6 +254,7 @@ impl Tables {
             day: metadata.day,
             outcome,
             counts: metadata.counts(),
+            rejects_known: metadata.counts().rejects.is_some(),
             tables: self.files.iter().map(|file| file.path().to_owned()).collect(),
             runs: metadata.runs,
             partial: store.partial_path(metadata.day),

@@ -4,7 +4,9 @@ mod collect;
 mod windows;
 
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
 
 pub use self::windows::ReportOptions;
 use self::windows::Windows;
@@ -14,26 +16,38 @@ use crate::fs::ReadFile;
 use crate::model::{Day, RowCounts};
 use crate::report::{self, Report, SongNames};
 use crate::store;
+use crate::text::json;
 
 /// Songs of a country on the page.
 const TOP: u32 = 50;
 
 /// What a report came to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ReportOutcome {
     /// The page.
+    #[serde(skip)]
     pub page: Vec<u8>,
     /// The window's last day.
     pub day: Day,
+    /// Days in the window.
+    pub days: u32,
     /// Days of the window without a partial.
     pub missing: Vec<Day>,
     /// Last days of the two earlier windows, those that were compared with.
     pub compared: Vec<Day>,
+    /// Where the page was published, if it was.
+    #[serde(serialize_with = "json::optional_path")]
+    pub file: Option<PathBuf>,
+    /// Size of the page.
+    pub bytes: u64,
     /// Countries with a stream.
     pub countries: u64,
-    /// Different songs that are shown, and how many of them have a name.
-    pub songs: [u64; 2],
+    /// Different songs that are shown.
+    pub songs: u64,
+    /// Those of them that have a name.
+    pub named: u64,
     /// Rows of the days.
+    #[serde(flatten)]
     pub counts: RowCounts,
     /// Entries read from the partials.
     pub entries: u64,
@@ -58,7 +72,7 @@ pub struct ReportOutcome {
 /// # let day = reduce_day(&context, &options)?.day;
 ///
 /// let made = report(&context, &ReportOptions { days: 1, ..ReportOptions::new(day) })?;
-/// assert_eq!((made.countries, made.rows), (2, 4));
+/// assert_eq!((made.countries, made.counts.rows), (2, 4));
 /// assert!(made.page.starts_with(b"<!doctype html>"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -88,12 +102,16 @@ pub fn report(context: &Context, options: &ReportOptions) -> Result<ReportOutcom
         })?;
     }
     Ok(ReportOutcome {
-        page,
         day: options.day,
+        days: options.days,
         missing: windows.missing.clone(),
         compared: compared(&figures),
         countries: figures.countries.len() as u64,
-        songs: [wanted.len() as u64, names.len() as u64],
+        file: options.out.clone(),
+        bytes: page.len() as u64,
+        page,
+        songs: wanted.len() as u64,
+        named: names.len() as u64,
         counts: windows.counts,
         entries,
     })

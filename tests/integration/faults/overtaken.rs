@@ -154,22 +154,24 @@ fn a_day_that_is_removed_is_missing_from_then_on() {
 
 #[test]
 fn a_listing_and_a_check_of_all_days_leave_out_what_is_removed_meanwhile() {
-    for look in [job::list, |context: &Context| job::verify(context, &[])] {
+    let list = |context: &Context| job::list(context).map(|report| report.days);
+    let verify = |context: &Context| job::verify(context, &[]).map(|report| report.days);
+    for look in [list as fn(&Context) -> _, verify] {
         let sandbox = stored();
         let looks = look(&changing(&sandbox, Change::Remove, &[1])).unwrap();
-        let days: Vec<Day> = looks.iter().map(|(day, _)| *day).collect();
+        let days: Vec<Day> = looks.iter().map(|look| look.day).collect();
         assert_eq!(days, [day(OLD)]);
-        assert!(looks.iter().all(|(_, look)| look.is_ok()));
+        assert!(looks.iter().all(|look| look.facts.is_ok()));
     }
     // A link that leads nowhere is no removed day.
     let sandbox = stored();
     let path = sandbox.path(format!("agg-store/partials/{NEW}.agg"));
     fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink("away", &path).unwrap();
-    let looks = job::list(&context(&sandbox.path(""), 4 << 20, 1)).unwrap();
-    let (last, look) = looks.last().unwrap();
-    assert_eq!(*last, day(NEW));
-    assert_eq!(look.as_ref().unwrap_err().class(), ErrorClass::NoInput);
+    let looks = job::list(&context(&sandbox.path(""), 4 << 20, 1)).unwrap().days;
+    let last = looks.last().unwrap();
+    assert_eq!(last.day, day(NEW));
+    assert_eq!(last.facts.as_ref().unwrap_err().class(), ErrorClass::NoInput);
 }
 
 #[test]

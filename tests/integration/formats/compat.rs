@@ -56,7 +56,7 @@ fn store() -> Sandbox {
 #[test]
 fn a_partial_of_version_1_is_read_and_says_what_it_said() -> Result<()> {
     let sandbox = store();
-    let days = verify(&context(&sandbox.path(""), 64 << 20, 1), &[])?;
+    let days = verify(&context(&sandbox.path(""), 64 << 20, 1), &[])?.days;
     assert_eq!(days.len(), 1);
     let partial = open(&sandbox.path(format!("agg-store/partials/{DAY}.agg")))?;
     let (mut users, mut countries) = (Sums::new(), Sums::new());

@@ -157,9 +157,9 @@ fn with_users(edit: impl Fn(&mut Run)) -> Vec<u8> {
 }
 
 fn verified(folder: &Path) -> Result<()> {
-    let mut days = verify(&context(folder, 64 << 20, 1), &[]).unwrap();
+    let mut days = verify(&context(folder, 64 << 20, 1), &[]).unwrap().days;
     assert_eq!(days.len(), 1);
-    days.remove(0).1.map(drop)
+    days.remove(0).facts.map(drop)
 }
 
 fn emitted(folder: &Path) -> Result<()> {

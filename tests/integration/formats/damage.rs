@@ -31,9 +31,9 @@ fn partial() -> String {
 }
 
 fn verified(folder: &Path) -> Result<(), Error> {
-    let mut days = verify(&context(folder, 64 << 20, 1), &[]).unwrap();
+    let mut days = verify(&context(folder, 64 << 20, 1), &[]).unwrap().days;
     assert_eq!(days.len(), 1);
-    days.remove(0).1.map(drop)
+    days.remove(0).facts.map(drop)
 }
 
 fn emitted(folder: &Path) -> Result<(), Error> {

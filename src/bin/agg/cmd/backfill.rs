@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use agg::job::{self, BackfillOptions, BackfillReport, DayOutcome, WindowOutcome};
+use agg::job::{self, BackfillDay, BackfillOptions, BackfillReport, DayOutcome, WindowOutcome};
+use agg::text::{self, counted};
 use agg::{Day, ErrorKind};
 use anyhow::Context as _;
 use clap::Args;
@@ -11,8 +12,8 @@ use crate::cli::{Limits, Window};
 use crate::exit::Exit;
 use crate::message;
 use crate::metrics;
-use crate::report::Backfill;
 use crate::settings::Settings;
+use crate::summary::{Run, Side, Summary, Table, rejected, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -91,7 +92,7 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
         for (day, error) in failures(&report) {
             message::line(&format!("{day}: {}", message::described(error)));
         }
-        settings.output.print(&Backfill::new(&report, options.emit.as_ref(), run))?;
+        settings.output.print(&report, &run)?;
         match report.stopped {
             Some(error) => Err(error.into()),
             None => Ok(Exit::worst_of(failures(&report).map(|(_, error)| error))),
@@ -102,24 +103,63 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
 /// What went wrong with which day.
 fn failures(report: &BackfillReport) -> impl Iterator<Item = (Day, &agg::Error)> {
     report.days.iter().flat_map(|day| {
-        let reduced = match &day.reduced {
-            DayOutcome::Failed(error) => Some(error),
-            _ => None,
-        };
-        let emitted = match &day.window {
-            WindowOutcome::Failed(error) => Some(error),
-            _ => None,
-        };
-        reduced.into_iter().chain(emitted).map(|error| (day.day, error))
+        let errors = [day.reduced.error(), day.window.error()];
+        errors.into_iter().flatten().map(|error| (day.day, error))
     })
+}
+
+impl Summary for BackfillReport {
+    const COMMAND: &'static str = "backfill";
+
+    fn text(&self, _: &Run) -> String {
+        let mut columns = vec![
+            ("DAY", Side::Left),
+            ("OUTCOME", Side::Left),
+            ("ROWS", Side::Right),
+            ("REJECTS", Side::Right),
+            ("SIZE", Side::Right),
+        ];
+        if self.emit {
+            columns.push(("WINDOW", Side::Left));
+        }
+        let mut table = Table::with_header(&columns);
+        for day in &self.days {
+            table.row(cells(day).into_iter().take(columns.len()));
+        }
+        for (path, reason) in &self.passed_over {
+            table.line(format!("passed over {}: {}", text::path(path), text::line(reason)));
+        }
+        table.to_string()
+    }
+}
+
+fn cells(day: &BackfillDay) -> Vec<String> {
+    let mut cells = vec![day.day.to_string(), day.reduced.word().replace('_', " ")];
+    match &day.reduced {
+        DayOutcome::Reduced(report) => cells.extend([
+            report.counts.rows.to_string(),
+            rejected(&report.counts),
+            size(report.partial_bytes),
+        ]),
+        _ => cells.extend(["-", "-", "-"].map(str::to_owned)),
+    }
+    cells.push(match &day.window {
+        WindowOutcome::Lacking(days) => {
+            format!("lacks {}: {}", counted(days.len() as u64, "day"), text::days(days))
+        }
+        window => window.word().unwrap_or("-").replace('_', " "),
+    });
+    cells
 }
 
 #[cfg(test)]
 mod tests {
-    use agg::job::BackfillDay;
+    use agg::Error;
+    use agg::job::DayPlan;
 
-    use super::super::{arguments, typed};
+    use super::super::{arguments, emit_window, reduce_day, typed};
     use super::*;
+    use crate::summary::tests::day;
 
     #[test]
     fn a_backfill_takes_every_day_and_emits_nothing_when_nothing_is_said() {
@@ -165,14 +205,128 @@ mod tests {
         let bad =
             |kind: ErrorKind| BackfillDay { reduced: DayOutcome::Failed(kind.into()), ..good() };
         let worst = |days| {
+            let passed_over = Vec::new();
             let report =
-                BackfillReport { days, passed_over: Vec::new(), stopped: None, dry_run: false };
+                BackfillReport { dry_run: false, days, passed_over, stopped: None, emit: true };
             Exit::worst_of(failures(&report).map(|(_, error)| error))
         };
         assert_eq!(worst(vec![good()]), Exit::Done);
-        assert_eq!(worst(vec![bad(ErrorKind::NoLogs), good()]), Exit::NoInput);
+        assert_eq!(
+            worst(vec![bad(ErrorKind::NoLogs), good()]),
+            Exit::Failed(agg::ErrorClass::NoInput)
+        );
         let full = agg::Error::io("write", std::io::ErrorKind::StorageFull.into());
         let emitted = BackfillDay { window: WindowOutcome::Failed(full), ..good() };
-        assert_eq!(worst(vec![bad(ErrorKind::NoDate), emitted, good()]), Exit::Io);
+        assert_eq!(
+            worst(vec![bad(ErrorKind::NoDate), emitted, good()]),
+            Exit::Failed(agg::ErrorClass::Io)
+        );
+    }
+
+    fn filled(text: &str, reduced: DayOutcome, window: WindowOutcome) -> BackfillDay {
+        BackfillDay { day: day(text), reduced, window }
+    }
+
+    fn report() -> BackfillReport {
+        let lacking = day("2021-12-01").window(7).into_iter().take(6).collect();
+        let locked = Error::from(ErrorKind::Locked).at("agg-out");
+        let reduced = DayOutcome::Reduced(Box::new(reduce_day::tests::report("2021-12-01")));
+        let emitted = WindowOutcome::Emitted(Box::new(emit_window::tests::report()));
+        BackfillReport {
+            days: vec![
+                filled("2021-12-01", reduced, WindowOutcome::Lacking(lacking)),
+                filled(
+                    "2021-12-02",
+                    DayOutcome::Failed(ErrorKind::NoLogs.into()),
+                    WindowOutcome::Failed(locked),
+                ),
+                filled("2021-12-06", DayOutcome::NoLogs, WindowOutcome::Fresh),
+                filled("2021-12-07", DayOutcome::NoLogs, emitted),
+            ],
+            passed_over: vec![("logs/read me".into(), "no date in its name".to_owned())],
+            stopped: None,
+            dry_run: false,
+            emit: true,
+        }
+    }
+
+    #[test]
+    fn the_table_of_a_backfill_is_pinned() {
+        assert_eq!(
+            report().text(&Run::default()),
+            "\
+DAY         OUTCOME  ROWS  REJECTS     SIZE  WINDOW
+2021-12-01  reduced   100        3  1.5 KiB  lacks 6 days: 2021-11-25 to 2021-11-30
+2021-12-02  failed      -        -        -  failed
+2021-12-06  no logs     -        -        -  fresh
+2021-12-07  no logs     -        -        -  emitted
+passed over \"logs/read me\": no date in its name
+"
+        );
+    }
+
+    #[test]
+    fn the_table_of_a_backfill_that_emits_nothing_has_no_column_for_windows() {
+        let mut report = report();
+        report.days.truncate(1);
+        report.passed_over.clear();
+        report.emit = false;
+        assert_eq!(
+            report.text(&Run::default()),
+            "\
+DAY         OUTCOME  ROWS  REJECTS     SIZE
+2021-12-01  reduced   100        3  1.5 KiB
+"
+        );
+    }
+
+    #[test]
+    fn the_table_of_a_dry_run_and_of_a_stopped_one_tell_what_was_not_done() {
+        let planned = |text: &str, plan, window| filled(text, DayOutcome::Planned(plan), window);
+        let report = BackfillReport {
+            days: vec![
+                planned("2021-12-01", DayPlan::Reduce, WindowOutcome::Planned),
+                planned("2021-12-02", DayPlan::Replace, WindowOutcome::Planned),
+                planned("2021-12-03", DayPlan::Unchanged, WindowOutcome::Fresh),
+                planned("2021-12-04", DayPlan::Kept, WindowOutcome::Fresh),
+                filled("2021-12-05", DayOutcome::NotReached, WindowOutcome::NotReached),
+            ],
+            passed_over: Vec::new(),
+            ..report()
+        };
+        assert_eq!(
+            report.text(&Run::default()),
+            "\
+DAY         OUTCOME        ROWS  REJECTS  SIZE  WINDOW
+2021-12-01  would reduce      -        -     -  would emit
+2021-12-02  would replace     -        -     -  would emit
+2021-12-03  unchanged         -        -     -  fresh
+2021-12-04  kept              -        -     -  fresh
+2021-12-05  not reached       -        -     -  not reached
+"
+        );
+    }
+
+    #[test]
+    fn the_json_of_a_backfill_is_pinned() {
+        let mut report = report();
+        report.days.remove(0);
+        report.days.truncate(1);
+        report.stopped = Some(ErrorKind::Interrupted(15).into());
+        assert_eq!(
+            report.document(&Run::default()).unwrap(),
+            concat!(
+                r#"{"command":"backfill","dry_run":false,"days":[{"day":"2021-12-02","#,
+                r#""outcome":"failed","window":"failed","#,
+                r#""reduced":{"error":{"exit_code":66,"message":"no log in this folder: a log is "#,
+                r#"named *.log or *.txt, also with .gz or .zst behind","remedy":null}},"#,
+                r#""emitted":{"error":{"exit_code":75,"message":"\"agg-out\": locked by another agg: "#,
+                r#"try again when it has ended","remedy":null}},"lacking":[]}],"#,
+                r#""passed_over":[{"path":"logs/read me","reason":"no date in its name"}],"#,
+                r#""stopped":{"exit_code":143,"message":"stopped by signal 15: what was published "#,
+                r#"before is whole, the rest is as it was; run again","remedy":null},"#,
+                r#""seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#
+            )
+        );
     }
 }

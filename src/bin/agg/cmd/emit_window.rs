@@ -1,14 +1,15 @@
 //! `agg emit-window`: stored days to the top songs of every country and user.
 
 use agg::Day;
-use agg::job::{self, EmitOptions};
+use agg::job::{self, EmitOptions, EmitReport};
+use agg::text::{self, counted};
 use clap::Args;
 
 use crate::cli::Window;
 use crate::exit::Exit;
 use crate::metrics;
-use crate::report::Emit;
 use crate::settings::Settings;
+use crate::summary::{Run, Summary, Table, rejected_share, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,17 +51,43 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
     metrics::recorded("emit-window", &arguments.metrics, settings, |facts| {
         let (report, run) = settings.job(|context| job::emit_window(context, &options))?;
         facts.emitted(&report);
-        settings.output.print(&Emit::new(&report, &options, run))?;
+        settings.output.print(&report, &run)?;
         Ok(Exit::Done)
     })
 }
 
+impl Summary for EmitReport {
+    const COMMAND: &'static str = "emit-window";
+
+    fn text(&self, run: &Run) -> String {
+        let mut pairs = Table::of_pairs();
+        pairs.pair("day", self.day);
+        let days = counted(self.days.into(), "day");
+        pairs.pair("window", format_args!("{days}, top {}", self.top));
+        if !self.missing.is_empty() {
+            pairs.pair("missing", text::days(&self.missing));
+        }
+        pairs.pair("rows", self.counts.rows);
+        pairs.pair("rejected", rejected_share(&self.counts));
+        pairs.pair("folder", text::path(&self.folder));
+        for file in &self.files {
+            let name = file.path.file_name().unwrap_or(file.path.as_os_str());
+            let (name, keys) = (text::path(name.as_ref()), counted(file.keys, "key"));
+            pairs.pair("file", format_args!("{name} ({keys}, {})", size(file.bytes)));
+        }
+        pairs.pair("time", run.cost(None));
+        pairs.to_string()
+    }
+}
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use agg::exchange::TableFormat;
-    use agg::job::TopsFormat;
+    use agg::job::{EmittedFile, TopsFormat};
 
     use super::super::{arguments, typed};
+    use super::*;
+    use crate::summary::tests::{counts, day};
 
     #[test]
     fn the_usual_window_is_a_week_and_fifty_songs() {
@@ -102,5 +129,63 @@ mod tests {
             assert!(refusal.contains("invalid value") || refusal.contains("'-1'"), "{refusal}");
         }
         assert!(typed("emit-window").unwrap_err().contains("--date <DAY>"));
+    }
+
+    pub(crate) fn report() -> EmitReport {
+        let file = |name: &str, keys| EmittedFile {
+            path: format!("agg-out/2021-12-07/{name}").into(),
+            keys,
+            bytes: 2048,
+            xxh3_64: 0xfeed,
+        };
+        EmitReport {
+            day: day("2021-12-07"),
+            days: 7,
+            top: 50,
+            folder: "agg-out/2021-12-07".into(),
+            missing: vec![day("2021-12-03")],
+            files: vec![
+                file("top50_songs_per_country.txt", 3),
+                file("top50_songs_per_user.txt", 1),
+            ],
+            counts: counts(100, 1, 2),
+            entries: 150,
+        }
+    }
+
+    #[test]
+    fn the_text_of_an_emission_is_pinned() {
+        assert_eq!(
+            report().text(&Run::default()),
+            "\
+day       2021-12-07
+window    7 days, top 50
+missing   2021-12-03
+rows      100
+rejected  3 (3.00%)
+folder    agg-out/2021-12-07
+file      top50_songs_per_country.txt (3 keys, 2.0 KiB)
+file      top50_songs_per_user.txt (1 key, 2.0 KiB)
+time      0.000 s
+"
+        );
+    }
+
+    #[test]
+    fn the_json_of_an_emission_is_pinned() {
+        let mut report = report();
+        report.files.truncate(1);
+        assert_eq!(
+            report.document(&Run::default()).unwrap(),
+            concat!(
+                r#"{"command":"emit-window","day":"2021-12-07","days":7,"top":50,"#,
+                r#""folder":"agg-out/2021-12-07","missing":["2021-12-03"],"#,
+                r#""files":[{"path":"agg-out/2021-12-07/top50_songs_per_country.txt","keys":3,"#,
+                r#""bytes":2048,"xxh3_64":"000000000000feed"}],"#,
+                r#""rows":100,"accepted":97,"rejected":3,"#,
+                r#""rejects":{"too_long":0,"blank":1,"field_count":0,"song_id":0,"user_id":0,"country":2},"#,
+                r#""entries":150,"seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#
+            )
+        );
     }
 }

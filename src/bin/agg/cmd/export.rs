@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use agg::exchange::TableFormat;
-use agg::job::{self, ExportOptions, Selection};
+use agg::job::{self, ExportOptions, ExportReport, Selection};
+use agg::text::{self, counted};
 use agg::{Day, Kind};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use crate::exit::Exit;
-use crate::report::Export;
 use crate::settings::Settings;
+use crate::summary::{Run, Summary, Table, rejected_share, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -100,14 +101,40 @@ impl Arguments {
 pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
     let options = arguments.options();
     let (report, run) = settings.job(|context| job::export(context, &options))?;
-    settings.output.print(&Export::new(&report, &options, run))?;
+    settings.output.print(&report, &run)?;
     Ok(Exit::Done)
+}
+
+impl Summary for ExportReport {
+    const COMMAND: &'static str = "export";
+
+    fn text(&self, run: &Run) -> String {
+        let mut pairs = Table::of_pairs();
+        if !self.missing.is_empty() {
+            pairs.pair("missing", text::days(&self.missing));
+        }
+        pairs.pair("rows", self.counts.rows);
+        pairs.pair("rejected", rejected_share(&self.counts));
+        for partition in &self.partitions {
+            let (folder, files) = (text::path(&partition.folder), &partition.files);
+            let rows = counted(files.iter().map(|file| file.rows).sum(), "row");
+            let bytes = size(files.iter().map(|file| file.bytes).sum());
+            let files = counted(files.len() as u64, "file");
+            pairs.pair("folder", format_args!("{folder} ({files}, {rows}, {bytes})"));
+        }
+        pairs.pair("time", run.cost(None));
+        pairs.to_string()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use agg::job::{ExportedFile, ExportedPartition};
+    use agg::store::{Partition, PartitionDays};
+
     use super::super::{arguments, typed};
     use super::*;
+    use crate::summary::tests::{counts, day};
 
     #[test]
     fn days_go_to_both_tables_as_parquet_when_nothing_is_said() {
@@ -135,5 +162,46 @@ mod tests {
         let both = typed("export 2021-12-01 --window 2021-12-07 --out D").unwrap_err();
         assert!(both.contains("cannot be used with"), "{both}");
         assert!(typed("export 2021-12-01 --out D --format xml").unwrap_err().contains("'xml'"));
+    }
+
+    fn report() -> ExportReport {
+        let partition = Partition { kind: Kind::User, days: PartitionDays::Day(day("2021-12-01")) };
+        let folder = std::path::PathBuf::from("D/kind=user/day=2021-12-01");
+        let path = folder.join("part-0.parquet");
+        let files = vec![ExportedFile { path, rows: 90, bytes: 2048, xxh3_64: 0xfeed }];
+        ExportReport {
+            format: TableFormat::Parquet,
+            partitions: vec![ExportedPartition { partition, folder, files }],
+            missing: Vec::new(),
+            counts: counts(100, 1, 2),
+        }
+    }
+
+    #[test]
+    fn the_text_of_an_export_is_pinned() {
+        assert_eq!(
+            report().text(&Run::default()),
+            "\
+rows      100
+rejected  3 (3.00%)
+folder    D/kind=user/day=2021-12-01 (1 file, 90 rows, 2.0 KiB)
+time      0.000 s
+"
+        );
+    }
+
+    #[test]
+    fn the_json_of_an_export_is_pinned() {
+        assert_eq!(
+            report().document(&Run::default()).unwrap(),
+            concat!(
+                r#"{"command":"export","format":"parquet","partitions":[{"kind":"user","day":"2021-12-01","#,
+                r#""window":false,"folder":"D/kind=user/day=2021-12-01","files":[{"path":"#,
+                r#""D/kind=user/day=2021-12-01/part-0.parquet","rows":90,"bytes":2048,"#,
+                r#""xxh3_64":"000000000000feed"}]}],"missing":[],"rows":100,"accepted":97,"rejected":3,"#,
+                r#""rejects":{"too_long":0,"blank":1,"field_count":0,"song_id":0,"user_id":0,"country":2},"#,
+                r#""seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#
+            )
+        );
     }
 }

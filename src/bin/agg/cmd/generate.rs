@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use agg::Day;
-use agg::generate::{self, Options, Shape};
+use agg::generate::{self, GenerateReport, Options, Shape};
+use agg::text;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::cli;
 use crate::exit::Exit;
-use crate::report::Generate;
 use crate::settings::Settings;
+use crate::summary::{Run, Side, Summary, Table, rejected, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -91,14 +92,41 @@ impl Arguments {
 pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
     let options = arguments.options();
     let (report, run) = settings.job(|context| generate::generate(context, &options))?;
-    settings.output.print(&Generate::new(&report, &options, run))?;
+    settings.output.print(&report, &run)?;
     Ok(Exit::Done)
+}
+
+impl Summary for GenerateReport {
+    const COMMAND: &'static str = "generate";
+
+    fn text(&self, _: &Run) -> String {
+        let mut table = Table::with_header(&[
+            ("DAY", Side::Left),
+            ("ROWS", Side::Right),
+            ("CORRUPT", Side::Right),
+            ("SIZE", Side::Right),
+            ("LOG", Side::Left),
+        ]);
+        for log in &self.logs {
+            table.row([
+                log.day.to_string(),
+                log.counts.rows.to_string(),
+                rejected(&log.counts),
+                size(log.bytes),
+                text::path(&log.path),
+            ]);
+        }
+        table.to_string()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use agg::generate::GeneratedLog;
+
     use super::super::{arguments, typed};
     use super::*;
+    use crate::summary::tests::{counts, day};
 
     fn usual() -> Options {
         Options::new("2021-12-01".parse().unwrap(), PathBuf::from("logs"))
@@ -135,5 +163,39 @@ mod tests {
         assert!(refusal.contains("'round'") && refusal.contains("normal, one-user"), "{refusal}");
         assert!(typed("generate logs --days 0").is_err());
         assert!(typed("generate logs --corrupt NaN").is_err());
+    }
+
+    fn report() -> GenerateReport {
+        let log = GeneratedLog {
+            day: day("2021-12-01"),
+            path: "logs/listen-20211201.log".into(),
+            bytes: 2560,
+            counts: counts(100, 1, 2),
+        };
+        GenerateReport { seed: 1, shape: Shape::Normal, logs: vec![log] }
+    }
+
+    #[test]
+    fn the_table_of_generated_logs_is_pinned() {
+        assert_eq!(
+            report().text(&Run::default()),
+            "\
+DAY         ROWS  CORRUPT     SIZE  LOG
+2021-12-01   100        3  2.5 KiB  logs/listen-20211201.log
+"
+        );
+    }
+
+    #[test]
+    fn the_json_of_generated_logs_is_pinned() {
+        assert_eq!(
+            report().document(&Run::default()).unwrap(),
+            concat!(
+                r#"{"command":"generate","seed":1,"shape":"normal","logs":[{"day":"2021-12-01","#,
+                r#""path":"logs/listen-20211201.log","bytes":2560,"rows":100,"accepted":97,"rejected":3,"#,
+                r#""rejects":{"too_long":0,"blank":1,"field_count":0,"song_id":0,"user_id":0,"country":2}}],"#,
+                r#""seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#
+            )
+        );
     }
 }

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use agg::Day;
-use agg::job::{self, ImportOptions};
+use agg::job::{self, ImportOptions, ImportReport};
+use agg::text::{self, counted};
 use clap::Args;
 
 use crate::cli::Countries;
 use crate::exit::Exit;
-use crate::report::Import;
 use crate::settings::Settings;
+use crate::summary::{Run, Summary, Table, rejected_share, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,13 +61,45 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
     #[cfg(not(feature = "parquet"))]
     let import = |context: &job::Context| job::import(context, &options);
     let (report, run) = settings.job(import)?;
-    settings.output.print(&Import::new(&report, run))?;
+    settings.output.print(&report, &run)?;
     Ok(Exit::Done)
+}
+
+impl Summary for ImportReport {
+    const COMMAND: &'static str = "import";
+
+    fn text(&self, run: &Run) -> String {
+        let mut pairs = Table::of_pairs();
+        pairs.pair("day", format_args!("{} ({})", self.day, self.outcome.word()));
+        pairs.pair("tables", counted(self.tables.len() as u64, "file"));
+        pairs.pair("rows", self.counts.rows);
+        if self.rejects_known {
+            pairs.pair("rejected", rejected_share(&self.counts));
+        } else {
+            pairs.pair("rejected", "unknown: the tables do not tell");
+        }
+        for (kind, run) in self.runs.iter() {
+            let text = format!("{} ({} pairs with a song)", run.keys, run.pairs);
+            pairs.pair(kind.plural(), text);
+        }
+        let partial = text::path(&self.partial);
+        pairs.pair("partial", format_args!("{partial} ({})", size(self.partial_bytes)));
+        if self.spilled_runs > 0 {
+            pairs.pair("spilled", counted(self.spilled_runs as u64, "run"));
+        }
+        pairs.pair("time", run.cost(None));
+        pairs.to_string()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use agg::job::ReduceOutcome;
+    use agg::model::RowCounts;
+
     use super::super::{arguments, typed};
+    use super::*;
+    use crate::summary::tests::{counts, day, runs};
 
     #[test]
     fn a_day_and_a_table_are_needed() {
@@ -83,5 +116,53 @@ mod tests {
         let line = "import --date 2021-12-01 a --force --countries any";
         let options = arguments!(Import, line).options();
         assert!(options.force && options.any_country);
+    }
+
+    fn report(known: bool) -> ImportReport {
+        ImportReport {
+            day: day("2021-12-01"),
+            outcome: ReduceOutcome::Imported,
+            counts: if known { counts(100, 1, 2) } else { RowCounts::of_day(100, None) },
+            rejects_known: known,
+            tables: vec!["c.parquet".into(), "u.parquet".into()],
+            runs: runs(),
+            partial: "agg-store/partials/2021-12-01.agg".into(),
+            partial_bytes: 1536,
+            spilled_runs: 0,
+        }
+    }
+
+    #[test]
+    fn the_text_of_an_import_is_pinned() {
+        let text = |known| report(known).text(&Run::default());
+        assert_eq!(
+            text(true),
+            "\
+day        2021-12-01 (imported)
+tables     2 files
+rows       100
+rejected   3 (3.00%)
+users      10 (90 pairs with a song)
+countries  3 (60 pairs with a song)
+partial    agg-store/partials/2021-12-01.agg (1.5 KiB)
+time       0.000 s
+"
+        );
+        assert!(text(false).contains("rejected   unknown: the tables do not tell\n"));
+    }
+
+    #[test]
+    fn the_json_of_an_import_is_pinned() {
+        assert_eq!(
+            report(true).document(&Run::default()).unwrap(),
+            concat!(
+                r#"{"command":"import","day":"2021-12-01","outcome":"imported","rows":100,"accepted":97,"#,
+                r#""rejected":3,"rejects":{"too_long":0,"blank":1,"field_count":0,"song_id":0,"user_id":0,"#,
+                r#""country":2},"rejects_known":true,"tables":["c.parquet","u.parquet"],"#,
+                r#""users":{"keys":10,"pairs":90},"countries":{"keys":3,"pairs":60},"#,
+                r#""partial":"agg-store/partials/2021-12-01.agg","partial_bytes":1536,"spilled_runs":0,"#,
+                r#""seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#
+            )
+        );
     }
 }

@@ -1,11 +1,14 @@
 //! `agg inspect`: what a stored day knows of itself.
 
-use agg::{Day, job};
+use agg::Day;
+use agg::job::{self, DayFacts};
+use agg::model::RejectCounts;
+use agg::text;
 use clap::Args;
 
 use crate::exit::Exit;
-use crate::report::Inspect;
 use crate::settings::Settings;
+use crate::summary::{Run, Summary, Table, rejected};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,13 +26,49 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
     let (facts, run) = settings.job(|context| job::inspect(context, arguments.day))?;
-    settings.output.print(&Inspect::new(&facts, run))?;
+    settings.output.print(&facts, &run)?;
     Ok(Exit::Done)
 }
 
+impl Summary for DayFacts {
+    const COMMAND: &'static str = "inspect";
+
+    fn text(&self, _: &Run) -> String {
+        let mut pairs = Table::of_pairs();
+        pairs.pair("day", self.day);
+        pairs.pair("partial", text::path(&self.path));
+        pairs.pair("bytes", self.bytes);
+        pairs.pair("version", self.version);
+        pairs.pair("digest", text::hex128(self.digest));
+        pairs.pair("rows", self.counts.rows);
+        pairs.pair("accepted", self.counts.accepted);
+        pairs.pair("rejected", rejected(&self.counts));
+        for (reason, count) in self.counts.rejects.iter().flat_map(RejectCounts::named) {
+            pairs.pair(&format!("rejected.{reason}"), count);
+        }
+        for (kind, run) in self.runs.iter() {
+            let label = kind.plural();
+            pairs.pair(label, run.keys);
+            pairs.pair(&format!("{label}.pairs"), run.pairs);
+            pairs.pair(&format!("{label}.blocks"), run.blocks);
+        }
+        pairs.pair("inputs", self.inputs.len());
+        for (number, input) in (1..).zip(&self.inputs) {
+            pairs.pair(&format!("input.{number}.name"), text::name(&input.name));
+            pairs.pair(&format!("input.{number}.bytes"), input.size);
+            pairs.pair(&format!("input.{number}.rows"), input.rows);
+            pairs.pair(&format!("input.{number}.modified_ns"), input.modified_ns);
+            pairs.pair(&format!("input.{number}.digest"), text::hex128(input.digest));
+        }
+        pairs.to_string()
+    }
+}
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::super::{arguments, typed};
+    use super::*;
+    use crate::summary::tests::{counts, day, input, runs};
 
     #[test]
     fn one_day_is_needed() {
@@ -37,5 +76,113 @@ mod tests {
         assert_eq!(day.to_string(), "2021-12-01");
         assert!(typed("inspect").unwrap_err().contains("<DAY>"));
         assert!(typed("inspect 2021-12-01 2021-12-02").unwrap_err().contains("2021-12-02"));
+    }
+
+    pub(crate) fn day_facts(text: &str) -> DayFacts {
+        DayFacts {
+            day: day(text),
+            path: format!("agg-store/partials/{text}.agg").into(),
+            bytes: 1536,
+            version: 1,
+            digest: 0x1234,
+            counts: counts(100, 1, 2),
+            inputs: vec![input()],
+            runs: runs(),
+        }
+    }
+
+    #[test]
+    fn the_text_of_an_inspected_day_is_pinned() {
+        assert_eq!(
+            day_facts("2021-12-01").text(&Run::default()),
+            "\
+day                   2021-12-01
+partial               agg-store/partials/2021-12-01.agg
+bytes                 1536
+version               1
+digest                00000000000000000000000000001234
+rows                  100
+accepted              97
+rejected              3
+rejected.too_long     0
+rejected.blank        1
+rejected.field_count  0
+rejected.song_id      0
+rejected.user_id      0
+rejected.country      2
+users                 10
+users.pairs           90
+users.blocks          2
+countries             3
+countries.pairs       60
+countries.blocks      1
+inputs                1
+input.1.name          listen-20211201.log
+input.1.bytes         2048
+input.1.rows          100
+input.1.modified_ns   1638400000000000000
+input.1.digest        00000000000000000000000000000abc
+"
+        );
+    }
+
+    #[test]
+    fn the_json_of_an_inspected_day_is_pinned() {
+        let facts = day_facts("2021-12-01");
+        let stored = serde_json::to_string(&facts).unwrap();
+        assert_eq!(
+            facts.document(&Run::default()).unwrap(),
+            format!(
+                r#"{{"command":"inspect",{},"seconds":0.0,"phases":{{}},"peak_memory_bytes":null,"warnings":[]}}"#,
+                stored.trim_start_matches('{').strip_suffix('}').unwrap()
+            )
+        );
+    }
+
+    #[test]
+    fn a_stored_day_in_json_is_pinned() {
+        let json = serde_json::to_string_pretty(&day_facts("2021-12-01")).unwrap();
+        assert_eq!(
+            json,
+            r#"{
+  "day": "2021-12-01",
+  "partial": "agg-store/partials/2021-12-01.agg",
+  "partial_bytes": 1536,
+  "version": 1,
+  "digest": "00000000000000000000000000001234",
+  "rows": 100,
+  "accepted": 97,
+  "rejected": 3,
+  "rejects": {
+    "too_long": 0,
+    "blank": 1,
+    "field_count": 0,
+    "song_id": 0,
+    "user_id": 0,
+    "country": 2
+  },
+  "inputs": [
+    {
+      "name": "listen-20211201.log",
+      "bytes": 2048,
+      "modified_ns": 1638400000000000000,
+      "digest": "00000000000000000000000000000abc",
+      "rows": 100
+    }
+  ],
+  "users": {
+    "keys": 10,
+    "pairs": 90
+  },
+  "countries": {
+    "keys": 3,
+    "pairs": 60
+  },
+  "blocks": {
+    "users": 2,
+    "countries": 1
+  }
+}"#
+        );
     }
 }

@@ -1,12 +1,14 @@
 //! `agg list`: the days that are stored.
 
-use agg::job;
+use agg::Kind;
+use agg::job::{self, ListReport};
+use agg::text::{self, counted};
 use clap::Args;
 
 use crate::exit::Exit;
 use crate::message;
-use crate::report::List;
 use crate::settings::Settings;
+use crate::summary::{Run, Side, Summary, Table, rejected, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,11 +21,114 @@ Examples:
 pub(crate) struct Arguments {}
 
 pub(crate) fn run(_: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
-    let (days, run) = settings.job(job::list)?;
-    let failures = || days.iter().filter_map(|(_, facts)| facts.as_ref().err());
+    let (report, run) = settings.job(job::list)?;
+    let failures = || report.days.iter().filter_map(|day| day.facts.as_ref().err());
     for error in failures() {
         message::line(&message::described(error));
     }
-    settings.output.print(&List::new(&days, run))?;
+    settings.output.print(&report, &run)?;
     Ok(Exit::worst_of(failures()))
+}
+
+impl Summary for ListReport {
+    const COMMAND: &'static str = "list";
+
+    fn text(&self, _: &Run) -> String {
+        let numbers = ["ROWS", "REJECTS", "USERS", "PAIRS", "SIZE"].map(|name| (name, Side::Right));
+        let columns: Vec<_> = std::iter::once(("DAY", Side::Left)).chain(numbers).collect();
+        let mut table = Table::with_header(&columns);
+        let mut gaps = self.gaps.iter().peekable();
+        for checked in &self.days {
+            if let Some(gap) = gaps.next_if(|gap| gap.last < checked.day) {
+                let (days, range) = (counted(gap.days, "day"), text::range(gap.first, gap.last));
+                table.line(format!("-- gap of {days}: {range}"));
+            }
+            match &checked.facts {
+                Ok(facts) => table.row([
+                    facts.day.to_string(),
+                    facts.counts.rows.to_string(),
+                    rejected(&facts.counts),
+                    facts.runs[Kind::User].keys.to_string(),
+                    facts.runs[Kind::User].pairs.to_string(),
+                    size(facts.bytes),
+                ]),
+                Err(_) => table.line(format!("{}  failed", checked.day)),
+            }
+        }
+        table.to_string()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use agg::Error;
+    use agg::job::{CheckedDay, Gap};
+
+    use super::super::inspect::tests::day_facts;
+    use super::*;
+    use crate::summary::tests::day;
+
+    pub(crate) fn days() -> Vec<CheckedDay> {
+        let stored = |text: &str| CheckedDay { day: day(text), facts: Ok(day_facts(text)) };
+        let error = Error::damaged("checksum").at_offset(7).at("s/partials/2021-12-05.agg");
+        vec![
+            stored("2021-11-30"),
+            stored("2021-12-01"),
+            stored("2021-12-03"),
+            CheckedDay { day: day("2021-12-05"), facts: Err(error) },
+            stored("2021-12-09"),
+        ]
+    }
+
+    fn gap(first: &str, last: &str, days: u64) -> Gap {
+        Gap { first: day(first), last: day(last), days }
+    }
+
+    #[test]
+    fn the_text_of_a_list_with_gaps_and_a_damaged_day_is_pinned() {
+        assert_eq!(
+            ListReport {
+                days: days(),
+                gaps: vec![
+                    gap("2021-12-02", "2021-12-02", 1),
+                    gap("2021-12-04", "2021-12-04", 1),
+                    gap("2021-12-06", "2021-12-08", 3),
+                ],
+            }
+            .text(&Run::default()),
+            "\
+DAY         ROWS  REJECTS  USERS  PAIRS     SIZE
+2021-11-30   100        3     10     90  1.5 KiB
+2021-12-01   100        3     10     90  1.5 KiB
+-- gap of 1 day: 2021-12-02
+2021-12-03   100        3     10     90  1.5 KiB
+-- gap of 1 day: 2021-12-04
+2021-12-05  failed
+-- gap of 3 days: 2021-12-06 to 2021-12-08
+2021-12-09   100        3     10     90  1.5 KiB
+"
+        );
+    }
+
+    #[test]
+    fn the_json_of_a_list_is_pinned() {
+        let json = ListReport {
+            days: days()[2..4].to_vec(),
+            gaps: vec![gap("2021-12-04", "2021-12-04", 1)],
+        }
+        .document(&Run::default())
+        .unwrap();
+        let stored = serde_json::to_string(&day_facts("2021-12-03")).unwrap();
+        let failed = concat!(
+            r#"{"day":"2021-12-05","error":{"exit_code":65,"message":"#,
+            r#""\"s/partials/2021-12-05.agg\" at offset 7: damaged: checksum","#,
+            r#""remedy":"agg reduce-day --store s --date 2021-12-05 --force LOG…"}}"#
+        );
+        assert_eq!(
+            json,
+            format!(
+                r#"{{"command":"list","days":[{stored},{failed}],"gaps":[{{"first":"2021-12-04","last":"2021-12-04","days":1}}],"seconds":0.0,"phases":{{}},"peak_memory_bytes":null,"warnings":[]}}"#
+            )
+        );
+    }
 }

@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn a_command_that_is_none_is_answered_with_those_there_are() {
         let error = page(Some("lst"), Cli::command()).unwrap_err();
-        assert_eq!(Exit::of(&error), Exit::Usage);
+        assert_eq!(Exit::of(&error), Exit::Failed(agg::ErrorClass::Usage));
         let refusal = exit::usage(error.downcast_ref().unwrap());
         assert!(refusal.contains("no such command") && refusal.contains("reduce-day"), "{refusal}");
     }

@@ -1,12 +1,13 @@
 //! `agg prune`: old days leave the store.
 
-use agg::job::{self, PruneOptions};
+use agg::job::{self, PruneOptions, PruneReport};
+use agg::text::counted;
 use clap::Args;
 
 use crate::cli;
 use crate::exit::Exit;
-use crate::report::Prune;
 use crate::settings::Settings;
+use crate::summary::{Run, Side, Summary, Table, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,13 +45,39 @@ fn keep_days(typed: &str) -> Result<u32, String> {
 pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
     let options = PruneOptions { keep_days: arguments.keep_days, dry_run: arguments.dry_run };
     let (report, run) = settings.job(|context| job::prune(context, &options))?;
-    settings.output.print(&Prune::new(&report, &options, run))?;
+    settings.output.print(&report, &run)?;
     Ok(Exit::Done)
+}
+
+impl Summary for PruneReport {
+    const COMMAND: &'static str = "prune";
+
+    fn text(&self, _: &Run) -> String {
+        let mut text = String::new();
+        if !self.pruned.is_empty() {
+            let headings =
+                [("DAY", Side::Left), ("PARTIAL", Side::Right), ("REJECTS", Side::Right)];
+            let mut table = Table::with_header(&headings);
+            let cell = |bytes: Option<u64>| bytes.map_or_else(|| "-".to_owned(), size);
+            for day in &self.pruned {
+                table.row([day.day.to_string(), cell(day.partial_bytes), cell(day.rejects_bytes)]);
+            }
+            text = table.to_string();
+        }
+        let goes = if self.dry_run { "would go" } else { "gone" };
+        let (days, kept) = (counted(self.pruned.len() as u64, "day"), counted(self.kept, "day"));
+        let from = self.keep_from.map(|from| format!(", from {from}")).unwrap_or_default();
+        text + &format!("{days} {goes} ({}), {kept} kept{from}\n", size(self.bytes))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use agg::job::PrunedDay;
+
     use super::super::{arguments, typed};
+    use super::*;
+    use crate::summary::tests::day;
 
     #[test]
     fn days_are_typed_with_or_without_their_letter_and_fifteen_at_least() {
@@ -66,5 +93,56 @@ mod tests {
             let refusal = typed(&format!("prune --keep-days={wrong}")).unwrap_err();
             assert!(refusal.contains(&format!("'{wrong}'")), "{refusal}");
         }
+    }
+
+    fn report() -> PruneReport {
+        PruneReport {
+            keep_days: 15,
+            newest: Some(day("2021-12-31")),
+            keep_from: Some(day("2021-12-17")),
+            kept: 14,
+            pruned: vec![
+                PrunedDay {
+                    day: day("2021-12-01"),
+                    partial_bytes: Some(2048),
+                    rejects_bytes: Some(10),
+                },
+                PrunedDay { day: day("2021-12-02"), partial_bytes: None, rejects_bytes: Some(0) },
+            ],
+            dry_run: false,
+            bytes: 2058,
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_pruning_is_pinned() {
+        assert_eq!(
+            report().text(&Run::default()),
+            "\
+DAY         PARTIAL  REJECTS
+2021-12-01  2.0 KiB     10 B
+2021-12-02        -      0 B
+2 days gone (2.0 KiB), 14 days kept, from 2021-12-17
+"
+        );
+        let nothing = PruneReport { pruned: Vec::new(), dry_run: true, bytes: 0, ..report() };
+        assert_eq!(
+            nothing.text(&Run::default()),
+            "0 days would go (0 B), 14 days kept, from 2021-12-17\n"
+        );
+    }
+
+    #[test]
+    fn the_json_of_a_pruning_is_pinned() {
+        assert_eq!(
+            report().document(&Run::default()).unwrap(),
+            concat!(
+                r#"{"command":"prune","keep_days":15,"dry_run":false,"newest":"2021-12-31","#,
+                r#""keep_from":"2021-12-17","kept":14,"days":["#,
+                r#"{"day":"2021-12-01","partial_bytes":2048,"rejects_bytes":10},"#,
+                r#"{"day":"2021-12-02","partial_bytes":null,"rejects_bytes":0}],"bytes":2058,"#,
+                r#""seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#
+            )
+        );
     }
 }

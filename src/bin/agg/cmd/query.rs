@@ -1,15 +1,18 @@
 //! `agg query`: the top songs of one user or country, straight from the partials.
 
-use agg::job::{self, QueryOptions};
+use std::fmt::Write as _;
+
+use agg::job::{self, QueryOptions, QueryReport, RankedSong};
 use agg::model::BadKey;
+use agg::text;
 use agg::{Day, Kind};
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use crate::cli;
 use crate::exit::Exit;
 use crate::output::{self, Output};
-use crate::report::{Query, QueryFormat};
 use crate::settings::Settings;
+use crate::summary::{Run, Side, Summary, Table};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -82,20 +85,93 @@ impl Arguments {
 pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
     let options = arguments.options()?;
     let (report, run) = settings.job(|context| job::query(context, &options))?;
-    let report = Query::new(&report, &options, run);
-    if let Some(remark) = report.remark() {
+    if let Some(remark) = remark(&report) {
         settings.remark(&remark);
     }
     let json = settings.output == Output::Json;
     let format = if json { QueryFormat::Json } else { arguments.format };
-    output::print_bytes(report.text(format)?.as_bytes())?;
+    output::print_bytes(printed(&report, format, &run)?.as_bytes())?;
     Ok(Exit::Done)
+}
+
+/// How the songs are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QueryFormat {
+    /// Aligned columns with a heading
+    Table,
+    /// The line of the emitted file: key|song:count,…
+    Text,
+    /// rank,song,count with a heading
+    Csv,
+    /// The whole report as one document
+    Json,
+    /// An object a song
+    Jsonl,
+}
+
+impl Summary for QueryReport {
+    const COMMAND: &'static str = "query";
+
+    fn text(&self, _: &Run) -> String {
+        let columns = ["RANK", "SONG", "COUNT"].map(|heading| (heading, Side::Right));
+        let mut table = Table::with_header(&columns);
+        for RankedSong { rank, song, count } in self.ranked() {
+            table.row([rank.to_string(), song.to_string(), count.to_string()]);
+        }
+        table.to_string()
+    }
+}
+
+/// What to say on standard error: that nothing was found, that days are missing.
+fn remark(report: &QueryReport) -> Option<String> {
+    let QueryReport { kind, key, day, days, .. } = report;
+    let mut remarks = Vec::new();
+    if report.songs.is_empty() {
+        let noun = kind.noun();
+        remarks.push(format!("{noun} {key} has no streams in the {days} days that end on {day}"));
+    }
+    if !report.missing.is_empty() {
+        remarks.push(format!("not stored: {}", text::days(&report.missing)));
+    }
+    (!remarks.is_empty()).then(|| remarks.join("; "))
+}
+
+/// The songs in a format, each line with its end.
+fn printed(report: &QueryReport, format: QueryFormat, run: &Run) -> serde_json::Result<String> {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    match format {
+        QueryFormat::Table => text = report.text(run),
+        QueryFormat::Text if report.songs.is_empty() => {}
+        QueryFormat::Text => {
+            let songs = report.songs.iter().map(|song| format!("{}:{}", song.song, song.count));
+            let songs = songs.collect::<Vec<_>>().join(",");
+            let _ = writeln!(text, "{}|{songs}", report.key);
+        }
+        QueryFormat::Csv => {
+            text.push_str("rank,song,count\n");
+            for RankedSong { rank, song, count } in report.ranked() {
+                let _ = writeln!(text, "{rank},{song},{count}");
+            }
+        }
+        QueryFormat::Json => text = report.document(run)? + "\n",
+        QueryFormat::Jsonl => {
+            for song in report.ranked() {
+                text += &serde_json::to_string(&song)?;
+                text.push('\n');
+            }
+        }
+    }
+    Ok(text)
 }
 
 #[cfg(test)]
 mod tests {
+    use agg::model::Ranked;
+
     use super::super::{arguments, typed};
     use super::*;
+    use crate::summary::tests::day;
 
     #[test]
     fn a_query_is_for_fifty_songs_of_the_newest_week() {
@@ -141,5 +217,60 @@ mod tests {
             let refusal = typed(line).unwrap_err();
             assert!(refusal.contains(told), "{line}: {refusal}");
         }
+    }
+
+    fn query(songs: &[(u64, u64)], missing: &[&str]) -> QueryReport {
+        QueryReport {
+            kind: Kind::Country,
+            key: "FR".to_owned(),
+            day: day("2021-12-07"),
+            days: 7,
+            top: 50,
+            missing: missing.iter().map(|text| day(text)).collect(),
+            songs: songs.iter().map(|&(song, count)| Ranked { song, count }).collect(),
+        }
+    }
+
+    #[test]
+    fn every_format_of_a_query_is_pinned() {
+        let query = query(&[(75_064_605, 12), (9, 3)], &["2021-12-03"]);
+        for (format, text) in [
+            (
+                QueryFormat::Table,
+                "RANK      SONG  COUNT\n   1  75064605     12\n   2         9      3\n",
+            ),
+            (QueryFormat::Text, "FR|75064605:12,9:3\n"),
+            (QueryFormat::Csv, "rank,song,count\n1,75064605,12\n2,9,3\n"),
+            (
+                QueryFormat::Json,
+                concat!(
+                    r#"{"command":"query","kind":"country","key":"FR","day":"2021-12-07","days":7,"top":50,"#,
+                    r#""missing":["2021-12-03"],"songs":[{"rank":1,"song":75064605,"count":12},"#,
+                    r#"{"rank":2,"song":9,"count":3}],"seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#,
+                    "\n"
+                ),
+            ),
+            (
+                QueryFormat::Jsonl,
+                "{\"rank\":1,\"song\":75064605,\"count\":12}\n{\"rank\":2,\"song\":9,\"count\":3}\n",
+            ),
+        ] {
+            assert_eq!(printed(&query, format, &Run::default()).unwrap(), text, "{format:?}");
+        }
+        assert_eq!(remark(&query).unwrap(), "not stored: 2021-12-03");
+    }
+
+    #[test]
+    fn a_key_without_streams_has_no_line_and_is_said_to_have_none() {
+        let empty = query(&[], &[]);
+        assert_eq!(printed(&empty, QueryFormat::Text, &Run::default()).unwrap(), "");
+        assert_eq!(printed(&empty, QueryFormat::Jsonl, &Run::default()).unwrap(), "");
+        assert_eq!(
+            printed(&empty, QueryFormat::Csv, &Run::default()).unwrap(),
+            "rank,song,count\n"
+        );
+        let text = "country FR has no streams in the 7 days that end on 2021-12-07";
+        assert_eq!(remark(&empty).unwrap(), text);
+        assert_eq!(remark(&query(&[(1, 1)], &[])), None);
     }
 }

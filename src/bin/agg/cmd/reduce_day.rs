@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 
 use agg::Day;
-use agg::job::{self, ReduceOptions};
+use agg::job::{self, ReduceOptions, ReduceOutcome, ReduceReport};
+use agg::model::RejectCounts;
+use agg::text::{self, counted};
 use clap::Args;
 
 use crate::cli::Limits;
 use crate::exit::Exit;
 use crate::metrics;
-use crate::report::Reduce;
 use crate::settings::Settings;
+use crate::summary::{Run, Summary, Table, rejected_share, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -67,14 +69,55 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
     metrics::recorded("reduce-day", &arguments.metrics, settings, |facts| {
         let (report, run) = settings.job(|context| job::reduce_day(context, &options))?;
         facts.reduced(&report);
-        settings.output.print(&Reduce::new(&report, run))?;
+        settings.output.print(&report, &run)?;
         Ok(Exit::Done)
     })
 }
 
+impl Summary for ReduceReport {
+    const COMMAND: &'static str = "reduce-day";
+
+    fn text(&self, run: &Run) -> String {
+        let mut pairs = Table::of_pairs();
+        pairs.pair("day", format_args!("{} {}", self.day, self.outcome.word()));
+        if self.outcome == ReduceOutcome::Added {
+            pairs.pair("rows", format_args!("{} (+{})", self.counts.rows, self.rows_read));
+        } else {
+            pairs.pair("rows", self.counts.rows);
+        }
+        pairs.pair("accepted", self.counts.accepted);
+        let share = rejected_share(&self.counts);
+        if matches!(self.counts.rejected(), None | Some(0)) {
+            pairs.pair("rejected", share);
+        } else {
+            let file = text::path(&self.rejects_file);
+            pairs.pair("rejected", format_args!("{share}, see {file}"));
+        }
+        for (reason, count) in
+            self.counts.rejects.iter().flat_map(RejectCounts::named).filter(|(_, count)| *count > 0)
+        {
+            pairs.pair(&format!("  {reason}"), count);
+        }
+        for (kind, run) in self.runs.iter() {
+            let songs = counted(run.pairs, "song pair");
+            pairs.pair(kind.plural(), format_args!("{} ({songs})", run.keys));
+        }
+        let partial = text::path(&self.partial);
+        pairs.pair("partial", format_args!("{partial} ({})", size(self.partial_bytes)));
+        if self.spilled_runs > 0 {
+            pairs.pair("spilled", counted(self.spilled_runs as u64, "run"));
+        }
+        pairs.pair("time", run.cost(Some(self.rows_read).filter(|rows| *rows > 0)));
+        pairs.to_string()
+    }
+}
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+
     use super::super::{arguments, typed};
+    use super::*;
+    use crate::summary::tests::{counts, day, input, runs};
 
     #[test]
     fn the_usual_limits_hold_when_nothing_is_said() {
@@ -118,5 +161,93 @@ mod tests {
             let value = wrong.split(' ').next_back().unwrap();
             assert!(refusal.contains(&format!("'{value}'")), "{refusal}");
         }
+    }
+
+    pub(crate) fn report(text: &str) -> ReduceReport {
+        ReduceReport {
+            day: day(text),
+            outcome: ReduceOutcome::Reduced,
+            counts: counts(100, 1, 2),
+            rows_read: 100,
+            inputs: vec![input()],
+            runs: runs(),
+            partial: format!("agg-store/partials/{text}.agg").into(),
+            partial_bytes: 1536,
+            rejects_file: format!("agg-store/rejects/{text}.txt").into(),
+            spilled_runs: 2,
+        }
+    }
+
+    fn run() -> Run {
+        let phases = [("read", 0.25)].into();
+        Run {
+            seconds: 0.5,
+            phases,
+            peak_memory_bytes: Some(1 << 20),
+            warnings: vec!["w".to_owned()],
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_reduction_is_pinned() {
+        assert_eq!(
+            report("2021-12-01").text(&run()),
+            "\
+day        2021-12-01 reduced
+rows       100
+accepted   97
+rejected   3 (3.00%), see agg-store/rejects/2021-12-01.txt
+  blank    1
+  country  2
+users      10 (90 song pairs)
+countries  3 (60 song pairs)
+partial    agg-store/partials/2021-12-01.agg (1.5 KiB)
+spilled    2 runs
+time       0.500 s, 200 rows/s, 1.0 MiB peak memory
+"
+        );
+    }
+
+    #[test]
+    fn an_unchanged_day_without_rejects_claims_no_speed_and_names_no_rejects_file() {
+        let quiet = ReduceReport {
+            outcome: ReduceOutcome::Unchanged,
+            rows_read: 0,
+            counts: counts(100, 0, 0),
+            spilled_runs: 0,
+            ..report("2021-12-01")
+        };
+        assert_eq!(
+            quiet.text(&run()),
+            "\
+day        2021-12-01 unchanged
+rows       100
+accepted   100
+rejected   0
+users      10 (90 song pairs)
+countries  3 (60 song pairs)
+partial    agg-store/partials/2021-12-01.agg (1.5 KiB)
+time       0.500 s, 1.0 MiB peak memory
+"
+        );
+    }
+
+    #[test]
+    fn the_json_of_a_reduction_is_pinned() {
+        let json = report("2021-12-01").document(&run()).unwrap();
+        assert_eq!(
+            json,
+            concat!(
+                r#"{"command":"reduce-day","day":"2021-12-01","outcome":"reduced","#,
+                r#""rows":100,"accepted":97,"rejected":3,"#,
+                r#""rejects":{"too_long":0,"blank":1,"field_count":0,"song_id":0,"user_id":0,"country":2},"rows_read":100,"#,
+                r#""inputs":[{"name":"listen-20211201.log","bytes":2048,"modified_ns":1638400000000000000,"#,
+                r#""digest":"00000000000000000000000000000abc","rows":100}],"#,
+                r#""users":{"keys":10,"pairs":90},"countries":{"keys":3,"pairs":60},"#,
+                r#""partial":"agg-store/partials/2021-12-01.agg","partial_bytes":1536,"#,
+                r#""rejects_file":"agg-store/rejects/2021-12-01.txt","spilled_runs":2,"#,
+                r#""seconds":0.5,"phases":{"read":0.25},"peak_memory_bytes":1048576,"warnings":["w"]}"#
+            )
+        );
     }
 }

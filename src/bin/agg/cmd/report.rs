@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use agg::Day;
-use agg::job::{self, ReportOptions};
+use agg::job::{self, ReportOptions, ReportOutcome};
+use agg::text::{self, counted};
 use clap::Args;
 
 use crate::exit::Exit;
 use crate::output;
-use crate::report::Page;
 use crate::settings::Settings;
+use crate::summary::{Run, Summary, Table, rejected_share, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -71,17 +72,48 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
         settings.output.refuse_json("--out -")?;
     }
     let (outcome, run) = settings.job(|context| job::report(context, &options))?;
-    match &options.out {
-        Some(path) => settings.output.print(&Page::new(&outcome, &options, path, run))?,
+    match &outcome.file {
+        Some(_) => settings.output.print(&outcome, &run)?,
         None => output::print_bytes(&outcome.page)?,
     }
     Ok(Exit::Done)
+}
+
+impl Summary for ReportOutcome {
+    const COMMAND: &'static str = "report";
+
+    fn text(&self, run: &Run) -> String {
+        let mut pairs = Table::of_pairs();
+        pairs.pair("day", self.day);
+        pairs.pair("window", counted(self.days.into(), "day"));
+        if !self.missing.is_empty() {
+            pairs.pair("missing", text::days(&self.missing));
+        }
+        let compared: Vec<String> = self.compared.iter().map(Day::to_string).collect();
+        pairs.pair(
+            "against",
+            match compared.as_slice() {
+                [] => "no earlier window is stored".to_owned(),
+                days => format!("the windows to {}", days.join(" and ")),
+            },
+        );
+        pairs.pair("rows", self.counts.rows);
+        pairs.pair("rejected", rejected_share(&self.counts));
+        pairs.pair("countries", self.countries);
+        pairs.pair("songs", format_args!("{}, {} with a name", self.songs, self.named));
+        if let Some(file) = &self.file {
+            pairs.pair("file", format_args!("{} ({})", text::path(file), size(self.bytes)));
+        }
+        pairs.pair("time", run.cost(None));
+        pairs.to_string()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::{arguments, typed};
     use super::*;
+    use crate::summary::tests::{counts, day};
 
     #[test]
     fn the_usual_page_is_of_a_week() {
@@ -108,5 +140,58 @@ mod tests {
         }
         let refusal = typed("report").unwrap_err();
         assert!(refusal.contains("--date <DAY>") && refusal.contains("--out <FILE>"), "{refusal}");
+    }
+
+    fn page() -> ReportOutcome {
+        ReportOutcome {
+            page: Vec::new(),
+            day: day("2021-12-07"),
+            days: 7,
+            file: Some("week.html".into()),
+            bytes: 2048,
+            missing: vec![day("2021-12-03")],
+            compared: vec![day("2021-12-06"), day("2021-11-30")],
+            countries: 3,
+            songs: 40,
+            named: 7,
+            counts: counts(100, 1, 2),
+            entries: 150,
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_page_is_pinned() {
+        assert_eq!(
+            page().text(&Run::default()),
+            "\
+day        2021-12-07
+window     7 days
+missing    2021-12-03
+against    the windows to 2021-12-06 and 2021-11-30
+rows       100
+rejected   3 (3.00%)
+countries  3
+songs      40, 7 with a name
+file       week.html (2.0 KiB)
+time       0.000 s
+"
+        );
+        let alone = ReportOutcome { compared: Vec::new(), ..page() };
+        assert!(alone.text(&Run::default()).contains("against    no earlier window is stored"));
+    }
+
+    #[test]
+    fn the_json_of_a_page_is_pinned() {
+        assert_eq!(
+            page().document(&Run::default()).unwrap(),
+            concat!(
+                r#"{"command":"report","day":"2021-12-07","days":7,"missing":["2021-12-03"],"#,
+                r#""compared":["2021-12-06","2021-11-30"],"file":"week.html","bytes":2048,"#,
+                r#""countries":3,"songs":40,"named":7,"#,
+                r#""rows":100,"accepted":97,"rejected":3,"#,
+                r#""rejects":{"too_long":0,"blank":1,"field_count":0,"song_id":0,"user_id":0,"country":2},"#,
+                r#""entries":150,"seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#
+            )
+        );
     }
 }

@@ -49,7 +49,11 @@ pub(crate) fn run_if_asked() -> Option<ExitCode> {
     }
     let task = arguments.next().and_then(|task| serde_json::from_str(task.to_str()?).ok());
     let done = task.is_some_and(|task| serve(&task).is_ok());
-    Some(if done { ExitCode::SUCCESS } else { ExitCode::from(Exit::Usage.code()) })
+    Some(if done {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(Exit::Failed(agg::ErrorClass::Usage).code())
+    })
 }
 
 fn serve(task: &Task) -> io::Result<()> {

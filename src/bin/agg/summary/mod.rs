@@ -1,0 +1,157 @@
+//! What a run prints on standard output: a text for people, or one JSON document.
+//!
+//! The document is the job's report as the library serializes it, between the command's name and what the run cost. It
+//! is an interface: snake case, sizes in bytes, times in seconds, digests as hexadecimal strings. The text of each
+//! report is in the command's file, a [`Summary`]; both are pinned in its tests.
+
+mod table;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use agg::model::RowCounts;
+use bytesize::ByteSize;
+use serde::Serialize;
+
+use crate::memory;
+use crate::progress::Progress;
+
+pub(crate) use table::{Side, Table};
+
+/// A job's report that can be printed.
+pub(crate) trait Summary: Serialize {
+    /// The command, as the document names it.
+    const COMMAND: &'static str;
+
+    /// The text for people, each line with its end.
+    fn text(&self, run: &Run) -> String;
+
+    /// The JSON document, without a line end.
+    fn document(&self, run: &Run) -> serde_json::Result<String> {
+        serde_json::to_string(&Document { command: Self::COMMAND, report: self, run })
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a, R: Summary + ?Sized> {
+    command: &'static str,
+    #[serde(flatten)]
+    report: &'a R,
+    #[serde(flatten)]
+    run: &'a Run,
+}
+
+/// What a run cost, and what it warned of: the last fields of every document.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Run {
+    /// Wall clock since the start, to the millisecond.
+    pub(crate) seconds: f64,
+    /// Wall clock of each phase, likewise.
+    pub(crate) phases: BTreeMap<&'static str, f64>,
+    /// The most resident memory so far, as the kernel counts it; none where it does not say.
+    pub(crate) peak_memory_bytes: Option<u64>,
+    /// Each one line.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Run {
+    pub(crate) fn until_now(started: Instant, progress: &Progress) -> Self {
+        let spent = progress.spent().into_iter();
+        Run {
+            seconds: seconds(started.elapsed()),
+            phases: spent.map(|(phase, spent)| (phase.name(), seconds(spent))).collect(),
+            peak_memory_bytes: memory::peak(),
+            warnings: progress.warnings(),
+        }
+    }
+
+    /// `1.234 s, 201.5 MiB peak memory`, with the speed when `rows` were read in that time.
+    pub(crate) fn cost(&self, rows: Option<u64>) -> String {
+        let mut text = format!("{:.3} s", self.seconds);
+        if let Some(rows) = rows.filter(|_| self.seconds > 0.0) {
+            #[expect(clippy::cast_precision_loss, reason = "a speed of three digits")]
+            let rate = rows as f64 / self.seconds;
+            text += &format!(", {rate:.0} rows/s");
+        }
+        if let Some(bytes) = self.peak_memory_bytes {
+            text += &format!(", {} peak memory", size(bytes));
+        }
+        text
+    }
+}
+
+/// To the millisecond.
+fn seconds(spent: Duration) -> f64 {
+    (spent.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+/// `12.3 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    ByteSize(bytes).display().iec().to_string()
+}
+
+/// Rejected rows and their share: `12 (0.05%)`, `0`, or `unknown`.
+pub(crate) fn rejected_share(counts: &RowCounts) -> String {
+    match counts.rejected() {
+        None | Some(0) => rejected(counts),
+        Some(rejected) => {
+            #[expect(clippy::cast_precision_loss, reason = "a percentage of two decimals")]
+            let percent = rejected as f64 * 100.0 / counts.rows as f64;
+            format!("{rejected} ({percent:.2}%)")
+        }
+    }
+}
+
+/// Rejected rows: `12`, or `unknown`.
+pub(crate) fn rejected(counts: &RowCounts) -> String {
+    counts.rejected().map_or_else(|| "unknown".to_owned(), |rejected| rejected.to_string())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use agg::Day;
+    use agg::model::{InputFacts, PerKind, RejectCounts};
+    use agg::runfile::RunFacts;
+
+    use super::*;
+
+    pub(crate) fn day(text: &str) -> Day {
+        text.parse().unwrap()
+    }
+
+    pub(crate) fn counts(rows: u64, blank: u64, country: u64) -> RowCounts {
+        RowCounts::of_day(rows, Some(RejectCounts([0, blank, 0, 0, 0, country])))
+    }
+
+    pub(crate) fn input() -> InputFacts {
+        InputFacts {
+            name: b"listen-20211201.log".to_vec(),
+            size: 2048,
+            modified_ns: 1_638_400_000_000_000_000,
+            digest: 0xabc,
+            rows: 100,
+        }
+    }
+
+    pub(crate) fn runs() -> PerKind<RunFacts> {
+        PerKind::from([
+            RunFacts { keys: 10, pairs: 90, streams: 97, blocks: 2 },
+            RunFacts { keys: 3, pairs: 60, streams: 97, blocks: 1 },
+        ])
+    }
+
+    #[test]
+    fn a_run_shows_its_speed_when_it_read_rows() {
+        let run = Run { seconds: 2.0, peak_memory_bytes: Some(3 << 20), ..Run::default() };
+        assert_eq!(run.cost(Some(3_000_000)), "2.000 s, 1500000 rows/s, 3.0 MiB peak memory");
+        assert_eq!(run.cost(None), "2.000 s, 3.0 MiB peak memory");
+        assert_eq!(Run::default().cost(Some(1)), "0.000 s");
+    }
+
+    #[test]
+    fn the_share_of_rejects_has_two_decimals() {
+        assert_eq!(rejected_share(&counts(2000, 1, 0)), "1 (0.05%)");
+        assert_eq!(rejected_share(&RowCounts::NONE), "0");
+        assert_eq!(rejected_share(&RowCounts::of_day(9, None)), "unknown");
+    }
+}

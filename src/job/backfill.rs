@@ -17,7 +17,7 @@ use super::reduce_day::{self, IfStored, ReduceOutcome, ReduceReport, reduce_inpu
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{self, DatedDay, DatedLogs, InputPath, Source};
 use crate::model::Day;
-use crate::store::{Output, Store, finish_interrupted};
+use crate::store::{Output, Store, finish_interrupted, settle_days};
 use crate::text::{self, json};
 
 /// Which logs, which days, and whether to emit.
@@ -87,6 +87,11 @@ impl DayOutcome {
             DayOutcome::Failed(error) => Some(error),
             _ => None,
         }
+    }
+
+    /// Whether the day's partial is of these logs since before.
+    fn is_unchanged(&self) -> bool {
+        matches!(self, DayOutcome::Reduced(report) if report.outcome == ReduceOutcome::Unchanged)
     }
 
     /// Whether the day's partial is, or would be, another one than before.
@@ -281,6 +286,9 @@ pub fn backfill(context: &Context, options: &BackfillOptions) -> Result<Backfill
     for DatedDay { day, inputs } in days.into_iter().filter(|dated| options.covers(dated.day)) {
         let reduced = run.reduce(day, inputs);
         run.report.days.push(BackfillDay { day, reduced, window: WindowOutcome::NotAsked });
+    }
+    if run.report.days.iter().any(|day| day.reduced.is_unchanged()) {
+        settle_days(context.files.as_ref(), &Store::new(&context.store))?;
     }
     if let Some(emit) = &options.emit {
         run.emit_all(emit)?;

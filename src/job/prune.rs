@@ -196,9 +196,8 @@ fn remove(context: &Context, lock: &StoreLock, days: &[PrunedDay]) -> Result<()>
                 other => other.map_err(|error| Error::io("remove", error).at(path))?,
             }
         }
-        if !paths.is_empty() {
-            store::sync_folder(files, &folder)?;
-        }
+        // Also where nothing went: a killed run may have removed them.
+        store::sync_folder(files, &folder)?;
     }
     Ok(())
 }

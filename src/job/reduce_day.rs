@@ -139,7 +139,15 @@ pub fn reduce_day(context: &Context, options: &ReduceOptions) -> Result<ReduceRe
         (false, true) => IfStored::Add,
         (false, false) => IfStored::Refuse,
     };
-    reduce_inputs(context, options, if_stored, day, &inputs)
+    let outcome = reduce_inputs(context, options, if_stored, day, &inputs);
+    let has_it = match &outcome {
+        Ok(report) => report.outcome == ReduceOutcome::Unchanged,
+        Err(error) => matches!(error.kind(), ErrorKind::AlreadyInDay { .. }),
+    };
+    if has_it {
+        store::settle_days(context.files.as_ref(), &Store::new(&context.store))?;
+    }
+    outcome
 }
 
 /// [`reduce_day`] for inputs that were found already; `logs`, `day`, `force` and `add` of the options are not looked

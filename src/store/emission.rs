@@ -20,7 +20,7 @@ use std::io;
 use std::path::Path;
 
 use super::build::BuildFolder;
-use super::folders::in_the_way;
+use super::folders::{in_the_way, settle};
 use super::latest::{advance_latest, behind, check_latest};
 use super::lock::OutputLock;
 use super::paths::{MANIFEST, Output};
@@ -50,14 +50,14 @@ pub fn publish_emission(lock: &mut OutputLock, day: Day, mut built: BuildFolder<
     Ok(())
 }
 
-/// Ends what a killed run had begun: moves `latest` and removes what lies about. Takes the lock only where there is
-/// something to do, so nothing is written to a folder in order.
+/// Ends what a killed run had begun: moves `latest`, removes what lies about, and makes durable what that run named.
+/// Takes the lock only where there is something to do, so nothing is written to a folder in order.
 ///
 /// # Errors
 /// [`ErrorKind::Locked`] where another run is at it, which ends it too; [`ErrorKind::CannotCreate`], [`ErrorKind::Io`].
 pub fn finish_interrupted(files: &dyn FileSystem, output: &Output) -> Result<()> {
     if behind(files, output)?.is_none() && !has_leftovers(files, output.root())? {
-        return Ok(());
+        return settle(files, output.root());
     }
     // Sweeps.
     let lock = OutputLock::take(files, output)?;

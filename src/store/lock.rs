@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::build::BuildFolder;
-use super::folders::create_folders;
+use super::folders::{create_folders, is_absent, settle_name};
 use super::paths::{Output, Store, TEMPORARY_PREFIX};
 use super::sweep::{Swept, sweep};
 use crate::error::{Error, ErrorKind, Result};
@@ -115,7 +115,11 @@ fn create_temporary(files: &dyn FileSystem, folder: &Path) -> Result<Box<dyn Tem
 }
 
 fn lock_folder(files: &dyn FileSystem, root: &Path, path: &Path) -> Result<Box<dyn Lock>> {
+    let is_first = is_absent(files, path);
     create_folders(files, root)?;
+    if is_first {
+        settle_name(files, root)?;
+    }
     let lock = files.try_lock(path).map_err(|error| creation_error(error).at(path))?;
     lock.ok_or_else(|| Error::from(ErrorKind::Locked).at(path))
 }

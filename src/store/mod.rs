@@ -30,8 +30,6 @@ mod build;
 mod dataset;
 mod emission;
 mod folders;
-#[cfg(test)]
-mod kills;
 mod latest;
 mod lock;
 mod paths;
@@ -47,6 +45,6 @@ pub(crate) use folders::sync_folder;
 pub use latest::lost_latest;
 pub use lock::{OutputLock, StoreLock};
 pub use paths::{MANIFEST, Output, Store, TEMPORARY_PREFIX};
-pub use publish::{publish_day, publish_rejects_only};
+pub use publish::{publish_day, publish_rejects_only, settle_days};
 pub use sweep::Swept;
 pub use writer::{HashingWriter, Written};

@@ -12,7 +12,9 @@
 
 use std::path::Path;
 
+use super::folders::settle;
 use super::lock::StoreLock;
+use super::paths::Store;
 use crate::error::{Error, Result};
 use crate::fs::{FileSystem, TemporaryFile, creation_error};
 use crate::model::Day;
@@ -60,6 +62,16 @@ pub fn publish_rejects_only(
     name(files, rejects, &path, &lock.store().rejects_folder())
 }
 
+/// Makes the stored days durable: a run that was killed may have named one and not synced its folder. For a run that
+/// publishes nothing because it found a day in order.
+///
+/// # Errors
+/// [`ErrorKind::Io`](crate::ErrorKind::Io), with the folder.
+pub fn settle_days(files: &dyn FileSystem, store: &Store) -> Result<()> {
+    settle(files, &store.rejects_folder())?;
+    settle(files, &store.partials_folder())
+}
+
 fn sync(file: &mut dyn TemporaryFile, path: &Path) -> Result<()> {
     file.sync().map_err(|error| Error::io("sync", error).at(path))
 }
@@ -76,7 +88,6 @@ fn name(
 
 #[cfg(test)]
 mod tests {
-    use super::super::paths::Store;
     use super::*;
     use crate::error::ErrorClass;
     use crate::fs::OsFileSystem;

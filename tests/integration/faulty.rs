@@ -19,6 +19,8 @@ use agg::fs::{
 };
 use rustix::io::Errno;
 
+use crate::disk::Disk;
+
 /// What a call does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
@@ -80,6 +82,8 @@ struct World {
     calls: Mutex<Vec<Call>>,
     /// Bytes that one read or write moves at most.
     bite: usize,
+    /// Records what the calls change and sync.
+    disk: Option<Arc<Mutex<Disk>>>,
 }
 
 impl fmt::Debug for World {
@@ -104,7 +108,14 @@ impl Faulty {
             dead: AtomicBool::new(false),
             calls: Mutex::default(),
             bite,
+            disk: None,
         }))
+    }
+
+    /// Records on `disk` what the calls change and sync.
+    pub(crate) fn recording(mut self, disk: &Arc<Mutex<Disk>>) -> Self {
+        Arc::get_mut(&mut self.0).unwrap().disk = Some(Arc::clone(disk));
+        self
     }
 
     /// Only watches.
@@ -171,6 +182,12 @@ impl Faulty {
         self.0.dead.load(Ordering::SeqCst)
     }
 
+    fn record(&self, change: impl FnOnce(&mut Disk)) {
+        if let Some(disk) = &self.0.disk {
+            change(&mut disk.lock().unwrap());
+        }
+    }
+
     /// How many bytes the call may move.
     fn ask(&self, operation: Operation, path: &Path) -> io::Result<usize> {
         if self.is_dead() {
@@ -209,15 +226,19 @@ impl FileSystem for Faulty {
     fn create_temporary(&self, folder: &Path, prefix: &str) -> io::Result<Box<dyn TemporaryFile>> {
         self.ask(Operation::CreateTemporary, folder)?;
         let file = OsFileSystem.create_temporary(folder, prefix)?;
+        self.record(|disk| disk.create_file(file.path()));
         Ok(Box::new(FaultyTemporary { world: self.clone(), file: Some(file) }))
     }
     fn create_temporary_folder(&self, parent: &Path, prefix: &str) -> io::Result<PathBuf> {
         self.ask(Operation::CreateTemporaryFolder, parent)?;
-        OsFileSystem.create_temporary_folder(parent, prefix)
+        let folder = OsFileSystem.create_temporary_folder(parent, prefix)?;
+        self.record(|disk| disk.create_folders(&folder));
+        Ok(folder)
     }
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
         self.ask(Operation::CreateNew, path)?;
         let file = OsFileSystem.create_new(path)?;
+        self.record(|disk| disk.create_file(path));
         let path = path.to_owned();
         Ok(Box::new(FaultyWrite { world: self.clone(), path, file, bypasses: false }))
     }
@@ -231,39 +252,55 @@ impl FileSystem for Faulty {
     }
     fn create_folders(&self, folder: &Path) -> io::Result<()> {
         self.ask(Operation::CreateFolders, folder)?;
-        OsFileSystem.create_folders(folder)
+        OsFileSystem.create_folders(folder)?;
+        self.record(|disk| disk.create_folders(folder));
+        Ok(())
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.ask(Operation::Rename, to)?;
-        OsFileSystem.rename(from, to)
+        OsFileSystem.rename(from, to)?;
+        self.record(|disk| disk.rename(from, to));
+        Ok(())
     }
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
         self.ask(Operation::Exchange, other)?;
-        OsFileSystem.exchange(one, other)
+        OsFileSystem.exchange(one, other)?;
+        self.record(|disk| disk.exchange(one, other));
+        Ok(())
     }
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         self.ask(Operation::RemoveFile, path)?;
-        OsFileSystem.remove_file(path)
+        OsFileSystem.remove_file(path)?;
+        self.record(|disk| disk.remove(path));
+        Ok(())
     }
     fn remove_folder(&self, folder: &Path) -> io::Result<()> {
         self.ask(Operation::RemoveFolder, folder)?;
-        OsFileSystem.remove_folder(folder)
+        OsFileSystem.remove_folder(folder)?;
+        self.record(|disk| disk.remove(folder));
+        Ok(())
     }
     fn symlink(&self, target: &Path, link: &Path) -> io::Result<()> {
         self.ask(Operation::Symlink, link)?;
-        OsFileSystem.symlink(target, link)
+        OsFileSystem.symlink(target, link)?;
+        self.record(|disk| disk.create_link(target, link));
+        Ok(())
     }
     fn read_link(&self, link: &Path) -> io::Result<PathBuf> {
         self.ask(Operation::ReadLink, link)?;
         OsFileSystem.read_link(link)
     }
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        // Not really: no test cuts the power, and hundreds of runs would wait for the disk.
-        self.ask(Operation::SyncFolder, folder).map(drop)
+        // Recorded only: hundreds of runs would wait for the disk.
+        self.ask(Operation::SyncFolder, folder)?;
+        self.record(|disk| disk.sync(folder));
+        Ok(())
     }
     fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
         self.ask(Operation::TryLock, path)?;
-        OsFileSystem.try_lock(path)
+        let lock = OsFileSystem.try_lock(path)?;
+        self.record(|disk| disk.create_file(path));
+        Ok(lock)
     }
 }
 
@@ -297,7 +334,10 @@ struct FaultyWrite {
 impl Write for FaultyWrite {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let bite = self.world.ask(Operation::Write, &self.path)?.min(bytes.len());
-        self.file.write(&bytes[..bite])
+        let written = self.file.write(&bytes[..bite])?;
+        // Where the cache is bypassed, this is more than the disk has yet: until the sync, any part of it may be there.
+        self.world.record(|disk| disk.write(&self.path, &bytes[..written]));
+        Ok(written)
     }
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
@@ -307,7 +347,11 @@ impl Write for FaultyWrite {
 impl WriteFile for FaultyWrite {
     fn sync(&mut self) -> io::Result<()> {
         self.world.ask(Operation::Sync, &self.path)?;
-        if self.bypasses { self.file.sync() } else { Ok(()) }
+        if self.bypasses {
+            self.file.sync()?;
+        }
+        self.world.record(|disk| disk.sync(&self.path));
+        Ok(())
     }
 
     fn bypass_cache(&mut self) {
@@ -332,7 +376,10 @@ impl FaultyTemporary {
 impl Write for FaultyTemporary {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let bite = self.ask(Operation::Write)?.min(bytes.len());
-        self.file.as_mut().unwrap().write(&bytes[..bite])
+        let file = self.file.as_mut().unwrap();
+        let written = file.write(&bytes[..bite])?;
+        self.world.record(|disk| disk.write(file.path(), &bytes[..written]));
+        Ok(written)
     }
     fn flush(&mut self) -> io::Result<()> {
         self.file.as_mut().unwrap().flush()
@@ -341,7 +388,9 @@ impl Write for FaultyTemporary {
 
 impl WriteFile for FaultyTemporary {
     fn sync(&mut self) -> io::Result<()> {
-        self.ask(Operation::Sync).map(drop)
+        self.ask(Operation::Sync)?;
+        self.world.record(|disk| disk.sync(self.path()));
+        Ok(())
     }
 }
 
@@ -351,7 +400,11 @@ impl TemporaryFile for FaultyTemporary {
     }
     fn persist(mut self: Box<Self>, path: &Path) -> io::Result<()> {
         self.world.ask(Operation::Persist, path)?;
-        self.file.take().unwrap().persist(path)
+        let file = self.file.take().unwrap();
+        let temporary = file.path().to_owned();
+        file.persist(path)?;
+        self.world.record(|disk| disk.rename(&temporary, path));
+        Ok(())
     }
     fn sync_early(&mut self) {
         self.file.as_mut().unwrap().sync_early();
@@ -365,8 +418,11 @@ impl TemporaryFile for FaultyTemporary {
 
 impl Drop for FaultyTemporary {
     fn drop(&mut self) {
+        let Some(file) = self.file.take() else { return };
         if self.world.is_dead() {
-            std::mem::forget(self.file.take());
+            std::mem::forget(file);
+        } else {
+            self.world.record(|disk| disk.remove(file.path()));
         }
     }
 }
@@ -385,8 +441,11 @@ impl TemporaryName for FaultyName {
 
 impl Drop for FaultyName {
     fn drop(&mut self) {
+        let Some(name) = self.name.take() else { return };
         if self.world.is_dead() {
-            std::mem::forget(self.name.take());
+            std::mem::forget(name);
+        } else {
+            self.world.record(|disk| disk.remove(name.path()));
         }
     }
 }

@@ -7,6 +7,8 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+/// What a power cut leaves of what a run wrote.
+mod disk;
 /// A file system that fails, tampers or dies at a chosen call.
 mod faulty;
 /// Runs the program in a fresh folder and tells everything when an expectation fails.
@@ -82,8 +84,6 @@ mod faults {
     mod calls;
     /// A full disk, one that may only be read, two writers at once.
     mod disks;
-    /// The order of the calls that a power cut can show.
-    mod durable;
     #[cfg(feature = "parquet")]
     /// Tables of other engines that are damaged, or made to do harm.
     mod foreign;
@@ -95,6 +95,8 @@ mod faults {
     mod killed;
     /// Days that another run replaces or removes between the look at them and the reading.
     mod overtaken;
+    /// A power cut at any moment of a run.
+    mod power;
     /// Locks between several users of one machine.
     mod users;
 }

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::harness::{DAY, Sandbox};
 use crate::library::{context_over, unlocked};
 
 /// Files by name, a link as its target, without the locks.
-type State = BTreeMap<String, Vec<u8>>;
+pub(crate) type State = BTreeMap<String, Vec<u8>>;
 
 /// A job to be disturbed, and the state that it starts from.
 pub(crate) struct Scene<'s> {
@@ -29,8 +30,8 @@ pub(crate) struct Scene<'s> {
     memory: u64,
     job: &'s dyn Fn(&Context) -> Result<()>,
     /// What was published before the job, and what is after it.
-    before: State,
-    after: State,
+    pub(crate) before: State,
+    pub(crate) after: State,
     /// The calls of a run that nobody disturbs.
     pub(crate) calls: Vec<Call>,
     /// How often it was disturbed.
@@ -61,7 +62,7 @@ impl<'s> Scene<'s> {
         scene
     }
 
-    fn run(&self, files: Arc<dyn FileSystem>) -> Result<()> {
+    pub(crate) fn run(&self, files: Arc<dyn FileSystem>) -> Result<()> {
         self.run_in(self.memory, files)
     }
 
@@ -108,26 +109,48 @@ impl<'s> Scene<'s> {
     }
 
     /// The job, undisturbed, succeeds, with the bytes that it always gives and nothing beside them.
-    pub(crate) fn expect_good_again(&self, call: &Call) {
+    pub(crate) fn expect_good_again(&self, disturbed: &dyn Debug) {
+        // A twin: it does not wait for the disk.
+        self.expect_good_again_over(disturbed, Faulty::watching);
+    }
+
+    /// As [`Scene::expect_good_again`], over a twin that does not disturb either.
+    pub(crate) fn expect_good_again_over(&self, disturbed: &dyn Debug, twin: impl Fn() -> Faulty) {
         self.disturbed.set(self.disturbed.get() + 1);
-        // A twin too: it does not wait for the disk.
-        unlocked(|| self.run_in(AMPLE, Faulty::watching().files()));
-        assert!(state(self.sandbox) == self.after, "{call:?}: the next run makes all good");
+        unlocked(|| self.run_in(AMPLE, twin().files()));
+        assert!(
+            state(self.sandbox) == self.after,
+            "{disturbed:?}: the next run repairs everything"
+        );
     }
 
     /// Each thing that readers look at is as it was or as it is to be, never a mixture.
-    pub(crate) fn expect_old_or_new(&self, call: &Call) {
-        let now = state(self.sandbox);
-        let mut now = units(&now);
+    pub(crate) fn expect_old_or_new(&self, disturbed: &dyn Debug) {
+        assert_eq!(self.mixture(&state(self.sandbox)), None, "{disturbed:?}");
+    }
+
+    /// What in a state is neither the old one nor the new one.
+    pub(crate) fn mixture(&self, now: &State) -> Option<String> {
+        let mut rest = units(now);
         let (before, after) = (units(&self.before), units(&self.after));
         for name in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
-            let now = now.remove(name);
-            assert!(
-                now.as_ref() == before.get(name) || now.as_ref() == after.get(name),
-                "{call:?}: {name} is neither the old nor the new one"
-            );
+            let unit = rest.remove(name);
+            if unit.as_ref() != before.get(name) && unit.as_ref() != after.get(name) {
+                return Some(format!("{name} is neither the old nor the new one"));
+            }
         }
-        assert!(now.is_empty(), "{call:?}: also {:?}", now.keys());
+        if !rest.is_empty() {
+            return Some(format!("also {:?}", rest.keys()));
+        }
+        // A day's corrupt rows get their name first.
+        let is_new =
+            |name: &str| self.after.get(name).is_some_and(|new| now.get(name) == Some(new));
+        let mut partials = self.after.keys().filter_map(|name| {
+            let day = name.strip_prefix("agg-store/partials/")?.strip_suffix(".agg")?;
+            (is_new(name) && self.before.get(name) != self.after.get(name)).then_some(day)
+        });
+        let alone = partials.find(|day| !is_new(&format!("agg-store/rejects/{day}.txt")));
+        alone.map(|day| format!("{day} is new, its rejects file is not"))
     }
 
     /// What a job that failed, and was not killed, must tell and leave behind.
@@ -147,10 +170,10 @@ impl<'s> Scene<'s> {
 
 /// Bytes in which none of the jobs spills.
 const AMPLE: u64 = 2 << 20;
-const LINK: &[u8] = b"link to ";
-const TEMPORARY: &str = ".agg-tmp-";
+pub(crate) const LINK: &[u8] = b"link to ";
+pub(crate) const TEMPORARY: &str = ".agg-tmp-";
 
-fn state(sandbox: &Sandbox) -> State {
+pub(crate) fn state(sandbox: &Sandbox) -> State {
     let mut state = State::new();
     for name in ["agg-store", "agg-out"].iter().flat_map(|folder| files(sandbox, folder)) {
         let path = sandbox.path(&name);

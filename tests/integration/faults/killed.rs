@@ -65,7 +65,7 @@ impl Job {
             Job::Spill => {
                 // Ids so wide that a row takes three words of the arena.
                 let row = |at: u64| format!("{}|{}|FR\n", (at % 97) << 50, (at % 11) << 51);
-                sandbox.write("new.log", (0..9_000).map(row).collect::<String>());
+                sandbox.write("new.log", (0..9_000).map(row).collect::<String>() + "no row\n");
             }
             Job::Replace | Job::Add => reduced(sandbox, "old.log", DAY),
             Job::Prune => {

@@ -17,19 +17,19 @@ use super::{Corrupt, rice, take_array};
 use crate::model::{Batch, Entries, Entry, MAX_ID, Position, SongCounts};
 use crate::simd::{Choice, Kernel, Work};
 
-/// Entries of a block at most, and of every block of a run but its last exactly.
+/// The most entries of a block. Every block of a run has this many, except the last.
 ///
 /// 4,096 entries decode into 98 KB (inside a second-level cache) and take 8 to 17 KB on disk; with
 /// 40 bytes in the index for each, the index is half a percent of the file.
 pub const MAX_ENTRIES: usize = 4096;
 /// Bytes before the columns.
 pub const HEADER_BYTES: usize = 2 + 2 + 8 + 8;
-/// A bound on the bytes of any block, for whoever is told a length by a file.
+/// A bound on the bytes of any block. Readers check a length from a file against it before they allocate.
 pub const MAX_BYTES: usize = HEADER_BYTES + 4 * (rice::HEADER_BYTES + MAX_ENTRIES * 22);
 
 const _: () = assert!(MAX_ENTRIES <= rice::MAX_VALUES && MAX_ENTRIES <= u16::MAX as usize);
 
-/// Encodes blocks; holds the columns between calls (about 100 KB).
+/// Encodes blocks and keeps its columns between calls (about 100 KB).
 #[derive(Debug, Default)]
 pub struct Encoder {
     gaps: Vec<u64>,
@@ -44,7 +44,7 @@ impl Encoder {
     /// Appends the entries `range` of a sorted `batch` (1 to [`MAX_ENTRIES`] of them) to `out`.
     ///
     /// Refuses entries out of order, repeated pairs, counts of 0 and numbers above [`MAX_ID`], with
-    /// the two entries: disorder is caught at its source.
+    /// the two entries, so disorder is found where it arises.
     pub fn encode(
         &mut self,
         batch: &Batch,
@@ -98,7 +98,8 @@ impl Encoder {
         Ok(())
     }
 
-    /// Fills what there is once a key. Each place is written whether or not a key starts there, which nobody can guess.
+    /// Fills the columns that have one value a key. Each place is written whether or not a key starts there: a branch on
+    /// that would be mispredicted.
     #[inline(always)]
     fn fill_keys(&mut self, keys: &[u64]) {
         self.starts.resize(MAX_ENTRIES + 1, 0);
@@ -111,13 +112,13 @@ impl Encoder {
             // `in_order` has let no more than MAX_ENTRIES through.
             self.starts[last + 1] = at + 1;
         }
-        // Of each key, where it ends: the next one starts there.
+        // Where each key ends: the next one starts there.
         // `last` is the place of the last key, which is below the number of entries.
         let ends = &self.starts[..last + 2];
         self.lengths.clear();
         self.lengths.extend(ends.array_windows().map(|[start, end]| u64::from(end - start - 1)));
         self.gaps.clear();
-        // All keys but the first start behind an entry.
+        // Every key except the first starts after an entry.
         self.gaps.extend(ends[1..=last].iter().map(|start| {
             let start = usize::from(*start);
             keys[start] - keys[start - 1] - 1
@@ -125,7 +126,7 @@ impl Encoder {
     }
 }
 
-/// Whether these are sorted entries without repeated pairs, each a possible one. Without a branch an entry.
+/// Whether the entries are valid, sorted and without repeated pairs. Takes no branch for each entry.
 #[inline(always)]
 fn in_order(Entries { keys, songs, counts }: Entries<'_>) -> bool {
     let numbers = keys.iter().chain(songs).chain(counts).fold(0, |all, number| all | number);
@@ -174,7 +175,7 @@ impl Work for Encode<'_> {
 pub struct Disorder {
     /// The entry before.
     pub last: Option<Entry>,
-    /// The one that cannot follow it, or is no entry by itself.
+    /// The entry that cannot follow it, or is not valid by itself.
     pub entry: Entry,
 }
 
@@ -183,7 +184,7 @@ pub struct Disorder {
 pub struct Runs<'d> {
     /// Each key once, ascending.
     keys: &'d [u64],
-    /// Behind the last entry of each key.
+    /// The end of each key's entries.
     ends: &'d [usize],
     songs: &'d [u64],
     counts: &'d [u64],

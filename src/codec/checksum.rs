@@ -1,6 +1,6 @@
-//! XXH3 over whole byte strings: 64 bits for a part of a file, 128 bits to tell inputs apart.
+//! XXH3 over whole byte strings: 64 bits for a part of a file, 128 bits to identify an input.
 //!
-//! It is no defence against somebody who wants to deceive; it finds what disks, cables and
+//! It does not protect against forgery; it finds what disks, cables and
 //! interrupted copies do to bytes. At over 10 GB/s it costs nothing beside the reading.
 
 use std::fmt;

@@ -1,12 +1,12 @@
 //! A column of numbers, Rice-coded, with escapes for outliers.
 //!
-//! Each value is split at bit `k`. The low `k` bits of all values lie packed side by side; the high
-//! parts stand in unary (so many zeros, then a one) in a bit string of their own, so that both are
-//! decoded in straight loops without a branch a value. A high part of [`ESCAPE`] or more is written as
+//! Each value is split at bit `k`. The low `k` bits of all values are packed side by side. The high
+//! parts are in a bit string of their own, in unary (that number of zeros, then a one). So both are
+//! decoded in straight loops without a branch for each value. A high part of [`ESCAPE`] or more is written as
 //! `ESCAPE` zeros and a one, its low bits as zeros, and what the value exceeds `ESCAPE << k` by as a
 //! [`varint`] in a third string. `k` is chosen to make the column short.
 //!
-//! For gaps between random sorted numbers (geometric, the songs of a user or a country) this lies
+//! For gaps between random sorted numbers (geometric, the songs of a user or a country) this is
 //! within 0.1 bit of the best code with a whole `k` and about 0.03 to 0.1 bit above the entropy (Golomb 1966,
 //! Rice 1979; the split into two strings is Elias-Fano's, 1974). Counts, nearly all 1, take one bit;
 //! the escapes keep the few large ones from widening the rest.
@@ -17,9 +17,9 @@
 
 use super::{Corrupt, take, take_array, varint};
 
-/// Values of one column at most; bounds every length below.
+/// The most values of a column; bounds every length below.
 pub const MAX_VALUES: usize = 4096;
-/// The high part from which on a value is escaped. At a well-chosen `k` one gap in 10^5 is.
+/// A value with this high part or a larger one is escaped: one gap in 10^5 at a well-chosen `k`.
 pub const ESCAPE: u32 = 12;
 /// The widest low part: a value below 2^63 then never needs an escape.
 pub const MAX_LOW_BITS: u32 = 60;
@@ -35,7 +35,7 @@ pub fn encode(values: &[u64], out: &mut Vec<u8>) {
     encode_here(values, out);
 }
 
-/// [`encode`], to become part of a function that is compiled for the processor it runs on.
+/// [`encode`], inlined into a function that is compiled for this processor.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the assertions above bound both lengths")]
 pub(super) fn encode_here(values: &[u64], out: &mut Vec<u8>) {
@@ -74,8 +74,8 @@ fn is_escape(value: u64, low_bits: u32) -> bool {
 /// of the largest value.
 #[inline(always)]
 fn choose_low_bits(values: &[u64]) -> (u32, u32) {
-    // Neighbours have the same number of bits more often than not, and adding to a number that was just written waits
-    // for it; so they are counted apart.
+    // Neighbours often have the same number of bits. They are counted apart, because adding to a number that was
+    // just written waits for that write.
     let mut counted = [[0u32; 65]; 4];
     for group in values.chunks(counted.len()) {
         for (value, by_bits) in group.iter().zip(&mut counted) {
@@ -110,19 +110,19 @@ fn cost_of_one(bits: u32, low_bits: u32) -> u64 {
     }
 }
 
-/// Appends bits to bytes that lie ready for them, and eight more. Each call writes a whole word and goes on behind the
-/// last full byte of it, so that nothing depends on how many bits there were but numbers.
+/// Appends bits to bytes that were reserved for them, and eight more. Each call writes a whole word and continues after
+/// its last full byte, so no branch depends on the number of bits.
 struct BitWriter<'a> {
     bytes: &'a mut [u8],
     /// Full bytes.
     at: usize,
-    /// The bits behind them, fewer than eight.
+    /// The bits after them, fewer than eight.
     word: u64,
     filled: u32,
 }
 
 impl<'a> BitWriter<'a> {
-    /// Bits at most that are appended at once.
+    /// The most bits that are appended at once.
     const MOST: u32 = 56;
 
     /// Grows `out` by as many bytes as `most_bits` may take, and some more: [`BitWriter::finish`] says where it ends.
@@ -230,7 +230,7 @@ pub fn decode(bytes: &mut &[u8], count: usize, values: &mut Vec<u64>) -> Result<
     if escapes.is_empty() { Ok(()) } else { Err(Corrupt("a column has idle escapes")) }
 }
 
-/// Places behind the last high part that a step may write to: it writes eight, of which some or none are parts.
+/// Places after the last high part that a step may write to: it writes eight, and only some of them are parts.
 const SPARE: usize = 16;
 
 /// What one byte of a string of unary parts stands for.
@@ -240,9 +240,9 @@ struct Step {
     parts: u64,
     /// How many ones it has.
     ones: u8,
-    /// Zeros behind its last one: they belong to the next part.
+    /// Zeros after its last one: they belong to the next part.
     rest: u8,
-    /// All ones if the byte has no one, so that the zeros before it count on; else 0.
+    /// All ones if the byte is zero, so that its zeros are added to those before it; else 0.
     keep: u8,
 }
 
@@ -391,7 +391,7 @@ fn escapes_of(highs: &[u8]) -> u64 {
         Some(eight) => bytes = *eight,
         None => bytes.iter_mut().zip(highs).for_each(|(to, from)| *to = *from),
     }
-    // No part exceeds an escape, so a byte is none if and only if the top bit is not reached.
+    // No part exceeds an escape, so a byte is an escape exactly when the sum reaches the top bit.
     let tops = u64::from_le_bytes(bytes) + ONES * (0x80 - ESCAPE as u64);
     // Gathers the top bits in the highest byte.
     (tops >> 7 & ONES).wrapping_mul(0x0102_0408_1020_4080) >> 56
@@ -432,7 +432,7 @@ mod tests {
         assert!(round_trip(&values) < HEADER_BYTES + 512 + 16);
     }
 
-    /// Bytes of a column whose low parts have so many bits.
+    /// Bytes of a column whose low parts have this many bits.
     fn bytes_at(values: &[u64], low_bits: u32) -> usize {
         let escape = u64::from(ESCAPE);
         let high: u64 = values.iter().map(|value| (value >> low_bits).min(escape) + 1).sum();
@@ -444,7 +444,7 @@ mod tests {
         HEADER_BYTES + low + usize::try_from(high.div_ceil(8)).unwrap() + escapes as usize
     }
 
-    /// A number that looks random, of at most so many bits.
+    /// A pseudo-random number of at most this many bits.
     fn scattered(at: u64, bits: u32) -> u64 {
         let mixed = (at + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (mixed ^ mixed >> 29)
@@ -478,17 +478,17 @@ mod tests {
 
     #[test]
     fn too_many_and_too_few_parts_are_told_apart() {
-        let told = |count| {
+        let outcome = |count| {
             let mut bytes = Vec::new();
             encode(&[0; 4], &mut bytes);
             decode(&mut bytes.as_slice(), count, &mut Vec::new())
         };
-        assert_eq!(told(4), Ok(()));
+        assert_eq!(outcome(4), Ok(()));
         for (count, text) in [
             (3, "a column has more high parts than values"),
             (5, "a column has fewer high parts than values"),
         ] {
-            assert_eq!(told(count), Err(Corrupt(text)));
+            assert_eq!(outcome(count), Err(Corrupt(text)));
         }
     }
 

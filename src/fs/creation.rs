@@ -1,4 +1,4 @@
-//! The one decision whether a failure means "this output may not be created" or "the disk failed".
+//! Decides whether a failure means "this output may not be created" or "the disk failed".
 
 use std::io;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind};
 
 /// The error of an output that could not be created, locked or given its name.
 ///
-/// [`ErrorKind::CannotCreate`] when the name is the trouble and a person has to change something
+/// [`ErrorKind::CannotCreate`] when the name is the problem and a person has to change something
 /// (permissions, a read-only disk, a file where a folder should be); [`ErrorKind::Io`] for a full
 /// disk, a quota, a broken device and all else, where trying again may help. The caller adds the path.
 #[must_use]
@@ -42,8 +42,8 @@ pub fn leads_nowhere(error: &io::Error) -> bool {
         || Errno::from_io_error(error) == Some(Errno::LOOP)
 }
 
-/// Whether a link with this target stands for something of the kernel's, as `/dev/stdout` does even where that is a file:
-/// nothing may be put in its place.
+/// Whether a link with this target leads to a device or to the kernel's own files, as `/dev/stdout` does even where that
+/// is a file. Such a link must not be replaced.
 #[must_use]
 pub fn leads_to_device(target: &Path) -> bool {
     ["/proc", "/dev"].iter().any(|devices| target.starts_with(devices))
@@ -56,7 +56,7 @@ mod tests {
     use crate::error::ErrorClass;
 
     #[test]
-    fn a_path_that_leads_nowhere_is_told_from_one_that_cannot_be_looked_at() {
+    fn a_path_that_leads_nowhere_differs_from_a_path_that_cannot_be_read() {
         for (errno, nowhere) in [
             (Errno::NOENT, true),
             (Errno::NOTDIR, true),
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_name_and_a_failing_disk_are_told_apart() {
+    fn a_refused_name_and_a_failing_disk_have_different_classes() {
         let class = |errno: Errno| creation_error(errno.into()).class();
         let refusals = [
             Errno::ACCESS,

@@ -11,21 +11,21 @@ use std::thread::JoinHandle;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-/// What the disk takes at once.
+/// Bytes of one write.
 const BLOCK: usize = 512 << 10;
 /// Memory, offset and length of a direct write are multiples of this: of a page, and of any disk's sector.
 const ALIGNMENT: usize = 4096;
-/// As much as a piece of an emission comes to: whoever hands one over rarely waits for the disk. With 3 MiB in all, an
-/// emission took 6% longer.
+/// Enough for a piece of an emission, so its writer rarely waits for the disk. With 3 MiB in all, an emission took 6 %
+/// longer.
 const BLOCKS: usize = 8;
 
 /// Hands blocks to a thread that writes them.
 ///
-/// Memory: 4 MiB. A failure to write is told by a later write, or by [`DirectWriter::finish`]; all later ones fail too.
+/// Memory: 4 MiB. A failure to write is returned by a later write or by [`DirectWriter::finish`]; all later calls fail too.
 #[derive(Debug)]
 pub(super) struct DirectWriter {
     filling: Block,
-    /// To the thread; `None` once it is to end.
+    /// To the thread; `None` tells it to end.
     full: Option<SyncSender<Block>>,
     /// Back from the thread.
     empty: Receiver<Block>,
@@ -35,7 +35,7 @@ pub(super) struct DirectWriter {
 impl DirectWriter {
     /// Writes on where the file's own position is. The file itself must not be written to until this is finished.
     ///
-    /// A file system without direct writes gets the blocks by way of the cache.
+    /// On a file system without direct writes, the blocks go through the page cache.
     ///
     /// # Errors
     /// No thread may be started.
@@ -49,7 +49,7 @@ impl DirectWriter {
         }
         let write = move || {
             if let Err(error) = set_direct(&file, true) {
-                tracing::debug!(%error, "the file is written by way of the cache");
+                tracing::debug!(%error, "the file is written through the page cache");
             }
             for mut block in to_write {
                 write_block(&file, block.bytes())?;
@@ -76,7 +76,7 @@ impl DirectWriter {
         Ok(self.filling.take(bytes))
     }
 
-    /// Waits until all is written; the file's own position is behind it then.
+    /// Waits until all is written. The file's own position is at its end then.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         let none = Block { memory: Vec::new(), start: 0, used: 0 };
         self.hand_over(none)?;
@@ -92,12 +92,12 @@ impl DirectWriter {
         }
     }
 
-    /// Why the thread has ended, before it was to.
+    /// Why the thread has ended early.
     fn failure(&mut self) -> io::Error {
         self.end().err().unwrap_or_else(ended)
     }
 
-    /// Ends the thread when it has written what it was given; what came of it, once.
+    /// Ends the thread when it has written its blocks, and returns its outcome, once.
     fn end(&mut self) -> io::Result<()> {
         self.full = None;
         match self.thread.take().map(JoinHandle::join) {
@@ -108,7 +108,7 @@ impl DirectWriter {
 }
 
 impl Drop for DirectWriter {
-    /// Whoever removes the file next does not race with the thread.
+    /// Waits for the thread, so that it does not write to a file that the caller removes next.
     fn drop(&mut self) {
         let _ = self.end();
     }
@@ -118,7 +118,8 @@ fn ended() -> io::Error {
     io::Error::other("writing went on after an error")
 }
 
-/// A full block as it is; the last one, whose end is at no multiple of the alignment, by way of the cache.
+/// Writes a full block directly. The last block, whose length is not a multiple of the alignment, goes through the page
+/// cache.
 fn write_block(file: &File, mut bytes: &[u8]) -> io::Result<()> {
     if bytes.len() < BLOCK {
         set_direct(file, false)?;
@@ -129,7 +130,7 @@ fn write_block(file: &File, mut bytes: &[u8]) -> io::Result<()> {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => bytes = &bytes[written..],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // A file system that has the flag but not for such a block: it is a hint.
+            // A file system can accept the flag and refuse such a block.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput && is_direct(file)? => {
                 set_direct(file, false)?;
             }
@@ -204,7 +205,7 @@ mod tests {
         writer.finish().unwrap();
         assert_eq!(file.stream_position().unwrap(), (before.len() + length) as u64);
         assert!(!is_direct(&file).unwrap());
-        // Whoever writes on does so behind it.
+        // A later write continues after it.
         file.write_all(b"end").unwrap();
         let expected = [before, bytes.as_slice(), b"end"].concat();
         (std::fs::read(&path).unwrap(), expected)
@@ -220,17 +221,17 @@ mod tests {
             (BLOCK + 1, 4096),
             (11 * BLOCK + 5, 3 * BLOCK + 1),
         ];
-        // A start at no multiple of the alignment is refused by the system, and then goes by way of the cache.
+        // A start at no multiple of the alignment is refused by the system, and goes through the page cache.
         for (before, (length, part)) in
             [&b""[..], b"odd"].iter().flat_map(|before| cases.map(|case| (before, case)))
         {
             let (found, expected) = written(before, length, part);
-            assert!(found == expected, "{length} bytes in parts of {part} behind {before:?}");
+            assert!(found == expected, "{length} bytes in parts of {part} after {before:?}");
         }
     }
 
     #[test]
-    fn whoever_drops_it_waits_for_what_was_handed_over() {
+    fn dropping_it_waits_for_the_blocks_that_were_handed_over() {
         let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
         let path = folder.path().join("file");
         let file = File::create(&path).unwrap();
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_may_not_be_written_to_is_told_once_and_then_stays_failed() {
+    fn a_file_that_may_not_be_written_to_is_reported_once_and_stays_failed() {
         let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, b"old").unwrap();

@@ -1,8 +1,8 @@
-//! The one door to the operating system's files.
+//! All access to the operating system's files.
 //!
-//! All file work of the library passes [`FileSystem`], so that a faulty twin can stand in for the
-//! real one ([`OsFileSystem`]) in tests, and so that what is of Linux alone stands in one place.
-//! Which files there are and what they mean is the business of `store` and `input`.
+//! The library uses files only through [`FileSystem`]. So tests can replace the real one ([`OsFileSystem`]) with
+//! one that fails, and everything specific to Linux is in one place. `store` and `input` decide which files there
+//! are and what they mean.
 
 mod creation;
 mod direct;
@@ -21,7 +21,7 @@ pub use creation::{creation_error, leads_nowhere, leads_to_device};
 pub use os::OsFileSystem;
 pub use temporaries::remove_temporaries;
 
-/// What lies under a name, as a listing tells it. Links are not followed.
+/// The type of an entry in a folder. Links are not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileType {
     /// A regular file.
@@ -47,9 +47,9 @@ pub struct FileStat {
     pub identity: (u64, u64),
 }
 
-/// The file work that the library needs. Paths are taken as they are; errors are the system's.
+/// The file operations that the library needs. Paths are used as given; errors are the system's.
 pub trait FileSystem: Debug + Send + Sync {
-    /// Opens a file to read by position; an error for all but a regular file. Never waits for a pipe.
+    /// Opens a file to read by position. Anything but a regular file is an error. Never waits for a pipe.
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadFile>>;
     /// Standard input, read front to back.
     fn stdin(&self) -> io::Result<Box<dyn io::Read + Send>>;
@@ -64,7 +64,7 @@ pub trait FileSystem: Debug + Send + Sync {
     fn stat(&self, path: &Path) -> io::Result<FileStat>;
     /// Names in a folder with their types, in byte order of the names.
     fn list(&self, folder: &Path) -> io::Result<Vec<(OsString, FileType)>>;
-    /// Creates a folder and those above it; fine if it is there.
+    /// Creates a folder and those above it. Succeeds if the folder is there.
     fn create_folders(&self, folder: &Path) -> io::Result<()>;
     /// Gives a file or folder another name; a file there is replaced.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -74,14 +74,14 @@ pub trait FileSystem: Debug + Send + Sync {
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Removes a folder with all that is in it.
     fn remove_folder(&self, folder: &Path) -> io::Result<()>;
-    /// A symbolic link `link` that says `target`.
+    /// Creates a symbolic link `link` to `target`.
     fn symlink(&self, target: &Path, link: &Path) -> io::Result<()>;
-    /// What a symbolic link says.
+    /// The target of a symbolic link.
     fn read_link(&self, link: &Path) -> io::Result<PathBuf>;
     /// Makes a folder's names durable.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
     /// Takes an exclusive lock on the file `path` (created if absent, open to those who may write to its folder), held
-    /// until dropped or until the process ends; `None` when somebody else holds it.
+    /// until dropped or until the process ends; `None` when another process holds it.
     fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>>;
 }
 
@@ -115,27 +115,27 @@ pub trait ReadFile: Debug + Send + Sync {
 pub trait WriteFile: io::Write + Debug + Send {
     /// Makes what was written durable.
     fn sync(&mut self) -> io::Result<()>;
-    /// Asks that what is written from now on goes around the system's cache: for a large file that is synced at its
-    /// end and not read again soon. A hint; what was written may be in the file only after [`WriteFile::sync`], which
-    /// or a later write then tells of a failure.
+    /// Asks that later writes bypass the page cache: for a large file that is synced at its end and not read again
+    /// soon. A hint. Bytes may reach the file only with [`WriteFile::sync`]; that call or a later write returns the
+    /// failure of an earlier one.
     fn bypass_cache(&mut self) {}
 }
 
-/// A file that vanishes when dropped, unless it was given a name.
+/// A file that is removed when dropped, unless it was given a name.
 pub trait TemporaryFile: WriteFile {
     /// Where it is until then; it can be opened there to read.
     fn path(&self) -> &Path;
     /// Gives it its name in one step, replacing what was there; it stays from then on.
     fn persist(self: Box<Self>, path: &Path) -> io::Result<()>;
-    /// Asks that what is written from now on be made durable meanwhile: for a large file that will be synced at its
-    /// end. A hint, without which the last sync takes longer.
+    /// Asks that later writes be made durable in the background: for a large file that will be synced at its end. A
+    /// hint; without it the last sync takes longer.
     fn sync_early(&mut self) {}
-    /// Closes it; it still vanishes when what is returned is dropped. A run may leave thousands of spilled files, more
-    /// than a process may have open.
+    /// Closes it. The file is removed when the returned value is dropped. A run can have thousands of spilled files,
+    /// more than a process may have open.
     fn close(self: Box<Self>) -> io::Result<Box<dyn TemporaryName>>;
 }
 
-/// A closed temporary file, which vanishes when this is dropped.
+/// A closed temporary file, which is removed when this is dropped.
 pub trait TemporaryName: Debug + Send + Sync {
     /// Where it is until then.
     fn path(&self) -> &Path;

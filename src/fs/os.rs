@@ -1,4 +1,4 @@
-//! The real file system. What only Linux has stands here and nowhere else.
+//! The real file system. Everything specific to Linux is here.
 //!
 //! Errors are the system's own, untouched, so that a caller sees the error number; the one exception
 //! is a lock file that is unfit or not open to this user, which is explained. Every descriptor is closed
@@ -21,7 +21,7 @@ use super::{
     FileStat, FileSystem, FileType, Lock, ReadFile, TemporaryFile, TemporaryName, WriteFile, lock,
 };
 
-/// The mode that is asked for; the umask takes its bits away, as for any file a shell creates.
+/// The mode of new files before the umask, as for any file that a shell creates.
 const FILE_MODE: u32 = 0o666;
 
 /// The operating system's files.
@@ -59,7 +59,7 @@ impl FileSystem for OsFileSystem {
     fn create_temporary(&self, folder: &Path, prefix: &str) -> io::Result<Box<dyn TemporaryFile>> {
         let mut listed = None;
         let file = tempfile::Builder::new().prefix(prefix).make_in(folder, |path| {
-            // Before it is there, so that none is there unlisted. A name that is taken leaves the list again.
+            // Listed before it exists, so that no file exists unlisted. A name that is taken leaves the list again.
             listed = Some(Listed::new(path));
             create_exclusively(path)
         })?;
@@ -136,7 +136,7 @@ impl FileSystem for OsFileSystem {
     }
 }
 
-/// `O_EXCL`: an error if the name is taken, be it by a symbolic link that leads nowhere.
+/// `O_EXCL`: an error if the name is taken, also by a symbolic link that leads nowhere.
 fn create_exclusively(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(FILE_MODE).open(path)
 }
@@ -154,7 +154,7 @@ fn file_type(kind: fs::FileType) -> FileType {
 }
 
 fn file_stat(metadata: &Metadata) -> FileStat {
-    // Nanoseconds of an i64 reach from 1677 to 2262; what a file claims beyond stays at the edge.
+    // Nanoseconds of an i64 reach from 1677 to 2262; a time beyond that is cut to the nearest bound.
     let seconds = metadata.mtime().saturating_mul(1_000_000_000);
     FileStat {
         file_type: file_type(metadata.file_type()),
@@ -214,7 +214,7 @@ impl WriteFile for OsNewFile {
     fn bypass_cache(&mut self) {
         match DirectWriter::start(&self.file) {
             Ok(direct) => self.direct = Some(direct),
-            Err(error) => tracing::debug!(%error, "the file is written by way of the cache"),
+            Err(error) => tracing::debug!(%error, "the file is written through the page cache"),
         }
     }
 }
@@ -224,13 +224,13 @@ impl WriteFile for OsNewFile {
 struct OsTemporaryFile {
     file: NamedTempFile,
     write_back: Option<WriteBack>,
-    /// Until it is gone or has its name, so behind the file here.
+    /// Dropped after the file, so that the file stays listed until it is removed or has its name.
     listed: Option<Listed>,
 }
 
 impl Write for OsTemporaryFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Past the wrapper, which would hide the error number behind its own text.
+        // Bypasses the wrapper, which would replace the error number with its own text.
         let written = self.file.as_file_mut().write(bytes)?;
         if let Some(write_back) = &mut self.write_back {
             write_back.written(written);
@@ -255,7 +255,7 @@ impl TemporaryFile for OsTemporaryFile {
     }
 
     fn persist(self: Box<Self>, path: &Path) -> io::Result<()> {
-        // Of the parts of `self` only the file is moved out: the list is left behind it.
+        // Only the file is moved out of `self`, so it leaves the list after it has its name.
         let OsTemporaryFile { file, listed, .. } = *self;
         let named = file.persist(path).map(drop).map_err(|failure| failure.error);
         drop(listed);

@@ -1,9 +1,9 @@
-//! The temporary files of this process that have no name of their own yet, for the one moment when their owners cannot
-//! remove them: a thread waits for a pipe or a disk, and the process has to end.
+//! The temporary files of this process that are not published yet. The process removes them when it has to end and their
+//! owners cannot, because a thread waits for a pipe or a disk.
 //!
-//! To remove them is safe at any time, for a temporary file's name is never that of a published one: whoever was
-//! about to give it that name fails, and what was there stands. Folders are not listed. One may become
-//! an emission while it is emptied; what is left of them is swept by the next run.
+//! Removing them is safe at any time, because a temporary file never has the name of a published file: a rename that
+//! comes later fails, and the published file stays. Folders are not listed, because a folder can become an emission while
+//! it is emptied. The next run removes those that are left.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,8 +16,8 @@ static UNNAMED: List = List::new();
 /// Removes all temporary files that [`OsFileSystem`](super::OsFileSystem) has made and that are neither named nor
 /// dropped yet: right before the process is ended from a thread that does not own them.
 ///
-/// From then on whoever creates or drops a temporary file waits for ever, so that none is left behind. A file that cannot
-/// be removed stays.
+/// Threads that create or drop a temporary file later wait for ever, so no new one appears. A file that cannot be removed
+/// stays.
 pub fn remove_temporaries() {
     std::mem::forget(UNNAMED.remove_files());
 }
@@ -35,7 +35,7 @@ impl List {
         Listed { list: self, path: path.to_owned() }
     }
 
-    /// Nothing is added or taken away while what is returned lives.
+    /// The list does not change while the returned guard lives.
     fn remove_files(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
         let paths = self.lock();
         for path in paths.iter() {

@@ -5,14 +5,14 @@ use std::io;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-/// Bytes after which the disk is set to work again.
+/// Bytes after which the file is synced again.
 const STEP: usize = 16 << 20;
 
 /// A thread that syncs a file again and again while others write it.
 ///
-/// It has the file open for itself: a failure to write is reported to every descriptor that was open then, so
-/// the writer's own sync still hears of each, and what this thread hears can be left alone. It never holds the writer
-/// up, and ends by itself behind the last sync that was asked for.
+/// It opens the file itself. The kernel reports a failed write to every descriptor that was open then, so the writer's
+/// own sync returns it too, and this thread can ignore it. It never delays the writer, and ends by itself after the last
+/// sync.
 #[derive(Debug)]
 pub(super) struct WriteBack {
     wake: SyncSender<()>,
@@ -30,12 +30,12 @@ impl WriteBack {
         Ok(WriteBack { wake, since: 0 })
     }
 
-    /// So many more bytes were written.
+    /// Counts bytes that were written.
     pub(super) fn written(&mut self, bytes: usize) {
         self.since += bytes;
         if self.since >= STEP {
             self.since = 0;
-            // Busy with what came before, or done with: no matter.
+            // A thread that is busy or has ended needs no wake-up.
             let _ = self.wake.try_send(());
         }
     }

@@ -8,7 +8,7 @@ use crate::model::{MAX_ID, SongCounts};
 
 /// Appends the songs of a list with a count of at least `least`.
 pub(super) fn add_songs_from(list: SongCounts<'_>, least: u64, songs: &mut Vec<u64>) {
-    // Nearly all groups have none: looking a group over takes no branch a song.
+    // Nearly all groups have none, so a whole group is checked without a branch for each song.
     let groups = list.songs.chunks(16).zip(list.counts.chunks(16));
     for (group_songs, group_counts) in groups {
         if group_counts.iter().fold(false, |any, count| any | (*count >= least)) {
@@ -43,7 +43,7 @@ impl Lists {
         self.ends.len()
     }
 
-    /// The list at `at`; none has no songs beyond the last.
+    /// The list at `at`; a list beyond the last one is empty.
     fn get(&self, at: usize) -> SongCounts<'_> {
         let Some(end) = self.ends.get(at) else { return SongCounts::default() };
         let start = if at == 0 { 0 } else { self.ends[at - 1] };

@@ -1,7 +1,7 @@
 //! Sorted streams to one: the same merge joins spilled runs, pieces of a day, and the days of a window.
 //!
-//! It knows neither runs nor partials: a [`Stream`] hands out sorted batches, and a [`Merge`] of streams is
-//! a stream again, in which each (key, song) stands once with the sum of its counts.
+//! It depends on neither runs nor partials. A [`Stream`] returns sorted batches. A [`Merge`] of streams is
+//! itself a stream, which has each (key, song) once, with the sum of its counts.
 
 mod lists;
 mod pairs;

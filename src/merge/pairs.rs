@@ -1,7 +1,7 @@
 //! Sorted lists of plain numbers to one, pair by pair.
 //!
-//! A step of a merge takes the smaller of two heads by arithmetic, and must know the outcome before the next step: some
-//! eight cycles in which the processor could do far more. So a pair of lists is cut into [`CHAINS`] parts of equal
+//! A step of a merge takes the smaller of two heads by arithmetic, and needs the outcome before the next step. That takes
+//! about eight cycles, in which the processor could do far more. So a pair of lists is cut into [`CHAINS`] parts of equal
 //! length, which are merged side by side. Where the cuts fall is found by halving ("merge path", Odeh, Green, Mwassi,
 //! Shmueli and Birk 2012).
 
@@ -10,8 +10,8 @@ const CHAINS: usize = 4;
 /// Numbers below which a pair is not cut.
 const LEAST: usize = 16 * CHAINS;
 
-/// Merges the lists that lie in `words` one behind the other and end at `ends`; repeated numbers stay. The outcome is in
-/// `words` then, with anything behind it; `other` is scratch.
+/// Merges the lists in `words`, which are adjacent and end at `ends`. Repeated numbers stay. The result is at the start of
+/// `words`; what comes after it is undefined. `other` is scratch.
 #[inline(always)]
 pub(super) fn merge_all<W: Copy + Ord + Default>(
     words: &mut Vec<W>,
@@ -67,7 +67,7 @@ fn merge_two<W: Copy + Ord>(one: &[W], two: &[W], out: &mut [W]) {
         Chain { one: first, two: second, out: own }
     });
     loop {
-        // For so many steps no chain comes to the end of a list.
+        // In this number of steps no chain reaches the end of a list.
         let steps = chains.iter().map(|chain| chain.one.len().min(chain.two.len())).min();
         let steps = steps.unwrap_or(0);
         if steps == 0 {
@@ -126,7 +126,7 @@ impl<W: Copy + Ord> Chain<'_, W> {
     }
 }
 
-/// Merges `steps` numbers of each chain; none comes to the end of a list before.
+/// Merges `steps` numbers of each chain; none reaches the end of a list before.
 #[inline(always)]
 fn merge_side_by_side<W: Copy + Ord>(chains: &mut [Chain<'_, W>; CHAINS], steps: usize) {
     let mut taken = [0usize; CHAINS];

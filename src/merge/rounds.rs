@@ -1,13 +1,12 @@
 //! The merge, in rounds and by keys.
 //!
 //! Each input holds one decoded batch. A round takes the smallest of the batches' last positions as its
-//! bound: nothing that comes later can belong before it. Up to the bound, the keys are walked in order; the
-//! lists of songs that the inputs have under a key are copied when there is one, and merged pairwise when there are
-//! several. At least one batch is used up in a round.
+//! bound: no later entry can belong before it. Up to the bound, the keys are taken in order. If one input has the
+//! key, its list of songs is copied. If several have it, their lists are merged pairwise. Each round uses up at
+//! least one batch.
 //!
-//! Compared with a heap of cursors there is no branch an entry that depends on which input is next: an entry costs
-//! a few nanoseconds for ten-song users (of whom most days have no list at all) and for countries with a million
-//! songs alike.
+//! A heap of cursors takes a branch for each entry that depends on which input is next. Here there is none. An entry
+//! costs a few nanoseconds, for a user with ten songs and for a country with a million.
 
 use super::Stream;
 use super::lists::{Lists, Overflow, add_songs_from, merge_two};
@@ -17,7 +16,7 @@ use crate::model::{Batch, Entries, Kind, MAX_ID, Position, SongCounts};
 /// Beyond every key, since keys are below 2^63.
 const NO_KEY: u64 = u64::MAX;
 
-/// One song in so many may be a candidate for looking candidates up, each in every list, to be worth it.
+/// Candidates are looked up in every list if at most one song in this number is a candidate.
 const MOST_CANDIDATES: usize = 16;
 
 /// The merge of sorted streams; itself a [`Stream`].
@@ -36,7 +35,7 @@ pub struct Merge<S> {
     holders: Vec<usize>,
     lists: Lists,
     other: Lists,
-    /// Sums below the count need not be handed out under this key.
+    /// Sums of this key below the count may be left out.
     floor: Option<(u64, u64)>,
     candidates: Vec<u64>,
     /// Entries taken from the inputs so far.
@@ -80,7 +79,7 @@ impl<S: Stream> Head<S> {
         self.batch.entries().slice(self.taken..self.batch.len())
     }
 
-    /// Ends this round's entries behind `bound`.
+    /// Ends this round's entries after `bound`.
     fn set_end(&mut self, bound: Position) {
         // The bound is an entry's position, whose song is below 2^63.
         let after = Position { song: bound.song + 1, ..bound };
@@ -97,7 +96,7 @@ impl<S: Stream> Head<S> {
         self.taken + self.batch.entries().slice(self.taken..self.end).length_of(key)
     }
 
-    /// What it has of the key that is being merged.
+    /// Its entries of the key that is being merged.
     fn list(&self) -> SongCounts<'_> {
         self.batch.entries().slice(self.taken..self.end_of_key).songs()
     }
@@ -125,9 +124,9 @@ impl<S: Stream> Merge<S> {
 
     /// From now on, songs of `key` whose sum is below `count` may be left out.
     ///
-    /// Whoever wants the best 50 of a country knows after its first block what the 50th has at least. A song can
-    /// reach that sum only if one of its counts is a fair share of it; nearly no song's is, so that most of a
-    /// country's lists are only looked over, not merged.
+    /// For the best 50 of a country: its first block already shows a lower bound of the 50th sum. A song can reach
+    /// that sum only if one of its counts is a fair share of it. Few songs have such a count, so most of a country's
+    /// lists are only scanned, not merged.
     pub fn set_floor(&mut self, key: u64, count: u64) {
         self.floor = Some((key, count));
     }
@@ -217,7 +216,7 @@ impl<S: Stream> Merge<S> {
         }
     }
 
-    /// Passes over the entries of the key that was merged.
+    /// Skips the entries of the key that was merged.
     fn pass_key(&mut self) {
         for at in &self.holders {
             let head = &mut self.heads[*at];
@@ -227,7 +226,7 @@ impl<S: Stream> Merge<S> {
     }
 
     /// Finds the songs of `key` whose sum may reach `floor`: one of their counts is at least the floor divided by
-    /// the number of lists. False when they are so many that merging all is cheaper.
+    /// the number of lists. False when there are so many of them that merging all songs is cheaper.
     fn find_candidates(&mut self, floor: u64) -> bool {
         let least = floor.div_ceil(self.holders.len().max(1) as u64);
         self.candidates.clear();

@@ -2,11 +2,11 @@
 //!
 //! A week of a few thousand users is a list of entries a day. An entry is packed into one word, the user's distance
 //! from the first one above the song above the count, so that the order of words is that of entries. The words of a
-//! day are sorted as they come; the days are merged pair by pair as nothing but sorted numbers, without a look at where
-//! a user's list ends, and equal songs meet as neighbours.
+//! day are sorted already. The days are merged pair by pair as sorted numbers, without regard to where a user's list
+//! ends. Equal songs of a user are neighbours then.
 //!
-//! How wide key and song are is found by trying: 64 bits hold what real days have, and wider ids take words of
-//! 128 bits, which hold any.
+//! The widths of key and song are found by trying. Words of 64 bits are enough for the ids of real days; wider ids
+//! take words of 128 bits, which are enough for any.
 
 use std::ops::{BitOr, BitXor, Shl, Shr};
 
@@ -28,7 +28,7 @@ pub trait Word:
 {
     /// Its bits.
     const BITS: u32;
-    /// Behind all words that an entry can have.
+    /// Greater than the word of any entry.
     const END: Self;
     /// The lowest 64 bits.
     fn low(self) -> u64;
@@ -124,7 +124,7 @@ struct Extent {
     song: u64,
 }
 
-/// Lists of packed entries, one behind the other, and then their merge.
+/// Adjacent lists of packed entries, and then their merge.
 ///
 /// Memory: two words an entry, and a quarter more.
 #[derive(Debug)]
@@ -132,7 +132,7 @@ pub struct Words<W> {
     split: Split,
     /// The key that distances are measured from.
     base: u64,
-    /// The lists, or their merge, and then room with anything in it.
+    /// The lists, or their merge, then undefined words.
     words: Vec<W>,
     /// Words of the lists.
     used: usize,
@@ -158,7 +158,7 @@ pub struct Overflow {
 impl<W: Word> Default for Words<W> {
     fn default() -> Self {
         Words {
-            // Of no consequence: the first piece that does not fit says what does.
+            // Any layout will do: the first piece that does not fit determines a new one.
             split: Split { song_bits: 34, count_bits: 6 },
             base: 0,
             words: Vec::new(),
@@ -271,7 +271,7 @@ impl<W: Word> Words<W> {
         if self.is_empty() {
             return Ok(());
         }
-        // Pushing has left room for one more behind the lists.
+        // Pushing has left room for one more after the lists.
         self.words[self.used] = W::END;
         let mut words = &self.words[..=self.used];
         while let Some(first) = words.first().filter(|first| **first < W::END) {
@@ -285,7 +285,7 @@ impl<W: Word> Words<W> {
     }
 }
 
-/// Words that are looked at in one go.
+/// Words that are handled together.
 const CHUNK: usize = 256;
 
 /// The sums of one key after the other; keeps its memory: up to a word, two numbers and a sum for each entry of the
@@ -313,7 +313,7 @@ impl<W: Word> Sums<W> {
             self.once.resize(self.once.len().max(once + CHUNK), 0);
             self.parts.resize(self.parts.len().max(others + CHUNK), W::END);
             let (songs, parts) = (self.once.as_mut_slice(), self.parts.as_mut_slice());
-            // The word that ends all has none behind it, and so is never taken.
+            // No word follows the end word, so it is never taken.
             let (chunk, next) = (&words[at..], &words[at + 1..]);
             if next.is_empty() {
                 break;
@@ -347,7 +347,7 @@ impl<W: Word> Sums<W> {
             let song = split.song(*part);
             let count = match split.field(*part) {
                 field if field < split.most_field() => field + 1,
-                // Equal words come one behind the other: the first stands for all.
+                // Equal words are neighbours: the first one represents them all.
                 _ if *part == before => 0,
                 _ => sum_of_large(large, *part).ok_or(song)?,
             };
@@ -450,7 +450,7 @@ mod tests {
             [Naive::from([((5, 1), 1), ((5 + distance, 1), 2)]), Naive::from([((5, 2), 1)])]
         };
         let fits = |distance| push(&mut Words::<u64>::default(), 5, &lists(distance), 9);
-        // One distance less than the bits of a key can say: what is behind a key must be a word, too.
+        // One distance less than the key's bits allow: the word after a key's last one must exist, too.
         assert_eq!([fits(most - 1), fits(most), fits(1 << 40)], [true, false, false]);
         for distance in [most - 1, most, most + 1, 1 << 40, (1 << 56) - 1] {
             let lists = lists(distance);

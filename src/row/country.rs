@@ -2,20 +2,20 @@
 
 use crate::model::Country;
 
-/// Stands where no country does; [`Country::from_number`] refuses it.
+/// The place of a country that is not in the set; [`Country::from_number`] refuses it.
 const NONE: u16 = u16::MAX;
 
 /// A set of countries, looked up by letters in one load (2 KiB).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CountrySet {
-    /// The country's number at [`slot`] of its letters, [`NONE`] where there is no country of the set.
+    /// The country's number at [`slot`] of its letters, or [`NONE`] if they are not a country of the set.
     numbers: [u16; SLOTS],
 }
 
 /// Five bits for each letter.
 const SLOTS: usize = 1 << 10;
 
-/// The slot of two capitals, which their low five bits tell apart.
+/// The slot of two capitals, made of the low five bits of each.
 const fn slot(first: u8, second: u8) -> usize {
     (first & 31) as usize | ((second & 31) as usize) << 5
 }

@@ -1,5 +1,5 @@
-//! The rules of a row, one after the other: decides every row that the fast way leaves, and is what
-//! the tests hold the fast way against. Plainness counts for more than speed here.
+//! The rules of a row, one after the other: decides every row that the fast way refuses. Tests compare
+//! the fast way with it, so it is written to be read, not to be fast.
 
 use super::{CountrySet, MAX_ROW_BYTES, Row};
 use crate::model::{Country, MAX_ID, RejectReason};
@@ -35,7 +35,7 @@ fn trim(bytes: &[u8]) -> &[u8] {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let Some(start) = bytes.iter().position(|byte| !is_blank(byte)) else { return &[] };
     let end = bytes.iter().rposition(|byte| !is_blank(byte)).map_or(start, |last| last + 1);
-    // The last byte that is no blank is not before the first one.
+    // The last byte that is not a blank is at or after the first such byte.
     &bytes[start..end]
 }
 

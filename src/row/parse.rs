@@ -7,15 +7,15 @@ use super::{CountrySet, Row};
 use crate::model::{RejectReason, RowBatch};
 use crate::simd::{Choice, Kernel, Work};
 
-/// Appends the good rows of `bytes` to `batch` and tells `rejects` of all of them, until the batch
+/// Appends the good rows of `bytes` to `batch` and counts all rows in `rejects`, until the batch
 /// holds [`RowBatch::ROWS`] or the bytes end. Returns how many bytes that took: the caller drains the
-/// batch and comes again with the rest.
+/// batch and calls again with the rest.
 ///
 /// `bytes` are whole rows, each ended by LF except possibly the last; nothing follows a final LF.
 /// A row of more than [`MAX_ROW_BYTES`](super::MAX_ROW_BYTES) may come cut to two bytes more than
-/// that (and its LF): it is too long all the same. With a full batch nothing is taken.
+/// that (and its LF): it is rejected as too long. With a full batch nothing is taken.
 ///
-/// Allocates nothing for a row, but what `batch` and `rejects` may still grow to. A plain row with ids
+/// Allocates nothing for a row, except where `batch` and `rejects` still grow. A plain row with ids
 /// of up to fifteen digits costs some 35 cycles, however its length varies; one with longer ids twice
 /// that, one that is blank, corrupt or has spaces up to four times.
 ///
@@ -106,8 +106,8 @@ fn fill<K: Kernel>(
     rejects: &mut RejectLog,
 ) -> (usize, usize) {
     let (mut at, mut filled) = (0, 0);
-    // Rows filled that `rejects` was told of.
-    let mut told = 0;
+    // Rows filled that `rejects` has counted.
+    let mut counted = 0;
     while at < bytes.len() {
         let (Some(song), Some(user), Some(country)) = (
             columns.songs.get_mut(filled),
@@ -129,18 +129,18 @@ fn fill<K: Kernel>(
                 filled += 1;
             }
             Err((reason, row)) => {
-                rejects.count_accepted((filled - told) as u64);
-                told = filled;
+                rejects.count_accepted((filled - counted) as u64);
+                counted = filled;
                 rejects.reject(reason, row);
             }
         }
     }
-    rejects.count_accepted((filled - told) as u64);
+    rejects.count_accepted((filled - counted) as u64);
     (at, filled)
 }
 
-/// Takes the row at `at` by the rules, and moves behind it. Kept out of the loop, whose registers it
-/// would take.
+/// Takes the row at `at` by the rules, and moves `at` to its end. Not inlined: in the loop it would use up
+/// registers.
 #[inline(never)]
 fn by_the_rules<'a>(
     bytes: &'a [u8],

@@ -1,16 +1,16 @@
 //! The fast way: takes the plain row, `digits|digits|XX` and LF or CR LF, without looking for its end
-//! first and without a branch on how many digits there are, which in real logs nobody can guess.
+//! first. It takes no branch on the number of digits, which is unpredictable in real logs.
 //!
-//! It refuses everything else, and a row that lies too near to either end of the bytes for loads of
-//! a fixed size; it never says why. What it takes, the rules must take with the same values.
+//! It refuses everything else, and a row that is too near to either end of the bytes for loads of
+//! a fixed size, and gives no reason. For a row that it takes, the rules must give the same values.
 //!
-//! What goes over bytes, which of them are digits and what their value is, is asked of a [`Kernel`].
+//! A [`Kernel`] finds which bytes are digits, and their value.
 
 use super::{CountrySet, Row};
 use crate::model::MAX_ID;
 use crate::simd::{DIGITS, Kernel, LOOK, Masked};
 
-/// Bytes that are seen at once: [`LEAD`] before the row, and more than the longest plain row behind.
+/// Bytes that are loaded at once: [`LEAD`] before the row, and more than the longest plain row after that.
 const WINDOW: usize = 64;
 
 /// Bytes before the row's start, so that sixteen bytes can be loaded which *end* with an id.
@@ -47,8 +47,8 @@ pub(super) fn row<K: Kernel>(
     countries: &CountrySet,
 ) -> Option<(Row, usize)> {
     let window = bytes.get(start.checked_sub(LEAD)?..)?.first_chunk()?;
-    // Enough for two ids of up to fifteen digits. Both ends come of one look: looking for the second from the first on
-    // would have each instruction wait for the ones before.
+    // Enough for two ids of up to fifteen digits. Both ends are found in one step: a search for the second from the
+    // first on would make each instruction wait for the one before.
     let stops = kernel.non_digits(chunk::<LOOK>(window, LEAD)?);
     let behind_first = stops & stops.wrapping_sub(1);
     if behind_first == 0 {
@@ -61,7 +61,7 @@ pub(super) fn row<K: Kernel>(
     if *window.get(song_end)? != b'|' {
         return None;
     }
-    // One comparison for both ids; no digit at all wraps around and goes with the many.
+    // One comparison for both ids: a length of 0 wraps around and counts as too long.
     if song.len().wrapping_sub(1) | user.len().wrapping_sub(1) >= DIGITS {
         return long_row(kernel, window, countries);
     }
@@ -105,7 +105,7 @@ const TAIL_LF: u32 = u32::from_le_bytes([b'|', 0x40, 0x40, b'\n']);
 const TAIL_CR: u32 = u32::from_le_bytes([b'|', 0x40, 0x40, b'\r']);
 const TAIL_MASK: u32 = u32::from_le_bytes([0xff, 0xe0, 0xe0, 0xff]);
 
-/// The number of the country behind the `|` at `start`, and where the row's line end ends.
+/// The number of the country after the `|` at `start`, and where the row's line end ends.
 #[inline(always)]
 fn tail(window: &[u8; WINDOW], start: usize, countries: &CountrySet) -> Option<(u16, usize)> {
     let tail = u32::from_le_bytes(*chunk(window, start)?);

@@ -1,10 +1,10 @@
-//! What becomes of rows that are none: counted, the first of them kept to be shown, with the number
-//! of their line.
+//! Corrupt rows: all are counted by reason, and the first ones are kept with their line numbers, to be
+//! shown.
 //!
 //! A line's number is known only once all windows before it were counted, by whichever worker had
 //! them. So each worker keeps a [`RejectLog`] of its own, with places relative to windows, and
-//! [`RejectReport::merge`] turns them into line numbers when all have ended. The result is the same
-//! whoever parsed which window.
+//! [`RejectReport::merge`] turns them into line numbers when all have ended. The result does not depend on
+//! which worker parsed which window.
 
 use std::collections::BinaryHeap;
 
@@ -26,7 +26,7 @@ const SAMPLE_BYTES: usize = 200;
 #[derive(Debug, Default)]
 pub struct RejectLog {
     counts: RejectCounts,
-    /// Windows that are done, those without rows left out.
+    /// Windows that are done, except those without rows.
     windows: Vec<Window>,
     /// The window that is being parsed, with its rows so far.
     current: Window,
@@ -145,7 +145,7 @@ fn fill(slots: &mut [[u8; SAMPLE_BYTES]], slot: usize, row: &[u8]) {
 pub struct RejectReport {
     /// Rejected rows by reason.
     pub counts: RejectCounts,
-    /// Rows of each input, good and corrupt; inputs behind the last one that has rows are left out.
+    /// Rows of each input, good and corrupt. Inputs after the last one with rows are absent.
     pub rows_by_input: Vec<u64>,
     /// The first 1,000 rejected rows, by input, then line.
     pub samples: Vec<RejectSample>,

@@ -2,7 +2,7 @@
 //!
 //! Logs that are added to a day are counted without reading the old ones again, so the old corrupt rows can be shown
 //! only by keeping their lines. A partial that shows `n` rows (all its corrupt ones, 1,000 at most) owns the first
-//! `n` lines of its file, whatever stands behind them. They are believed if they can be its own: each names
+//! `n` lines of its file, whatever follows them. They are accepted if they can be its own: each names
 //! an input, in the order of the inputs, with a line that the input has, lines ascending; and their reasons are
 //! those that the partial has counted. A file that a refused run has left there, or that somebody has edited, fails this.
 
@@ -21,7 +21,7 @@ pub struct ShownRejects {
 }
 
 impl ShownRejects {
-    /// Bytes that the lines of one day take at most: what is beyond need not be read.
+    /// The most bytes that the lines of a day take. Nothing beyond them needs to be read.
     pub const MOST_BYTES: u64 = 4 << 20;
 
     /// The lines of the day that was made from `inputs` and counted `counts`, taken from its rejects file; `None` if

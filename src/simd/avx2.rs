@@ -1,8 +1,8 @@
 //! The kernel for processors with AVX2: 32 bytes to a register.
 //!
 //! **Soundness.** Every intrinsic here needs AVX2 and nothing else: those that load take an array of the size loaded,
-//! so no pointer can be wrong. A [`Avx2`] is made by [`Avx2::detect`] alone, which has asked the processor; whoever
-//! has one may execute them.
+//! so no pointer can be wrong. A [`Avx2`] is made by [`Avx2::detect`] alone, which has asked the processor, so a
+//! value of it proves that they may be executed.
 
 #![expect(
     unsafe_code,
@@ -88,13 +88,13 @@ unsafe fn load(bytes: &[u8; DIGITS]) -> __m128i {
     unsafe { _mm_loadu_si128(bytes.as_ptr().cast::<__m128i>()) }
 }
 
-/// The leading eight digits stand in the lower half.
+/// The leading eight digits are in the lower half.
 #[inline(always)]
 fn sixteen_digits(eights: u64) -> u64 {
     (eights & u64::from(u32::MAX)) * 100_000_000 + (eights >> 32)
 }
 
-/// Says that the word's line of the cache will be wanted.
+/// Fetches the word's cache line ahead of its use.
 #[inline(always)]
 pub(super) fn prefetch(word: &u64) {
     // SAFETY: SSE, which all processors of this architecture have, is all that it takes; and a prefetch reads nothing

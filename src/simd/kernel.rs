@@ -1,6 +1,6 @@
-//! What a kernel does, and what is done with one.
+//! The operations of a kernel, and the work that is done with one.
 
-/// Bytes that are looked at together for those that are no digits.
+/// Bytes that are searched together for bytes other than digits.
 pub(crate) const LOOK: usize = 32;
 
 /// Digits that become a number together.
@@ -11,8 +11,8 @@ pub(crate) type Masked<'a> = (&'a [u8; DIGITS], &'a [u8; DIGITS]);
 
 /// What is done with many bytes at once.
 pub(crate) trait Kernel: Copy {
-    /// A bit for each byte that is no ASCII digit, the first in the lowest. A digit behind a byte that is
-    /// no ASCII may be taken for none.
+    /// A bit for each byte that is not an ASCII digit, the first in the lowest. A digit after a byte that is
+    /// not ASCII may be taken for another byte.
     fn non_digits(self, bytes: &[u8; LOOK]) -> u32;
 
     /// The values of two numbers of up to sixteen digits.
@@ -22,7 +22,7 @@ pub(crate) trait Kernel: Copy {
 /// Something to be done with whichever kernel was chosen. `run` must be `#[inline(always)]`, and with it all that uses
 /// the kernel: vector instructions are fast only in code that became part of a function compiled for them.
 pub(crate) trait Work {
-    /// What comes of it.
+    /// Its result.
     type Outcome;
 
     /// Does it.

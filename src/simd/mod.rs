@@ -2,7 +2,7 @@
 //!
 //! Two [`Kernel`]s give the same answers: [`Words`] on any machine, `Avx2` on a processor that has it. Which one a run
 //! takes is decided once, by asking the processor ([`Choice::of_this_run`]); the environment variable `AGG_SIMD=off`
-//! decides for the plain one. Tests hold the second against the first. [`prefetch`] is a hint and changes no answer.
+//! decides for the plain one. Tests compare the second with the first. [`prefetch`] is a hint and changes no answer.
 //!
 //! Together with the mapping of memory this is the only place where `unsafe` is allowed. What the functions are used
 //! for (rows, ids) is the business of those who call them.
@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 pub(crate) use kernel::{DIGITS, Kernel, LOOK, Masked, Work};
 pub(crate) use words::Words;
 
-/// Whoever sets this to `off` gets the plain kernel: for tests, and to find out what the other one saves.
+/// Set to `off`, it selects the plain kernel: for tests, and to measure what the other kernel saves.
 const VARIABLE: &str = "AGG_SIMD";
 
 /// A kernel that this machine has.
@@ -31,7 +31,7 @@ pub(crate) enum Choice {
 }
 
 impl Choice {
-    /// What tests hold the others against.
+    /// The kernel that tests compare the others with.
     #[cfg(test)]
     pub(crate) const PORTABLE: Choice = Choice::Words(Words);
 
@@ -65,7 +65,7 @@ impl Choice {
     }
 }
 
-/// Says that the word at `at` will soon be written or read; nothing where processors cannot be told.
+/// A hint that the word at `at` is used soon. It does nothing on processors without such an instruction.
 #[inline(always)]
 pub(crate) fn prefetch(words: &[u64], at: usize) {
     #[cfg(target_arch = "x86_64")]

@@ -1,4 +1,4 @@
-//! The kernel of any machine: eight digits to a word.
+//! The kernel for any machine: eight digits in a word.
 
 use super::{Kernel, LOOK, Masked};
 
@@ -20,11 +20,11 @@ impl Kernel for Words {
     }
 }
 
-/// A bit for each of eight bytes that is no digit, the first in the lowest.
+/// A bit for each of eight bytes that is not a digit, the first in the lowest.
 ///
 /// With `0x30` taken out by exclusive or, a digit is its value, and adding `0x76` sets the top bit of
-/// every byte that is none. A byte of `0xba` and above carries into the next, which may then be taken
-/// for none though it is a digit. The multiplication gathers the top bits in the highest byte.
+/// every byte that is not a digit. A byte of `0xba` and above carries into the next byte, so that a digit
+/// there may be missed. The multiplication gathers the top bits in the highest byte.
 #[inline(always)]
 fn stop_bits(word: u64) -> u32 {
     const fn all(byte: u8) -> u64 {

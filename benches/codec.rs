@@ -63,7 +63,7 @@ fn day(kind: Kind) -> Batch {
     days(kind, 1, ROWS).remove(0)
 }
 
-/// A run as blocks, one behind the other.
+/// A run as adjacent blocks.
 #[derive(Default)]
 struct Encoded {
     bytes: Vec<u8>,

@@ -1,6 +1,6 @@
 //! Stage 1: a log in a file to windows of whole rows, with its digest. Run with `cargo bench --bench input`.
 //!
-//! The file lies in the page cache; one thread reads it.
+//! The file is in the page cache; one thread reads it.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on fails by panicking")]
 
@@ -21,14 +21,14 @@ use flate2::write::GzEncoder;
 use xxhash_rust::xxh3::xxh3_128;
 
 const ROWS: u64 = 500_000;
-/// What the decoder of a zstd frame may take.
+/// The most memory of a zstd frame's decoder.
 const MEMORY: u64 = 64 << 20;
 
 fn main() {
     common::main();
 }
 
-/// How the log lies on disk.
+/// The log's format on disk.
 #[derive(Debug, Clone, Copy)]
 enum Form {
     Plain,

@@ -1,7 +1,7 @@
 //! Sorted runs to one. Run with `cargo bench --bench merge`.
 //!
 //! Days of one month: a user listens on some days only, so most lists of songs come from one or a few inputs; a country
-//! has a list in every input. One input is the cost of handing entries in and out. Items are entries of the
+//! has a list in every input. With one input, the figure is the cost of passing entries in and out. Items are entries of the
 //! inputs.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on fails by panicking")]

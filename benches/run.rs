@@ -1,6 +1,6 @@
 //! Stage 3: rows to sorted runs, by scattering, sorting and counting. Run with `cargo bench --bench run`.
 //!
-//! The row arena was touched before, so that what is measured is not the kernel's page faults.
+//! The row arena is touched before, so that the kernel's page faults are not measured.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on fails by panicking")]
 

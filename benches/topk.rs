@@ -1,7 +1,7 @@
 //! Stage 5: the best songs of each key. Run with `cargo bench --bench topk`.
 //!
-//! `users` and `countries` choose from the sums of a week, which lie there; `week` merges them as it chooses, and tells
-//! the merge which songs it need not add up, as an emission does.
+//! `users` and `countries` choose from the finished sums of a week. `week` merges while it chooses, and passes floors to
+//! the merge, as an emission does.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on fails by panicking")]
 
@@ -57,7 +57,7 @@ fn choose_from_sums(bencher: Bencher, kind: Kind, best: usize) {
     });
 }
 
-/// Compares the tops of a stream with those that the obvious program finds in the sums, and returns what stands for them.
+/// Compares the tops of a stream with those that the obvious program finds in the sums, and returns their fingerprint.
 fn check(sums: &Batch, best: usize, stream: impl Floored) -> Fingerprint {
     let mut found = Vec::new();
     choose(best, stream, |key, ranking| found.push((key, ranking.to_vec())));

@@ -1,8 +1,8 @@
-//! A few numbers that stand for a whole answer.
+//! A few numbers that identify a whole answer.
 
 use agg::{Batch, RowBatch};
 
-/// How many triples there were, and a sum that changes when a number of any triple does. It does not tell their order.
+/// How many triples there were, and a sum that changes when a number of any triple does. It does not depend on their order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
     triples: u64,

@@ -1,4 +1,4 @@
-//! Made-up logs, and the obvious way to read them.
+//! Generated logs, and the obvious way to read them.
 
 use agg::generate::{Options, Shape, write_day};
 use agg::model::{MAX_ID, RejectCounts};

@@ -1,4 +1,4 @@
-//! What all benches share: the same made-up days, the obvious way to every answer, and how they are run.
+//! Shared by all benches: the same generated days, the obvious way to every answer, and how they are run.
 //!
 //! A bench covers one stage. Before it measures, it compares the stage's whole answer with that of the obvious
 //! program; while it measures, it asserts a [`Fingerprint`] of the answer each time, which costs under a nanosecond a
@@ -6,8 +6,8 @@
 //! runs one bench, `cargo bench` all of them.
 //!
 //! Days are small, so that a figure takes a second or two, but have the proportions of days of 30 million rows:
-//! twelve rows a user, and lists of songs whose counts follow the same law. What hangs on sheer size (tables that leave
-//! the cache, disks) shows in `scripts/dev/bench` alone. All benches use one thread.
+//! twelve rows a user, and lists of songs whose counts follow the same law. Effects of sheer size (tables that leave
+//! the cache, disks) show in `scripts/dev/bench` only. All benches use one thread.
 
 #![allow(dead_code, unused_imports, reason = "every bench takes what it needs of it")]
 

@@ -1,4 +1,4 @@
-//! Runs of made-up days, the obvious way to count and to add them, and a stream over a run in memory.
+//! Runs of generated days, the obvious way to count and to add them, and a stream over a run in memory.
 
 use agg::codec::block::MAX_ENTRIES;
 use agg::generate::Shape;

@@ -1,9 +1,9 @@
-//! Which countries there are and how unequal they are.
+//! The countries and their shares of the users.
 //!
 //! The i-th country (from 0) of n has the weight (1 - i/n)² / √(i + 0.12): of the 249, the first has 16 %
 //! of the users, the tenth 1.7 %, the hundredth 0.2 %, and the last 0.00001 %, a handful of streams a day.
 
-/// The large markets first; the others follow in the order of the alphabet.
+/// The large markets first; the others follow in alphabetical order.
 const LARGEST: [[u8; 2]; 24] = [
     *b"FR", *b"BR", *b"DE", *b"US", *b"GB", *b"MX", *b"CO", *b"ES", *b"IT", *b"NL", *b"PL", *b"BE",
     *b"TR", *b"ZA", *b"CA", *b"AR", *b"CL", *b"SE", *b"MA", *b"EG", *b"SA", *b"JP", *b"IN", *b"AU",
@@ -72,7 +72,7 @@ fn alias_table(weights: &[f64]) -> Vec<Column> {
         (0..=u8::MAX).zip(heights).partition(|(_, height)| *height < 1.0);
     let mut columns = Vec::with_capacity(COLUMNS);
     while let Some((own, height)) = small.pop() {
-        // Rounding may leave a small one without a partner: it is all but full then.
+        // Rounding can leave a small one without a partner: it is almost full then.
         let (other, rest) = large.pop().unwrap_or((own, 1.0));
         #[expect(clippy::cast_possible_truncation, reason = "`as` saturates at a full column")]
         #[expect(clippy::cast_sign_loss, reason = "heights are not negative")]

@@ -1,4 +1,4 @@
-//! What goes wrong in a row. Every kind is one that real logs have, and none leaves a valid row.
+//! The ways in which rows are corrupt. Real logs have each of them, and none of them leaves a valid row.
 
 use super::random::Random;
 use super::row::{Row, write_id};
@@ -24,22 +24,22 @@ pub(super) enum Flaw {
     NegativeUser,
     /// A space, or nothing, for the user's id.
     NoUser,
-    /// Two capitals that are no country.
+    /// Two capitals that are not a country.
     UnknownCode,
-    /// Bytes that are no UTF-8.
+    /// Bytes that are not UTF-8.
     NotUtf8,
-    /// So many ends of line lost that the row is over the limit.
+    /// Rows without the ends of line between them, together over the limit.
     TooLong,
 }
 
-/// Codes of ISO 3166-1 that are assigned to nobody.
+/// Codes that ISO 3166-1 does not assign.
 const UNKNOWN: [[u8; 2]; 4] = [*b"VJ", *b"XX", *b"ZZ", *b"UK"];
 
-/// One in so many corrupt rows is too long: it is as large as hundreds of others.
+/// One corrupt row in this number is too long, since such a row is as large as hundreds of others.
 const TOO_LONG: u64 = 256;
 
 impl Flaw {
-    /// Those that are equally likely; a row that is too long is rare.
+    /// The flaws that are equally likely. A row that is too long is rare.
     const COMMON: [Flaw; 10] = [
         Flaw::SeparatorMissing,
         Flaw::TwoRows,

@@ -1,4 +1,4 @@
-//! From the number of a song or user, dense from 0, to the id that stands in the log.
+//! The id in the log for the number of a song or user. Numbers are dense and start at 0.
 //!
 //! Each way is a bijection: distinct numbers have distinct ids, without a table.
 
@@ -24,12 +24,12 @@ pub(super) enum Ids {
     Ascending {
         /// Chooses the places in the stretches.
         key: u64,
-        /// 2^33 divided by how many there are, at least 2.
+        /// 2^33 divided by the number of ids, at least 2.
         stride: u64,
     },
 }
 
-/// One in so many sparse ids exceeds 32 bits.
+/// One sparse id in this number exceeds 32 bits.
 const OVER_32_BITS: u64 = 32;
 
 impl Ids {

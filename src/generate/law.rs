@@ -1,7 +1,7 @@
 //! How popularity falls with rank: the law of Zipf and Mandelbrot, drawn from in closed form.
 //!
 //! Rank r (from 1) has the weight (r + q)^-s. A draw inverts the integral of that weight from r - ½ to
-//! r + ½, which is the weight itself but for the error of the midpoint rule, s(s+1) / 24(r+q)²: at
+//! r + ½, which is the weight itself except for the error of the midpoint rule, s(s+1) / 24(r+q)²: at
 //! q = 6 that is 0.13 % of the weight at the first rank, and less at every later one.
 //!
 //! The integral is a power, so its inverse is one: with s = 1 - 1/p, x = y^p where y is uniform. Both
@@ -34,13 +34,13 @@ impl Exponent {
 
     /// The y whose power is `x`, for an x of 1 to 2^33; slow, by bisection.
     fn lower(self, x: f64) -> f64 {
-        // 2^33 to the power 1/p, rounded up; beyond it the cube root is not good any more.
+        // 2^33 to the power 1/p, rounded up; the cube root is not accurate beyond it.
         let largest = match self {
             Exponent::Songs => 31.0,
             Exponent::Users => 305.0,
         };
         let (mut low, mut high) = (1.0, largest);
-        // Halving 64 times is more than an f64 can tell apart.
+        // 64 halvings exceed the precision of an f64.
         for _ in 0..64 {
             let middle = 0.5 * (low + high);
             *(if self.raise(middle) < x { &mut low } else { &mut high }) = middle;

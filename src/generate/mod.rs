@@ -1,7 +1,7 @@
-//! Logs of a made-up service, as large as asked and shaped like real ones: for tests, benches and trials.
+//! Synthetic logs of any size, shaped like real ones: for tests, benches and trials.
 //!
 //! [`generate`] writes one plain log a day, `listen-YYYYMMDD.log`, with the given number of lines
-//! `song|user|country`. What is true of real logs is true of these:
+//! `song|user|country`. They have these properties of real logs:
 //!
 //! - Songs follow the law of Zipf and Mandelbrot in each country: rank r has the weight (r + 6)^-0.85. A
 //!   country is offered half of the catalogue; with the usual 6,500,000 songs its top song has
@@ -13,16 +13,16 @@
 //! - Ids are sparse, and one in 32 exceeds 32 bits.
 //! - Some rows are corrupt, in each of the ways seen in real logs.
 //!
-//! [`Shape`] has the cases that are hard on a reader instead.
+//! [`Shape`] selects other distributions, which are hard to count.
 //!
 //! Everything is a function of the seed and of numbers (of the day, the row, the user, the song): there
 //! are no tables, so memory is a few chunks of text per thread (under 2 MB each) for any number of users
 //! and songs. A chunk of 65,536 rows is made by one thread from its number and written in its turn,
-//! so the bytes do not depend on the threads; nor do they on the C library, see `law`.
+//! so the bytes do not depend on the number of threads. They do not depend on the C library either (see `law`).
 //!
 //! # Limits
-//! A song's rank among its country's streams is exact for what is not a favourite; favourites keep the rank
-//! that a song had when it was chosen, up to two months before, which blurs ranks that are close.
+//! A song's rank among its country's streams follows the law exactly only without favourites. A favourite keeps
+//! the rank that the song had when it was chosen, up to two months before, which blurs ranks that are close.
 
 mod countries;
 mod flaw;

@@ -1,4 +1,4 @@
-//! What is asked of the generator, and what it refuses.
+//! The generator's options, and which values it refuses.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use super::songs::Catalogue;
 use crate::error::{ErrorKind, Result};
 use crate::model::Day;
 
-/// The most users and the most songs: what ids of 32 bits can be given to.
+/// The most users and the most songs, because numbers have 32 bits.
 const MOST: u64 = 1 << 32;
 
 /// Which logs to write, and where to.
@@ -64,7 +64,7 @@ impl Options {
     /// The days, in order.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a value that makes no sense; it names the flag.
+    /// [`ErrorKind::Usage`] for a value that is not valid; it names the flag.
     pub(super) fn check(&self) -> Result<Vec<Day>> {
         let refuse = |text: String| Err(ErrorKind::Usage(text).into());
         if !(1..=MOST).contains(&self.users) {
@@ -157,7 +157,7 @@ impl fmt::Display for Shape {
     }
 }
 
-/// A text that names no [`Shape`].
+/// A text that is not the name of a [`Shape`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a shape: {names}", names = Shape::ALL.map(Shape::name).join(", "))]
 pub struct NoShape(pub String);

@@ -1,4 +1,4 @@
-//! Numbers that look random and depend on their seed alone: a mixer, and a generator made of it.
+//! Pseudo-random numbers that depend on their seed alone: a mixer, and a generator made of it.
 //!
 //! Both are splitmix64 (Steele, Lea and Flood, 2014). It is nine operations, passes BigCrush, and can
 //! start anywhere: that makes every chunk of rows independent of all others, and a user's properties

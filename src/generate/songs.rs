@@ -1,9 +1,9 @@
-//! What is listened to: every country's ranking of the catalogue, on any day.
+//! Every country's ranking of the catalogue, on any day.
 //!
 //! A country is offered half of the catalogue. Of eight ranks in a row, seven belong to songs that every
 //! country has and one to a local song, so that a day meets far more songs than a country has.
 //! Songs that all have stay within a factor of eight of the same rank everywhere and in another order
-//! in each country; any local song may stand anywhere in any ranking.
+//! in each country. A local song can have any rank.
 //!
 //! Rankings drift. Within each stretch of ranks [8^k, 8^(k+1)) songs move up, and the one at the top
 //! starts again at the bottom, once around in [`ROUND`] days: within a week a song moves by 2 % of its

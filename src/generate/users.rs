@@ -2,7 +2,7 @@
 //!
 //! How much a user listens falls with the user's number by the law of Zipf and Mandelbrot (s = 0.75,
 //! q a 2,000th of all users): few listen all day, most a few times. A user listens on some days only,
-//! from one in 18 to four in nine. So a user's rows stand in few days, many in each, as in real logs.
+//! from one in 18 to four in nine. So a user has rows on few days, and many on each, as in real logs.
 //!
 //! Part of a user's streams go to favourites: [`FAVOURITES`] songs, the first ones far more than the
 //! last, each kept for [`KEPT`] days and then replaced by one that the country's ranking gives.
@@ -19,14 +19,14 @@ const FAVOURITES: u64 = 24;
 /// Days that a song stays in the list.
 const KEPT: u64 = 60;
 
-/// Of 256 streams, so many go to favourites.
+/// The streams of 256 that go to favourites.
 const TO_FAVOURITES: u64 = 77;
 
-/// Tries to find a user who listens today. So many fail together for one row in a billion, which
-/// then goes to a user who would not have listened.
+/// Tries to find a user who listens on the day. All of them fail for one row in a billion, which
+/// then goes to a user who does not listen on it.
 const TRIES: usize = 64;
 
-/// All users. No tables: what is asked of a user costs a hash or two.
+/// All users. No tables: each property of a user costs one or two hashes.
 #[derive(Debug, Clone)]
 pub(super) struct Users {
     law: Law,

@@ -15,7 +15,7 @@ pub(super) const CHUNK_ROWS: u64 = 1 << 16;
 /// Users of [`Shape::FewUsers`].
 const FEW: u64 = 1000;
 
-/// What of the seed a part of the world is made from.
+/// The part of the seed for a part of the world.
 #[derive(Clone, Copy)]
 enum Part {
     UserIds,

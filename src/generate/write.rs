@@ -57,7 +57,7 @@ fn shape<S: Serializer>(shape: &Shape, serializer: S) -> std::result::Result<S::
 /// Memory: at most four chunks a thread, under 8 MB. Speed: some 5 million rows a second and thread.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] for options that make no sense. [`ErrorKind::CannotCreate`] before anything
+/// [`ErrorKind::Usage`] for options that are not valid. [`ErrorKind::CannotCreate`] before anything
 /// is written if one of the logs is there already and [`Options::force`] is not set; also, as
 /// [`ErrorKind::Io`], when the folder or a file cannot be created, written or named.
 /// [`ErrorKind::Interrupted`] on a signal.
@@ -139,7 +139,7 @@ fn write_log(
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] for options that make no sense, [`ErrorKind::Io`] when `out` fails.
+/// [`ErrorKind::Usage`] for options that are not valid, [`ErrorKind::Io`] when `out` fails.
 pub fn write_day(
     options: &Options,
     day: Day,

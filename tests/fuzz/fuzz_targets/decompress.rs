@@ -2,7 +2,7 @@
 //! bytes. Never a panic, and never a short log that looks whole.
 //!
 //! The first byte chooses gzip or zstd, and whether the rest is the file itself or what is to be compressed: cut into
-//! members at each 0xFF, with zero padding behind it.
+//! members at each 0xFF, with zero padding after it.
 
 #![no_main]
 
@@ -91,7 +91,7 @@ fn compressed(bytes: &[u8], gzip: bool) -> (Vec<u8>, Vec<u8>) {
     (file, text)
 }
 
-/// What the decoder's library makes of it; zero padding behind it is taken off first.
+/// The output of the decoder's library; zero padding at the end is removed first.
 fn decompressed(file: &[u8], gzip: bool) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
     let end = file.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);

@@ -1,7 +1,7 @@
 //! What is read back from an output folder: `manifest.json`, and the link `latest`.
 //!
-//! Any bytes are a manifest that is written back and read again as the same one, or none. And any bytes as the link's
-//! target leave it where it is or at the newest date, never at an older one, and never anywhere else.
+//! Any bytes are either an error or a manifest that stays the same when it is written and read again. With any bytes as
+//! its target, the link stays where it is or moves to the newest date, never to an older one or anywhere else.
 
 #![no_main]
 
@@ -44,7 +44,7 @@ fn publish_beside_link(target: &[u8]) {
         let name = before.to_str().unwrap();
         let name = name.strip_prefix("./").unwrap_or(name);
         let named: Day = name.strip_suffix('/').unwrap_or(name).parse().unwrap();
-        assert!(named >= day, "{named} is no newer date");
+        assert!(named >= day, "{named} is not a newer date");
     }
     let names = files.list(out).unwrap();
     let names: Vec<&OsStr> = names.iter().map(|(name, _)| name.as_os_str()).collect();

@@ -1,4 +1,4 @@
-//! The reader of partials on hostile bytes, as they come and with their checksums made right: never a panic, never
+//! The reader of partials on hostile bytes, unchanged and with valid checksums: never a panic, never
 //! an entry out of order or out of bounds, never another answer from a lookup than from reading all. What the
 //! reader allocates is bounded by the limit that `scripts/dev/fuzz` sets.
 
@@ -25,10 +25,10 @@ fn examine(bytes: &[u8]) {
     files.put(path, bytes);
     let partial = match Partial::open(files.open(path).unwrap(), path) {
         Ok(partial) => partial,
-        Err(error) => return told(&error),
+        Err(error) => return check_error(&error),
     };
     let verified = verify(&partial, &|| Ok(()));
-    verified.as_ref().err().into_iter().for_each(told);
+    verified.as_ref().err().into_iter().for_each(check_error);
     for (kind, facts) in partial.metadata().runs.iter() {
         let Ok(entries) = entries(&partial, kind, Position::FIRST..Position::END) else {
             assert!(verified.is_err(), "verify finds what a reader finds");
@@ -66,7 +66,7 @@ fn entries(
             Ok(false) => return Ok(entries),
             Ok(true) => batch.iter().for_each(|entry| take(&mut entries, kind, entry)),
             Err(error) => {
-                told(&error);
+                check_error(&error);
                 assert!(reader.next(&mut batch).is_err(), "reading goes on after an error");
                 return Err(());
             }
@@ -83,7 +83,7 @@ fn take(entries: &mut Vec<Entry>, kind: Kind, entry: Entry) {
 }
 
 /// An error names the file, and is one of bad data.
-fn told(error: &Error) {
+fn check_error(error: &Error) {
     assert_eq!(error.class(), ErrorClass::Data, "{error}");
     assert!(error.path().is_some(), "{error}");
     assert_eq!(error.to_string().lines().count(), 1, "{error}");

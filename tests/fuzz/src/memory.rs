@@ -22,7 +22,7 @@ enum Node {
 pub struct Memory(Arc<Mutex<BTreeMap<PathBuf, Node>>>);
 
 impl Memory {
-    /// Puts a file there, whatever is above it.
+    /// Puts a file there, with the folders above it.
     pub fn put(&self, path: impl Into<PathBuf>, bytes: &[u8]) {
         self.nodes().insert(path.into(), Node::File(Arc::new(Mutex::new(bytes.to_vec()))));
     }

@@ -1,5 +1,5 @@
-//! Gives a damaged partial good checksums, as `docs/format.md` has them. Without that, a fuzzer would never come
-//! further than to the first checksum, and what lies behind it would be believed untried.
+//! Gives a damaged partial valid checksums, as `docs/format.md` defines them. Without that, a fuzzer would never get
+//! past the first checksum, and the code after it would stay untested.
 
 use xxhash_rust::xxh3::xxh3_64;
 

@@ -205,7 +205,7 @@ fn a_second_emission_that_loses_power_is_the_old_window_or_the_new_one() {
 }
 
 #[test]
-fn a_night_that_loses_power_is_made_good_by_the_same_night_again() {
+fn a_night_that_loses_power_is_repaired_by_the_same_night_again() {
     cut_everywhere(Job::Backfill);
     cut_everywhere(Job::BackfillNew);
 }

@@ -17,11 +17,11 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 
 const ROWS: u64 = 100_000;
-const MOST: i8 = 30;
+const MAX: i8 = 30;
 const INPUTS: [usize; 4] = [1, 2, 7, 30];
 
-static USERS: LazyLock<Vec<Batch>> = LazyLock::new(|| days(Kind::User, MOST, ROWS));
-static COUNTRIES: LazyLock<Vec<Batch>> = LazyLock::new(|| days(Kind::Country, MOST, ROWS));
+static USERS: LazyLock<Vec<Batch>> = LazyLock::new(|| days(Kind::User, MAX, ROWS));
+static COUNTRIES: LazyLock<Vec<Batch>> = LazyLock::new(|| days(Kind::Country, MAX, ROWS));
 
 fn main() {
     common::main();

@@ -97,7 +97,7 @@ impl Corpus {
         let iso = CountrySet::iso();
         let all = (0..u64::from(Country::COUNT)).filter_map(Country::from_number);
         let countries = all.filter(|country| iso.contains(*country));
-        let shares = CountPlan { arena: ARENA, most_rows: rows.len() };
+        let shares = CountPlan { arena: ARENA, max_rows: rows.len() };
         let means = Means { shares, threads: 1 };
         Corpus {
             pool: rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap(),

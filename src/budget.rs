@@ -13,7 +13,7 @@ const FIXED: u64 = 10 * MIB;
 #[cfg(test)]
 const ON_THE_WAY: u64 = 4 * MIB;
 /// What a thread needs to be worth starting.
-const LEAST_THREAD_SHARE: u64 = 24 * MIB;
+const MIN_THREAD_SHARE: u64 = 24 * MIB;
 /// A thread's window of the log, its batch of rows, its account of corrupt rows.
 const READER: u64 = 2 * MIB;
 /// A row in the range that a thread sorts: up to 36 bytes to sort, 24 as an entry, and as encoded pieces that wait.
@@ -31,15 +31,15 @@ const EXPORTED_ENTRY: u64 = 48;
 /// A row of an imported table: an entry.
 const IMPORTED_ROW: u64 = 24;
 /// What decodes tables, beside what it has when it starts.
-const LEAST_DECODER: u64 = 24 * MIB;
+const MIN_DECODER: u64 = 24 * MIB;
 /// And what it has then: the program's own pages, which it shares with the run and which count twice.
 const DECODER_BASE: u64 = 8 * MIB;
 /// Rows of the row groups that we write: these are always taken whole.
 const EXPORTED_GROUP: u64 = crate::exchange::GROUP_ROWS as u64;
 /// Rows of a range below which splitting it again is not worth the chunks.
-const LEAST_ROWS: u64 = 8 << 10;
+const MIN_ROWS: u64 = 8 << 10;
 /// A thread's share of the smallest arena.
-const LEAST_ARENA: u64 = 128 << 10;
+const MIN_ARENA: u64 = 128 << 10;
 /// Entries of a decoded block.
 const BLOCK: u64 = crate::codec::block::MAX_ENTRIES as u64;
 
@@ -70,7 +70,7 @@ pub struct CountPlan {
     /// Bytes of the row arena.
     pub arena: usize,
     /// Rows of the largest range that is sorted in one go.
-    pub most_rows: usize,
+    pub max_rows: usize,
 }
 
 /// Shares of a merge of partials.
@@ -104,17 +104,17 @@ pub struct ImportPlan {
 
 impl Budget {
     /// The least that a run can be asked to live in.
-    pub const LEAST: u64 = 64 * MIB;
+    pub const MIN: u64 = 64 * MIB;
     /// What a run takes when nothing is said.
     pub const DEFAULT: u64 = 512 * MIB;
 
-    /// A budget of at least [`Budget::LEAST`]; threads are cut to what the memory feeds.
+    /// A budget of at least [`Budget::MIN`]; threads are cut to what the memory feeds.
     pub fn new(memory: u64, threads: usize) -> Result<Self> {
-        if memory < Self::LEAST {
+        if memory < Self::MIN {
             let text = format!("--memory {memory}: the least is 64MiB");
             return Err(ErrorKind::Usage(text).into());
         }
-        let fed = to_usize(memory / LEAST_THREAD_SHARE);
+        let fed = to_usize(memory / MIN_THREAD_SHARE);
         Ok(Budget { memory, threads: threads.clamp(1, fed.max(1)) })
     }
 
@@ -127,21 +127,20 @@ impl Budget {
     #[must_use]
     pub fn count(&self, zstd: bool) -> CountPlan {
         // 16 Ki rows at 64 MiB, 128 Ki at 512 MiB, 256 Ki from 1 GiB on.
-        let most_rows = (self.memory / (4 << 10)).clamp(LEAST_ROWS, 256 << 10);
+        let max_rows = (self.memory / (4 << 10)).clamp(MIN_ROWS, 256 << 10);
         // With many threads, all their sorting together takes an eighth.
-        let most_rows =
-            most_rows.min(self.memory / 8 / self.threads() / SORTED_ROW).max(LEAST_ROWS);
+        let max_rows = max_rows.min(self.memory / 8 / self.threads() / SORTED_ROW).max(MIN_ROWS);
         // Twice the share of all windows: an allocator may keep some of those that were given back.
         let zstd = if zstd { (self.memory / 4).max(16 * MIB) + self.memory / 16 } else { 0 };
         // Ranges are a quarter as large as the largest on average; never are all threads at one of those.
-        let sorted = (self.threads() - 1).max(1) * most_rows * SORTED_ROW;
+        let sorted = (self.threads() - 1).max(1) * max_rows * SORTED_ROW;
         let others = FIXED + zstd + self.threads() * READER + sorted;
         // Three eighths at least, and a few chunks a thread: budgets below the least are for tests, which want tiny arenas
         // that work.
         let arena = self.memory.saturating_sub(others.min(self.memory / 8 * 5));
-        let arena = arena.max(self.threads() * LEAST_ARENA);
+        let arena = arena.max(self.threads() * MIN_ARENA);
         // A hundredth for what is kept of a chunk outside of it: 16 bytes in the list of its range.
-        CountPlan { arena: to_usize(arena / 100 * 99), most_rows: to_usize(most_rows) }
+        CountPlan { arena: to_usize(arena / 100 * 99), max_rows: to_usize(max_rows) }
     }
 
     /// Shares for merging partials into one.
@@ -168,7 +167,7 @@ impl Budget {
     /// Shares for decoding tables: a quarter, and no less than what pages of usual sizes take.
     #[must_use]
     pub fn decoder(&self) -> DecoderPlan {
-        let memory = (self.memory / 4).max(LEAST_DECODER);
+        let memory = (self.memory / 4).max(MIN_DECODER);
         DecoderPlan { memory, footers: (self.memory / 64).max(MIB), page: memory / 8 }
     }
 
@@ -237,8 +236,8 @@ mod tests {
 
     #[test]
     fn less_than_the_least_is_refused_and_threads_are_cut_to_what_the_memory_feeds() {
-        assert!(Budget::new(Budget::LEAST - 1, 1).is_err());
-        assert_eq!(Budget::new(Budget::LEAST, 16).unwrap().threads, 2);
+        assert!(Budget::new(Budget::MIN - 1, 1).is_err());
+        assert_eq!(Budget::new(Budget::MIN, 16).unwrap().threads, 2);
         assert_eq!(Budget::new(Budget::DEFAULT, 0).unwrap().threads, 1);
         assert_eq!(Budget::new(Budget::DEFAULT, 64).unwrap().threads, 21);
     }
@@ -249,7 +248,7 @@ mod tests {
             for threads in [1, 2, 4, 64] {
                 let budget = Budget::new(memory, threads).unwrap();
                 let sorted = |plan: CountPlan| {
-                    let ranges = (budget.threads() - 1).max(1) * plan.most_rows as u64;
+                    let ranges = (budget.threads() - 1).max(1) * plan.max_rows as u64;
                     budget.threads() * READER + ranges * SORTED_ROW
                 };
                 for zstd in [false, true] {

@@ -63,7 +63,7 @@
 //! | [`ordered`] | tool: pieces made on all threads, delivered in order |
 //! | [`exchange`] | tool: counts and tops as Parquet, CSV and JSON lines |
 //! | [`job`] | the stages joined: reduce a day, emit a window, back-fill, query, export, import, … |
-//! | [`report`] | the page that shows a window: figures and names to one HTML file |
+//! | [`page`] | the page that shows a window: figures and names to one HTML file |
 //! | [`store`] | where files live and how they get there: names, locks, publishing, sweeping |
 //! | [`fs`] | the one door to the operating system's files |
 //! | [`generate`] | made-up logs, shaped like real ones, to try everything on |
@@ -91,7 +91,7 @@ mod error;
 pub mod fs;
 pub mod generate;
 pub mod job;
-pub mod report;
+pub mod page;
 mod simd;
 pub mod store;
 pub mod text;

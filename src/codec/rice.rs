@@ -43,7 +43,7 @@ pub(super) fn encode_here(values: &[u64], out: &mut Vec<u8>) {
     let (low_bits, widest) = choose_low_bits(values);
     let header = out.len();
     out.extend_from_slice(&[0; HEADER_BYTES]);
-    if low_bits <= BitWriter::MOST {
+    if low_bits <= BitWriter::MAX {
         pack_low(values, low_bits, out);
     } else {
         pack_wide_low(values, low_bits, out);
@@ -123,7 +123,7 @@ struct BitWriter<'a> {
 
 impl<'a> BitWriter<'a> {
     /// The most bits that are appended at once.
-    const MOST: u32 = 56;
+    const MAX: u32 = 56;
 
     /// Grows `out` by as many bytes as `most_bits` may take, and some more: [`BitWriter::finish`] says where it ends.
     fn new(out: &'a mut Vec<u8>, most_bits: usize) -> Self {
@@ -133,7 +133,7 @@ impl<'a> BitWriter<'a> {
         BitWriter { bytes, at: 0, word: 0, filled: 0 }
     }
 
-    /// `bits` has nothing above its lowest `count`, which are at most [`BitWriter::MOST`].
+    /// `bits` has nothing above its lowest `count`, which are at most [`BitWriter::MAX`].
     #[inline(always)]
     fn put(&mut self, bits: u64, count: u32) {
         self.word |= bits << self.filled;
@@ -289,7 +289,7 @@ fn unpack_high<'r>(
         // The first part has the zeros of the bytes before too: together less than 255.
         *place = (step.parts + u64::from(before)).to_le_bytes();
         found += usize::from(step.ones);
-        before = (before & step.keep).saturating_add(step.rest).min(MOST_ZEROS);
+        before = (before & step.keep).saturating_add(step.rest).min(MAX_ZEROS);
     }
     match room.get(..count).filter(|_| found == count) {
         Some(parts) => Ok(parts),
@@ -299,7 +299,7 @@ fn unpack_high<'r>(
 }
 
 /// Longer than any part, and still so small that the zeros of one more byte do not exceed 255.
-const MOST_ZEROS: u8 = 64;
+const MAX_ZEROS: u8 = 64;
 
 /// Puts values together from high parts and low parts of 1 to 56 bits: with the up to 7 bits before them these fit one
 /// word.

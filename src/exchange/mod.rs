@@ -41,7 +41,7 @@ const TEXT_ROWS: usize = 16 << 10;
 
 /// Row groups of a file at most (134 million rows): what the file's footer must say of each of them is held in
 /// memory until its end. What is more goes to the next file.
-pub const MOST_GROUPS: usize = 1024;
+pub const MAX_GROUPS: usize = 1024;
 
 /// Encodes rows of one table in one format. Shared by the threads that do it.
 #[derive(Debug)]
@@ -156,7 +156,7 @@ impl<W: Write + Send> TableWriter<W> {
     /// Whether it has as many row groups as a file may have; text has no such bound.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        !matches!(self.sink, Sink::Text(_)) && self.chunks >= MOST_GROUPS
+        !matches!(self.sink, Sink::Text(_)) && self.chunks >= MAX_GROUPS
     }
 
     /// Rows so far.

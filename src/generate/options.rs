@@ -9,7 +9,7 @@ use crate::error::{ErrorKind, Result};
 use crate::model::Day;
 
 /// The most users and the most songs, because numbers have 32 bits.
-const MOST: u64 = 1 << 32;
+const MAX: u64 = 1 << 32;
 
 /// Which logs to write, and where to.
 ///
@@ -67,12 +67,12 @@ impl Options {
     /// [`ErrorKind::Usage`] for a value that is not valid; it names the flag.
     pub(super) fn check(&self) -> Result<Vec<Day>> {
         let refuse = |text: String| Err(ErrorKind::Usage(text).into());
-        if !(1..=MOST).contains(&self.users) {
-            return refuse(format!("--users {}: give 1 to {MOST}", self.users));
+        if !(1..=MAX).contains(&self.users) {
+            return refuse(format!("--users {}: give 1 to {MAX}", self.users));
         }
-        if !(Catalogue::LEAST..=MOST).contains(&self.songs) {
-            let least = Catalogue::LEAST;
-            return refuse(format!("--songs {}: give {least} to {MOST}", self.songs));
+        if !(Catalogue::MIN..=MAX).contains(&self.songs) {
+            let least = Catalogue::MIN;
+            return refuse(format!("--songs {}: give {least} to {MAX}", self.songs));
         }
         if !(0.0..=1.0).contains(&self.corrupt) {
             return refuse(format!("--corrupt {}: give a part from 0 to 1", self.corrupt));

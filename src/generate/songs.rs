@@ -34,11 +34,11 @@ pub(super) struct Catalogue {
 
 impl Catalogue {
     /// The fewest songs that make a catalogue.
-    pub(super) const LEAST: u64 = LANES;
+    pub(super) const MIN: u64 = LANES;
 
-    /// A catalogue of `songs` songs, at least [`Catalogue::LEAST`].
+    /// A catalogue of `songs` songs, at least [`Catalogue::MIN`].
     pub(super) fn new(key: u64, songs: u64) -> Self {
-        let songs = songs.max(Self::LEAST);
+        let songs = songs.max(Self::MIN);
         let ranks = (songs / 2 / LANES * LANES).max(LANES);
         let shared = ranks / LANES * (LANES - 1);
         let law = Law::new(Exponent::Songs, 6.0, ranks);
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn no_song_stands_twice_in_a_ranking_and_none_is_outside_the_catalogue() {
-        for songs in (Catalogue::LEAST..60).chain([1000, 10_007]) {
+        for songs in (Catalogue::MIN..60).chain([1000, 10_007]) {
             let catalogue = Catalogue::new(7, songs);
             for (country, day) in [(0, 0), (1, 18_000), (248, 18_001)] {
                 let ranking = ranking(&catalogue, country, day);

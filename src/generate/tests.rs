@@ -219,7 +219,7 @@ fn a_corrupt_log_has_no_good_row() {
 fn context(threads: usize, stop: i32) -> Context {
     Context {
         files: Arc::new(OsFileSystem),
-        budget: Budget::new(Budget::LEAST, threads).unwrap(),
+        budget: Budget::new(Budget::MIN, threads).unwrap(),
         store: "unused".into(),
         stop: Arc::new(AtomicI32::new(stop)),
         observer: Arc::new(Silent),

@@ -18,7 +18,7 @@ use crate::fs::{FileStat, FileSystem, FileType};
 use crate::model::InputFacts;
 
 /// The least that a zstd window may always have.
-const LEAST_WINDOW_LIMIT: u64 = 8 << 20;
+const MIN_WINDOW_LIMIT: u64 = 8 << 20;
 /// The part of the memory that the windows of all zstd decoders may take together.
 const WINDOWS_SHARE: u64 = 8;
 /// The part of the memory that zstd frames decoded ahead may take together.
@@ -136,7 +136,7 @@ impl Source {
         Ok(Source {
             files,
             geometry,
-            windows: Windows::new(LEAST_WINDOW_LIMIT.max(memory / WINDOWS_SHARE)),
+            windows: Windows::new(MIN_WINDOW_LIMIT.max(memory / WINDOWS_SHARE)),
             slots: Slots::new(memory / AHEAD_SHARE),
             inputs,
             plain,

@@ -281,7 +281,7 @@ fn more_files_than_may_be_open_are_no_trouble() {
     for (n, rows) in all.rows.iter().enumerate() {
         assert_eq!(*rows, vec![n.to_string().into_bytes(); n % 40]);
     }
-    assert!(twin.most_open() <= 12, "{}", twin.most_open());
+    assert!(twin.max_open() <= 12, "{}", twin.max_open());
 }
 
 /// A frame whose header asks for a window of 2^`log` bytes, with one raw block: a row of one digit.
@@ -303,7 +303,7 @@ fn windows_of_zstd_streams_together_stay_within_the_limit_of_one() {
     for (n, rows) in all.rows.iter().enumerate() {
         assert_eq!(*rows, [n.to_string().into_bytes()]);
     }
-    assert!(twin.most_open() <= 3, "{}", twin.most_open());
+    assert!(twin.max_open() <= 3, "{}", twin.max_open());
 }
 
 #[test]

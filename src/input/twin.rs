@@ -17,7 +17,7 @@ struct Shared {
     tree: Mutex<Tree>,
     /// Files open now, and the most that were at once.
     open: AtomicUsize,
-    most_open: AtomicUsize,
+    max_open: AtomicUsize,
     read_at_most: AtomicUsize,
 }
 
@@ -123,8 +123,8 @@ impl Twin {
         self.tree().files.get_mut(Path::new(path)).unwrap().fail_from = offset;
     }
 
-    pub(super) fn most_open(&self) -> usize {
-        self.0.most_open.load(Ordering::Relaxed)
+    pub(super) fn max_open(&self) -> usize {
+        self.0.max_open.load(Ordering::Relaxed)
     }
 }
 
@@ -198,7 +198,7 @@ impl FileSystem for Twin {
         }
         let node = tree.files.get(&path).cloned().ok_or(io::ErrorKind::NotFound)?;
         let open = self.0.open.fetch_add(1, Ordering::Relaxed) + 1;
-        self.0.most_open.fetch_max(open, Ordering::Relaxed);
+        self.0.max_open.fetch_max(open, Ordering::Relaxed);
         Ok(Box::new(Open { shared: Arc::clone(&self.0), path, node }))
     }
 

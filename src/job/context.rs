@@ -16,7 +16,7 @@ use crate::fs::{FileSystem, OsFileSystem};
 /// use agg::job::{Context, list};
 /// use agg::ErrorKind;
 ///
-/// let context = Context::new("no-such-store", Budget::new(Budget::LEAST, 1)?);
+/// let context = Context::new("no-such-store", Budget::new(Budget::MIN, 1)?);
 /// assert!(matches!(list(&context).unwrap_err().kind(), ErrorKind::Missing { .. }));
 /// // Another thread, or a handler of signals, ends the job that runs.
 /// context.stop.store(15, std::sync::atomic::Ordering::Relaxed);

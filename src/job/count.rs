@@ -90,7 +90,7 @@ impl Base {
             file = lock.store().read_rejects(
                 context.files.as_ref(),
                 metadata.day,
-                ShownRejects::MOST_BYTES,
+                ShownRejects::MAX_BYTES,
             )?;
         }
         let shown = ShownRejects::of(&file, &metadata.inputs, &metadata.rejects);

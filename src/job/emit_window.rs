@@ -19,7 +19,7 @@ use crate::store::{self, BuildFolder, HashingWriter, MANIFEST, Output, OutputLoc
 use crate::text::{self, json};
 
 /// A manifest of 3,660 days takes less than 1 MB; what is larger is none.
-const MOST_MANIFEST_BYTES: u64 = 16 << 20;
+const MAX_MANIFEST_BYTES: u64 = 16 << 20;
 
 /// Which window, how many songs, and where to.
 #[derive(Debug, Clone)]
@@ -281,7 +281,7 @@ pub(super) fn read_manifest(context: &Context, path: &std::path::Path) -> Result
     };
     let failed = |error| Error::io("read", error).at(path);
     let size = file.stat().map_err(failed)?.size;
-    if size > MOST_MANIFEST_BYTES {
+    if size > MAX_MANIFEST_BYTES {
         return Err(damaged(format!("a manifest of {size} bytes is none")));
     }
     let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];

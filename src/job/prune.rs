@@ -20,7 +20,7 @@ use crate::store::{self, Store, StoreLock};
 /// How much stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PruneOptions {
-    /// The newest days that stay, at least [`PruneOptions::LEAST_DAYS`].
+    /// The newest days that stay, at least [`PruneOptions::MIN_DAYS`].
     pub keep_days: u32,
     /// Only tell what would go: nothing is touched, no lock is taken.
     pub dry_run: bool,
@@ -28,7 +28,7 @@ pub struct PruneOptions {
 
 impl PruneOptions {
     /// Two windows of a week and a day: fewer would make it easy to lose what the next night needs.
-    pub const LEAST_DAYS: u32 = 15;
+    pub const MIN_DAYS: u32 = 15;
     /// Four windows of a week and a week for what comes late.
     pub const DEFAULT_DAYS: u32 = 35;
 }
@@ -92,12 +92,12 @@ pub struct PruneReport {
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] for fewer than [`PruneOptions::LEAST_DAYS`], [`ErrorKind::Missing`] where there is no
+/// [`ErrorKind::Usage`] for fewer than [`PruneOptions::MIN_DAYS`], [`ErrorKind::Missing`] where there is no
 /// store, [`ErrorKind::FutureDay`], a newest partial that cannot be opened, [`ErrorKind::Locked`], [`ErrorKind::Io`].
 /// What went before an error is gone.
 pub fn prune(context: &Context, options: &PruneOptions) -> Result<PruneReport> {
-    if options.keep_days < PruneOptions::LEAST_DAYS {
-        let (days, least) = (options.keep_days, PruneOptions::LEAST_DAYS);
+    if options.keep_days < PruneOptions::MIN_DAYS {
+        let (days, least) = (options.keep_days, PruneOptions::MIN_DAYS);
         let text = format!("--keep-days {days}: the least is {least}");
         return Err(ErrorKind::Usage(text).into());
     }

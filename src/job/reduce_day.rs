@@ -230,7 +230,7 @@ fn warn_of_rejects(context: &Context, store: &Store, metadata: &Metadata) {
     let (files, day) = (context.files.as_ref(), metadata.day);
     let path = store.rejects_path(day);
     let lines = || {
-        let file = store.read_rejects(files, day, ShownRejects::MOST_BYTES).unwrap_or_default();
+        let file = store.read_rejects(files, day, ShownRejects::MAX_BYTES).unwrap_or_default();
         file.iter().filter(|byte| **byte == b'\n').count() as u64
     };
     let trouble = if files.stat(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {

@@ -17,10 +17,10 @@ use crate::runfile::{Piece, Run, split};
 use crate::topk::{TopK, best_of_sums};
 
 /// Bytes an entry of a piece that a buffer may have to be kept.
-const MOST_KEPT_BYTES: u64 = 53;
+const MAX_KEPT_BYTES: u64 = 53;
 
 /// A piece with so many times the entries that it should have is not packed.
-const MOST_TIMES: u64 = 2;
+const MAX_TIMES: u64 = 2;
 
 /// What to write, and how.
 pub(super) struct Tops<'a> {
@@ -105,7 +105,7 @@ impl Tops<'_> {
 
     fn give_buffer(&self, mut buffer: Lines) {
         // One that a piece of long ids has blown up goes back to the system.
-        if buffer.capacity() as u64 > self.piece_entries * MOST_KEPT_BYTES {
+        if buffer.capacity() as u64 > self.piece_entries * MAX_KEPT_BYTES {
             return;
         }
         buffer.clear();
@@ -167,7 +167,7 @@ impl<W: Word> Packed<W> {
                 let mut reader = run.blocks(piece.clone());
                 while let Some(runs) = reader.next_runs()? {
                     self.words.push(runs);
-                    if self.words.len() as u64 > MOST_TIMES * tops.piece_entries {
+                    if self.words.len() as u64 > MAX_TIMES * tops.piece_entries {
                         return Ok(Packing::TooMany);
                     }
                 }

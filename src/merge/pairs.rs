@@ -8,7 +8,7 @@
 /// Parts of a pair that are merged side by side.
 const CHAINS: usize = 4;
 /// Numbers below which a pair is not cut.
-const LEAST: usize = 16 * CHAINS;
+const MIN: usize = 16 * CHAINS;
 
 /// Merges the lists in `words`, which are adjacent and end at `ends`. Repeated numbers stay. The result is at the start of
 /// `words`; what comes after it is undefined. `other` is scratch.
@@ -49,7 +49,7 @@ pub(super) fn merge_all<W: Copy + Ord + Default>(
 /// Merges two lists into `out`, which is as long as both.
 #[inline(always)]
 fn merge_two<W: Copy + Ord>(one: &[W], two: &[W], out: &mut [W]) {
-    if one.is_empty() || two.is_empty() || out.len() < LEAST {
+    if one.is_empty() || two.is_empty() || out.len() < MIN {
         Chain { one, two, out }.finish();
         return;
     }

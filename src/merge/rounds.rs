@@ -17,7 +17,7 @@ use crate::model::{Batch, Entries, Kind, MAX_ID, Position, SongCounts};
 const NO_KEY: u64 = u64::MAX;
 
 /// Candidates are looked up in every list if at most one song in this number is a candidate.
-const MOST_CANDIDATES: usize = 16;
+const MAX_CANDIDATES: usize = 16;
 
 /// The merge of sorted streams; itself a [`Stream`].
 ///
@@ -235,7 +235,7 @@ impl<S: Stream> Merge<S> {
             let list = head.list();
             songs += list.len();
             add_songs_from(list, least, &mut self.candidates);
-            if self.candidates.len() * MOST_CANDIDATES > songs {
+            if self.candidates.len() * MAX_CANDIDATES > songs {
                 return false;
             }
         }

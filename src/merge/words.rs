@@ -80,13 +80,13 @@ impl Split {
     }
 
     #[inline(always)]
-    const fn most_song(self) -> u64 {
+    const fn max_song(self) -> u64 {
         (1 << self.song_bits) - 1
     }
 
     /// What the place of the count holds at most; it holds the count less one.
     #[inline(always)]
-    const fn most_field(self) -> u64 {
+    const fn max_field(self) -> u64 {
         (1 << self.count_bits) - 1
     }
 
@@ -102,17 +102,17 @@ impl Split {
 
     #[inline(always)]
     fn song<W: Word>(self, word: W) -> u64 {
-        (word >> self.count_bits).low() & self.most_song()
+        (word >> self.count_bits).low() & self.max_song()
     }
 
     #[inline(always)]
     fn field<W: Word>(self, word: W) -> u64 {
-        word.low() & self.most_field()
+        word.low() & self.max_field()
     }
 
     #[inline(always)]
     fn same_song<W: Word>(self, one: W, other: W) -> bool {
-        one ^ other <= W::from(self.most_field())
+        one ^ other <= W::from(self.max_field())
     }
 }
 
@@ -186,10 +186,10 @@ impl<W: Word> Words<W> {
     /// Adds entries to the list that is open; all come after those that it has.
     pub fn push(&mut self, runs: Runs<'_>) {
         let split = self.split;
-        let (most_song, most_field) = (split.most_song(), split.most_field());
+        let (max_song, max_field) = (split.max_song(), split.max_field());
         let end_of_keys = split.end_of_keys(W::BITS);
         let mut extent = self.extent;
-        let small = runs.bits_of_counts() <= most_field;
+        let small = runs.bits_of_counts() <= max_field;
         let start = self.used;
         self.used += runs.len();
         if self.words.len() <= self.used {
@@ -204,7 +204,7 @@ impl<W: Word> Words<W> {
             let last = songs.last().copied().unwrap_or(0);
             extent.key |= distance;
             extent.song |= last;
-            self.fits &= distance < end_of_keys && last <= most_song;
+            self.fits &= distance < end_of_keys && last <= max_song;
             let first: W = split.pack(distance, 0, 0);
             let (own, rest) = room.split_at_mut(songs.len());
             room = rest;
@@ -214,8 +214,8 @@ impl<W: Word> Words<W> {
             }
             if !small {
                 for ((song, count), slot) in songs.iter().zip(counts).zip(own) {
-                    if *count > most_field {
-                        *slot = split.pack(distance, *song, most_field);
+                    if *count > max_field {
+                        *slot = split.pack(distance, *song, max_field);
                         self.large.push((*slot, *count));
                     }
                 }
@@ -346,7 +346,7 @@ impl<W: Word> Sums<W> {
         for part in self.parts.iter().take(parts) {
             let song = split.song(*part);
             let count = match split.field(*part) {
-                field if field < split.most_field() => field + 1,
+                field if field < split.max_field() => field + 1,
                 // Equal words are neighbours: the first one represents them all.
                 _ if *part == before => 0,
                 _ => sum_of_large(large, *part).ok_or(song)?,

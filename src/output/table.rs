@@ -24,7 +24,7 @@ pub struct Tabular {
     format: TableFormat,
     encoders: PerKind<Encoder>,
     /// Row groups of a file at most.
-    most_groups: u64,
+    max_groups: u64,
 }
 
 impl Tabular {
@@ -35,7 +35,7 @@ impl Tabular {
     /// [`ErrorKind::Usage`] for a format that this build lacks.
     pub fn new(format: TableFormat, facts: Facts, memory: u64) -> Result<Self> {
         let encoders = PerKind::try_new(|kind| Encoder::new(format, Table::tops(kind)))?;
-        Ok(Tabular { facts, format, encoders, most_groups: (memory / 8 / GROUP_BYTES).max(1) })
+        Ok(Tabular { facts, format, encoders, max_groups: (memory / 8 / GROUP_BYTES).max(1) })
     }
 
     /// The name of the file of one kind's top K in this format.
@@ -66,8 +66,8 @@ impl Format for Tabular {
     ) -> Result<Box<dyn Pieces + 'a>> {
         let encoder = &self.encoders[kind];
         let writer = encoder.begin(out, &self.facts)?;
-        let (rows, ranks, most_groups) = (Batch::default(), Vec::new(), self.most_groups);
-        Ok(Box::new(Sink { encoder, writer, rows, ranks, most_groups, groups: 0 }))
+        let (rows, ranks, max_groups) = (Batch::default(), Vec::new(), self.max_groups);
+        Ok(Box::new(Sink { encoder, writer, rows, ranks, max_groups, groups: 0 }))
     }
 }
 
@@ -78,7 +78,7 @@ struct Sink<'a> {
     /// Rows that are not yet a chunk, and their ranks.
     rows: Batch,
     ranks: Vec<u64>,
-    most_groups: u64,
+    max_groups: u64,
     groups: u64,
 }
 
@@ -113,7 +113,7 @@ impl Pieces for Sink<'_> {
 impl Sink<'_> {
     fn end_group(&mut self) -> Result<()> {
         self.groups += 1;
-        if self.groups > self.most_groups && self.encoder.format() == TableFormat::Parquet {
+        if self.groups > self.max_groups && self.encoder.format() == TableFormat::Parquet {
             let text = "the footer of so many rows as Parquet exceeds the memory: raise --memory, or emit csv or jsonl";
             return Err(Error::from(ErrorKind::Usage(text.to_owned())));
         }

@@ -14,7 +14,7 @@ impl Format for Text {
     }
 
     fn write_key(&self, kind: Kind, key: u64, best: &[Ranked], out: &mut Lines) {
-        let line = out.room(MOST_KEY_BYTES + best.len() * MOST_SONG_BYTES + SPARE);
+        let line = out.room(MAX_KEY_BYTES + best.len() * MAX_SONG_BYTES + SPARE);
         let mut at = match kind.key_text(key) {
             KeyText::Code(code) => {
                 put(line, 0, u64::from_le_bytes(code.padded()));
@@ -34,9 +34,9 @@ impl Format for Text {
 }
 
 /// A number of 20 digits, and what stands behind it.
-const MOST_KEY_BYTES: usize = 20 + 1;
+const MAX_KEY_BYTES: usize = 20 + 1;
 /// Two such numbers.
-const MOST_SONG_BYTES: usize = 2 * MOST_KEY_BYTES;
+const MAX_SONG_BYTES: usize = 2 * MAX_KEY_BYTES;
 /// Whole words are written, whose last bytes may not count.
 const SPARE: usize = 8;
 

@@ -37,7 +37,7 @@ pub(super) const TRAILER_MAGIC: usize = TRAILER_CHECKSUM + 8;
 pub(super) const TRAILER_BYTES: usize = TRAILER_MAGIC + END_MAGIC.len();
 
 /// The smallest file there can be.
-pub(super) const LEAST_BYTES: u64 = (HEADER_BYTES + TRAILER_BYTES) as u64;
+pub(super) const MIN_BYTES: u64 = (HEADER_BYTES + TRAILER_BYTES) as u64;
 
 /// The first bytes of a partial whose blocks have up to `block_entries` entries.
 pub(super) fn header(block_entries: u16) -> [u8; HEADER_BYTES] {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::layout::{self, HEADER_BYTES, LEAST_BYTES, Section, TRAILER_BYTES, Trailer};
+use super::layout::{self, HEADER_BYTES, MIN_BYTES, Section, TRAILER_BYTES, Trailer};
 use super::metadata::Metadata;
 use crate::codec::checksum::{self, Checksum};
 use crate::error::{Error, ErrorKind, Result};
@@ -41,7 +41,7 @@ impl Partial {
             // A file that is shorter than a header fails by its checksum.
             layout::read_header(&header)?;
         }
-        if bytes < LEAST_BYTES || got < HEADER_BYTES {
+        if bytes < MIN_BYTES || got < HEADER_BYTES {
             return Err(Error::damaged("the file is too short for a partial").at_offset(bytes));
         }
         let block_entries = layout::read_header(&header)?;

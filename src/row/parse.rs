@@ -37,7 +37,7 @@ pub fn parse(
 }
 
 /// The fewest bytes that an accepted row has, its LF among them: `1|2|FR`.
-const LEAST_ROW: usize = 7;
+const MIN_ROW: usize = 7;
 
 /// [`parse`] for a batch of at most `limit` rows, with this kernel.
 fn parse_up_to(
@@ -50,7 +50,7 @@ fn parse_up_to(
 ) -> usize {
     let start = batch.len();
     // The last row may lack its LF. Small inputs do not pay for the whole batch.
-    let room = limit.saturating_sub(start).min(bytes.len() / LEAST_ROW + 1);
+    let room = limit.saturating_sub(start).min(bytes.len() / MIN_ROW + 1);
     resize(batch, start + room);
     let columns = Columns {
         // Each column has at least the rows that it had before.

@@ -17,7 +17,7 @@ const WINDOW: usize = 64;
 const LEAD: usize = 16;
 
 /// Digits that any id may have without its value leaving an `u64`.
-const MOST_DIGITS: usize = 19;
+const MAX_DIGITS: usize = 19;
 
 /// Where a run of digits is: the window's bytes from `start` up to `end`.
 #[derive(Debug, Clone, Copy)]
@@ -87,7 +87,7 @@ fn long_row<K: Kernel>(
         [stops, behind_first].map(|bits| LEAD + bits.trailing_zeros() as usize);
     let song = Digits { start: LEAD, end: song_end };
     let user = Digits { start: song_end + 1, end: user_end };
-    let long = |digits: Digits| (1..=MOST_DIGITS).contains(&digits.end.wrapping_sub(digits.start));
+    let long = |digits: Digits| (1..=MAX_DIGITS).contains(&digits.end.wrapping_sub(digits.start));
     if !long(song) || !long(user) || *window.get(song_end)? != b'|' {
         return None;
     }
@@ -117,7 +117,7 @@ fn tail(window: &[u8; WINDOW], start: usize, countries: &CountrySet) -> Option<(
     Some((countries.number_of(tail >> 8)?, end))
 }
 
-/// A power of two above [`MOST_DIGITS`]: a remainder by it costs less than a bounds check.
+/// A power of two above [`MAX_DIGITS`]: a remainder by it costs less than a bounds check.
 const MASKED: usize = 32;
 
 /// From its byte `n` on: sixteen mask bytes of which the last `n` are set, all of them from 16 on.

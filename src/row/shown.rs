@@ -11,7 +11,7 @@ use crate::model::{InputFacts, RejectCounts, RejectReason};
 use crate::text::escape;
 
 // A line is a name of at most 255 bytes and 200 bytes of a row, escaped to four bytes each, a number and a reason.
-const _: () = assert!(SAMPLES as u64 * (4 * (255 + 200) + 100) <= ShownRejects::MOST_BYTES);
+const _: () = assert!(SAMPLES as u64 * (4 * (255 + 200) + 100) <= ShownRejects::MAX_BYTES);
 
 /// The lines of a day's corrupt rows, the LFs included.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,7 +22,7 @@ pub struct ShownRejects {
 
 impl ShownRejects {
     /// The most bytes that the lines of a day take. Nothing beyond them needs to be read.
-    pub const MOST_BYTES: u64 = 4 << 20;
+    pub const MAX_BYTES: u64 = 4 << 20;
 
     /// The lines of the day that was made from `inputs` and counted `counts`, taken from its rejects file; `None` if
     /// the file does not begin with them.

@@ -14,7 +14,7 @@ pub(super) const CHUNK_WORDS: usize = 256;
 /// Bytes of a chunk, with its place in the pool.
 pub(super) const CHUNK_BYTES: usize = CHUNK_WORDS * 8 + 8;
 /// Chunks that a thread takes from the pool at once, where there are enough.
-const MOST_GRAB: usize = 32;
+const MAX_GRAB: usize = 32;
 
 pub(super) type Chunk = [u64; CHUNK_WORDS];
 
@@ -64,25 +64,25 @@ pub(super) struct DrainNeeds {
     /// Ranges of the partition that rows are scattered into anew.
     pub(super) ranges: usize,
     /// Rows above which a range is split.
-    pub(super) most_rows: usize,
+    pub(super) max_rows: usize,
 }
 
 impl DrainNeeds {
     /// Chunks to keep in reserve, provided that no row has more words in the second partition than in the first.
     ///
     /// Each thread holds one chunk open for each range and each form of row, and a handful. Splitting cuts a
-    /// range into up to three times as many parts as it has `most_rows` (quantiles of a sample, a heavy
+    /// range into up to three times as many parts as it has `max_rows` (quantiles of a sample, a heavy
     /// position on its own), each with one open chunk of each form, in either partition.
     #[must_use]
     pub(super) const fn reserve(&self) -> usize {
         let rescattered = self.threads * (2 * self.ranges + 2 * grab(self.chunks));
-        let split = 6 * (self.chunks * CHUNK_WORDS).div_ceil(self.most_rows);
+        let split = 6 * (self.chunks * CHUNK_WORDS).div_ceil(self.max_rows);
         rescattered + 2 * split + 2
     }
 
     /// The most ranges for which the reserve stays within a third of the arena, at least one.
     #[must_use]
-    pub(super) fn most_ranges(&self) -> usize {
+    pub(super) fn max_ranges(&self) -> usize {
         let rest = (self.chunks / 3).saturating_sub(DrainNeeds { ranges: 0, ..*self }.reserve());
         (rest / (2 * self.threads.max(1))).max(1)
     }
@@ -90,8 +90,8 @@ impl DrainNeeds {
 
 const fn grab(chunks: usize) -> usize {
     let share = chunks / 128;
-    if share > MOST_GRAB {
-        MOST_GRAB
+    if share > MAX_GRAB {
+        MAX_GRAB
     } else if share == 0 {
         1
     } else {

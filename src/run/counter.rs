@@ -107,7 +107,7 @@ impl<'c, 'a> Ranges<'c, 'a> {
             Kind::Country => (&plan.countries, plan.country_packing),
         };
         let partition = Partition::new(splitters, packing, scatters);
-        let partition = partition.split_large(plan.means.shares.most_rows, pool, chunks)?;
+        let partition = partition.split_large(plan.means.shares.max_rows, pool, chunks)?;
         Ok(Ranges { counter, kind, partition, again: Mutex::default() })
     }
 

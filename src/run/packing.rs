@@ -73,7 +73,7 @@ pub(super) struct Packing {
 }
 
 /// Bits of the largest tag that there can be.
-const MOST_TAG_BITS: u32 = 10;
+const MAX_TAG_BITS: u32 = 10;
 /// Bits of the largest id.
 const ID_BITS: u32 = 63;
 
@@ -82,7 +82,7 @@ impl Packing {
     /// the rest, at least one bit.
     #[must_use]
     pub(super) fn new(song_bits: u32, tag_bits: u32) -> Self {
-        let tag_bits = tag_bits.min(MOST_TAG_BITS);
+        let tag_bits = tag_bits.min(MAX_TAG_BITS);
         Packing { bits: 64, song_bits: song_bits.clamp(1, 63 - tag_bits), tag_bits }
     }
 
@@ -90,7 +90,7 @@ impl Packing {
     /// at least 55 bits.
     #[must_use]
     pub(super) fn double(tag_bits: u32) -> Self {
-        Packing { bits: 128, song_bits: ID_BITS, tag_bits: tag_bits.min(MOST_TAG_BITS) }
+        Packing { bits: 128, song_bits: ID_BITS, tag_bits: tag_bits.min(MAX_TAG_BITS) }
     }
 
     /// Whether rows have 128 bits.

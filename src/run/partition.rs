@@ -128,12 +128,12 @@ impl<'a> Partition<'a> {
         slot.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Splits every range of more than `most_rows` rows, on the threads of `pool`, until none is left but
+    /// Splits every range of more than `max_rows` rows, on the threads of `pool`, until none is left but
     /// those whose rows are all of one position. The sample misjudges a range when the log is
     /// sorted or when standard input could not be sampled; a pass over its rows mends that.
     pub(super) fn split_large(
         self,
-        most_rows: usize,
+        max_rows: usize,
         pool: &rayon::ThreadPool,
         chunks: &ChunkPool<'a>,
     ) -> Result<Self> {
@@ -143,7 +143,7 @@ impl<'a> Partition<'a> {
             .into_iter()
             .filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner))
             .collect();
-        let split = |range: Range<'a>| split(range, most_rows, chunks);
+        let split = |range: Range<'a>| split(range, max_rows, chunks);
         let parts: Vec<Vec<Range<'a>>> =
             pool.install(|| ranges.into_par_iter().map(split).collect::<Result<_>>())?;
         let ranges = parts.into_iter().flatten().map(|range| Mutex::new(Some(range))).collect();
@@ -247,16 +247,16 @@ fn put_all<'a>(
 }
 
 /// Splits one range as often as it takes.
-fn split<'a>(range: Range<'a>, most_rows: usize, chunks: &ChunkPool<'a>) -> Result<Vec<Range<'a>>> {
+fn split<'a>(range: Range<'a>, max_rows: usize, chunks: &ChunkPool<'a>) -> Result<Vec<Range<'a>>> {
     let mut done = Vec::new();
     let mut waiting = vec![range];
     let mut supply = Supply::draining(chunks);
     while let Some(range) = waiting.pop() {
-        if range.uniform || range.rows() <= most_rows {
+        if range.uniform || range.rows() <= max_rows {
             done.push(range);
             continue;
         }
-        let parts = 2 * range.rows().div_ceil(most_rows);
+        let parts = 2 * range.rows().div_ceil(max_rows);
         let splitters = Splitters::from_sample(&mut range.sample(), parts.min(RESAMPLE / 8));
         let Range { base, packing, .. } = range;
         let mut scatter = Scatter::within(&splitters, base);

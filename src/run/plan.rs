@@ -155,8 +155,8 @@ impl Plan {
 
 impl Means {
     fn needs(&self, ranges: usize) -> DrainNeeds {
-        let CountPlan { arena, most_rows, .. } = self.shares;
-        DrainNeeds { chunks: Arena::chunks_in(arena), threads: self.threads, ranges, most_rows }
+        let CountPlan { arena, max_rows, .. } = self.shares;
+        DrainNeeds { chunks: Arena::chunks_in(arena), threads: self.threads, ranges, max_rows }
     }
 
     /// Ranges for rows packed so, how many were wanted, and how many of these rows then fit.
@@ -166,9 +166,9 @@ impl Means {
         packing: Packing,
         expected: u64,
     ) -> (Splitters, usize, usize) {
-        let most = self.needs(1).most_ranges().min(MAX_RANGES);
+        let most = self.needs(1).max_ranges().min(MAX_RANGES);
         let capacity = (self.shares.arena / (8 * packing.words())) as u64;
-        let wanted = expected.min(capacity) / (self.shares.most_rows as u64 / 4);
+        let wanted = expected.min(capacity) / (self.shares.max_rows as u64 / 4);
         let mut ranges = usize::try_from(wanted).unwrap_or(most).clamp(1, most);
         let mut positions = sample.by_user();
         // More ranges bring keys nearer to where theirs starts; they do nothing for a song.

@@ -14,7 +14,7 @@ const RADIX_FROM: usize = 1024;
 const DIGIT_BITS: u32 = 11;
 const SIZE: usize = 1 << DIGIT_BITS;
 /// Digits of a number of 64 bits.
-const MOST_PASSES: usize = 64usize.div_ceil(DIGIT_BITS as usize);
+const MAX_PASSES: usize = 64usize.div_ceil(DIGIT_BITS as usize);
 /// Leading digits that are sorted by before insertion is tried.
 const LEADING: u32 = 3;
 /// Steps of an insertion sort for each word, on average, beyond which sorting by the other digits costs less.
@@ -54,7 +54,7 @@ impl<P: Packed> Radix<P> {
             return &mut self.words;
         }
         let all = Digits::of(bits, width);
-        if all.passes as usize > MOST_PASSES {
+        if all.passes as usize > MAX_PASSES {
             sort_tied(&mut self.words, leading.lowest, lowest);
         } else if !insert(&mut self.words, lowest) {
             let unsorted = std::mem::take(&mut self.words);
@@ -70,7 +70,7 @@ impl<P: Packed> Radix<P> {
         parts: impl Iterator<Item = I> + Clone,
         digits: Digits,
     ) {
-        let mut heads = [[0u32; SIZE]; MOST_PASSES];
+        let mut heads = [[0u32; SIZE]; MAX_PASSES];
         for word in parts.clone().flatten() {
             for (pass, heads) in (0..digits.passes).zip(&mut heads) {
                 heads[digits.digit(word, pass)] += 1;

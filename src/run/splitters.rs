@@ -13,7 +13,7 @@ const GROUP_BITS: u32 = 10;
 /// Set in a bucket with more splitters than are compared without a search.
 const CROWDED: u16 = 1 << 15;
 /// The most ranges that a bucket can name.
-const MOST_RANGES: usize = CROWDED as usize - 1;
+const MAX_RANGES: usize = CROWDED as usize - 1;
 /// Splitters that are compared without a search.
 const COMPARED: usize = 2;
 
@@ -35,7 +35,7 @@ pub(super) struct Splitters {
 /// the song.
 #[derive(Debug, Clone, Copy)]
 struct Ranking {
-    most_key: u64,
+    max_key: u64,
     song_bits: u32,
     song_shift: u32,
     group_shift: u32,
@@ -59,17 +59,17 @@ impl Ranking {
         let song_bits = if key_bits <= 20 { song_width.min(32) } else { 0 };
         let group_shift = (key_bits + song_bits).saturating_sub(GROUP_BITS);
         let song_shift = song_width - song_bits;
-        Ranking { most_key: largest.key, song_bits, song_shift, group_shift }
+        Ranking { max_key: largest.key, song_bits, song_shift, group_shift }
     }
 
     #[inline]
     fn rank(&self, position: Position) -> u64 {
-        let most_song = !(u64::MAX << self.song_bits);
+        let max_song = !(u64::MAX << self.song_bits);
         // A shift by 64 happens only where no bit of the song is wanted.
-        let song = (position.song >> (self.song_shift & 63)).min(most_song);
+        let song = (position.song >> (self.song_shift & 63)).min(max_song);
         // A key beyond all that were known comes behind every song of theirs.
-        let song = if position.key > self.most_key { most_song } else { song };
-        position.key.min(self.most_key) << self.song_bits | song
+        let song = if position.key > self.max_key { max_song } else { song };
+        position.key.min(self.max_key) << self.song_bits | song
     }
 
     /// The group of a rank, and the rank within it.
@@ -80,7 +80,7 @@ impl Ranking {
     }
 
     fn last_rank(&self) -> u64 {
-        self.rank(Position { key: self.most_key, song: u64::MAX })
+        self.rank(Position { key: self.max_key, song: u64::MAX })
     }
 }
 
@@ -160,7 +160,7 @@ impl Splitters {
     }
 
     fn new(mut starts: Vec<Position>, largest: Position) -> Self {
-        starts.truncate(MOST_RANGES - 1);
+        starts.truncate(MAX_RANGES - 1);
         let ranking = Ranking::new(largest);
         let (last_group, _) = ranking.group(ranking.last_rank());
         let mut inside = vec![0usize; last_group + 1];

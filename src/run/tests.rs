@@ -20,12 +20,12 @@ fn batch(rows: &[Row], from: usize, step: usize) -> RowBatch {
     batch
 }
 
-fn plan(sampled: &[Row], ranges: usize, most_rows: usize, threads: usize) -> Plan {
+fn plan(sampled: &[Row], ranges: usize, max_rows: usize, threads: usize) -> Plan {
     let mut sample = Sample::default();
     sample.add(&batch(sampled, 0, 1));
     // The first eight countries, whose tags are their numbers.
     let countries = (0..8).filter_map(Country::from_number);
-    let shares = CountPlan { arena: 4 << 20, most_rows };
+    let shares = CountPlan { arena: 4 << 20, max_rows };
     Plan::with_ranges(&sample, countries, Means { shares, threads }, ranges)
 }
 
@@ -68,7 +68,7 @@ proptest! {
              prop_oneof![Just(9u64), 0u64..50, 0u64..1 << 40, any::<u64>().prop_map(|id| id >> 1)],
              0u64..8), 0..3000),
         sampled in prop_oneof![Just(0usize), 1usize..40, Just(5000)],
-        ranges in 1usize..30, most_rows in 1usize..2000, threads in 1usize..4, double in any::<bool>(),
+        ranges in 1usize..30, max_rows in 1usize..2000, threads in 1usize..4, double in any::<bool>(),
     ) {
         let rows: Vec<Row> = rows.iter().map(|&(key, song, tag)| Row { key, song, tag }).collect();
         let mut expected = [Naive::new(), Naive::new()];
@@ -76,7 +76,7 @@ proptest! {
             *expected[0].entry((row.key, row.song)).or_default() += 1;
             *expected[1].entry((row.tag, row.song)).or_default() += 1;
         }
-        let mut plan = plan(&rows[..sampled.min(rows.len())], ranges, most_rows, threads);
+        let mut plan = plan(&rows[..sampled.min(rows.len())], ranges, max_rows, threads);
         if double {
             (plan.packing, plan.country_packing) = (Packing::double(3), Packing::double(0));
         }

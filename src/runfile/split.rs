@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::model::Position;
 
 /// Block positions that are looked at, at most; beyond, only every so-many-th is (24 bytes each).
-const MOST_SAMPLES: u64 = 1 << 17;
+const MAX_SAMPLES: u64 = 1 << 17;
 
 /// A stretch of the key space.
 pub type Piece = Range<Position>;
@@ -26,7 +26,7 @@ pub fn split(runs: &[&Run], entries: u64) -> Result<Vec<Piece>> {
 /// As [`split`], of a part of the key space: reads the index pages of that part alone.
 pub fn split_range(runs: &[&Run], range: Range<Position>, entries: u64) -> Result<Vec<Piece>> {
     let blocks: u64 = runs.iter().map(|run| run.blocks_in(&range)).sum();
-    let stride = usize::try_from(blocks.div_ceil(MOST_SAMPLES)).unwrap_or(usize::MAX).max(1);
+    let stride = usize::try_from(blocks.div_ceil(MAX_SAMPLES)).unwrap_or(usize::MAX).max(1);
     let mut samples: Vec<(Position, u64)> = Vec::new();
     for run in runs {
         for page in run.pages_in(&range) {

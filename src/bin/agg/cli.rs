@@ -111,7 +111,7 @@ fn memory(typed: &str) -> Result<u64, String> {
     match typed.trim().parse::<ByteSize>() {
         // Sizes beyond 64 bits end there.
         Ok(ByteSize(u64::MAX)) => Err("too much: sizes end below 16EiB".to_owned()),
-        Ok(ByteSize(bytes)) if bytes >= Budget::LEAST => Ok(bytes),
+        Ok(ByteSize(bytes)) if bytes >= Budget::MIN => Ok(bytes),
         Ok(_) => Err("too little: the least is 64MiB".to_owned()),
         Err(_) => Err("not a size: write it like 512MiB or 1GB".to_owned()),
     }

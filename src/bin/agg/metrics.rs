@@ -28,7 +28,7 @@ use crate::summary::Run;
 const SUCCESS: &str = "agg_last_success_timestamp_seconds";
 const DAY: &str = "agg_day_timestamp_seconds";
 /// A file of metrics is a few KiB; what is larger is something else.
-const MOST_BYTES: u64 = 64 << 10;
+const MAX_BYTES: u64 = 64 << 10;
 
 /// Shared by the commands that a scheduler runs.
 #[derive(Debug, Clone, Args)]
@@ -150,12 +150,12 @@ fn former(path: &Path) -> io::Result<String> {
     let Ok(found) = fs::metadata(path) else { return Ok(String::new()) };
     if !found.is_file() {
         return refusal("not a regular file");
-    } else if found.len() > MOST_BYTES {
+    } else if found.len() > MAX_BYTES {
         return refusal("over 64 KiB, so no file of metrics");
     }
     let mut bytes = Vec::new();
     // One that may not be read can still be replaced.
-    let read = fs::File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes));
+    let read = fs::File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
     match String::from_utf8(bytes) {
         Ok(text) if read.is_err() || text.is_empty() || text.starts_with("# HELP agg_") => Ok(text),
         _ => refusal("no file of metrics: remove it, or name another one"),

@@ -28,7 +28,7 @@ pub(super) enum Form {
 
 impl Form {
     /// Bytes of a value that is written plainly, at least.
-    pub(super) fn least_bytes(self) -> usize {
+    pub(super) fn min_bytes(self) -> usize {
         match self {
             Form::Int64 { .. } => 8,
             // Bytes of no fixed length begin with their length.

@@ -22,7 +22,7 @@ impl JudgedPages {
         let encoding = page.encoding();
         if page.is_dictionary_page() {
             // The crate makes room for as many values as the header claims.
-            let least = self.form.least_bytes().saturating_mul(page.num_values() as usize);
+            let least = self.form.min_bytes().saturating_mul(page.num_values() as usize);
             if !matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY) {
                 return Err(self.refused(encoding));
             }

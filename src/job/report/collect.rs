@@ -14,8 +14,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::merge::{Merge, Stream};
 use crate::model::{Batch, Country, Kind, Position, Ranked};
 use crate::ordered;
+use crate::page::{CountryFigures, Report, SongFigures, Standing};
 use crate::partial::Partial;
-use crate::report::{CountryFigures, Report, SongFigures, Standing};
 use crate::runfile::{Piece, Run, split};
 use crate::topk::TopK;
 

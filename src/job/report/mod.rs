@@ -14,7 +14,7 @@ use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::ReadFile;
 use crate::model::{Day, RowCounts};
-use crate::report::{self, Report, SongNames};
+use crate::page::{self, Report, SongNames};
 use crate::store;
 use crate::text::json;
 
@@ -79,11 +79,11 @@ pub struct ReportOutcome {
 ///
 /// # Errors
 /// [`ErrorKind::MissingDays`] unless missing days are allowed (and always when all are missing), [`ErrorKind::Usage`]
-/// for more than [`ReportOptions::MOST_DAYS`] days, a list of songs that is missing or none, [`ErrorKind::SumOverflow`],
+/// for more than [`ReportOptions::MAX_DAYS`] days, a list of songs that is missing or none, [`ErrorKind::SumOverflow`],
 /// [`ErrorKind::TooManyRows`], a damaged partial, [`ErrorKind::CannotCreate`], failures to write. What was published before is then untouched.
 pub fn report(context: &Context, options: &ReportOptions) -> Result<ReportOutcome> {
-    if !(1..=ReportOptions::MOST_DAYS).contains(&options.days) {
-        let text = format!("a report is of 1 to {} days", ReportOptions::MOST_DAYS);
+    if !(1..=ReportOptions::MAX_DAYS).contains(&options.days) {
+        let text = format!("a report is of 1 to {} days", ReportOptions::MAX_DAYS);
         return Err(ErrorKind::Usage(text).into());
     }
     let windows = Windows::open(context, options)?;
@@ -95,10 +95,10 @@ pub fn report(context: &Context, options: &ReportOptions) -> Result<ReportOutcom
         Some(path) => read_names(context, path, &wanted)?,
         None => SongNames::new(),
     };
-    let page = report::render(&figures, &names)?;
+    let rendered = page::render(&figures, &names)?;
     if let Some(path) = &options.out {
         context.phase(Phase::Publish, Some(1), || {
-            store::Aside::Report.publish(context.files.as_ref(), path, &page)
+            store::Aside::Report.publish(context.files.as_ref(), path, &rendered)
         })?;
     }
     Ok(ReportOutcome {
@@ -108,8 +108,8 @@ pub fn report(context: &Context, options: &ReportOptions) -> Result<ReportOutcom
         compared: compared(&figures),
         countries: figures.countries.len() as u64,
         file: options.out.clone(),
-        bytes: page.len() as u64,
-        page,
+        bytes: rendered.len() as u64,
+        page: rendered,
         songs: wanted.len() as u64,
         named: names.len() as u64,
         counts: windows.counts,
@@ -130,7 +130,7 @@ fn read_names(
 ) -> Result<SongNames> {
     let file = context.files.open(path).map_err(|error| opening_error(error).at(path))?;
     let from_start = FromStart { context, file: file.as_ref(), offset: 0 };
-    let read = report::read_song_names(from_start, wanted);
+    let read = page::read_song_names(from_start, wanted);
     // A signal shows as a failure to read.
     context.check_stop()?;
     let (names, passed_over) = read.map_err(|error| error.at(path))?;

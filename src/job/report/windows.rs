@@ -7,8 +7,8 @@ use super::super::Context;
 use super::super::window::{StoredWindow, check_missing, total};
 use crate::error::Result;
 use crate::model::{Day, Kind, RowCounts};
+use crate::page::{DayFigures, Earlier};
 use crate::partial::Partial;
-use crate::report::{DayFigures, Earlier};
 use crate::runfile::RunFacts;
 
 /// Which window, and where the page goes.
@@ -16,7 +16,7 @@ use crate::runfile::RunFacts;
 pub struct ReportOptions {
     /// The window's last day.
     pub day: Day,
-    /// Days in the window, 1 to [`ReportOptions::MOST_DAYS`].
+    /// Days in the window, 1 to [`ReportOptions::MAX_DAYS`].
     pub days: u32,
     /// The file to publish; with `None` the page is only returned.
     pub out: Option<PathBuf>,
@@ -28,7 +28,7 @@ pub struct ReportOptions {
 
 impl ReportOptions {
     /// A page shows every day of every song: a month is what a person can see, and what keeps it small.
-    pub const MOST_DAYS: u32 = 31;
+    pub const MAX_DAYS: u32 = 31;
 
     /// The usual window of 7 days, without names, returned.
     #[must_use]

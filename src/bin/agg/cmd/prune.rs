@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
 /// remove days.
 fn keep_days(typed: &str) -> Result<u32, String> {
     match if typed == "all" { u32::MAX } else { cli::days(typed)? } {
-        few if few < PruneOptions::LEAST_DAYS => Err("too few: the least is 15".to_owned()),
+        few if few < PruneOptions::MIN_DAYS => Err("too few: the least is 15".to_owned()),
         days => Ok(days),
     }
 }

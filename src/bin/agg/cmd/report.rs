@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
 
     /// Days in the window, 1 to 31
     #[arg(long, value_name = "N", default_value_t = 7)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(ReportOptions::MOST_DAYS)))]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(ReportOptions::MAX_DAYS)))]
     days: u32,
 
     /// The page, one HTML file; - for standard output

@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_program_that_cannot_be_started_is_no_fault_of_the_table() {
-        let context = Context::new("store", Budget::new(Budget::LEAST, 1).unwrap());
+        let context = Context::new("store", Budget::new(Budget::MIN, 1).unwrap());
         let decoder = ChildDecoder::of(PathBuf::from("/nowhere/agg"), &context);
         let table = tempfile::NamedTempFile::new().unwrap();
         let file = OsFileSystem.open(table.path()).unwrap();

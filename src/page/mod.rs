@@ -13,10 +13,10 @@
 mod countries;
 mod data;
 mod json;
-mod page;
+mod render;
 mod songs;
 
 pub use countries::country_name;
 pub use data::{CountryFigures, DayFigures, Earlier, Report, SongFigures, Standing};
-pub use page::render;
-pub use songs::{MOST_NAME_CHARACTERS, PassedOver, SongName, SongNames, read_song_names};
+pub use render::render;
+pub use songs::{MAX_NAME_CHARACTERS, PassedOver, SongName, SongNames, read_song_names};

@@ -24,7 +24,7 @@ use crate::error::{ErrorKind, Result};
 use crate::model::{Day, RejectReason};
 
 /// The largest number that JavaScript holds exactly.
-const MOST_EXACT: u64 = (1 << 53) - 1;
+const MAX_EXACT: u64 = (1 << 53) - 1;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -65,7 +65,7 @@ struct Count(u64);
 
 impl Serialize for Count {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0 <= MOST_EXACT {
+        if self.0 <= MAX_EXACT {
             serializer.serialize_u64(self.0)
         } else {
             serializer.collect_str(&self.0)
@@ -169,7 +169,7 @@ pub(super) mod tests {
     use super::*;
     use crate::model::{self, RejectCounts};
 
-    pub(in crate::report) fn report() -> Report {
+    pub(in crate::page) fn report() -> Report {
         let day = |text: &str| text.parse().unwrap();
         let song = |song, streams: [u64; 2], earlier| SongFigures {
             song,

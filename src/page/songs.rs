@@ -13,9 +13,9 @@ use crate::error::{Error, Result};
 use crate::model::MAX_ID;
 
 /// Characters of a title or an artist that are kept; what is longer is cut and ends with an ellipsis.
-pub const MOST_NAME_CHARACTERS: usize = 120;
+pub const MAX_NAME_CHARACTERS: usize = 120;
 /// A row of more bytes than this is none: most likely a quote that is never closed.
-const MOST_ROW_BYTES: u64 = 1 << 20;
+const MAX_ROW_BYTES: u64 = 1 << 20;
 
 /// What a song is called. Either text may be empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -110,11 +110,11 @@ impl Columns {
     }
 }
 
-/// At most [`MOST_NAME_CHARACTERS`] of the text.
+/// At most [`MAX_NAME_CHARACTERS`] of the text.
 fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MOST_NAME_CHARACTERS) {
+    match text.char_indices().nth(MAX_NAME_CHARACTERS) {
         None => text.to_owned(),
-        Some(_) => text.chars().take(MOST_NAME_CHARACTERS - 1).chain(['…']).collect(),
+        Some(_) => text.chars().take(MAX_NAME_CHARACTERS - 1).chain(['…']).collect(),
     }
 }
 
@@ -127,7 +127,7 @@ struct Bounded<R> {
 
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.taken.get() > MOST_ROW_BYTES {
+        if self.taken.get() > MAX_ROW_BYTES {
             return Err(io::Error::other(TooLong));
         }
         let read = self.source.read(buffer)?;
@@ -204,9 +204,9 @@ mod tests {
 
     #[test]
     fn a_long_name_is_cut_between_characters() {
-        let long = "é".repeat(MOST_NAME_CHARACTERS + 1);
+        let long = "é".repeat(MAX_NAME_CHARACTERS + 1);
         let (names, _) = read(format!("id,title\n1,{long}\n2,{}", &long[2..])).unwrap();
-        let cut = format!("{}…", "é".repeat(MOST_NAME_CHARACTERS - 1));
+        let cut = format!("{}…", "é".repeat(MAX_NAME_CHARACTERS - 1));
         assert_eq!(names, SongNames::from([(1, name(&cut, "")), (2, name(&long[2..], ""))]));
     }
 }

@@ -78,7 +78,7 @@ impl Encoded {
         for first in (0..run.len()).step_by(MAX_ENTRIES) {
             let entries = first..run.len().min(first + MAX_ENTRIES);
             let start = self.bytes.len();
-            encoder.encode(run, entries, &mut self.bytes).unwrap();
+            encoder.encode(run.entries().slice(entries), &mut self.bytes).unwrap();
             self.blocks.push(start..self.bytes.len());
         }
     }

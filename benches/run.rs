@@ -125,7 +125,7 @@ impl Corpus {
     ) {
         let users = counter.drain(&self.pool, filled).unwrap();
         each_range(&users, each_user);
-        each_range(&users.by_country(&self.pool).unwrap(), each_country);
+        each_range(&users.next_run(&self.pool).unwrap().unwrap(), each_country);
     }
 }
 

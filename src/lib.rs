@@ -50,7 +50,7 @@
 //!
 //! | | |
 //! | --- | --- |
-//! | [`model`] | the vocabulary: days, countries, rows, entries, and *the* order |
+//! | [`model`] | the vocabulary: days, countries, kinds of key, rows, entries, and *the* order |
 //! | [`input`] | 1: logs to windows of whole rows; files, compression, days in names, digests |
 //! | [`row`] | 2: rows to batches of numbers, and an account of those that are none |
 //! | [`run`] | 3: rows to sorted, counted entries, by partitioning and sorting in an arena |

@@ -41,21 +41,12 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Appends the entries `range` of a sorted `batch` (1 to [`MAX_ENTRIES`] of them) to `out`.
+    /// Appends sorted entries (1 to [`MAX_ENTRIES`] of them) to `out`.
     ///
     /// Refuses entries out of order, repeated pairs, counts of 0 and numbers above [`MAX_ID`], with
     /// the two entries, so disorder is found where it arises.
-    pub fn encode(
-        &mut self,
-        batch: &Batch,
-        range: Range<usize>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Disorder> {
-        Choice::of_this_run().run(Encode {
-            encoder: self,
-            entries: batch.entries().slice(range),
-            out,
-        })
+    pub fn encode(&mut self, entries: Entries<'_>, out: &mut Vec<u8>) -> Result<(), Disorder> {
+        Choice::of_this_run().run(Encode { encoder: self, entries, out })
     }
 
     #[inline(always)]
@@ -417,7 +408,7 @@ mod tests {
 
     fn encode(batch: &Batch) -> Result<Vec<u8>, Disorder> {
         let mut out = Vec::new();
-        Encoder::default().encode(batch, 0..batch.len(), &mut out)?;
+        Encoder::default().encode(batch.entries(), &mut out)?;
         Ok(out)
     }
 
@@ -592,7 +583,7 @@ mod tests {
         ) {
             let mut bytes = Vec::new();
             let mut encoder = Encoder::default();
-            encoder.encode(&batch, 0..batch.len(), &mut bytes).unwrap();
+            encoder.encode(batch.entries(), &mut bytes).unwrap();
             let entries: Vec<Entry> = batch.iter().collect();
             let keys = entries.chunk_by(|one, two| one.key == two.key).count();
             prop_assert_eq!(Ok(encoder.keys()), u32::try_from(keys));

@@ -13,7 +13,7 @@ use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::TableFormat;
 use crate::fs::WriteFile;
-use crate::model::{Day, Kind, Ranking, RowCounts};
+use crate::model::{Day, Kind, RowCounts, SongLists};
 use crate::output::{FileEntry, Format, Manifest, PartialEntry, Tabular, Text, Window};
 use crate::store::{self, BuildFolder, HashingWriter, MANIFEST, Output, OutputLock, Written};
 use crate::text::{self, json};
@@ -175,9 +175,9 @@ fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
                 kind,
                 top: options.top,
                 format: format.as_ref(),
-                piece_entries: match kind.ranking() {
-                    Ranking::Long => context.budget.long_piece(runs.len(), options.top),
-                    Ranking::Short => plan.piece_entries,
+                piece_entries: match kind.song_lists() {
+                    SongLists::Long => context.budget.long_piece(runs.len(), options.top),
+                    SongLists::Short => plan.piece_entries,
                 },
                 buffers: Mutex::default(),
                 floor: Floor::default(),

@@ -11,7 +11,7 @@ use super::{Context, Phase, document};
 use crate::error::{Error, Result};
 use crate::exchange::{Chunk, Encoder, Facts, Origin, Rows, Table, TableFormat, TableWriter};
 use crate::fs::WriteFile;
-use crate::model::{Batch, Day, InputFacts, Kind, RowCounts};
+use crate::model::{Day, InputFacts, Kind, RowCounts};
 use crate::ordered;
 use crate::runfile::{Cut, Cutter, Run, split};
 use crate::store::{
@@ -288,10 +288,7 @@ impl Tabulation<'_> {
             self.pool,
             pieces.len(),
             || (),
-            |(), at| match pieces.get(at) {
-                Some(piece) => merge_whole(self.context, Phase::Export, self.kind, runs, piece),
-                None => Ok(Batch::default()),
-            },
+            |(), at| merge_whole(self.context, Phase::Export, self.kind, runs, &pieces[at]),
             |batch| Ok(cutter.cut(batch)),
             |(), cut| self.encode(&cut),
             |chunks| parts.append(chunks),

@@ -194,10 +194,7 @@ pub(super) fn join_run(
 ) -> Result<()> {
     let pieces = split(runs, plan.piece_entries)?;
     let shape = Shape { pool, pieces: pieces.len() };
-    let make = |(): &mut (), at: usize| match pieces.get(at) {
-        Some(piece) => merge_whole(context, Phase::Merge, kind, runs, piece),
-        None => Ok(Batch::default()),
-    };
+    let make = |(): &mut (), at: usize| merge_whole(context, Phase::Merge, kind, runs, &pieces[at]);
     target.write_run(kind, shape, || (), make)?;
     Ok(())
 }

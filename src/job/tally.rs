@@ -139,7 +139,8 @@ impl Logs<'_> {
             while !rest.is_empty() {
                 batch.clear();
                 let parsed = row::parse(rest, self.countries, &mut batch, &mut ignored);
-                rest = rest.get(parsed..).unwrap_or_default();
+                // Parsing takes no more than there is.
+                rest = &rest[parsed..];
                 sample.add(&batch);
             }
         }
@@ -168,25 +169,29 @@ impl Logs<'_> {
         Ok((spill.finish(), rows))
     }
 
-    /// Counts what is in the arena into both runs of `target`; returns how many rows that were.
+    /// Counts what is in the arena into all runs of `target`; returns how many rows that were.
     fn drain<'a>(
         &self,
         counter: &Counter<'a>,
         rows: Filled<'a>,
         target: &mut impl WriteRun,
     ) -> Result<u64> {
-        let users = counter.drain(self.pool, rows)?;
-        let written = self.write(&users, target)?;
-        self.write(&users.by_country(self.pool)?, target)?;
-        Ok(written.streams)
+        let mut ranges = counter.drain(self.pool, rows)?;
+        loop {
+            let written = self.write(&ranges, target)?;
+            match ranges.next_run(self.pool)? {
+                Some(next) => ranges = next,
+                None => return Ok(written.streams),
+            }
+        }
     }
 
     fn write(&self, ranges: &Ranges<'_, '_>, target: &mut impl WriteRun) -> Result<RunFacts> {
         let shape = Shape { pool: self.pool, pieces: ranges.len() };
         let count = |worker: &mut Worker<'_, '_>, range: usize| {
             self.context.check_stop()?;
-            // The rows are counted twice, and reported once.
-            if ranges.kind() == Kind::User {
+            // The rows are counted for each run, and reported once.
+            if ranges.kind() == Kind::FIRST {
                 self.context.observer.advance(Phase::Count, ranges.rows(range) as u64);
             }
             worker.count(range)
@@ -228,7 +233,8 @@ impl Reader {
             if !self.put(filler) {
                 return Ok(false);
             }
-            let rest = self.window.rows().get(self.parsed..).unwrap_or_default();
+            // Of the window's own rows: both are set together.
+            let rest = &self.window.rows()[self.parsed..];
             if !rest.is_empty() {
                 self.parsed += row::parse(rest, logs.countries, &mut self.batch, &mut self.rejects);
             } else if failed.load(Ordering::Relaxed) || !self.next_window(logs)? {

@@ -10,7 +10,7 @@ use super::join::merge_piece;
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::merge::{Overflow, Stream, Sums, Word, Words};
-use crate::model::{Batch, Kind, Ranked, Ranking};
+use crate::model::{Batch, Kind, Ranked, SongLists};
 use crate::ordered;
 use crate::output::{Format, Lines, Pieces};
 use crate::runfile::{Piece, Run, split};
@@ -85,10 +85,7 @@ impl Tops<'_> {
             self.pool,
             pieces.len(),
             || Chooser::new(self),
-            |chooser, at| match pieces.get(at) {
-                Some(piece) => chooser.choose(piece),
-                None => Ok(Part::default()),
-            },
+            |chooser, at| chooser.choose(&pieces[at]),
             Ok,
             |_, part| Ok(part),
             |part| join.add(part, &mut *out),
@@ -213,9 +210,9 @@ impl<'t, 'a> Chooser<'t, 'a> {
     }
 
     fn choose(&mut self, piece: &Piece) -> Result<Part> {
-        match self.tops.kind.ranking() {
-            Ranking::Long => self.choose_from_long(piece),
-            Ranking::Short => self.choose_from_short(piece),
+        match self.tops.kind.song_lists() {
+            SongLists::Long => self.choose_from_long(piece),
+            SongLists::Short => self.choose_from_short(piece),
         }
     }
 

@@ -394,7 +394,7 @@ mod tests {
             for start in (0..batch.len()).step_by(block) {
                 let mut bytes = Vec::new();
                 let range = start..batch.len().min(start + block);
-                Encoder::default().encode(&batch, range, &mut bytes).unwrap();
+                Encoder::default().encode(batch.entries().slice(range), &mut bytes).unwrap();
                 words.push(Decoder::default().decode_runs(&bytes).unwrap());
             }
             words.end_list();

@@ -20,9 +20,9 @@ pub enum Kind {
     Country,
 }
 
-/// How the best songs of each key are found, which depends on how many songs keys have in a window.
+/// How many songs a key has in a window, which decides how its best ones are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ranking {
+pub enum SongLists {
     /// Tens of songs: all of them are merged and looked at.
     Short,
     /// Up to millions of songs: nearly all of them can be skipped.
@@ -61,6 +61,15 @@ impl Kind {
 
     /// All kinds, in the order in which a partial holds their runs: the kind with the most keys first.
     pub const ALL: [Kind; Kind::COUNT] = [Kind::User, Kind::Country];
+
+    /// The kind whose run is made from the rows themselves.
+    pub const FIRST: Kind = Kind::ALL[0];
+
+    /// The kind whose run follows; `None` after the last.
+    #[must_use]
+    pub fn next(self) -> Option<Kind> {
+        Kind::ALL.get(self as usize + 1).copied()
+    }
 
     /// All kinds, in the order in which their files are written: the small file first, so that a full disk or a damaged
     /// block is noticed early.
@@ -104,12 +113,12 @@ impl Kind {
         }
     }
 
-    /// How the best songs of its keys are found.
+    /// How many songs its keys have.
     #[must_use]
-    pub const fn ranking(self) -> Ranking {
+    pub const fn song_lists(self) -> SongLists {
         match self {
-            Kind::User => Ranking::Short,
-            Kind::Country => Ranking::Long,
+            Kind::User => SongLists::Short,
+            Kind::Country => SongLists::Long,
         }
     }
 

@@ -17,7 +17,7 @@ pub use country::Country;
 pub use day::{Day, NoDay};
 pub use entries::{Batch, Entries, Entry, Position, Ranked, RowBatch, SongCounts};
 pub use input::InputFacts;
-pub use kind::{BadKey, Code, KeyText, Kind, PerKind, Ranking};
+pub use kind::{BadKey, Code, KeyText, Kind, PerKind, SongLists};
 pub use rejects::{RejectCounts, RejectReason, RowCounts};
 
 /// The largest id and the largest count: a BIGINT in every database (2^63 - 1).

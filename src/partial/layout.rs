@@ -143,7 +143,7 @@ impl Trailer {
         let ends = roots.values().chain([&metadata]).map(Section::end);
         // Each ends where the next one begins, and the last where the trailer does.
         let follow = ends.eq(offsets.skip(1).chain([start]).map(Some))
-            && roots[Kind::ALL[0]].offset >= HEADER_BYTES as u64;
+            && roots[Kind::FIRST].offset >= HEADER_BYTES as u64;
         if !follow {
             return Err(wrong("the sections do not follow one another"));
         }

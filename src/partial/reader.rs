@@ -149,7 +149,7 @@ fn check_totals(roots: &PerKind<Root>, metadata: &Metadata) -> Result<()> {
 
 /// Decodes the roots of all runs, which follow one another from the header to the first root.
 fn decode_roots(roots: &PerKind<Vec<u8>>, trailer: &Trailer) -> Result<PerKind<Root>> {
-    let runs_end = trailer.roots[Kind::ALL[0]].offset;
+    let runs_end = trailer.roots[Kind::FIRST].offset;
     let mut start = HEADER_BYTES as u64;
     PerKind::try_new(|kind| {
         let (bytes, offset) = (&roots[kind], trailer.roots[kind].offset);

@@ -1,13 +1,13 @@
-//! The arena filled and drained: rows in any order to both runs, range after range.
+//! The arena filled and drained: rows in any order to all runs, range after range.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::chunk::{Arena, ChunkPool, Supply};
 use super::partition::{ByTag, Discard, Partition};
-use super::plan::Plan;
+use super::plan::{Plan, Side};
 use super::scatter::Scatter;
 use super::sort::Sorter;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::model::{Batch, Kind, RowBatch};
 
 /// Counts as many rows at a time as the arena holds.
@@ -46,7 +46,7 @@ impl<'a> Counter<'a> {
         read: impl Fn(usize, &mut Filler<'_, 'a>) -> Result<bool> + Sync,
     ) -> Result<(Filled<'a>, bool)> {
         let outcomes = pool.broadcast(|thread| -> Result<_> {
-            let scatter = Scatter::new(&self.plan.users);
+            let scatter = Scatter::new(&self.plan.first().splitters);
             let supply = Supply::filling(&self.chunks);
             let mut filler = Filler { plan: self.plan, scatter, supply };
             let ended = read(thread.index(), &mut filler)?;
@@ -61,10 +61,10 @@ impl<'a> Counter<'a> {
         Ok((Filled(scatters), all_ended))
     }
 
-    /// The ranges of the user run, to be counted in order or by several threads; then come those of the country run
-    /// ([`Ranges::by_country`]), and then the arena is empty.
+    /// The ranges of the first run, to be counted in order or by several threads; then come those of the next run
+    /// ([`Ranges::next_run`]), and behind the last one the arena is empty.
     pub fn drain(&self, pool: &rayon::ThreadPool, rows: Filled<'a>) -> Result<Ranges<'_, 'a>> {
-        Ranges::new(self, pool, Kind::User, rows.0)
+        Ranges::new(self, pool, Kind::FIRST, rows.0)
     }
 }
 
@@ -80,7 +80,8 @@ impl Filler<'_, '_> {
     /// Puts the rows of a batch from the `from`-th on; returns how many, fewer than there are when the arena is full.
     pub fn put(&mut self, batch: &RowBatch, from: usize) -> usize {
         let rows = self.plan.rows(batch, from);
-        self.scatter.put(rows, &self.plan.users, self.plan.packing, &mut self.supply)
+        let Side { splitters, packing } = self.plan.first();
+        self.scatter.put(rows, splitters, *packing, &mut self.supply)
     }
 }
 
@@ -90,7 +91,7 @@ pub struct Ranges<'c, 'a> {
     counter: &'c Counter<'a>,
     kind: Kind,
     partition: Partition<'a>,
-    /// What counting the user run scatters anew, by country.
+    /// What counting this run scatters anew, for the next one.
     again: Mutex<Vec<Scatter<'a>>>,
 }
 
@@ -102,11 +103,8 @@ impl<'c, 'a> Ranges<'c, 'a> {
         scatters: Vec<Scatter<'a>>,
     ) -> Result<Self> {
         let Counter { plan, chunks } = counter;
-        let (splitters, packing) = match kind {
-            Kind::User => (&plan.users, plan.packing),
-            Kind::Country => (&plan.countries, plan.country_packing),
-        };
-        let partition = Partition::new(splitters, packing, scatters);
+        let Side { splitters, packing } = &plan.sides[kind];
+        let partition = Partition::new(splitters, *packing, scatters);
         let partition = partition.split_large(plan.means.shares.max_rows, pool, chunks)?;
         Ok(Ranges { counter, kind, partition, again: Mutex::default() })
     }
@@ -139,20 +137,23 @@ impl<'c, 'a> Ranges<'c, 'a> {
     #[must_use]
     pub fn worker(&self) -> Worker<'_, 'a> {
         let Counter { plan, chunks } = self.counter;
-        let (splitters, packing) = (&plan.countries, plan.country_packing);
-        let again = || ByTag { scatter: Scatter::new(splitters), splitters, packing };
+        let again = |next| {
+            let Side { splitters, packing } = &plan.sides[next];
+            ByTag { scatter: Scatter::new(splitters), splitters, packing: *packing }
+        };
         Worker {
             ranges: self,
             sorter: Sorter::default(),
             supply: Supply::draining(chunks),
-            again: (self.kind == Kind::User).then(again),
+            again: self.kind.next().map(again),
         }
     }
 
-    /// The ranges of the country run, once all of the user run were counted.
-    pub fn by_country(self, pool: &rayon::ThreadPool) -> Result<Self> {
+    /// The ranges of the next run, once all of this one were counted; `None` behind the last run.
+    pub fn next_run(self, pool: &rayon::ThreadPool) -> Result<Option<Self>> {
         let again = self.again.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ranges::new(self.counter, pool, Kind::Country, again)
+        let next = self.kind.next().map(|kind| Ranges::new(self.counter, pool, kind, again));
+        next.transpose()
     }
 }
 
@@ -166,21 +167,25 @@ pub struct Worker<'r, 'a> {
 }
 
 impl Worker<'_, '_> {
-    /// Sorts and counts a range; empty if it was counted before.
+    /// Sorts and counts a range, which must not have been counted before.
     pub fn count(&mut self, range: usize) -> Result<Batch> {
-        let Some(range) = self.ranges.partition.take(range) else { return Ok(Batch::default()) };
-        if let Some(again) = &mut self.again {
-            return self.sorter.count(range, &mut self.supply, again);
-        }
-        let mut batch = self.sorter.count(range, &mut self.supply, &mut Discard)?;
+        let range = self.ranges.partition.take(range);
+        let range = range.ok_or(ErrorKind::Fault("a range of rows is counted twice"))?;
+        let mut batch = match &mut self.again {
+            Some(again) => self.sorter.count(range, &mut self.supply, again)?,
+            None => self.sorter.count(range, &mut self.supply, &mut Discard)?,
+        };
         let tags = &self.ranges.counter.plan.tags;
-        batch.keys.iter_mut().for_each(|key| *key = tags.number(*key));
+        match self.ranges.kind {
+            Kind::User => {}
+            Kind::Country => batch.keys.iter_mut().for_each(|key| *key = tags.number(*key)),
+        }
         Ok(batch)
     }
 }
 
 impl Drop for Worker<'_, '_> {
-    /// Leaves what it scattered anew to the country run.
+    /// Leaves what it scattered anew to the next run.
     fn drop(&mut self) {
         if let Some(again) = self.again.take() {
             let mut all = self.ranges.again.lock().unwrap_or_else(PoisonError::into_inner);

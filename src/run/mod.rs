@@ -29,7 +29,7 @@ pub use plan::{Means, Plan, Sample};
 /// A row as the tables hold it: key, song, and a tag that travels along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Row {
-    /// User id or country number.
+    /// What the row is counted under.
     key: u64,
     /// Song id.
     song: u64,

@@ -1,4 +1,4 @@
-//! Where the rows of a day go: the ranges of both runs and the form of a row, chosen from a sample.
+//! Where the rows of a day go: the ranges of all runs and the form of a row, chosen from a sample.
 
 use super::Row;
 use super::chunk::{Arena, DrainNeeds};
@@ -6,7 +6,7 @@ use super::packing::{Packing, Tags};
 use super::splitters::Splitters;
 use crate::budget::CountPlan;
 use crate::error::Result;
-use crate::model::{Country, Position, RowBatch};
+use crate::model::{Country, Kind, PerKind, Position, RowBatch};
 
 /// Rows of the sample that should fit the packing, in percent; more ranges are tried until they do.
 const PACKED_PERCENT: usize = 99;
@@ -43,14 +43,13 @@ impl Sample {
         self.rows.is_empty()
     }
 
-    /// The rows by what the country run is sorted by.
-    fn by_country(&self, tags: &Tags) -> Vec<Position> {
-        let key = |row: &Row| tags.tag(low_16(row.tag));
+    /// The rows by what the run of a kind is sorted by.
+    fn positions(&self, kind: Kind, tags: &Tags) -> Vec<Position> {
+        let key = |row: &Row| match kind {
+            Kind::User => row.key,
+            Kind::Country => tags.tag(low_16(row.tag)),
+        };
         self.rows.iter().map(|row| Position { key: key(row), song: row.song }).collect()
-    }
-
-    fn by_user(&self) -> Vec<Position> {
-        self.rows.iter().map(position).collect()
     }
 
     /// Bits of the widest song.
@@ -72,13 +71,17 @@ pub struct Means {
 #[derive(Debug)]
 pub struct Plan {
     pub(super) means: Means,
-    pub(super) users: Splitters,
-    /// Keys are tags.
-    pub(super) countries: Splitters,
-    pub(super) packing: Packing,
-    /// Of rows whose keys are tags.
-    pub(super) country_packing: Packing,
+    pub(super) sides: PerKind<Side>,
+    /// Keys of the country side are tags.
     pub(super) tags: Tags,
+}
+
+/// Where the rows of one run go.
+#[derive(Debug, Clone)]
+pub(super) struct Side {
+    pub(super) splitters: Splitters,
+    /// Rows of the first run carry a tag, those of all others do not.
+    pub(super) packing: Packing,
 }
 
 impl Plan {
@@ -93,16 +96,19 @@ impl Plan {
         let tags = Tags::new(countries);
         // Never more than the country side has room for: draining relies on rows that do not grow.
         let single = Packing::new(sample.song_bits().min(COUNTRY_SONG_BITS), tags.bits());
-        let (mut users, mut ranges, fitting) = means.user_splitters(sample, single, expected);
-        let mut packings = (single, Packing::new(COUNTRY_SONG_BITS, 0));
+        let (mut first, mut ranges, fitting) = means.first_side(sample, single, &tags, expected);
+        let mut untagged = Packing::new(COUNTRY_SONG_BITS, 0);
         if fitting * 100 < sample.len() * DOUBLE_PERCENT {
-            packings = (Packing::double(tags.bits()), Packing::double(0));
-            (users, ranges, _) = means.user_splitters(sample, packings.0, expected);
+            untagged = Packing::double(0);
+            let double = Packing::double(tags.bits());
+            (first, ranges, _) = means.first_side(sample, double, &tags, expected);
         }
-        let (packing, country_packing) = packings;
-        let countries = Splitters::from_sample(&mut sample.by_country(&tags), ranges);
-        tracing::debug!(ranges, sampled = sample.len(), ?packing, "splitters chosen");
-        Plan { means, users, countries, packing, country_packing, tags }
+        tracing::debug!(ranges, sampled = sample.len(), packing = ?first.packing, "splitters chosen");
+        let sides = PerKind::new(|kind| match kind {
+            Kind::FIRST => first.clone(),
+            later => Side::new(sample, later, &tags, untagged, ranges),
+        });
+        Plan { means, sides, tags }
     }
 
     /// A plan of so many ranges, whatever fits one word: to compare plans.
@@ -114,14 +120,18 @@ impl Plan {
         ranges: usize,
     ) -> Self {
         let tags = Tags::new(countries);
-        Plan {
-            means,
-            users: Splitters::from_sample(&mut sample.by_user(), ranges),
-            countries: Splitters::from_sample(&mut sample.by_country(&tags), ranges),
-            packing: Packing::new(sample.song_bits().min(COUNTRY_SONG_BITS), tags.bits()),
-            country_packing: Packing::new(COUNTRY_SONG_BITS, 0),
-            tags,
-        }
+        let tagged = Packing::new(sample.song_bits().min(COUNTRY_SONG_BITS), tags.bits());
+        let untagged = Packing::new(COUNTRY_SONG_BITS, 0);
+        let sides = PerKind::new(|kind| {
+            let packing = if kind == Kind::FIRST { tagged } else { untagged };
+            Side::new(sample, kind, &tags, packing, ranges)
+        });
+        Plan { means, sides, tags }
+    }
+
+    /// Where rows go first.
+    pub(super) fn first(&self) -> &Side {
+        &self.sides[Kind::FIRST]
     }
 
     /// Reserves the arena.
@@ -129,21 +139,23 @@ impl Plan {
         Arena::new(self.means.shares.arena)
     }
 
-    /// Ranges of the user run.
+    /// Ranges of the first run.
     #[must_use]
     pub fn ranges(&self) -> usize {
-        self.users.ranges()
+        self.first().splitters.ranges()
     }
 
-    /// The range of the user run that a row of this user and song goes to.
+    /// The range of the first run that a row of this user and song goes to.
     #[must_use]
     pub fn range_of(&self, user: u64, song: u64) -> usize {
-        self.users.range_of(Position { key: user, song })
+        self.first().splitters.range_of(Position { key: user, song })
     }
 
     /// Chunks that draining needs beyond those that it gives back.
     pub(super) fn reserve(&self) -> usize {
-        self.means.needs(self.countries.ranges()).reserve()
+        let later = self.sides.iter().filter(|(kind, _)| *kind != Kind::FIRST);
+        let ranges = later.map(|(_, side)| side.splitters.ranges()).max();
+        self.means.needs(ranges.unwrap_or(1)).reserve()
     }
 
     /// The rows of a batch from `from` on, with the country's dense number as tag.
@@ -153,35 +165,44 @@ impl Plan {
     }
 }
 
+impl Side {
+    fn new(sample: &Sample, kind: Kind, tags: &Tags, packing: Packing, ranges: usize) -> Self {
+        let splitters = Splitters::from_sample(&mut sample.positions(kind, tags), ranges);
+        Side { splitters, packing }
+    }
+}
+
 impl Means {
     fn needs(&self, ranges: usize) -> DrainNeeds {
         let CountPlan { arena, max_rows, .. } = self.shares;
         DrainNeeds { chunks: Arena::chunks_in(arena), threads: self.threads, ranges, max_rows }
     }
 
-    /// Ranges for rows packed so, how many were wanted, and how many of these rows then fit.
-    fn user_splitters(
+    /// The first side, for rows packed so, how many ranges were wanted, and how many of these rows then fit.
+    fn first_side(
         &self,
         sample: &Sample,
         packing: Packing,
+        tags: &Tags,
         expected: u64,
-    ) -> (Splitters, usize, usize) {
+    ) -> (Side, usize, usize) {
         let most = self.needs(1).max_ranges().min(MAX_RANGES);
         let capacity = (self.shares.arena / (8 * packing.words())) as u64;
         let wanted = expected.min(capacity) / (self.shares.max_rows as u64 / 4);
         let mut ranges = usize::try_from(wanted).unwrap_or(most).clamp(1, most);
-        let mut positions = sample.by_user();
+        let mut positions = sample.positions(Kind::FIRST, tags);
         // More ranges bring keys nearer to where theirs starts; they do nothing for a song.
         let able = sample.rows.iter().filter(|row| packing.fits(row.key, **row)).count();
         loop {
-            let users = Splitters::from_sample(&mut positions, ranges);
-            let users = users.within_distance(packing.most_distance(), most);
-            let fits = |row: &&Row| packing.fits(users.base(users.range_of(position(row))), **row);
+            let splitters = Splitters::from_sample(&mut positions, ranges);
+            let splitters = splitters.within_distance(packing.most_distance(), most);
+            let base = |row: &Row| splitters.base(splitters.range_of(position(row)));
+            let fits = |row: &&Row| packing.fits(base(row), **row);
             let fitting = sample.rows.iter().filter(fits).count();
             // A few ranges of a small log are not worth more.
             let small = ranges < 64;
             if small || fitting * 100 >= able * PACKED_PERCENT || 2 * ranges > most {
-                return (users, ranges, fitting);
+                return (Side { splitters, packing }, ranges, fitting);
             }
             ranges *= 2;
         }

@@ -6,7 +6,7 @@ use super::chunk::{CHUNK_BYTES, CHUNK_WORDS};
 use super::packing::Packing;
 use super::*;
 use crate::budget::CountPlan;
-use crate::model::{Batch, Country, RowBatch};
+use crate::model::{Batch, Country, Kind, RowBatch};
 use crate::testing::{Naive, batch_of, pool};
 
 /// Every `step`-th row from the `from`-th on.
@@ -53,8 +53,9 @@ fn runs(plan: &Plan, rows: &[Row], threads: usize) -> [Batch; 2] {
     assert!(ended);
     let users = counter.drain(&pool, filled).unwrap();
     let user_run = count(&users);
-    let countries = users.by_country(&pool).unwrap();
+    let countries = users.next_run(&pool).unwrap().unwrap();
     let country_run = count(&countries);
+    assert!(countries.next_run(&pool).unwrap().is_none());
     assert_eq!(counter.free(), before, "every chunk is free again");
     [user_run, country_run]
 }
@@ -78,7 +79,8 @@ proptest! {
         }
         let mut plan = plan(&rows[..sampled.min(rows.len())], ranges, max_rows, threads);
         if double {
-            (plan.packing, plan.country_packing) = (Packing::double(3), Packing::double(0));
+            plan.sides[Kind::User].packing = Packing::double(3);
+            plan.sides[Kind::Country].packing = Packing::double(0);
         }
         let found = runs(&plan, &rows, threads);
         let expected = expected.map(|naive| batch_of(&naive));

@@ -49,7 +49,7 @@ impl Run {
 
     /// Blocks of those pages.
     pub(super) fn blocks_in(&self, range: &Range<Position>) -> u64 {
-        let pages = self.root.pages.get(self.pages_in(range)).unwrap_or_default();
+        let pages = &self.root.pages[self.pages_in(range)];
         pages.iter().map(|page| u64::from(page.blocks)).sum()
     }
 
@@ -201,7 +201,7 @@ impl BlockReader<'_> {
         if self.bytes.len() < length {
             self.bytes.resize(length, 0);
         }
-        let bytes = self.bytes.get_mut(..length).unwrap_or_default();
+        let bytes = &mut self.bytes[..length];
         self.run.read_checked(bytes, handle.offset, handle.checksum, "a block")?;
         let path = &self.run.path;
         let place = |error: Error| error.at_offset(handle.offset).at(path);
@@ -220,15 +220,8 @@ impl BlockReader<'_> {
 
 /// Drops the entries of a sorted batch that are outside `range`.
 fn cut_to(batch: &mut Batch, range: &Range<Position>) {
-    let before = |batch: &Batch, position: Position| {
-        let start = batch.keys.partition_point(|key| *key < position.key);
-        let keys = batch.keys.get(start..).unwrap_or_default();
-        let same = keys.partition_point(|key| *key == position.key);
-        let songs = batch.songs.get(start..start + same).unwrap_or_default();
-        start + songs.partition_point(|song| *song < position.song)
-    };
-    let end = before(batch, range.end);
-    let start = before(batch, range.start).min(end);
+    let end = batch.entries().lower_bound(range.end);
+    let start = batch.entries().lower_bound(range.start).min(end);
     for column in [&mut batch.keys, &mut batch.songs, &mut batch.counts] {
         column.truncate(end);
         column.drain(..start);

@@ -41,7 +41,7 @@ pub fn split_range(runs: &[&Run], range: Range<Position>, entries: u64) -> Resul
     // Blocks that begin before the range: the last of each run may have entries in it.
     let before = samples.partition_point(|(first, _)| *first <= range.start);
     let unneeded = before.saturating_sub(runs.len());
-    Ok(cut(samples.get(unneeded..).unwrap_or_default(), range, entries))
+    Ok(cut(&samples[unneeded..], range, entries))
 }
 
 fn cut(samples: &[(Position, u64)], range: Range<Position>, entries: u64) -> Vec<Piece> {

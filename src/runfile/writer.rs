@@ -10,7 +10,7 @@ use super::index::{BlockHandle, IndexBuilder, Root};
 use crate::codec::block::{self, Disorder, Encoder};
 use crate::codec::checksum::Checksum;
 use crate::error::{Error, Result};
-use crate::model::{Batch, Position};
+use crate::model::{Batch, Entries, Position};
 use crate::ordered;
 
 /// Size of one run, and the sum of its counts.
@@ -64,9 +64,9 @@ pub fn write_run<W: Write + Send, S>(
 fn encode(encoder: &mut Encoder, cut: &Cut, block_entries: usize) -> Result<EncodedBlocks> {
     let mut blocks = EncodedBlocks::default();
     blocks.bytes.reserve((cut.head.len() + cut.full.len()) * 5);
-    blocks.add(encoder, &cut.head, 0..cut.head.len())?;
+    blocks.add(encoder, cut.head.entries())?;
     for start in cut.full.clone().step_by(block_entries) {
-        blocks.add(encoder, &cut.body, start..start + block_entries)?;
+        blocks.add(encoder, cut.body.entries().slice(start..start + block_entries))?;
     }
     Ok(blocks)
 }
@@ -92,31 +92,20 @@ struct EncodedBlocks {
 }
 
 impl EncodedBlocks {
-    /// Encodes the entries `range` of `batch` as one block.
-    fn add(
-        &mut self,
-        encoder: &mut block::Encoder,
-        batch: &Batch,
-        range: std::ops::Range<usize>,
-    ) -> Result<()> {
+    /// Encodes entries as one block.
+    fn add(&mut self, encoder: &mut block::Encoder, entries: Entries<'_>) -> Result<()> {
         let start = self.bytes.len();
-        let bounds = |at: usize| {
-            let key = batch.keys.get(at).copied()?;
-            batch.songs.get(at).map(|&song| Position { key, song })
-        };
-        let ends = bounds(range.start).zip(range.end.checked_sub(1).and_then(bounds));
-        let Some((first, last)) = ends else { return Ok(()) };
+        let Some((first, last)) = entries.first().zip(entries.last()) else { return Ok(()) };
         let disorder = |error: Disorder| Error::damaged(error.to_string());
-        encoder.encode(batch, range.clone(), &mut self.bytes).map_err(disorder)?;
-        let counts = batch.counts.get(range.clone()).unwrap_or_default();
-        let streams = counts.iter().try_fold(0u64, |sum, count| sum.checked_add(*count));
-        let bytes = self.bytes.get(start..).unwrap_or_default();
+        encoder.encode(entries, &mut self.bytes).map_err(disorder)?;
+        let streams = entries.counts.iter().try_fold(0u64, |sum, count| sum.checked_add(*count));
+        let bytes = &self.bytes[start..];
         let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         self.facts.push(BlockFacts {
             first,
             last,
             length: narrow(bytes.len()),
-            entries: narrow(range.len()),
+            entries: narrow(entries.len()),
             keys: encoder.keys(),
             streams: streams.ok_or_else(|| Error::damaged("the streams exceed 2^64-1"))?,
             checksum: Checksum::of(bytes),
@@ -201,7 +190,8 @@ impl<'a, W: Write> OpenRun<'a, W> {
                     "blocks out of order: {first:?} after {last:?}"
                 )));
             }
-            let (bytes, after) = rest.split_at_checked(facts.length as usize).unwrap_or_default();
+            // The lengths are those of the blocks in these bytes.
+            let (bytes, after) = rest.split_at(facts.length as usize);
             rest = after;
             let goes_on = self.last.is_some_and(|last| last.key == facts.first.key);
             self.facts.keys += u64::from(facts.keys) - u64::from(goes_on);

@@ -144,8 +144,7 @@ impl<'a> Reading<'a> {
         let ends = Ends::new(groups.len());
         let shape = Shape { pool: self.pool, pieces: groups.len() };
         let make = |(): &mut (), at: usize| {
-            let Some(group) = groups.get(at) else { return Ok(Batch::default()) };
-            let batch = self.whole_group(*group)?;
+            let batch = self.whole_group(groups[at])?;
             ends.check(at, &batch)?;
             Ok(batch)
         };
@@ -215,8 +214,7 @@ impl<'a> Reading<'a> {
         }
         let pieces = cut(entries);
         let shape = Shape { pool: self.pool, pieces: pieces.len() };
-        let make =
-            |(): &mut (), at: usize| sum_equal(kind, pieces.get(at).copied().unwrap_or_default());
+        let make = |(): &mut (), at: usize| sum_equal(kind, pieces[at]);
         let mut spill = Spill::new(self.scratch);
         spill.write_run(kind, shape, || (), make)?;
         Ok(spill.finish())
@@ -236,17 +234,11 @@ impl Ends {
 
     /// Refuses a piece that is not sorted, or does not stand between its neighbours.
     fn check(&self, at: usize, batch: &Batch) -> Result<()> {
-        let position = |at: usize| {
-            let key = batch.keys.get(at).copied()?;
-            batch.songs.get(at).map(|&song| Position { key, song })
-        };
-        let ends = position(0).zip(batch.len().checked_sub(1).and_then(position));
+        let entries = batch.entries();
         let mut all = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = all.get_mut(at) {
-            *slot = ends;
-        }
+        all[at] = entries.first().zip(entries.last());
         let first = at.saturating_sub(1);
-        let near = all.get(first..all.len().min(at + 2)).unwrap_or_default();
+        let near = &all[first..all.len().min(at + 2)];
         let between = near.windows(2).all(|pair| match pair {
             [Some(one), Some(two)] => one.1 < two.0,
             _ => true,

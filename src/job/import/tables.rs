@@ -301,7 +301,7 @@ fn digest(context: &Context, table: &TableFile) -> Result<u128> {
     while offset < table.stat().size {
         context.check_stop()?;
         let read = table.file().read_full_at(&mut buffer, offset).map_err(failed)?;
-        fold.update(&xxh3_128(buffer.get(..read).unwrap_or_default()).to_le_bytes());
+        fold.update(&xxh3_128(&buffer[..read]).to_le_bytes());
         offset += read as u64;
         if read < PIECE {
             break;

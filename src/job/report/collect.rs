@@ -35,10 +35,7 @@ pub(super) fn figures(context: &Context, windows: &Windows, top: u32) -> Result<
         &pool,
         pieces.len(),
         || Reader::new(context, windows, songs),
-        |reader, at| match pieces.get(at) {
-            Some(piece) => reader.read(piece),
-            None => Ok(BTreeMap::new()),
-        },
+        |reader, at| reader.read(&pieces[at]),
         Ok,
         |_, part| Ok(part),
         |part| join.add(part),
@@ -90,9 +87,7 @@ impl<'a> Reader<'a> {
         })?;
         for (at, window) in windows.earlier.iter().enumerate() {
             self.choose(&window.places, |key, best, _| {
-                if let Some(slot) = part.entry(key).or_default().earlier.get_mut(at) {
-                    *slot = best.to_vec();
-                }
+                part.entry(key).or_default().earlier[at] = best.to_vec();
             })?;
         }
         Ok(part)
@@ -106,9 +101,7 @@ impl<'a> Reader<'a> {
                 let sum = songs.counts.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count));
                 let gathered = part.entry(key).or_default();
                 gathered.streams.resize(self.lists.len(), 0);
-                if let Some(slot) = gathered.streams.get_mut(place) {
-                    *slot = sum.ok_or_else(|| exceeds(key))?;
-                }
+                gathered.streams[place] = sum.ok_or_else(|| exceeds(key))?;
             }
         }
         Ok(part)
@@ -120,7 +113,8 @@ impl<'a> Reader<'a> {
         places: &[usize],
         mut take: impl FnMut(u64, &[Ranked], &[Batch]),
     ) -> Result<()> {
-        let lists = places.iter().filter_map(|place| self.lists.get(*place));
+        // There is a list for each partial, and places are places of partials.
+        let lists = places.iter().map(|place| &self.lists[*place]);
         let streams = lists.map(|list| Chunks { list, at: 0 }).collect();
         let mut merge = Merge::new(Kind::Country, streams);
         let mut batch = Batch::default();

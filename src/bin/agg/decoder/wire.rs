@@ -12,30 +12,28 @@ use serde::{Deserialize, Serialize};
 
 /// The most rows of a frame.
 pub(super) const MAX_ROWS: usize = 64 << 10;
-/// Bytes of a row.
+/// The most bytes of a row.
 const ROW: usize = 24;
 /// Bytes before a frame's content.
 pub(super) const HEADER: usize = 5;
 /// The longest content but for that of an outline.
-pub(super) const MAX_CONTENT: usize = MAX_ROWS * ROW;
+pub(super) const MAX_CONTENT: usize = 4 + 3 + MAX_ROWS * ROW;
 
 /// The outline as JSON.
 pub(super) const OUTLINE: u8 = 1;
-/// Rows: their keys, their songs, their counts, 8 bytes each.
+/// Rows: how many, then their keys, their songs, their counts.
 pub(super) const ROWS: u8 = 2;
 /// The end of a row group: the decoder's peak memory in bytes.
 pub(super) const END: u8 = 3;
 /// Why the table is refused, as JSON.
 pub(super) const REFUSAL: u8 = 4;
 
-/// Writes a frame at once.
+/// Writes a frame.
 pub(super) fn send(to: &mut impl Write, tag: u8, content: &[u8]) -> io::Result<()> {
     let length = u32::try_from(content.len()).map_err(io::Error::other)?;
-    let mut frame = Vec::with_capacity(HEADER + content.len());
-    frame.push(tag);
-    frame.extend(length.to_le_bytes());
-    frame.extend(content);
-    to.write_all(&frame)
+    let [a, b, c, d] = length.to_le_bytes();
+    to.write_all(&[tag, a, b, c, d])?;
+    to.write_all(content)
 }
 
 /// A header's tag and length.
@@ -44,22 +42,66 @@ pub(super) fn header(bytes: [u8; HEADER]) -> (u8, usize) {
     (tag, usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX))
 }
 
-/// Appends rows as they are sent.
+/// Appends rows as they are sent: their number in 4 bytes, then each column.
 pub(super) fn put_rows(batch: &Batch, to: &mut Vec<u8>) {
+    to.extend(u32::try_from(batch.len()).unwrap_or(u32::MAX).to_le_bytes());
     for column in [&batch.keys, &batch.songs, &batch.counts] {
-        to.extend(column.iter().flat_map(|value| value.to_le_bytes()));
+        match column.iter().fold(0, |all, value| all | value) {
+            0..=0xff => put_column::<1>(column, to),
+            0x100..=0xffff => put_column::<2>(column, to),
+            0x1_0000..=0xffff_ffff => put_column::<4>(column, to),
+            _ => put_column::<8>(column, to),
+        }
+    }
+}
+
+/// A byte that says how many bytes a value has, and the values. Copying fewer bytes through the kernel pays.
+fn put_column<const WIDTH: usize>(column: &[u64], to: &mut Vec<u8>) {
+    to.extend(u8::try_from(WIDTH));
+    let start = to.len();
+    to.resize(start + WIDTH * column.len(), 0);
+    let (chunks, _) = to.get_mut(start..).unwrap_or_default().as_chunks_mut::<WIDTH>();
+    for (chunk, value) in chunks.iter_mut().zip(column) {
+        if let Some(low) = value.to_le_bytes().first_chunk() {
+            *chunk = *low;
+        }
     }
 }
 
 /// Replaces the rows of `batch` by those of a frame; false when they cannot be rows.
 pub(super) fn take_rows(content: &[u8], batch: &mut Batch) -> bool {
+    take_columns(content, batch).is_some_and(<[u8]>::is_empty)
+}
+
+/// What follows the rows, if there are all of them.
+fn take_columns<'a>(content: &'a [u8], batch: &mut Batch) -> Option<&'a [u8]> {
     batch.clear();
-    let mut columns = content.chunks_exact((content.len() / 3).max(1));
+    let (rows, mut rest) = content.split_first_chunk()?;
+    let rows = usize::try_from(u32::from_le_bytes(*rows)).ok()?;
     for column in [&mut batch.keys, &mut batch.songs, &mut batch.counts] {
-        let (values, _) = columns.next().unwrap_or_default().as_chunks();
-        column.extend(values.iter().map(|value| u64::from_le_bytes(*value)));
+        let (&width, after) = rest.split_first()?;
+        let (values, after) = after.split_at_checked(rows.checked_mul(width.into())?)?;
+        match width {
+            1 => take_column::<1>(values, column),
+            2 => take_column::<2>(values, column),
+            4 => take_column::<4>(values, column),
+            8 => take_column::<8>(values, column),
+            _ => return None,
+        }
+        rest = after;
     }
-    content.len().is_multiple_of(ROW) && batch.len() * ROW == content.len()
+    Some(rest)
+}
+
+fn take_column<const WIDTH: usize>(values: &[u8], column: &mut Vec<u64>) {
+    let (values, _) = values.as_chunks::<WIDTH>();
+    column.extend(values.iter().map(|value| {
+        let mut bytes = [0; 8];
+        if let Some(low) = bytes.first_chunk_mut() {
+            *low = *value;
+        }
+        u64::from_le_bytes(bytes)
+    }));
 }
 
 #[derive(Serialize, Deserialize)]
@@ -151,20 +193,31 @@ mod tests {
 
     use super::*;
 
+    fn batch(entries: &[(u64, u64, u64)]) -> Batch {
+        entries.iter().map(|&(key, song, count)| Entry { key, song, count }).collect()
+    }
+
     #[test]
     fn rows_arrive_as_they_were_sent_and_half_a_row_is_refused() {
-        let batch: Batch =
-            (1..4).map(|at| Entry { key: at, song: u64::MAX - at, count: at << 40 }).collect();
         let (mut bytes, mut back) = (Vec::new(), Batch::default());
-        put_rows(&batch, &mut bytes);
-        assert_eq!(bytes.len(), 3 * ROW);
-        assert_eq!(bytes[..16], [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
-        assert!(take_rows(&bytes, &mut back));
-        assert!(back.iter().eq(batch.iter()));
-        assert!(take_rows(&[], &mut back) && back.is_empty());
-        for length in 1..bytes.len() {
-            assert_eq!(take_rows(&bytes[..length], &mut back), length % ROW == 0, "{length}");
+        put_rows(&batch(&[(1, 256, 1 << 16), (2, 3, 1)]), &mut bytes);
+        let spelled = [2, 0, 0, 0, 1, 1, 2, 2, 0, 1, 3, 0, 4, 0, 0, 1, 0, 1, 0, 0, 0];
+        assert_eq!(bytes, spelled);
+        for length in 0..spelled.len() {
+            assert!(!take_rows(&spelled[..length], &mut back), "{length}");
         }
+        assert!(!take_rows(&[spelled.as_slice(), &[0]].concat(), &mut back));
+        assert!(!take_rows(&[1, 0, 0, 0, 3, 1, 1, 1, 1, 1, 1, 1], &mut back), "three bytes");
+        let edges = [0, 255, 256, 65_535, 65_536, (1 << 32) - 1, 1 << 32, u64::MAX];
+        for (key, song, count) in edges.iter().flat_map(|&edge| [(edge, 1, 0), (0, edge, edge)]) {
+            let sent = batch(&[(key, song, count), (0, 7, 1)]);
+            bytes.clear();
+            put_rows(&sent, &mut bytes);
+            assert!(take_rows(&bytes, &mut back) && back.iter().eq(sent.iter()));
+        }
+        bytes.clear();
+        put_rows(&Batch::default(), &mut bytes);
+        assert!(take_rows(&bytes, &mut back) && back.is_empty());
     }
 
     #[test]

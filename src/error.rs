@@ -112,6 +112,18 @@ pub enum ErrorKind {
     /// A log grew, shrank or was replaced while it was read.
     #[error("the log changed while it was read: run again once it is complete")]
     LogChanged,
+    /// A file whose size, as the system reports it, is not that of its content, as in `/proc` and on some FUSE file
+    /// systems. Its end cannot be known before it is read.
+    #[error(
+        "reports size {reported} but has {}; pass it through standard input (agg reduce-day --date DAY - <{path:?})",
+        if *.reported == 0 { "content" } else { "a different amount of content" }
+    )]
+    WrongSize {
+        /// Bytes that the system reports.
+        reported: u64,
+        /// The file.
+        path: PathBuf,
+    },
     /// Too many corrupt rows.
     #[error(
         "{rejected} of {rows} rows are corrupt, more than --max-reject-ratio {limit} allows: see {rejects:?}; if the rows are right so, raise the limit"

@@ -183,6 +183,26 @@ pub(super) fn stat_input(files: &dyn FileSystem, path: &Path) -> Result<FileStat
     }
 }
 
+/// What an error says that was met while a log of this size, time and identity was read.
+///
+/// A damaged stream whose file changed is not damage: its writer is not done. A file that did not change and ends
+/// elsewhere than the system says reports a wrong size.
+pub(super) fn blame(files: &dyn FileSystem, path: &Path, known: &FileStat, error: Error) -> Error {
+    let is_changed = || stat_input(files, path).map(|now| now != *known);
+    match error.kind() {
+        ErrorKind::Compression { .. } if matches!(is_changed(), Ok(true)) => {
+            ErrorKind::LogChanged.into()
+        }
+        ErrorKind::LogChanged if matches!(is_changed(), Ok(false)) => wrong_size(path, known),
+        _ => error,
+    }
+}
+
+/// The error for a file whose content does not have the size that the system reports.
+pub(super) fn wrong_size(path: &Path, known: &FileStat) -> Error {
+    ErrorKind::WrongSize { reported: known.size, path: path.to_owned() }.into()
+}
+
 /// The error for a path that could not be looked up or opened.
 pub(super) fn unreadable(error: io::Error) -> Error {
     match error.kind() {

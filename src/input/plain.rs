@@ -77,6 +77,9 @@ impl Plain {
             return Err(ErrorKind::LogChanged.into());
         }
         let rows = view.rows(buffer, geometry.kept);
+        if end == size && file.read_full_at(&mut [0], size).map_err(|e| Error::io("read", e))? > 0 {
+            return Err(ErrorKind::LogChanged.into());
+        }
         if end == size && view.is_unterminated(buffer) {
             self.unterminated.store(true, Ordering::Relaxed);
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use super::decompress::{Slots, Windows};
 use super::facts::{Finished, InputStat};
 use super::lock;
-use super::paths::{InputPath, compression_of, stat_input, unreadable};
+use super::paths::{InputPath, blame, compression_of, stat_input, unreadable, wrong_size};
 use super::plain::Plain;
 use super::sample;
 use super::stream::{Ended, Origin, Outcome, Stream, Turn};
@@ -251,7 +251,9 @@ impl Source {
         let behind = self.plain.partition_point(|(_, before)| *before <= number);
         let at = behind.checked_sub(1).and_then(|at| self.plain.get(at));
         let Some((at, before)) = at.copied() else { return Ok(false) };
-        let Some(Input { path, reader: Reader::Plain(plain), .. }) = self.inputs.get(at) else {
+        let Some(Input { path, stat: Some(stat), reader: Reader::Plain(plain) }) =
+            self.inputs.get(at)
+        else {
             return Ok(false);
         };
         let index = number - before;
@@ -260,7 +262,7 @@ impl Source {
         }
         let path = path.path();
         let result = plain.read(&*self.files, path, (at, index), window, self.geometry);
-        result.map(|()| true).map_err(|error| error.at(path))
+        result.map(|()| true).map_err(|error| blame(&*self.files, path, stat, error).at(path))
     }
 
     /// The next window of a stream; `false` if it has ended, or waits for room for its next frame.
@@ -363,6 +365,11 @@ impl Input {
         }
         let open = files.open(file).map_err(unreadable)?;
         let stat = open.stat().map_err(|error| Error::io("read", error))?;
+        if stat.size == 0
+            && open.read_full_at(&mut [0], 0).map_err(|error| Error::io("read", error))? > 0
+        {
+            return Err(wrong_size(file, &stat));
+        }
         let reader = match compression_of(file) {
             Some(compression) => Reader::Stream(Stream::new(Origin::File(stat, compression))),
             None => Reader::Plain(Plain::new(stat, geometry)),

@@ -15,7 +15,7 @@ use memchr::{memchr, memrchr};
 use super::decompress::{Ahead, Compressed, Decoder, Progress, Slots, Windows};
 use super::digest::{PieceDigests, digest_of_piece};
 use super::lock;
-use super::paths::{Compression, stat_input};
+use super::paths::{Compression, blame};
 use super::plain::open_known;
 use super::window::{Geometry, LF, Rows, Window, mark_length};
 use crate::error::{Error, ErrorKind, Result};
@@ -181,15 +181,11 @@ impl Stream {
         }
     }
 
-    /// An error in a file that is being written is not damage: its writer is not done.
+    /// The error as the user should read it, now that the file can be looked at again.
     pub(super) fn blame(&self, files: &dyn FileSystem, path: &Path, error: Error) -> Error {
-        let is_damage = matches!(error.kind(), ErrorKind::Compression { .. });
-        match self.origin {
-            Origin::File(known, _) if is_damage => match stat_input(files, path) {
-                Ok(now) if now != known => ErrorKind::LogChanged.into(),
-                _ => error,
-            },
-            _ => error,
+        match &self.origin {
+            Origin::File(known, _) => blame(files, path, known, error),
+            Origin::StandardInput => error,
         }
     }
 }

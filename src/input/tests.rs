@@ -119,6 +119,33 @@ fn texts(rows: &[&str]) -> Vec<Vec<u8>> {
 }
 
 #[test]
+fn a_file_whose_reported_size_is_not_that_of_its_content_is_refused_with_the_way_to_read_it() {
+    let plain: Vec<u8> = b"7|1|FR\n".repeat(9);
+    let packed = gzip(&plain);
+    let refused = |path: &str, bytes: &[u8], reported: u64| {
+        let twin = Twin::new();
+        twin.put(path, bytes);
+        twin.report_size(path, reported);
+        let error = read_all(&twin, &[path], TINY, 2).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Data);
+        error.to_string()
+    };
+    let told = |path: &str, reported: u64, has: &str| {
+        format!(
+            "{path:?}: reports size {reported} but has {has}; pass it through standard input \
+             (agg reduce-day --date DAY - <{path:?})"
+        )
+    };
+    for (path, bytes) in [("a.log", &plain), ("a.log.gz", &packed)] {
+        assert_eq!(refused(path, bytes, 0), told(path, 0, "content"));
+        for wrong in [1, 16, 32, bytes.len() as u64 - 1, bytes.len() as u64 + 1, 4096] {
+            let has = "a different amount of content";
+            assert_eq!(refused(path, bytes, wrong), told(path, wrong, has));
+        }
+    }
+}
+
+#[test]
 fn a_row_ends_at_lf_or_the_end_and_nothing_follows_a_final_lf() {
     assert_eq!(rows_of(b""), (texts(&[]), false));
     assert_eq!(rows_of(b"\n"), (texts(&[""]), false));

@@ -37,6 +37,8 @@ struct Node {
     modified_ns: i64,
     identity: u64,
     fail_from: u64,
+    /// What the system says of its size, if that is wrong.
+    reported: Option<u64>,
 }
 
 /// One gzip member.
@@ -80,6 +82,7 @@ impl Twin {
             modified_ns: 1_000_000_000 + i64::try_from(tree.last_identity).unwrap(),
             identity: tree.last_identity,
             fail_from: u64::MAX,
+            reported: None,
         };
         tree.files.insert(path.as_ref().to_owned(), node);
     }
@@ -123,6 +126,11 @@ impl Twin {
         self.tree().files.get_mut(Path::new(path)).unwrap().fail_from = offset;
     }
 
+    /// The file keeps its bytes, and is said to have this many.
+    pub(super) fn report_size(&self, path: &str, size: u64) {
+        self.tree().files.get_mut(Path::new(path)).unwrap().reported = Some(size);
+    }
+
     pub(super) fn max_open(&self) -> usize {
         self.0.max_open.load(Ordering::Relaxed)
     }
@@ -131,7 +139,7 @@ impl Twin {
 fn stat_of(node: &Node) -> FileStat {
     FileStat {
         file_type: FileType::File,
-        size: node.bytes.lock().unwrap().len() as u64,
+        size: node.reported.unwrap_or_else(|| node.bytes.lock().unwrap().len() as u64),
         modified_ns: node.modified_ns,
         identity: (1, node.identity),
     }

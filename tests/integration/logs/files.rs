@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
-use crate::harness::{DAY, Run, Sandbox, gz, zst};
+use crate::harness::{DAY, Run, Sandbox, Totals, gz, zst};
 
 /// A log of `rows` rows that all have this number as song and user.
 fn log_of(number: u32, rows: usize) -> String {
@@ -111,6 +112,24 @@ fn a_log_that_is_not_there_is_missing_input_and_the_others_are_not_reduced() {
     sandbox.write("good.log", log_of(1, 1));
     reduce(&sandbox, "good.log gone.log").exits(66).tells(&["gone.log"]).in_one_line();
     assert!(!sandbox.has_partial(DAY));
+}
+
+#[test]
+fn a_file_that_reports_size_0_and_has_content_is_refused_and_read_through_standard_input() {
+    let sandbox = Sandbox::new();
+    if !Path::new("/proc/self/status").exists() {
+        return;
+    }
+    let told = "\"/proc/self/status\": reports size 0 but has content; pass it through standard \
+                input (agg reduce-day --date DAY - <\"/proc/self/status\")";
+    reduce(&sandbox, "/proc/self/status").exits(65).tells(&[told]).in_one_line();
+    assert!(!sandbox.has_partial(DAY));
+    let content = fs::read("/proc/self/status").unwrap();
+    let flags = "--max-reject-ratio 1 --json";
+    let run = sandbox.agg_reading(&content, &format!("reduce-day --date {DAY} {flags} -")).exits(0);
+    let lines = content.iter().filter(|byte| **byte == b'\n').count();
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(Totals::of(&report).rejected, lines as u64);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use agg::fs::OsFileSystem;
 use agg::generate::Shape;
-use agg::input::{InputPath, Source, Window, expand};
+use agg::input::{InputPaths, Source, Window, expand};
 use common::Log;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
@@ -61,20 +61,20 @@ fn windows(bencher: Bencher, form: Form) {
     let log = Log::new(Shape::Normal, ROWS, 1);
     let folder = tempfile::tempdir().unwrap();
     let path = form.write(&log.bytes, folder.path().join("listen-20211201"));
-    let inputs = expand(&OsFileSystem, &[path]).unwrap();
+    let inputs = Arc::new(expand(&OsFileSystem, &[path]).unwrap());
     let digest = digest(&log.bytes);
     assert_eq!(sorted_rows(&inputs), sorted(&log.bytes));
     let bencher = bencher.counter(ItemsCount::new(ROWS)).counter(BytesCount::of_slice(&log.bytes));
     let mut window = Window::new();
     bencher.bench_local(|| {
-        let source = Source::open(Arc::new(OsFileSystem), &inputs, MEMORY).unwrap();
+        let source = Source::open(Arc::new(OsFileSystem), Arc::clone(&inputs), MEMORY).unwrap();
         let mut bytes = 0;
         while source.next(&mut window).unwrap() {
             bytes += window.rows().len();
         }
         assert_eq!(bytes, log.bytes.len());
         let finished = source.finish(&[ROWS]).unwrap();
-        assert_eq!(finished.facts[0].digest, digest);
+        assert_eq!(finished.facts.iter().next().unwrap().digest, digest);
     });
 }
 
@@ -85,8 +85,8 @@ fn digest(log: &[u8]) -> u128 {
 }
 
 /// All rows that a source gives.
-fn sorted_rows(inputs: &[InputPath]) -> Vec<Vec<u8>> {
-    let source = Source::open(Arc::new(OsFileSystem), inputs, MEMORY).unwrap();
+fn sorted_rows(inputs: &Arc<InputPaths>) -> Vec<Vec<u8>> {
+    let source = Source::open(Arc::new(OsFileSystem), Arc::clone(inputs), MEMORY).unwrap();
     let (mut window, mut rows) = (Window::new(), Vec::new());
     while source.next(&mut window).unwrap() {
         rows.extend_from_slice(window.rows());

@@ -40,6 +40,13 @@ const EXPORTED_GROUP: u64 = crate::exchange::GROUP_ROWS as u64;
 const MIN_ROWS: u64 = 8 << 10;
 /// A thread's share of the smallest arena.
 const MIN_ARENA: u64 = 128 << 10;
+/// What is kept of a log while a day is reduced, beside its name: where it is, its size, time, identity and digest, its
+/// rows, and its place in the partial.
+const LOG: u64 = 240;
+/// More of a compressed log.
+const STREAM: u64 = 320;
+/// Names of logs are in the list of inputs and in the partial's metadata.
+const NAMES: u64 = 2;
 /// Entries of a decoded block.
 const BLOCK: u64 = crate::codec::block::MAX_ENTRIES as u64;
 
@@ -102,6 +109,34 @@ pub struct ImportPlan {
     pub sorted_rows: usize,
 }
 
+/// The logs of a day, whose lists a run holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogLists {
+    /// Number of logs.
+    pub logs: usize,
+    /// How many of them are compressed.
+    pub streams: usize,
+    /// Whether any is a zstd stream.
+    pub zstd: bool,
+    /// Bytes of their names.
+    pub names: u64,
+    /// Bytes of the list of logs that the day has already.
+    pub stored: u64,
+}
+
+impl LogLists {
+    /// Bytes of memory that they take.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let (logs, streams) = (self.logs as u64, self.streams as u64);
+        // Once as read, once in the new metadata.
+        let stored = 2 * self.stored;
+        let bytes = logs * LOG + streams * STREAM + self.names.saturating_mul(NAMES) + stored;
+        // zstd windows keep their share of the whole memory.
+        if self.zstd { bytes + bytes / 4 + bytes / 16 } else { bytes }
+    }
+}
+
 impl Budget {
     /// The least that a run can be asked to live in.
     pub const MIN: u64 = 64 * MIB;
@@ -116,6 +151,19 @@ impl Budget {
         }
         let fed = to_usize(memory / MIN_THREAD_SHARE);
         Ok(Budget { memory, threads: threads.clamp(1, fed.max(1)) })
+    }
+
+    /// What `bytes` for the lists of so many logs leave of the memory: all of it for a few thousand logs.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooManyLogs`] if that is less than half.
+    pub fn beside(self, logs: usize, bytes: u64) -> Result<Self> {
+        if bytes > self.memory / 2 {
+            let (memory, needed) = (self.memory, bytes.saturating_mul(2));
+            return Err(ErrorKind::TooManyLogs { logs, needed, memory }.into());
+        }
+        // The first mebibyte is in the fixed part.
+        Ok(Budget { memory: self.memory - bytes.saturating_sub(MIB), ..self })
     }
 
     fn threads(&self) -> u64 {
@@ -240,6 +288,24 @@ mod tests {
         assert_eq!(Budget::new(Budget::MIN, 16).unwrap().threads, 2);
         assert_eq!(Budget::new(Budget::DEFAULT, 0).unwrap().threads, 1);
         assert_eq!(Budget::new(Budget::DEFAULT, 64).unwrap().threads, 21);
+    }
+
+    #[test]
+    fn lists_of_logs_leave_half_of_the_memory_or_more_and_a_few_logs_all_of_it() {
+        let of = |logs: usize| LogLists { logs, names: 40 * logs as u64, ..LogLists::default() };
+        let beside = |budget: Budget, logs| budget.beside(logs, of(logs).bytes());
+        let least = Budget::new(Budget::MIN, 2).unwrap();
+        assert_eq!(beside(least, 3_000).unwrap(), least);
+        let left = beside(least, 100_000).unwrap();
+        assert_eq!((left.memory, left.threads), (Budget::MIN - 32_000_000 + MIB, 2));
+        let error = beside(least, 110_000).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "110000 logs at once need --memory 68MiB, and it is 64MiB; raise it, or join some of the logs"
+        );
+        assert!(beside(Budget::new(68 * MIB, 2).unwrap(), 110_000).is_ok());
+        let packed = LogLists { streams: 1_000, zstd: true, ..of(1_000) };
+        assert_eq!(packed.bytes(), 840_000);
     }
 
     #[test]

@@ -124,6 +124,31 @@ pub enum ErrorKind {
         /// The file.
         path: PathBuf,
     },
+    /// The lists of a day's logs do not fit the memory.
+    #[error(
+        "{logs} logs at once need --memory {}MiB, and it is {}MiB; raise it, or join some of the logs",
+        .needed.div_ceil(1 << 20), .memory >> 20
+    )]
+    TooManyLogs {
+        /// Number of logs.
+        logs: usize,
+        /// Bytes of memory that would do.
+        needed: u64,
+        /// Bytes of memory of the run.
+        memory: u64,
+    },
+    /// The list of a day's logs does not fit a partial.
+    #[error(
+        "{logs} logs of one day take {needed} bytes of a partial's metadata, over the limit of {limit}; join some of the logs"
+    )]
+    LogsExceedPartial {
+        /// Number of logs.
+        logs: usize,
+        /// Bytes of their names and numbers.
+        needed: u64,
+        /// Bytes that there are at most.
+        limit: u64,
+    },
     /// Too many corrupt rows.
     #[error(
         "{rejected} of {rows} rows are corrupt, more than --max-reject-ratio {limit} allows: see {rejects:?}; if the rows are right so, raise the limit"

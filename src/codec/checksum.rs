@@ -29,6 +29,46 @@ pub fn digest(bytes: &[u8]) -> u128 {
     xxhash_rust::xxh3::xxh3_128(bytes)
 }
 
+/// The same over bytes that come in pieces.
+pub struct Hasher(Box<xxhash_rust::xxh3::Xxh3>);
+
+impl Hasher {
+    /// Of no bytes so far.
+    #[must_use]
+    pub fn new() -> Self {
+        Hasher(Box::new(xxhash_rust::xxh3::Xxh3::new()))
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The checksum of all bytes so far.
+    #[must_use]
+    pub fn checksum(&self) -> Checksum {
+        Checksum(self.0.digest())
+    }
+
+    /// The digest of all bytes so far, as [`digest`] has it.
+    #[must_use]
+    pub fn digest(&self) -> u128 {
+        self.0.digest128()
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Hasher").field(&self.checksum()).finish()
+    }
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,5 +80,18 @@ mod tests {
         assert_eq!(digest(b""), 0x99aa_06d3_0147_98d8_6001_c324_468d_497f);
         assert_ne!(Checksum::of(b"a"), Checksum::of(b"b"));
         assert_eq!(format!("{:?}", Checksum(0xab)), "00000000000000ab");
+    }
+
+    #[test]
+    fn pieces_have_the_checksum_and_the_digest_of_the_whole() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(1000).collect();
+        for piece in [1, 7, 255, 1000] {
+            let mut hasher = Hasher::new();
+            bytes.chunks(piece).for_each(|bytes| hasher.update(bytes));
+            assert_eq!(
+                (hasher.checksum(), hasher.digest()),
+                (Checksum::of(&bytes), digest(&bytes))
+            );
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Day, InputFacts, RejectCounts, RejectReason};
+use crate::model::{Day, Inputs, RejectCounts, RejectReason};
 
 /// The version of the pairs, and of the columns.
 const VERSION: u16 = 1;
@@ -33,7 +33,7 @@ pub struct Facts {
     /// Rejected rows by reason; `None` where those of a day are unknown.
     pub rejects: Option<RejectCounts>,
     /// The logs of a day, in the order read; empty for a window.
-    pub inputs: Vec<InputFacts>,
+    pub inputs: Inputs,
 }
 
 /// Which days were counted.
@@ -118,7 +118,7 @@ impl Facts {
         };
         let inputs = match origin {
             Origin::Day(_) => parsed(KEY_INPUTS, get(KEY_INPUTS)?)?,
-            Origin::Window { .. } => Vec::new(),
+            Origin::Window { .. } => Inputs::default(),
         };
         let facts = Facts {
             origin,
@@ -176,13 +176,15 @@ fn wrong(key: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::InputFacts;
 
     fn day(text: &str) -> Day {
         text.parse().unwrap()
     }
 
     fn facts() -> Facts {
-        let name = b"a\\x41\xff \n.log".to_vec();
+        let name = b"a\\x41\xff \n.log";
+        let input = InputFacts { name, size: 8, modified_ns: -7, digest: u128::MAX, rows: 9 };
         Facts {
             origin: Origin::Day(day("2021-12-01")),
             partials: vec![PartialFacts {
@@ -192,7 +194,7 @@ mod tests {
             }],
             rows: 9,
             rejects: Some(RejectCounts([1, 0, 2, 0, 0, 0])),
-            inputs: vec![InputFacts { name, size: 8, modified_ns: -7, digest: u128::MAX, rows: 9 }],
+            inputs: [input].into_iter().collect(),
         }
     }
 
@@ -231,7 +233,8 @@ mod tests {
         let of_logs = facts.pairs().unwrap();
         assert!(of_logs.contains(&("agg.rejects", "null".to_owned())));
         assert!(read(&of_logs).unwrap_err().to_string().contains("agg.rejects"));
-        facts.inputs[0].name = b"kind=user/part-0.parquet".to_vec();
+        let name = b"kind=user/part-0.parquet";
+        facts.inputs = facts.inputs.iter().map(|input| InputFacts { name, ..input }).collect();
         assert_eq!(read(&facts.pairs().unwrap()).unwrap(), Some(facts));
     }
 
@@ -239,7 +242,7 @@ mod tests {
     fn those_of_a_window_come_back() {
         let (from, to) = (day("2021-12-01"), day("2021-12-03"));
         let origin = Origin::Window { from, to, days: 3, missing: vec![day("2021-12-02")] };
-        let facts = Facts { origin, inputs: Vec::new(), ..facts() };
+        let facts = Facts { origin, inputs: Inputs::default(), ..facts() };
         assert_eq!(read(&facts.pairs().unwrap()).unwrap(), Some(facts));
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::day::day_in_name_of;
 use super::paths::{
-    InputPath, is_hidden, is_log_name, logs_in, refuse_twins, stat_input, unreadable,
+    InputPaths, is_hidden, is_log_name, logs_in, refuse_twins, stat_input, unreadable,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, FileType};
@@ -28,7 +28,7 @@ pub struct DatedDay {
     pub day: Day,
     /// Its logs in byte order of their names, those of a folder in its place; at least one. Or why
     /// the day cannot be reduced, which is no concern of the other days.
-    pub inputs: Result<Vec<InputPath>>,
+    pub inputs: Result<InputPaths>,
 }
 
 /// Finds the logs in a folder, and in the dated folders right in it, and groups them by day.
@@ -69,7 +69,7 @@ pub fn find_days(files: &dyn FileSystem, folder: &Path) -> Result<DatedLogs> {
 /// What was found so far.
 #[derive(Default)]
 struct Found {
-    days: BTreeMap<Day, Result<Vec<InputPath>>>,
+    days: BTreeMap<Day, Result<InputPaths>>,
     passed_over: Vec<(PathBuf, String)>,
     /// Whether a log was passed over: then the folder is not one without logs.
     undated_log: bool,
@@ -86,7 +86,7 @@ impl Found {
         };
         match stat_input(files, &path) {
             Ok(stat) if stat.file_type == FileType::Folder => self.add_folder(files, path, day),
-            Ok(_) if is_log => self.add(day, Ok(InputPath::File(path))),
+            Ok(_) if is_log => self.add(day, Ok(&path)),
             Err(error) if is_log => self.add(day, Err(error)),
             Ok(_) | Err(_) => {
                 let reason = "not named as a log: *.log or *.txt, also with .gz or .zst behind";
@@ -102,9 +102,9 @@ impl Found {
                 self.pass_over(path, false, ErrorKind::NoLogs.to_string());
             }
             Ok(logs) => {
-                for log in logs {
-                    match day_in_name_of(log.path()) {
-                        Ok(own) => self.add(own.unwrap_or(day), Ok(log)),
+                for log in logs.iter().map(|log| log.path()) {
+                    match day_in_name_of(&log) {
+                        Ok(own) => self.add(own.unwrap_or(day), Ok(&log)),
                         Err(error) => self.add(day, Err(error)),
                     }
                 }
@@ -114,8 +114,8 @@ impl Found {
     }
 
     /// Adds a log to its day, or the day's first error.
-    fn add(&mut self, day: Day, log: Result<InputPath>) {
-        let inputs = self.days.entry(day).or_insert_with(|| Ok(Vec::new()));
+    fn add(&mut self, day: Day, log: Result<&Path>) {
+        let inputs = self.days.entry(day).or_insert_with(|| Ok(InputPaths::default()));
         match (inputs.as_mut(), log) {
             (Ok(inputs), Ok(log)) => inputs.push(log),
             (Ok(_), Err(error)) => *inputs = Err(error),
@@ -145,9 +145,9 @@ mod tests {
     /// Days with their inputs or error, then entries passed over with their reasons.
     fn found(twin: &Twin) -> (Pairs, Pairs) {
         let found = find_days(twin, Path::new("logs")).unwrap();
-        let text = |inputs: &Result<Vec<InputPath>>| match inputs {
+        let text = |inputs: &Result<InputPaths>| match inputs {
             Ok(inputs) => {
-                let paths = inputs.iter().map(|input| input.path().to_str().unwrap());
+                let paths = inputs.iter().map(|input| input.path().to_str().unwrap().to_owned());
                 paths.collect::<Vec<_>>().join(" ")
             }
             Err(error) => error.to_string(),

@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::paths::InputPath;
+use super::paths::{InputPath, InputPaths};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Day;
 
@@ -41,11 +41,11 @@ pub fn day_of(path: &Path) -> Result<Day> {
 /// # Errors
 /// As [`day_of`], standard input having no date; [`ErrorKind::TwoDates`] at the first input of
 /// another day; [`ErrorKind::NoDate`] if there are no inputs.
-pub fn day_of_inputs(inputs: &[InputPath]) -> Result<Day> {
+pub fn day_of_inputs(inputs: &InputPaths) -> Result<Day> {
     let mut first: Option<Day> = None;
-    for input in inputs {
+    for input in inputs.iter() {
         let day = match input {
-            InputPath::File(path) => day_of(path)?,
+            InputPath::File { .. } => day_of(&input.path())?,
             InputPath::StandardInput => {
                 return Err(Error::from(ErrorKind::NoDate).at(input.path()));
             }
@@ -188,11 +188,7 @@ mod tests {
     #[test]
     fn inputs_of_a_run_agree_on_their_day() {
         let of = |paths: &[&str]| {
-            let input = |path: &&str| match *path {
-                "-" => InputPath::StandardInput,
-                path => InputPath::File(path.into()),
-            };
-            let inputs: Vec<_> = paths.iter().map(input).collect();
+            let inputs = crate::input::tests::inputs(paths);
             day_of_inputs(&inputs).map_or_else(|e| e.to_string(), |day| day.to_string())
         };
         let dated = "name the day with --date YYYY-MM-DD";

@@ -13,37 +13,86 @@ pub(super) fn digest_of_piece(piece: &[u8]) -> u128 {
 }
 
 /// Puts the digests of pieces in order and folds them into one.
+///
+/// Memory: 80 bytes, and 600 more from the second piece to the last.
+#[derive(Default)]
 pub(super) struct PieceDigests {
     /// All pieces before this one are folded.
     next: u64,
+    /// How many there are, once that is known.
+    total: Option<u64>,
     /// Pieces that came before an earlier one; all indexes are above `next`.
     early: BTreeMap<u64, u128>,
-    fold: Box<Xxh3>,
+    fold: Fold,
+}
+
+/// What the pieces so far come to.
+#[derive(Default)]
+enum Fold {
+    #[default]
+    Nothing,
+    /// Most logs of a day of very many have a single piece.
+    One(u128),
+    Many(Box<Xxh3>),
+    /// The digest of all pieces.
+    All(u128),
 }
 
 impl PieceDigests {
-    /// No piece yet.
-    pub(super) fn new() -> Self {
-        PieceDigests { next: 0, early: BTreeMap::new(), fold: Box::new(Xxh3::new()) }
-    }
-
     /// Adds the piece of this index; each index once.
     pub(super) fn add(&mut self, index: u64, digest: u128) {
         self.early.insert(index, digest);
         while let Some(digest) = self.early.remove(&self.next) {
-            self.fold.update(&digest.to_le_bytes());
+            self.fold.add(digest);
             self.next += 1;
+        }
+        self.close();
+    }
+
+    /// There are this many pieces.
+    pub(super) fn end(&mut self, total: u64) {
+        self.total = Some(total);
+        self.close();
+    }
+
+    /// The digest of all pieces; `None` unless all of them were added.
+    pub(super) fn digest(&self) -> Option<u128> {
+        match self.fold {
+            Fold::All(digest) => Some(digest),
+            _ => None,
         }
     }
 
-    /// How many pieces, from the first on, were added without a gap.
-    pub(super) fn pieces(&self) -> u64 {
-        self.next
+    fn close(&mut self) {
+        if self.total == Some(self.next) {
+            self.fold = Fold::All(self.fold.digest());
+        }
+    }
+}
+
+impl Fold {
+    fn add(&mut self, digest: u128) {
+        match self {
+            Fold::Nothing => *self = Fold::One(digest),
+            Fold::One(first) => {
+                let mut fold = Box::new(Xxh3::new());
+                fold.update(&first.to_le_bytes());
+                fold.update(&digest.to_le_bytes());
+                *self = Fold::Many(fold);
+            }
+            Fold::Many(fold) => fold.update(&digest.to_le_bytes()),
+            // Each piece is added once.
+            Fold::All(_) => {}
+        }
     }
 
-    /// The digest of those pieces; that of no bytes at all when there is none.
-    pub(super) fn digest(&self) -> u128 {
-        self.fold.digest128()
+    fn digest(&self) -> u128 {
+        match self {
+            Fold::Nothing => xxh3_128(&[]),
+            Fold::One(first) => xxh3_128(&first.to_le_bytes()),
+            Fold::Many(fold) => fold.digest128(),
+            Fold::All(digest) => *digest,
+        }
     }
 }
 
@@ -62,29 +111,39 @@ mod tests {
     #[test]
     fn pieces_in_any_order_give_the_digest_of_the_definition() {
         let bytes: Vec<u8> = (0..=255).cycle().take(1000).collect();
-        let digests: Vec<u128> = bytes.chunks(7).map(digest_of_piece).collect();
-        let mut digest = PieceDigests::new();
-        for start in [3, 0, 2, 1] {
-            for index in (start..digests.len()).step_by(4) {
-                digest.add(index as u64, digests[index]);
+        for length in [0, 1, 7, 8, 14, 1000] {
+            let bytes = &bytes[..length];
+            let digests: Vec<u128> = bytes.chunks(7).map(digest_of_piece).collect();
+            for end_first in [false, true] {
+                let mut digest = PieceDigests::default();
+                if end_first {
+                    digest.end(digests.len() as u64);
+                }
+                for start in [3, 0, 2, 1] {
+                    for index in (start..digests.len()).step_by(4) {
+                        digest.add(index as u64, digests[index]);
+                    }
+                }
+                digest.end(digests.len() as u64);
+                assert!(digest.early.is_empty());
+                assert_eq!(digest.digest(), Some(naive_digest(bytes, 7)));
             }
         }
-        assert_eq!(digest.pieces(), 143);
-        assert!(digest.early.is_empty());
-        assert_eq!(digest.digest(), naive_digest(&bytes, 7));
     }
 
     #[test]
     fn an_empty_input_has_the_digest_of_nothing() {
-        assert_eq!(PieceDigests::new().digest(), 0x99AA_06D3_0147_98D8_6001_C324_468D_497F);
-        assert_eq!(naive_digest(b"", 7), PieceDigests::new().digest());
+        let mut digest = PieceDigests::default();
+        digest.end(0);
+        assert_eq!(digest.digest(), Some(0x99AA_06D3_0147_98D8_6001_C324_468D_497F));
     }
 
     #[test]
-    fn a_gap_is_not_counted() {
-        let mut digest = PieceDigests::new();
+    fn pieces_with_a_gap_have_no_digest() {
+        let mut digest = PieceDigests::default();
         digest.add(0, 1);
         digest.add(2, 3);
-        assert_eq!(digest.pieces(), 1);
+        digest.end(3);
+        assert_eq!(digest.digest(), None);
     }
 }

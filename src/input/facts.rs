@@ -6,13 +6,13 @@ use std::thread;
 use super::source::Source;
 use super::window::Window;
 use crate::error::Result;
-use crate::model::InputFacts;
+use crate::model::Inputs;
 
 /// What an input looks like from outside, before it is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InputStat {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InputStat<'a> {
     /// Base name in bytes as the file system has it.
-    pub name: Vec<u8>,
+    pub name: &'a [u8],
     /// Bytes of the file as it lies on disk.
     pub size: u64,
     /// Modification time in nanoseconds since 1970.
@@ -23,7 +23,7 @@ pub struct InputStat {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Finished {
     /// Each input, in the order given.
-    pub facts: Vec<InputFacts>,
+    pub facts: Inputs,
     /// Inputs (indexes, ascending) whose last row has no LF: perhaps they were cut short.
     pub unterminated: Vec<usize>,
 }
@@ -40,7 +40,7 @@ pub fn digest_all(
     threads: usize,
     step: &(dyn Fn(u64) -> Result<()> + Sync),
 ) -> Result<Finished> {
-    let rows: Vec<AtomicU64> = source.stats().iter().map(|_| AtomicU64::new(0)).collect();
+    let rows: Vec<AtomicU64> = source.stats().map(|_| AtomicU64::new(0)).collect();
     let failed = AtomicBool::new(false);
     let read = || {
         let mut window = Window::new();

@@ -18,13 +18,13 @@
 //!
 //! let inputs = expand(&OsFileSystem, &[log])?;
 //! assert_eq!(day_of_inputs(&inputs)?.to_string(), "2021-12-01");
-//! let source = Source::open(Arc::new(OsFileSystem), &inputs, 64 << 20)?;
+//! let source = Source::open(Arc::new(OsFileSystem), Arc::new(inputs), 64 << 20)?;
 //! let (mut window, mut rows) = (Window::new(), 0);
 //! while source.next(&mut window)? {
 //!     rows += window.count_rows();
 //! }
 //! let finished = source.finish(&[rows])?;
-//! assert_eq!(finished.facts[0].rows, 2);
+//! assert_eq!(finished.facts.iter().next().unwrap().rows, 2);
 //! assert_eq!(finished.unterminated, [0]); // its last row has no LF
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -51,7 +51,7 @@ mod window;
 pub use dated::{DatedDay, DatedLogs, find_days};
 pub use day::{day_of, day_of_inputs};
 pub use facts::{Finished, InputStat, digest_all};
-pub use paths::{InputPath, expand};
+pub use paths::{InputPath, InputPaths, expand};
 pub use source::Source;
 pub use window::Window;
 

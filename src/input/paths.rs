@@ -2,10 +2,9 @@
 //!
 //! Names and metadata only; nothing is opened here.
 
-use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -15,13 +14,35 @@ use crate::fs::{FileStat, FileSystem, FileType};
 const STANDARD_INPUT: &str = "-";
 
 /// One input of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum InputPath {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputPath<'a> {
     /// A file; its name tells whether it is compressed.
-    File(PathBuf),
+    File {
+        /// What stands before the name: empty, or up to a slash.
+        folder: &'a [u8],
+        /// The base name.
+        name: &'a [u8],
+    },
     /// Standard input: plain bytes, without a date.
     StandardInput,
 }
+
+/// The inputs of a run, in their order.
+///
+/// Memory: 12 bytes an input and its base name; a folder once for all logs of it that follow one another.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InputPaths {
+    /// All base names.
+    names: Vec<u8>,
+    /// Where the name of each input ends.
+    ends: Vec<usize>,
+    /// Which folder each input is in; [`STANDARD_INPUT_FOLDER`] for standard input.
+    places: Vec<u32>,
+    folders: Vec<Vec<u8>>,
+}
+
+/// What standard input has in the place of a folder.
+const STANDARD_INPUT_FOLDER: u32 = u32::MAX;
 
 /// How a file is compressed, as its suffix tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,26 +53,111 @@ pub(super) enum Compression {
     Zstd,
 }
 
-impl InputPath {
+impl<'a> InputPath<'a> {
     /// Where it is; `-` for standard input.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub fn path(&self) -> PathBuf {
         match self {
-            InputPath::File(path) => path,
-            InputPath::StandardInput => Path::new(STANDARD_INPUT),
+            InputPath::File { folder, name } => {
+                OsString::from_vec([*folder, *name].concat()).into()
+            }
+            InputPath::StandardInput => PathBuf::from(STANDARD_INPUT),
         }
     }
 
     /// Its base name in bytes; `-` for standard input.
     #[must_use]
-    pub fn name(&self) -> &[u8] {
-        base_name(self.path())
+    pub fn name(&self) -> &'a [u8] {
+        match *self {
+            InputPath::File { name, .. } => name,
+            InputPath::StandardInput => STANDARD_INPUT.as_bytes(),
+        }
+    }
+
+    /// How it is compressed, if its suffix says so.
+    pub(super) fn compression(&self) -> Option<Compression> {
+        split_compression(self.name()).1
     }
 }
 
-/// The base name in bytes; empty for a path that has none, such as `..`.
-fn base_name(path: &Path) -> &[u8] {
-    path.file_name().map(OsStr::as_bytes).unwrap_or_default()
+impl InputPaths {
+    /// Adds a file.
+    pub fn push(&mut self, path: &Path) {
+        let path = path.as_os_str().as_bytes();
+        let start = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+        let (folder, name) = path.split_at(start);
+        if self.folders.last().is_none_or(|last| last != folder) {
+            self.folders.push(folder.to_vec());
+        }
+        let place = u32::try_from(self.folders.len() - 1).unwrap_or(STANDARD_INPUT_FOLDER);
+        self.add(name, place);
+    }
+
+    /// Adds standard input.
+    pub fn push_standard_input(&mut self) {
+        self.add(STANDARD_INPUT.as_bytes(), STANDARD_INPUT_FOLDER);
+    }
+
+    fn add(&mut self, name: &[u8], place: u32) {
+        self.names.extend_from_slice(name);
+        self.ends.push(self.names.len());
+        self.places.push(place);
+    }
+
+    /// The input of this index.
+    #[must_use]
+    pub fn get(&self, at: usize) -> Option<InputPath<'_>> {
+        let (end, place) = (*self.ends.get(at)?, *self.places.get(at)?);
+        if place == STANDARD_INPUT_FOLDER {
+            return Some(InputPath::StandardInput);
+        }
+        let start = at.checked_sub(1).and_then(|at| self.ends.get(at)).copied().unwrap_or(0);
+        let (folder, name) = (self.folders.get(place as usize)?, self.names.get(start..end)?);
+        Some(InputPath::File { folder, name })
+    }
+
+    /// The inputs.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = InputPath<'_>> {
+        // Each index below the length has one.
+        (0..self.len()).map(|at| self.get(at).unwrap_or(InputPath::StandardInput))
+    }
+
+    /// Number of inputs.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Bytes of all base names.
+    #[must_use]
+    pub fn name_bytes(&self) -> u64 {
+        self.names.len() as u64
+    }
+
+    /// Number of compressed inputs, and whether any is a zstd stream.
+    #[must_use]
+    pub fn streams(&self) -> (usize, bool) {
+        let mut found = (0, false);
+        for compression in self.iter().filter_map(|input| input.compression()) {
+            found = (found.0 + 1, found.1 || compression == Compression::Zstd);
+        }
+        found
+    }
+
+    fn extend(&mut self, other: &InputPaths) {
+        for input in other.iter() {
+            match input {
+                InputPath::File { .. } => self.push(&input.path()),
+                InputPath::StandardInput => self.push_standard_input(),
+            }
+        }
+    }
 }
 
 /// Splits a base name into the log's own name and its compression.
@@ -59,11 +165,6 @@ fn split_compression(name: &[u8]) -> (&[u8], Option<Compression>) {
     let gzip = name.strip_suffix(b".gz").map(|rest| (rest, Some(Compression::Gzip)));
     let zstd = || name.strip_suffix(b".zst").map(|rest| (rest, Some(Compression::Zstd)));
     gzip.or_else(zstd).unwrap_or((name, None))
-}
-
-/// How the file is compressed, if its suffix says so.
-pub(super) fn compression_of(path: &Path) -> Option<Compression> {
-    split_compression(base_name(path)).1
 }
 
 /// Whether a file of this name in a folder is a log: `*.log` or `*.txt`, also with `.gz` or `.zst`
@@ -89,24 +190,24 @@ pub(super) fn is_hidden(name: &OsStr) -> bool {
 /// [`ErrorKind::Unreadable`] for what may not be looked at or is no file, [`ErrorKind::NoLogs`] for
 /// a folder without logs, [`ErrorKind::TwiceGiven`] if two inputs are one file, differ only in a
 /// compression suffix, or are both standard input, [`ErrorKind::Usage`] if there are no `args`.
-pub fn expand(files: &dyn FileSystem, args: &[PathBuf]) -> Result<Vec<InputPath>> {
+pub fn expand(files: &dyn FileSystem, args: &[PathBuf]) -> Result<InputPaths> {
     if args.is_empty() {
         return Err(
             ErrorKind::Usage("name a log, a folder of logs, or - to read one".into()).into()
         );
     }
-    let mut inputs = Vec::with_capacity(args.len());
+    let mut inputs = InputPaths::default();
     for path in args {
         if path.as_os_str() == STANDARD_INPUT {
-            inputs.push(InputPath::StandardInput);
+            inputs.push_standard_input();
         } else if stat_input(files, path)?.file_type == FileType::Folder {
             let logs = logs_in(files, path)?;
             if logs.is_empty() {
                 return Err(Error::from(ErrorKind::NoLogs).at(path));
             }
-            inputs.extend(logs);
+            inputs.extend(&logs);
         } else {
-            inputs.push(InputPath::File(path.clone()));
+            inputs.push(path);
         }
     }
     refuse_twins(files, &inputs)?;
@@ -114,8 +215,8 @@ pub fn expand(files: &dyn FileSystem, args: &[PathBuf]) -> Result<Vec<InputPath>
 }
 
 /// The logs of a folder, in byte order of their names; may be none.
-pub(super) fn logs_in(files: &dyn FileSystem, folder: &Path) -> Result<Vec<InputPath>> {
-    let mut logs = Vec::new();
+pub(super) fn logs_in(files: &dyn FileSystem, folder: &Path) -> Result<InputPaths> {
+    let mut logs = InputPaths::default();
     for (name, file_type) in files.list(folder).map_err(|error| unreadable(error).at(folder))? {
         if !is_log_name(&name) {
             continue;
@@ -126,7 +227,7 @@ pub(super) fn logs_in(files: &dyn FileSystem, folder: &Path) -> Result<Vec<Input
             known => known,
         };
         if file_type != FileType::Folder {
-            logs.push(InputPath::File(path));
+            logs.push(&path);
         }
     }
     Ok(logs)
@@ -134,41 +235,60 @@ pub(super) fn logs_in(files: &dyn FileSystem, folder: &Path) -> Result<Vec<Input
 
 /// Refuses two inputs that are the same log: one file under two names, or one log twice in a
 /// folder, with different compression suffixes or none.
-pub(super) fn refuse_twins(files: &dyn FileSystem, inputs: &[InputPath]) -> Result<()> {
-    let mut folders: HashMap<&Path, (u64, u64)> = HashMap::new();
-    let mut by_identity: HashMap<(u64, u64), &Path> = HashMap::new();
-    let mut by_name: HashMap<((u64, u64), &[u8]), &Path> = HashMap::new();
-    let mut standard_input = None;
-    for input in inputs {
-        let path = input.path();
-        let twin = match input {
-            InputPath::StandardInput => standard_input.replace(path),
-            InputPath::File(_) => {
-                let folder = folder_of(path);
-                let place = match folders.get(folder) {
-                    Some(place) => *place,
-                    None => stat_input(files, folder)?.identity,
-                };
-                folders.insert(folder, place);
-                let (log, _) = split_compression(input.name());
-                let same_file = by_identity.insert(stat_input(files, path)?.identity, path);
-                let same_log = by_name.insert((place, log), path);
-                same_file.or(same_log)
-            }
+///
+/// Memory: 32 bytes an input.
+pub(super) fn refuse_twins(files: &dyn FileSystem, inputs: &InputPaths) -> Result<()> {
+    let mut identities = Vec::with_capacity(inputs.len());
+    for (at, input) in (0_u32..).zip(inputs.iter()) {
+        // All standard inputs are one.
+        let identity = match input {
+            InputPath::File { .. } => Some(stat_input(files, &input.path())?.identity),
+            InputPath::StandardInput => None,
         };
-        if let Some(twin) = twin {
-            return Err(Error::from(ErrorKind::TwiceGiven(twin.to_owned())).at(path));
-        }
+        identities.push((identity, at));
     }
-    Ok(())
+    identities.sort_unstable();
+    let same_file = first_twin(&identities, |(_, at)| *at, |(one, _), (other, _)| one == other);
+    let same_log = twin_names(files, inputs)?;
+    let twins = [same_file, same_log].into_iter().flatten();
+    let Some((at, twin)) = twins.min_by_key(|(at, _)| *at) else { return Ok(()) };
+    let path = |at: u32| inputs.get(at as usize).map(|input| input.path()).unwrap_or_default();
+    Err(Error::from(ErrorKind::TwiceGiven(path(twin))).at(path(at)))
 }
 
-/// The folder that a path stands in, `.` for a bare name.
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
+/// The first input that has the folder and the name of one before it, compression aside, and that one.
+fn twin_names(files: &dyn FileSystem, inputs: &InputPaths) -> Result<Option<(u32, u32)>> {
+    let mut folders = Vec::with_capacity(inputs.folders.len());
+    for folder in &inputs.folders {
+        let path: &[u8] = if folder.is_empty() { b"." } else { folder };
+        folders.push(stat_input(files, Path::new(OsStr::from_bytes(path)))?.identity);
     }
+    let log = |at: usize| match inputs.get(at) {
+        Some(input @ InputPath::File { .. }) => {
+            let folder = inputs.places.get(at).and_then(|place| folders.get(*place as usize));
+            Some((folder, split_compression(input.name()).0))
+        }
+        Some(InputPath::StandardInput) | None => None,
+    };
+    let mut logs: Vec<u32> = Vec::with_capacity(inputs.len());
+    logs.extend((0_u32..).zip(inputs.iter()).filter_map(|(at, input)| match input {
+        InputPath::File { .. } => Some(at),
+        InputPath::StandardInput => None,
+    }));
+    logs.sort_unstable_by(|one, other| {
+        log(*one as usize).cmp(&log(*other as usize)).then(one.cmp(other))
+    });
+    Ok(first_twin(&logs, |at| *at, |one, other| log(*one as usize) == log(*other as usize)))
+}
+
+/// Of sorted neighbours that are alike, the pair whose second comes first among the inputs.
+fn first_twin<T>(
+    sorted: &[T],
+    at: impl Fn(&T) -> u32,
+    alike: impl Fn(&T, &T) -> bool,
+) -> Option<(u32, u32)> {
+    let pairs = sorted.iter().zip(sorted.iter().skip(1));
+    pairs.filter(|(one, other)| alike(one, other)).map(|(one, other)| (at(other), at(one))).min()
 }
 
 /// What lies under a path that is to be read: a file or a folder, links followed.
@@ -268,10 +388,9 @@ mod tests {
         twin.put("d/b.log", b"");
         twin.put("-", b"");
         assert_eq!(expanded(&twin, &["z", "-", "d", "./-"]), ["z", "-", "d/b.log", "./-"]);
-        assert_eq!(
-            expand(&twin, &paths(&["-", "./-"])).unwrap(),
-            [InputPath::StandardInput, InputPath::File("./-".into())]
-        );
+        let inputs = expand(&twin, &paths(&["-", "./-"])).unwrap();
+        let file = InputPath::File { folder: b"./", name: b"-" };
+        assert_eq!(inputs.iter().collect::<Vec<_>>(), [InputPath::StandardInput, file]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! in which it starts. A window therefore reads one byte before its bytes, to know whether a row
 //! starts at their first, and a few kibibytes behind them, to have the rest of its last row.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -17,50 +17,64 @@ use super::window::{Geometry, LF, Rows, Window, mark_length};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileStat, FileSystem, ReadFile};
 
-/// One plain file: what is known of it and of its reading.
-pub(super) struct Plain {
-    /// Size, time and identity when the source was opened.
-    stat: FileStat,
-    windows: u64,
+/// One plain file: how far it is read.
+///
+/// Memory: 32 bytes before it is read, and again after.
+pub(super) struct Plain(Mutex<State>);
+
+enum State {
+    Unread,
     /// Open from its first window to its last, so that thousands of files are never open at once.
-    file: Mutex<Option<Arc<dyn ReadFile>>>,
+    Reading(Arc<Reading>),
+    Read {
+        digest: [u8; 16],
+        /// The last row has no LF.
+        unterminated: bool,
+    },
+}
+
+struct Reading {
+    file: Box<dyn ReadFile>,
     /// Windows not read yet.
     left: AtomicU64,
-    /// Its last row has no LF.
     unterminated: AtomicBool,
     digests: Mutex<PieceDigests>,
 }
 
+/// A file as it was found first.
+pub(super) struct Known<'a> {
+    pub(super) files: &'a dyn FileSystem,
+    pub(super) path: &'a dyn Fn() -> PathBuf,
+    /// Size, time and identity when the source was opened.
+    pub(super) stat: &'a FileStat,
+}
+
 impl Plain {
-    /// A file of which nothing is read yet.
-    pub(super) fn new(stat: FileStat, geometry: Geometry) -> Self {
-        let windows = stat.size.div_ceil(geometry.window as u64);
-        Plain {
-            stat,
-            windows,
-            file: Mutex::new(None),
-            left: AtomicU64::new(windows),
-            unterminated: AtomicBool::new(false),
-            digests: Mutex::new(PieceDigests::new()),
-        }
+    /// A file of this size, of which nothing is read yet.
+    pub(super) fn new(size: u64) -> Self {
+        let empty = || {
+            let mut digests = PieceDigests::default();
+            digests.end(0);
+            digests.digest().map(u128::to_le_bytes)
+        };
+        Plain(Mutex::new(match size {
+            0 => {
+                empty().map_or(State::Unread, |digest| State::Read { digest, unterminated: false })
+            }
+            _ => State::Unread,
+        }))
     }
 
-    /// How many windows it has; none if it is empty.
-    pub(super) fn windows(&self) -> u64 {
-        self.windows
-    }
-
-    /// Reads window `index`, below [`Plain::windows`], each once.
+    /// Reads window `index`, below the number of windows of the size, each once.
     pub(super) fn read(
         &self,
-        files: &dyn FileSystem,
-        path: &Path,
+        known: Known<'_>,
         (input, index): (usize, u64),
         window: &mut Window,
         geometry: Geometry,
     ) -> Result<()> {
-        let file = self.file(files, path)?;
-        let size = self.stat.size;
+        let reading = self.reading(&known, geometry)?;
+        let size = known.stat.size;
         let start = index.saturating_mul(geometry.window as u64);
         let end = start.saturating_add(geometry.window as u64).min(size);
         let from = start.saturating_sub(1);
@@ -72,46 +86,64 @@ impl Plain {
             reaches_end: to == size,
         };
         let buffer = window.buffer(geometry).get_mut(..view.to).unwrap_or_default();
+        let file = &reading.file;
         let read = file.read_full_at(buffer, from);
         if read.map_err(|error| Error::io("read", error).at_offset(from))? < view.to {
             return Err(ErrorKind::LogChanged.into());
         }
         let rows = view.rows(buffer, geometry.kept);
-        if end == size && file.read_full_at(&mut [0], size).map_err(|e| Error::io("read", e))? > 0 {
-            return Err(ErrorKind::LogChanged.into());
-        }
-        if end == size && view.is_unterminated(buffer) {
-            self.unterminated.store(true, Ordering::Relaxed);
+        if end == size {
+            let behind = file.read_full_at(&mut [0], size);
+            if behind.map_err(|error| Error::io("read", error).at_offset(size))? > 0 {
+                return Err(ErrorKind::LogChanged.into());
+            }
+            reading.unterminated.store(view.is_unterminated(buffer), Ordering::Relaxed);
         }
         let digest = digest_of_piece(window.bytes(view.lead..view.end));
         window.set(input, index, end - start, &rows);
-        lock(&self.digests).add(index, digest);
-        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
-            *lock(&self.file) = None;
+        lock(&reading.digests).add(index, digest);
+        if reading.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.end(&reading);
         }
         Ok(())
     }
 
-    /// The digest of all bytes, if all windows were read.
-    pub(super) fn digest(&self) -> Option<u128> {
-        let digests = lock(&self.digests);
-        (digests.pieces() == self.windows).then(|| digests.digest())
-    }
-
-    /// Whether the last row has no LF; known once all windows were read.
-    pub(super) fn unterminated(&self) -> bool {
-        self.unterminated.load(Ordering::Relaxed)
+    /// The digest of all bytes and whether the last row has no LF, once all windows were read.
+    pub(super) fn outcome(&self) -> Option<(u128, bool)> {
+        match *lock(&self.0) {
+            State::Read { digest, unterminated } => {
+                Some((u128::from_le_bytes(digest), unterminated))
+            }
+            State::Unread | State::Reading(_) => None,
+        }
     }
 
     /// The open file, which is still the one that was found first.
-    fn file(&self, files: &dyn FileSystem, path: &Path) -> Result<Arc<dyn ReadFile>> {
-        let mut slot = lock(&self.file);
-        if let Some(file) = slot.as_ref() {
-            return Ok(Arc::clone(file));
+    fn reading(&self, known: &Known<'_>, geometry: Geometry) -> Result<Arc<Reading>> {
+        let mut state = lock(&self.0);
+        if let State::Reading(reading) = &*state {
+            return Ok(Arc::clone(reading));
         }
-        let file = open_known(files, path, &self.stat)?;
-        *slot = Some(Arc::clone(&file));
-        Ok(file)
+        let file = open_known(known.files, &(known.path)(), known.stat)?;
+        let windows = geometry.windows(known.stat.size);
+        let mut digests = PieceDigests::default();
+        digests.end(windows);
+        let reading = Arc::new(Reading {
+            file,
+            left: AtomicU64::new(windows),
+            unterminated: AtomicBool::new(false),
+            digests: Mutex::new(digests),
+        });
+        *state = State::Reading(Arc::clone(&reading));
+        Ok(reading)
+    }
+
+    /// All windows were read: what is left of it is its outcome.
+    fn end(&self, reading: &Reading) {
+        if let Some(digest) = lock(&reading.digests).digest() {
+            let unterminated = reading.unterminated.load(Ordering::Relaxed);
+            *lock(&self.0) = State::Read { digest: digest.to_le_bytes(), unterminated };
+        }
     }
 }
 
@@ -120,8 +152,8 @@ pub(super) fn open_known(
     files: &dyn FileSystem,
     path: &Path,
     known: &FileStat,
-) -> Result<Arc<dyn ReadFile>> {
-    let file: Arc<dyn ReadFile> = Arc::from(files.open(path).map_err(unreadable)?);
+) -> Result<Box<dyn ReadFile>> {
+    let file = files.open(path).map_err(unreadable)?;
     let stat = file.stat().map_err(|error| Error::io("read", error))?;
     if stat == *known { Ok(file) } else { Err(ErrorKind::LogChanged.into()) }
 }

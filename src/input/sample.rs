@@ -1,23 +1,21 @@
 //! A few pieces of plain files, to learn from them how the whole is made.
 
-use std::path::Path;
-
 use memchr::{memchr, memrchr};
 
-use super::paths::unreadable;
+use super::paths::{InputPath, unreadable};
 use super::window::{LF, mark_length};
 use crate::error::{Error, Result};
 use crate::fs::{FileSystem, ReadFile};
 
 /// Pieces of whole rows, spread evenly over all bytes of the files (path and size) as if they lay
 /// one behind the other; a piece over the end of a file comes as two.
-pub(super) fn sample(
+pub(super) fn sample<'a, I: Iterator<Item = (InputPath<'a>, u64)>>(
     files: &dyn FileSystem,
-    logs: &[(&Path, u64)],
+    logs: &dyn Fn() -> I,
     pieces: usize,
     piece_bytes: usize,
 ) -> Result<Vec<Vec<u8>>> {
-    let total = logs.iter().fold(0_u64, |sum, (_, size)| sum.saturating_add(*size));
+    let total = logs().fold(0_u64, |sum, (_, size)| sum.saturating_add(size));
     let wanted = piece_bytes as u64;
     // As many as fit without overlap, but one at least.
     let count = total.checked_div(wanted).unwrap_or(0).max(1).min(pieces as u64);
@@ -27,14 +25,18 @@ pub(super) fn sample(
         let start = u64::try_from(start).unwrap_or(u64::MAX);
         let end = start.saturating_add(wanted).min(total);
         let mut before = 0_u64;
-        for (path, size) in logs {
-            let (from, to) = (start.max(before), end.min(before.saturating_add(*size)));
+        for (path, size) in logs() {
+            let (from, to) = (start.max(before), end.min(before.saturating_add(size)));
             if from < to {
-                let open = files.open(path).map_err(|error| unreadable(error).at(path))?;
-                let rows = read_piece(&*open, *size, from - before, to - from);
+                let path = path.path();
+                let open = files.open(&path).map_err(|error| unreadable(error).at(&path))?;
+                let rows = read_piece(&*open, size, from - before, to - from);
                 sample.push(rows.map_err(|error| error.at(path))?);
             }
-            before = before.saturating_add(*size);
+            before = before.saturating_add(size);
+            if before >= end {
+                break;
+            }
         }
     }
     sample.retain(|rows| !rows.is_empty());

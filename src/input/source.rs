@@ -1,15 +1,14 @@
 //! All inputs of a run as one supply of windows, for any number of threads.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::decompress::{Slots, Windows};
 use super::facts::{Finished, InputStat};
 use super::lock;
-use super::paths::{InputPath, blame, compression_of, stat_input, unreadable, wrong_size};
-use super::plain::Plain;
+use super::paths::{InputPath, InputPaths, blame, stat_input, unreadable, wrong_size};
+use super::plain::{Known, Plain};
 use super::sample;
 use super::stream::{Ended, Origin, Outcome, Stream, Turn};
 use super::window::{Geometry, Window};
@@ -35,8 +34,8 @@ const AHEAD_SHARE: u64 = 16;
 /// its decoder, and a few kibibytes; no more streams are started than threads call. Before each zstd frame its window
 /// is asked for, and the windows of all streams stay within the limit of one: 8 MiB, or an eighth
 /// of the memory if that is more. A stream that gets none holds none and is read later, and no further one is started
-/// meanwhile. Frames decoded ahead take a sixteenth of the memory at most. An input
-/// that is not being read takes under a kibibyte. Nothing grows with the size of a log.
+/// meanwhile. Frames decoded ahead take a sixteenth of the memory at most. A plain file
+/// that is not being read takes 100 bytes, a compressed one 400. Nothing grows with the size of a log.
 ///
 /// **Files.** Each is opened when its first window is read and closed after its last, so there may
 /// be more files than a process may have open.
@@ -51,20 +50,21 @@ pub struct Source {
     windows: Arc<Windows>,
     /// The room for frames that are decoded ahead.
     slots: Arc<Slots>,
+    paths: Arc<InputPaths>,
+    /// One for each path.
     inputs: Vec<Input>,
-    /// Which inputs are plain files, and for each how many windows those before it have.
-    plain: Vec<(usize, u64)>,
+    /// Which inputs are plain files with content, and for each how many windows those before it have.
+    plain: Vec<(u32, u64)>,
     /// Number of the next window over all plain files.
     next_plain: AtomicU64,
     /// Which inputs are streams.
-    streams: Vec<usize>,
+    streams: Vec<u32>,
     desk: Mutex<Desk>,
     /// Spreads the threads that must wait over the streams.
     waits: AtomicUsize,
 }
 
 struct Input {
-    path: InputPath,
     /// When the source was opened; none for standard input.
     stat: Option<FileStat>,
     reader: Reader,
@@ -72,7 +72,7 @@ struct Input {
 
 enum Reader {
     Plain(Plain),
-    Stream(Stream),
+    Stream(Box<Stream>),
 }
 
 /// Which streams are being read.
@@ -109,35 +109,36 @@ impl Source {
     ///
     /// # Errors
     /// [`ErrorKind::Missing`] or [`ErrorKind::Unreadable`], at the input's path.
-    pub fn open(files: Arc<dyn FileSystem>, inputs: &[InputPath], memory: u64) -> Result<Self> {
+    pub fn open(files: Arc<dyn FileSystem>, inputs: Arc<InputPaths>, memory: u64) -> Result<Self> {
         Self::with_geometry(files, inputs, memory, Geometry::REAL)
     }
 
     pub(super) fn with_geometry(
         files: Arc<dyn FileSystem>,
-        inputs: &[InputPath],
+        paths: Arc<InputPaths>,
         memory: u64,
         geometry: Geometry,
     ) -> Result<Self> {
-        let look = |path: &InputPath| {
-            Input::look(&*files, path, geometry).map_err(|error| error.at(path.path()))
-        };
-        let inputs = inputs.iter().map(look).collect::<Result<Vec<_>>>()?;
+        let mut inputs = Vec::with_capacity(paths.len());
         let (mut plain, mut streams, mut windows) = (Vec::new(), Vec::new(), 0);
-        for (at, input) in inputs.iter().enumerate() {
-            match &input.reader {
-                Reader::Plain(file) => {
+        for (at, path) in (0_u32..).zip(paths.iter()) {
+            let input = Input::look(&*files, path).map_err(|error| error.at(path.path()))?;
+            match (&input.reader, input.stat) {
+                (Reader::Stream(_), _) => streams.push(at),
+                (Reader::Plain(_), Some(FileStat { size, .. })) if size > 0 => {
                     plain.push((at, windows));
-                    windows += file.windows();
+                    windows += geometry.windows(size);
                 }
-                Reader::Stream(_) => streams.push(at),
+                (Reader::Plain(_), _) => {}
             }
+            inputs.push(input);
         }
         Ok(Source {
             files,
             geometry,
             windows: Windows::new(MIN_WINDOW_LIMIT.max(memory / WINDOWS_SHARE)),
             slots: Slots::new(memory / AHEAD_SHARE),
+            paths,
             inputs,
             plain,
             next_plain: AtomicU64::new(0),
@@ -156,13 +157,17 @@ impl Source {
 
     /// Name, size and time of each input, in the order given, to tell without reading whether it is
     /// known already; `None` for standard input, of which that cannot be told.
-    #[must_use]
-    pub fn stats(&self) -> Vec<Option<InputStat>> {
-        let stat_of = |input: &Input| {
+    pub fn stats(&self) -> impl ExactSizeIterator<Item = Option<InputStat<'_>>> {
+        self.inputs.iter().zip(self.paths.iter()).map(|(input, path)| {
             let FileStat { size, modified_ns, .. } = input.stat?;
-            Some(InputStat { name: input.path.name().to_vec(), size, modified_ns })
-        };
-        self.inputs.iter().map(stat_of).collect()
+            Some(InputStat { name: path.name(), size, modified_ns })
+        })
+    }
+
+    /// The inputs, in the order given.
+    #[must_use]
+    pub fn paths(&self) -> &InputPaths {
+        &self.paths
     }
 
     /// Up to `pieces` pieces of up to `piece_bytes` bytes, spread evenly over the plain files: whole
@@ -175,10 +180,11 @@ impl Source {
     /// # Errors
     /// As [`Source::next`].
     pub fn sample(&self, pieces: usize, piece_bytes: usize) -> Result<Vec<Vec<u8>>> {
-        let plain = self.plain.iter().filter_map(|(at, _)| self.inputs.get(*at));
-        let files: Vec<_> =
-            plain.filter_map(|input| Some((input.path.path(), input.stat?.size))).collect();
-        sample::sample(&*self.files, &files, pieces, piece_bytes)
+        let logs = || {
+            let plain = self.plain.iter().filter_map(|(at, _)| self.input(*at as usize));
+            plain.filter_map(|(path, input)| Some((path, input.stat?.size)))
+        };
+        sample::sample(&*self.files, &logs, pieces, piece_bytes)
     }
 
     /// Fills `window` with the next one of any input; `false` once all inputs are exhausted.
@@ -232,10 +238,11 @@ impl Source {
     pub fn finish(&self, rows: &[u64]) -> Result<Finished> {
         assert_eq!(rows.len(), self.inputs.len(), "one number of rows for each input");
         self.slots.clear();
-        let mut finished = Finished { facts: Vec::new(), unterminated: Vec::new() };
-        for (at, (input, rows)) in self.inputs.iter().zip(rows).enumerate() {
-            let outcome = input.outcome(&*self.files);
-            let (facts, unterminated) = outcome.map_err(|error| error.at(input.path.path()))?;
+        let mut finished = Finished::default();
+        for (at, (rows, path)) in rows.iter().zip(self.paths.iter()).enumerate() {
+            let Some(input) = self.inputs.get(at) else { break };
+            let outcome = input.outcome(&*self.files, path);
+            let (facts, unterminated) = outcome.map_err(|error| error.at(path.path()))?;
             finished.facts.push(InputFacts { rows: *rows, ..facts });
             if unterminated {
                 finished.unterminated.push(at);
@@ -247,22 +254,26 @@ impl Source {
     /// The next window of a plain file; `false` if none is left.
     fn read_plain(&self, window: &mut Window) -> Result<bool> {
         let number = self.next_plain.fetch_add(1, Ordering::Relaxed);
-        // The last file with no more windows before it than `number`; empty files have none.
+        // The last file with no more windows before it than `number`.
         let behind = self.plain.partition_point(|(_, before)| *before <= number);
         let at = behind.checked_sub(1).and_then(|at| self.plain.get(at));
         let Some((at, before)) = at.copied() else { return Ok(false) };
-        let Some(Input { path, stat: Some(stat), reader: Reader::Plain(plain) }) =
-            self.inputs.get(at)
+        let at = at as usize;
+        let Some((path, Input { stat: Some(stat), reader: Reader::Plain(plain) })) = self.input(at)
         else {
             return Ok(false);
         };
         let index = number - before;
-        if index >= plain.windows() {
+        if index >= self.geometry.windows(stat.size) {
             return Ok(false);
         }
-        let path = path.path();
-        let result = plain.read(&*self.files, path, (at, index), window, self.geometry);
-        result.map(|()| true).map_err(|error| blame(&*self.files, path, stat, error).at(path))
+        let path = || path.path();
+        let file = Known { files: &*self.files, path: &path, stat };
+        let result = plain.read(file, (at, index), window, self.geometry);
+        result.map(|()| true).map_err(|error| {
+            let path = path();
+            blame(&*self.files, &path, stat, error).at(path)
+        })
     }
 
     /// The next window of a stream; `false` if it has ended, or waits for room for its next frame.
@@ -284,7 +295,10 @@ impl Source {
                 drop(turn);
                 Ok(false)
             }
-            Err(error) => Err(stream.blame(&*self.files, path, error).at(path)),
+            Err(error) => {
+                let path = path.path();
+                Err(stream.blame(&*self.files, &path, error).at(path))
+            }
         }
     }
 
@@ -325,10 +339,11 @@ impl Source {
         if desk.open.iter().any(|open| open.waits_for.is_some()) {
             return Ok(None);
         }
-        let Some(at) = self.streams.get(desk.next).copied() else { return Ok(None) };
+        let Some(at) = self.streams.get(desk.next).map(|at| *at as usize) else { return Ok(None) };
         let Some((path, stream)) = self.stream(at) else { return Ok(None) };
-        let state = stream.open(&*self.files, path, &self.windows, &self.slots);
-        let state = state.map_err(|error| stream.blame(&*self.files, path, error).at(path))?;
+        let path = path.path();
+        let state = stream.open(&*self.files, &path, &self.windows, &self.slots);
+        let state = state.map_err(|error| stream.blame(&*self.files, &path, error).at(&path))?;
         desk.next += 1;
         desk.open.push(Open { at, waits_for: None });
         let mut turn = stream.wait_turn();
@@ -336,9 +351,13 @@ impl Source {
         Ok(Some((at, turn)))
     }
 
-    fn stream(&self, at: usize) -> Option<(&Path, &Stream)> {
-        match self.inputs.get(at) {
-            Some(Input { path, reader: Reader::Stream(stream), .. }) => Some((path.path(), stream)),
+    fn input(&self, at: usize) -> Option<(InputPath<'_>, &Input)> {
+        self.paths.get(at).zip(self.inputs.get(at))
+    }
+
+    fn stream(&self, at: usize) -> Option<(InputPath<'_>, &Stream)> {
+        match self.input(at)? {
+            (path, Input { reader: Reader::Stream(stream), .. }) => Some((path, stream)),
             _ => None,
         }
     }
@@ -346,18 +365,19 @@ impl Source {
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let paths: Vec<_> = self.inputs.iter().map(|input| &input.path).collect();
+        let paths: Vec<_> = self.paths.iter().map(|path| path.path()).collect();
         f.debug_struct("Source").field("inputs", &paths).finish_non_exhaustive()
     }
 }
 
 impl Input {
     /// Looks at an input; a file is opened to see that it may be, and closed again.
-    fn look(files: &dyn FileSystem, path: &InputPath, geometry: Geometry) -> Result<Self> {
-        let InputPath::File(file) = path else {
-            let reader = Reader::Stream(Stream::new(Origin::StandardInput));
-            return Ok(Input { path: path.clone(), stat: None, reader });
+    fn look(files: &dyn FileSystem, path: InputPath<'_>) -> Result<Self> {
+        let InputPath::File { .. } = path else {
+            let reader = Reader::Stream(Box::new(Stream::new(Origin::StandardInput)));
+            return Ok(Input { stat: None, reader });
         };
+        let file = &path.path();
         // Before it is opened: to open a pipe would wait for its writer.
         if stat_input(files, file)?.file_type == FileType::Folder {
             let error = std::io::Error::from(std::io::ErrorKind::IsADirectory);
@@ -370,17 +390,23 @@ impl Input {
         {
             return Err(wrong_size(file, &stat));
         }
-        let reader = match compression_of(file) {
-            Some(compression) => Reader::Stream(Stream::new(Origin::File(stat, compression))),
-            None => Reader::Plain(Plain::new(stat, geometry)),
+        let reader = match path.compression() {
+            Some(compression) => {
+                Reader::Stream(Box::new(Stream::new(Origin::File(stat, compression))))
+            }
+            None => Reader::Plain(Plain::new(stat.size)),
         };
-        Ok(Input { path: path.clone(), stat: Some(stat), reader })
+        Ok(Input { stat: Some(stat), reader })
     }
 
     /// What is known at the end (but for the rows), and whether the last row has no end.
-    fn outcome(&self, files: &dyn FileSystem) -> Result<(InputFacts, bool)> {
+    fn outcome<'a>(
+        &self,
+        files: &dyn FileSystem,
+        path: InputPath<'a>,
+    ) -> Result<(InputFacts<'a>, bool)> {
         if let Some(stat) = self.stat {
-            match files.stat(self.path.path()) {
+            match files.stat(&path.path()) {
                 Ok(now) if now == stat => {}
                 Ok(_) => return Err(ErrorKind::LogChanged.into()),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -392,7 +418,7 @@ impl Input {
         let outcome = match &self.reader {
             Reader::Plain(plain) => {
                 let size = self.stat.map_or(0, |stat| stat.size);
-                plain.digest().map(|digest| (size, digest, plain.unterminated()))
+                plain.outcome().map(|(digest, unterminated)| (size, digest, unterminated))
             }
             Reader::Stream(stream) => stream.outcome().map(|(ended, digest)| {
                 let Ended { size, unterminated, .. } = ended;
@@ -403,7 +429,7 @@ impl Input {
             Error::io("read", std::io::Error::other("it was not read to its end"))
         })?;
         let facts = InputFacts {
-            name: self.path.name().to_vec(),
+            name: path.name(),
             size,
             modified_ns: self.stat.map_or(0, |stat| stat.modified_ns),
             digest,

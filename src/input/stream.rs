@@ -19,7 +19,7 @@ use super::paths::{Compression, blame};
 use super::plain::open_known;
 use super::window::{Geometry, LF, Rows, Window, mark_length};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::{FileStat, FileSystem};
+use crate::fs::{FileStat, FileSystem, ReadFile};
 
 /// What a stream is made of.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +72,7 @@ impl Stream {
         Stream {
             origin,
             state: Mutex::new(State::Unopened),
-            digests: Mutex::new(PieceDigests::new()),
+            digests: Mutex::default(),
             ahead: Mutex::new(None),
         }
     }
@@ -102,7 +102,7 @@ impl Stream {
         let decoder = match self.origin {
             Origin::StandardInput => Decoder::plain(files.stdin().map_err(ErrorKind::Unreadable)?),
             Origin::File(stat, compression) => {
-                let file = open_known(files, path, &stat)?;
+                let file: Arc<dyn ReadFile> = Arc::from(open_known(files, path, &stat)?);
                 let ahead = (compression == Compression::Zstd)
                     .then(|| Ahead::new(Arc::clone(&file), slots, windows.limit()));
                 lock(&self.ahead).clone_from(&ahead);
@@ -160,6 +160,7 @@ impl Stream {
                     self.settle(&mut turn, State::Failed(error.clone()));
                     return Err(error);
                 }
+                lock(&self.digests).end(ended.pieces);
                 self.settle(&mut turn, State::Ended(ended));
                 Ok(Outcome::Ended)
             }
@@ -172,11 +173,8 @@ impl Stream {
 
     /// Size, end and digest, if it was read to its end.
     pub(super) fn outcome(&self) -> Option<(Ended, u128)> {
-        let digests = lock(&self.digests);
         match *lock(&self.state) {
-            State::Ended(ended) if ended.pieces == digests.pieces() => {
-                Some((ended, digests.digest()))
-            }
+            State::Ended(ended) => lock(&self.digests).digest().map(|digest| (ended, digest)),
             _ => None,
         }
     }

@@ -42,13 +42,20 @@ struct All {
     finished: Finished,
 }
 
+/// Inputs as they are named on a command line.
+pub(super) fn inputs(paths: &[&str]) -> InputPaths {
+    let mut inputs = InputPaths::default();
+    for path in paths {
+        match *path {
+            "-" => inputs.push_standard_input(),
+            path => inputs.push(Path::new(path)),
+        }
+    }
+    inputs
+}
+
 fn source(twin: &Twin, paths: &[&str], geometry: Geometry) -> Result<Source> {
-    let input = |path: &&str| match *path {
-        "-" => InputPath::StandardInput,
-        path => InputPath::File(path.into()),
-    };
-    let inputs: Vec<InputPath> = paths.iter().map(input).collect();
-    Source::with_geometry(Arc::new(twin.clone()), &inputs, MEMORY, geometry)
+    Source::with_geometry(Arc::new(twin.clone()), Arc::new(inputs(paths)), MEMORY, geometry)
 }
 
 /// A window's input, index, bytes on disk and rows.
@@ -221,7 +228,7 @@ fn windows_of_the_real_size_join_to_the_whole_and_a_huge_row_stays_too_long() {
             assert!(row == expected || row.len() >= 4098 && expected.starts_with(row));
         }
     }
-    for facts in all.finished.facts {
+    for facts in &all.finished.facts {
         assert_eq!(facts.digest, naive_digest(&bytes, 1 << 20));
         assert_eq!(facts.rows, expected.len() as u64);
     }
@@ -235,8 +242,8 @@ fn facts_name_size_time_and_digest_of_each_input_in_its_place() {
     twin.put("d/b.txt.gz", &packed);
     twin.set_stdin(b"x\ny\n");
     let all = read_all(&twin, &["d/b.txt.gz", "-", "d/a.log"], TINY, 2).unwrap();
-    let facts = |name: &str, size, modified_ns, bytes, rows| InputFacts {
-        name: name.into(),
+    let facts = |name: &'static str, size, modified_ns, bytes, rows| InputFacts {
+        name: name.as_bytes(),
         size,
         modified_ns,
         digest: naive_digest(bytes, TINY.window),
@@ -247,7 +254,8 @@ fn facts_name_size_time_and_digest_of_each_input_in_its_place() {
         facts("-", 4, 0, b"x\ny\n", 2),
         facts("a.log", plain.len() as u64, 1_000_000_001, plain, 2),
     ];
-    assert_eq!(all.finished, Finished { facts: expected.to_vec(), unterminated: vec![2] });
+    let facts = expected.into_iter().collect();
+    assert_eq!(all.finished, Finished { facts, unterminated: vec![2] });
     assert_eq!(all.disk_bytes, [packed.len() as u64, 4, plain.len() as u64]);
 }
 
@@ -258,11 +266,11 @@ fn a_source_tells_sizes_before_it_reads() {
     twin.put("b.log.gz", &[0; 9]);
     let two = source(&twin, &["d/a.log", "b.log.gz"], TINY).unwrap();
     assert_eq!(two.total_disk_bytes(), Some(14));
-    let a = InputStat { name: b"a.log".to_vec(), size: 5, modified_ns: 1_000_000_001 };
-    assert_eq!(two.stats()[0], Some(a));
+    let a = InputStat { name: b"a.log", size: 5, modified_ns: 1_000_000_001 };
+    assert_eq!(two.stats().next().unwrap(), Some(a));
     let with_stdin = source(&twin, &["d/a.log", "-"], TINY).unwrap();
     assert_eq!(with_stdin.total_disk_bytes(), None);
-    assert_eq!(with_stdin.stats()[1], None);
+    assert_eq!(with_stdin.stats().nth(1).unwrap(), None);
 }
 
 #[test]
@@ -619,7 +627,7 @@ proptest! {
         let all = read_all(&twin, &paths, Geometry { window, kept }, threads).unwrap();
         for (at, log) in contents.iter().enumerate() {
             let (rows, unterminated) = naive_rows(log);
-            let facts = &all.finished.facts[at];
+            let facts = all.finished.facts.iter().nth(at).unwrap();
             prop_assert_eq!(facts.digest, naive_digest(log, window));
             prop_assert_eq!(facts.rows, rows.len() as u64);
             prop_assert_eq!(all.disk_bytes[at], facts.size);

@@ -33,6 +33,11 @@ impl Geometry {
     /// too long even after a CR at its end is taken off.
     pub(super) const REAL: Geometry = Geometry { window: 1 << 20, kept: 4096 + 2 };
 
+    /// How many windows a file of this size has.
+    pub(super) const fn windows(self, size: u64) -> u64 {
+        size.div_ceil(self.window as u64)
+    }
+
     /// The room that a window needs: its bytes, one before them, and the rest of its last row.
     const fn buffer(self) -> usize {
         1 + self.window + self.kept

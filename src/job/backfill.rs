@@ -9,13 +9,14 @@ use serde::ser::{SerializeStruct, Serializer};
 
 use super::Context;
 use super::count::ReduceOptions;
+use super::day_inputs::DayInputs;
 use super::emit_window::{EmitOptions, EmitReport, emit_window, warn_of_lost_latest};
 use super::freshness::Digests;
 use super::inspect::open_day;
 use super::known::{self, Comparison};
 use super::reduce_day::{self, IfStored, ReduceOutcome, ReduceReport, reduce_inputs};
 use crate::error::{Error, ErrorKind, Result};
-use crate::input::{self, DatedDay, DatedLogs, InputPath, Source};
+use crate::input::{self, DatedDay, DatedLogs, InputPaths, Source};
 use crate::model::Day;
 use crate::store::{Output, Store, finish_interrupted, settle_days};
 use crate::text::{self, json};
@@ -303,16 +304,20 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn reduce(&mut self, day: Day, inputs: Result<Vec<InputPath>>) -> DayOutcome {
+    fn reduce(&mut self, day: Day, inputs: Result<InputPaths>) -> DayOutcome {
         if self.report.stopped.is_some() {
             return DayOutcome::NotReached;
         }
         let (context, reduce) = (self.context, &self.options.reduce);
         let outcome = inputs.and_then(|inputs| {
             if self.options.dry_run {
-                return plan(context, day, &inputs).map(DayOutcome::Planned);
+                return plan(context, day, inputs).map(DayOutcome::Planned);
             }
-            let reduced = reduce_inputs(context, reduce, IfStored::Refresh, day, &inputs)?;
+            let mut reduced = reduce_inputs(context, reduce, IfStored::Refresh, day, inputs)?;
+            // All days together may have more logs than fit the memory.
+            if let Some(partial) = open_day(context, &Store::new(&context.store), day)? {
+                reduced.inputs = DayInputs::stored(context, &partial);
+            }
             Ok(DayOutcome::Reduced(Box::new(reduced)))
         });
         match self.stop_on(outcome) {
@@ -457,13 +462,15 @@ impl Run<'_> {
 }
 
 /// What a reduction of these logs would do.
-fn plan(context: &Context, day: Day, inputs: &[InputPath]) -> Result<DayPlan> {
+fn plan(context: &Context, day: Day, inputs: InputPaths) -> Result<DayPlan> {
     context.check_stop()?;
-    let source = Source::open(Arc::clone(&context.files), inputs, context.budget.memory)?;
+    reduce_day::lists_of(context, &inputs)?;
+    let (files, inputs) = (Arc::clone(&context.files), Arc::new(inputs));
+    let source = Source::open(files, inputs, context.budget.memory)?;
     let Some(partial) = open_day(context, &Store::new(&context.store), day)? else {
         return Ok(DayPlan::Reduce);
     };
-    match known::compare(context, partial.metadata(), source)? {
+    match known::compare(context, &partial.inputs()?, source)? {
         Comparison::Same => Ok(DayPlan::Unchanged),
         Comparison::Changed => Ok(DayPlan::Replace),
         Comparison::Emptied { name, rows } => Err(reduce_day::emptied(day, &name, rows)),

@@ -11,8 +11,8 @@ use super::tally::{self, Logs, Tally};
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::TemporaryFile;
-use crate::input::{self, InputPath, Source};
-use crate::model::Day;
+use crate::input::{self, Source};
+use crate::model::{Day, Inputs};
 use crate::partial::{Finished, Partial};
 use crate::row::{CountrySet, RejectReport, ShownRejects};
 use crate::store::{self, StoreLock};
@@ -55,7 +55,6 @@ pub(super) struct Counting<'a> {
     pub(super) context: &'a Context,
     pub(super) options: &'a ReduceOptions,
     pub(super) day: Day,
-    pub(super) inputs: &'a [InputPath],
     pub(super) source: &'a Source,
     pub(super) lock: &'a StoreLock,
     /// Good rows of the partial that may be replaced only by as many or more.
@@ -75,6 +74,7 @@ pub(super) struct Done {
 /// What the day has already, for logs that come on top.
 pub(super) struct Base {
     partial: Partial,
+    inputs: Inputs,
     shown: ShownRejects,
 }
 
@@ -93,27 +93,28 @@ impl Base {
                 ShownRejects::MAX_BYTES,
             )?;
         }
-        let shown = ShownRejects::of(&file, &metadata.inputs, &metadata.rejects);
+        let inputs = partial.inputs()?;
+        let shown = ShownRejects::of(&file, &inputs, &metadata.rejects);
         let shown = shown.unwrap_or_else(|| {
             let path = lock.store().rejects_path(metadata.day);
             let text = "is not that of the day's partial: corrupt rows that were counted before are no longer shown";
             context.observer.warn(&format!("{path:?} {text}"));
             ShownRejects::default()
         });
-        Ok(Base { partial, shown })
+        Ok(Base { partial, inputs, shown })
     }
 }
 
 impl Counting<'_> {
     /// Reads the logs and writes both files; with a `base`, the day that it and the logs are together.
     pub(super) fn count(&self, base: Option<Base>) -> Result<Done> {
-        let Counting { context, options, inputs, source, lock, .. } = *self;
+        let Counting { context, options, source, lock, .. } = *self;
         let files = context.files.as_ref();
         let pool = context.pool()?;
         let countries = if options.any_country { CountrySet::any() } else { CountrySet::iso() };
         let partial = || lock.temporary_partial(files);
         let scratch = || lock.scratch_file(files);
-        let zstd = inputs.iter().any(|input| input.name().ends_with(b".zst"));
+        let (_, zstd) = source.paths().streams();
         let logs = Logs {
             context,
             pool: &pool,
@@ -142,19 +143,19 @@ impl Counting<'_> {
         let stored = base.as_ref().map(|base| Input::stored(&base.partial));
         let pieces = stored.into_iter().chain(pieces).collect();
         let writer = context
-            .phase(Phase::Merge, None, || merge(context, &pool, pieces, &scratch, partial()?))?;
+            .phase(Phase::Merge, None, || self.merge(&pool, pieces, &scratch, partial()?))?;
         self.finish(writer, base, report, read, spilled_runs)
     }
 
     /// What must be right once all is read.
     fn check(&self, base: Option<&Base>, report: &RejectReport) -> Result<input::Finished> {
-        let rows: Vec<u64> = (0..self.inputs.len()).map(|input| report.rows(input)).collect();
+        let paths = self.source.paths();
+        let rows: Vec<u64> = (0..paths.len()).map(|input| report.rows(input)).collect();
         let finished = self.source.finish(&rows)?;
-        known::refuse_copies(self.inputs, &finished.facts)?;
+        known::refuse_copies(paths, &finished.facts)?;
         if let Some(base) = base {
-            let metadata = base.partial.metadata();
-            known::refuse_known(metadata, self.inputs, &finished.facts)?;
-            for name in known::names_again(metadata, &finished.facts) {
+            known::refuse_known(self.day, &base.inputs, paths, &finished.facts)?;
+            for name in known::names_again(&base.inputs, &finished.facts) {
                 let name = String::from_utf8_lossy(&name);
                 let text = "is of the name of a log that the day has, and of other content: if it is that log \
                             corrected, its old rows count too, and all logs have to be reduced with --force";
@@ -166,8 +167,9 @@ impl Counting<'_> {
     }
 
     fn warn_of_cut_logs(&self, read: &input::Finished) {
-        for input in read.unterminated.iter().filter_map(|at| read.facts.get(*at)) {
-            let name = String::from_utf8_lossy(&input.name);
+        let paths = self.source.paths();
+        for input in read.unterminated.iter().filter_map(|at| paths.get(*at)) {
+            let name = String::from_utf8_lossy(input.name());
             let text = format!("{name:?}: the last line has no end: is the log complete?");
             self.context.observer.warn(&text);
         }
@@ -225,16 +227,22 @@ impl Counting<'_> {
         spilled_runs: usize,
     ) -> Result<Done> {
         let rows: u64 = report.rows_by_input.iter().sum();
-        let mut inputs = read.facts;
+        let mut inputs = Inputs::default();
         let (mut all_rows, mut counts) = (rows, report.counts);
         if let Some(base) = &base {
             let before = base.partial.metadata();
             let exceed = || Error::damaged("the rows exceed 2^64-1").at(base.partial.path());
             all_rows = rows.checked_add(before.rows).ok_or_else(exceed)?;
             counts.add(&before.rejects);
-            inputs.splice(0..0, before.inputs.iter().cloned());
+            inputs.append(&base.inputs);
             report.samples.truncate(base.shown.room());
         }
+        let inputs = if inputs.is_empty() {
+            read.facts
+        } else {
+            inputs.append(&read.facts);
+            inputs
+        };
         let partial = writer.finish(self.day, all_rows, counts, inputs)?;
         let rejects = self.write_rejects(base.as_ref(), &report)?;
         Ok(Done { partial, rejects, rows, spilled_runs })
@@ -246,28 +254,28 @@ impl Counting<'_> {
         report: &RejectReport,
     ) -> Result<Box<dyn TemporaryFile>> {
         let mut file = self.lock.temporary_rejects(self.context.files.as_ref())?;
-        let names: Vec<Vec<u8>> = self.inputs.iter().map(|input| input.name().to_vec()).collect();
         let shown = base.map(|base| base.shown.text()).unwrap_or_default();
-        let text = report.render(&names);
+        let paths = self.source.paths();
+        let text = report.render(|input| paths.get(input).map_or(&[], |path| path.name()));
         let written = file.write_all(shown).and_then(|()| file.write_all(&text));
         match written.and_then(|()| file.flush()) {
             Ok(()) => Ok(file),
             Err(error) => Err(Error::io("write", error).at(file.path())),
         }
     }
-}
 
-/// The pieces of a day, merged into `file`; the footer is left to the caller.
-fn merge(
-    context: &Context,
-    pool: &rayon::ThreadPool,
-    pieces: Vec<Input>,
-    scratch: Scratch<'_>,
-    file: Box<dyn TemporaryFile>,
-) -> Result<OpenPartial> {
-    let plan = context.budget.join();
-    let opened = open_merged(context, pool, plan, pieces, scratch)?;
-    let mut writer = temporary_writer(file)?;
-    join(context, pool, plan, &opened, &mut writer)?;
-    Ok(writer)
+    /// The pieces of a day, merged into `file`; the footer is left to the caller.
+    fn merge(
+        &self,
+        pool: &rayon::ThreadPool,
+        pieces: Vec<Input>,
+        scratch: Scratch<'_>,
+        file: Box<dyn TemporaryFile>,
+    ) -> Result<OpenPartial> {
+        let plan = self.context.budget.join();
+        let opened = open_merged(self.context, pool, plan, pieces, scratch)?;
+        let mut writer = temporary_writer(file)?;
+        join(self.context, pool, plan, &opened, &mut writer)?;
+        Ok(writer)
+    }
 }

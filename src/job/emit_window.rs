@@ -13,7 +13,7 @@ use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::TableFormat;
 use crate::fs::WriteFile;
-use crate::model::{Day, Kind, RowCounts, SongLists};
+use crate::model::{Day, Inputs, Kind, RowCounts, SongLists};
 use crate::output::{FileEntry, Format, Manifest, PartialEntry, Tabular, Text, Window};
 use crate::store::{self, BuildFolder, HashingWriter, MANIFEST, Output, OutputLock, Written};
 use crate::text::{self, json};
@@ -231,7 +231,7 @@ fn formats(
     options: &EmitOptions,
     window: &StoredWindow<StoredDay>,
 ) -> Result<Vec<Box<dyn Format>>> {
-    let facts = || window.facts(window.origin(options.day, options.days), Vec::new());
+    let facts = || window.facts(window.origin(options.day, options.days), Inputs::default());
     let mut formats: Vec<Box<dyn Format>> = Vec::new();
     for (at, format) in options.formats.iter().enumerate() {
         if options.formats.iter().take(at).any(|before| before == format) {

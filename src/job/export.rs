@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::day_inputs::DayInputs;
 use super::join::{Scratch, merge_whole, open_merged};
 use super::window::{StoredDay, StoredWindow, check_missing, overtaken_once, total};
 use super::{Context, Phase, document};
 use crate::error::{Error, Result};
 use crate::exchange::{Chunk, Encoder, Facts, Origin, Rows, Table, TableFormat, TableWriter};
 use crate::fs::WriteFile;
-use crate::model::{Day, InputFacts, Kind, RowCounts};
+use crate::model::{Day, Inputs, Kind, RowCounts};
 use crate::ordered;
 use crate::runfile::{Cut, Cutter, Run, split};
 use crate::store::{
@@ -160,12 +162,17 @@ fn export_once(context: &Context, options: &ExportOptions) -> Result<ExportRepor
     Ok(report)
 }
 
+/// The list of a day's logs is in a footer as text, which takes twice the bytes and is copied before it is written.
+const TEXT_OF_LOGS: u64 = 6;
+
 /// A day or a window, before its runs are read.
 struct Set {
     days: PartitionDays,
     window: StoredWindow<StoredDay>,
     counts: RowCounts,
     facts: Facts,
+    /// Of a day, whose tables describe them too.
+    logs: DayInputs,
 }
 
 impl Set {
@@ -173,10 +180,10 @@ impl Set {
         days: PartitionDays,
         window: StoredWindow<StoredDay>,
         origin: Origin,
-        inputs: Vec<InputFacts>,
+        logs: DayInputs,
     ) -> Result<Self> {
-        let (counts, facts) = (window.counts()?, window.facts(origin, inputs)?);
-        Ok(Set { days, window, counts, facts })
+        let (counts, facts) = (window.counts()?, window.facts(origin, Inputs::default())?);
+        Ok(Set { days, window, counts, facts, logs })
     }
 
     fn partition(&self, kind: Kind) -> Partition {
@@ -199,7 +206,15 @@ fn look(context: &Context, selection: &Selection) -> Result<(Vec<Set>, Vec<Day>)
             window.check_missing(context, *allow_missing)?;
             let missing = window.missing.clone();
             let origin = window.origin(*day, *days);
-            Ok((vec![Set::new(PartitionDays::Window(*day), window, origin, Vec::new())?], missing))
+            Ok((
+                vec![Set::new(
+                    PartitionDays::Window(*day),
+                    window,
+                    origin,
+                    Inputs::default().into(),
+                )?],
+                missing,
+            ))
         }
     }
 }
@@ -208,13 +223,13 @@ fn look(context: &Context, selection: &Selection) -> Result<(Vec<Set>, Vec<Day>)
 fn look_at_days(context: &Context, days: &[Day]) -> Result<Vec<Set>> {
     let (mut sets, mut missing) = (Vec::new(), Vec::new());
     for day in days.iter().copied().collect::<BTreeSet<Day>>() {
-        let mut inputs = Vec::new();
+        let mut logs = DayInputs::from(Inputs::default());
         let window = StoredWindow::look(context, vec![day], |partial| {
-            inputs.clone_from(&partial.metadata().inputs);
+            logs = DayInputs::stored(context, &partial);
             StoredDay::of(&partial)
         })?;
         missing.extend(&window.missing);
-        sets.push(Set::new(PartitionDays::Day(day), window, Origin::Day(day), inputs)?);
+        sets.push(Set::new(PartitionDays::Day(day), window, Origin::Day(day), logs)?);
     }
     check_missing(context, &missing, 0, false)?;
     Ok(sets)
@@ -235,16 +250,19 @@ impl Export<'_> {
         let root = self.lock.output().root().to_owned();
         let partitions: Vec<Partition> =
             self.encoders.iter().map(|(kind, _)| set.partition(*kind)).collect();
-        let plan = self.context.budget.export();
+        let Set { window, mut facts, logs, .. } = set;
+        let bytes = TEXT_OF_LOGS * logs.bytes();
+        let plan = self.context.budget.beside(logs.len(), bytes)?.export();
+        facts.inputs = Arc::unwrap_or_clone(logs.read()?);
         let mut built = Vec::new();
         {
             let lock = &*self.lock;
             let scratch = || lock.scratch_file(files);
             let scratch: Scratch<'_> = &scratch;
-            let opened = open_merged(self.context, self.pool, plan, set.window.inputs(), scratch)?;
+            let opened = open_merged(self.context, self.pool, plan, window.inputs(), scratch)?;
             for (kind, encoder) in self.encoders {
                 let folder = lock.build_folder(files)?;
-                let parts = Parts::begin(&folder, encoder, &set.facts)?;
+                let parts = Parts::begin(&folder, encoder, &facts)?;
                 let run =
                     Tabulation { context: self.context, pool: self.pool, kind: *kind, encoder };
                 let written = run.write(&opened.of(*kind), plan.piece_entries, parts)?;

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
+use super::day_inputs::DayInputs;
 use super::{Context, document};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Day, InputFacts, PerKind, RowCounts};
+use crate::model::{Day, PerKind, RowCounts};
 use crate::partial::{self, Partial};
 use crate::runfile::RunFacts;
 use crate::store::Store;
@@ -32,7 +33,7 @@ pub struct DayFacts {
     #[serde(flatten)]
     pub counts: RowCounts,
     /// The logs it was made from.
-    pub inputs: Vec<InputFacts>,
+    pub inputs: DayInputs,
     /// Size of the run of each kind.
     #[serde(flatten, serialize_with = "document::run_sizes_and_blocks")]
     pub runs: PerKind<RunFacts>,
@@ -123,8 +124,8 @@ fn verified<S: Serializer>(
     }))
 }
 
-impl From<&Partial> for DayFacts {
-    fn from(partial: &Partial) -> Self {
+impl DayFacts {
+    fn new(partial: &Partial, inputs: DayInputs) -> Self {
         let metadata = partial.metadata();
         DayFacts {
             day: metadata.day,
@@ -133,7 +134,7 @@ impl From<&Partial> for DayFacts {
             version: partial.version(),
             digest: partial.digest(),
             counts: metadata.counts(),
-            inputs: metadata.inputs.clone(),
+            inputs,
             runs: metadata.runs,
         }
     }
@@ -174,7 +175,10 @@ fn all_days(context: &Context) -> Result<Vec<Day>> {
 
 /// The days of the store, ascending; a damaged one carries its error. Reads the footers alone.
 pub fn list(context: &Context) -> Result<ListReport> {
-    let days = each_stored(context, |day| inspect(context, day))?;
+    let days = each_stored(context, |day| {
+        let partial = open_stored(context, day)?;
+        Ok(DayFacts::new(&partial, DayInputs::stored(context, &partial)))
+    })?;
     let gaps = days.iter().zip(days.iter().skip(1));
     let gaps = gaps.filter_map(|(before, after)| Gap::between(before.day, after.day)).collect();
     Ok(ListReport { days, gaps })
@@ -203,7 +207,8 @@ fn each_stored(
 
 /// One day's footer.
 pub fn inspect(context: &Context, day: Day) -> Result<DayFacts> {
-    open_stored(context, day).map(|partial| DayFacts::from(&partial))
+    let partial = open_stored(context, day)?;
+    Ok(DayFacts::new(&partial, partial.inputs()?.into()))
 }
 
 /// Reads every byte of the given days (all stored days when empty) and checks it: checksums, order,
@@ -233,7 +238,7 @@ pub fn verify(context: &Context, days: &[Day]) -> Result<VerifyReport> {
     let read = |day: Day| {
         let partial = open_stored(context, day)?;
         partial::verify(&partial, &|| context.check_stop())?;
-        Ok(DayFacts::from(&partial))
+        Ok(DayFacts::new(&partial, DayInputs::stored(context, &partial)))
     };
     if days.is_empty() {
         return Ok(VerifyReport { days: each_stored(context, read)? });

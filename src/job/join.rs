@@ -1,12 +1,12 @@
 //! Sorted runs to one of each kind, by the same merge that joins the days of a window.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Context, Phase};
 use crate::budget::MergePlan;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::TemporaryFile;
+use crate::fs::{FileSystem, TemporaryFile};
 use crate::merge::{Merge, Stream};
 use crate::model::{Batch, Kind};
 use crate::partial::{Partial, Writer};
@@ -37,14 +37,7 @@ impl Input {
         let files = context.files.as_ref();
         match self {
             Input::Stored { path, digest } => {
-                let opened = files.open(path).map_err(|error| match error.kind() {
-                    io::ErrorKind::NotFound => ErrorKind::Removed.into(),
-                    _ => Error::io("open", error),
-                });
-                let partial = Partial::open(opened.map_err(|error| error.at(path))?, path)?;
-                if *digest != partial.digest() {
-                    return Err(Error::from(ErrorKind::Replaced).at(path));
-                }
+                let partial = open_again(files, path, *digest)?;
                 runs.extend(partial.into_runs().into_array());
             }
             Input::Spilled(spilled) => {
@@ -226,4 +219,20 @@ pub(super) fn merge_piece<'a>(
     piece: &Piece,
 ) -> Merge<BlockReader<'a>> {
     Merge::new(kind, runs.iter().map(|run| run.blocks(piece.clone())).collect())
+}
+
+/// Opens a partial again that was looked at before.
+///
+/// # Errors
+/// [`ErrorKind::Removed`] and [`ErrorKind::Replaced`] where another run changed it meanwhile.
+pub(super) fn open_again(files: &dyn FileSystem, path: &Path, digest: u128) -> Result<Partial> {
+    let opened = files.open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => ErrorKind::Removed.into(),
+        _ => Error::io("open", error),
+    });
+    let partial = Partial::open(opened.map_err(|error| error.at(path))?, path)?;
+    if digest != partial.digest() {
+        return Err(Error::from(ErrorKind::Replaced).at(path));
+    }
+    Ok(partial)
 }

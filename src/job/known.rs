@@ -6,9 +6,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
-use crate::input::{self, InputPath, InputStat, Source};
-use crate::model::InputFacts;
-use crate::partial::Metadata;
+use crate::input::{self, InputPaths, InputStat, Source};
+use crate::model::{Day, InputFacts, Inputs};
 
 /// How the logs that are given compare with those of the partial.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,12 +36,8 @@ pub(super) enum Comparison {
 ///
 /// # Errors
 /// As [`input::digest_all`], and signals.
-pub(super) fn compare(
-    context: &Context,
-    metadata: &Metadata,
-    source: Source,
-) -> Result<Comparison> {
-    if same_stats(metadata, source.stats()) {
+pub(super) fn compare(context: &Context, known: &Inputs, source: Source) -> Result<Comparison> {
+    if same_stats(known, source.stats()) {
         return Ok(Comparison::Same);
     }
     let total = source.total_disk_bytes();
@@ -52,92 +47,108 @@ pub(super) fn compare(
             context.check_stop()
         })
     })?;
-    Ok(compare_facts(&metadata.inputs, &digested.facts))
+    Ok(compare_facts(known, &digested.facts))
 }
 
 /// Whether name, size and time of all logs are those of the partial's.
-fn same_stats(metadata: &Metadata, given: Vec<Option<InputStat>>) -> bool {
-    let Some(mut given) = given.into_iter().collect::<Option<Vec<_>>>() else { return false };
-    let mut known: Vec<InputStat> = metadata.inputs.iter().map(stat_of).collect();
-    let order = |stat: &InputStat| (stat.name.clone(), stat.size, stat.modified_ns);
-    known.sort_by_cached_key(order);
-    given.sort_by_cached_key(order);
+fn same_stats<'a>(
+    known: &Inputs,
+    given: impl ExactSizeIterator<Item = Option<InputStat<'a>>>,
+) -> bool {
+    if given.len() != known.len() {
+        return false;
+    }
+    let Some(mut given) = given.collect::<Option<Vec<_>>>() else { return false };
+    let mut known: Vec<InputStat<'_>> = known.iter().map(stat_of).collect();
+    known.sort_unstable();
+    given.sort_unstable();
     known == given
 }
 
-fn stat_of(facts: &InputFacts) -> InputStat {
+fn stat_of(facts: InputFacts<'_>) -> InputStat<'_> {
     let InputFacts { name, size, modified_ns, .. } = facts;
-    InputStat { name: name.clone(), size: *size, modified_ns: *modified_ns }
+    InputStat { name, size, modified_ns }
 }
 
-fn compare_facts(known: &[InputFacts], given: &[InputFacts]) -> Comparison {
-    let digests = |inputs: &[InputFacts]| {
-        let mut digests: Vec<u128> = inputs.iter().map(|facts| facts.digest).collect();
-        digests.sort_unstable();
-        digests
-    };
-    if digests(known) == digests(given) {
+/// The digests of logs, ascending.
+pub(super) fn digests<'a>(inputs: impl Iterator<Item = InputFacts<'a>>) -> Vec<u128> {
+    let mut digests: Vec<u128> = inputs.map(|facts| facts.digest).collect();
+    digests.sort_unstable();
+    digests
+}
+
+fn compare_facts(known: &Inputs, given: &Inputs) -> Comparison {
+    let contents = digests(given.iter());
+    if digests(known.iter()) == contents {
         return Comparison::Same;
     }
-    let contents: HashSet<u128> = given.iter().map(|facts| facts.digest).collect();
-    let empty = |name: &[u8]| {
-        let mut named = given.iter().filter(|facts| facts.name == name).peekable();
-        named.peek().is_some() && named.all(|facts| facts.rows == 0)
-    };
-    let mut names: HashMap<&[u8], usize> = HashMap::new();
+    // Logs of each name, and whether any of them has rows.
+    let mut names: HashMap<&[u8], (usize, bool)> = HashMap::new();
     for facts in given {
-        *names.entry(&facts.name).or_default() += 1;
+        let (left, full) = names.entry(facts.name).or_default();
+        *left += 1;
+        *full |= facts.rows > 0;
     }
     let mut gone = Vec::new();
     let mut emptied = None;
     for facts in known {
-        let lost = facts.rows > 0 && !contents.contains(&facts.digest);
+        let lost = facts.rows > 0 && contents.binary_search(&facts.digest).is_err();
         // Base names may occur more than once: each log that is given stands for one.
-        let named = names.get_mut(facts.name.as_slice()).filter(|left| **left > 0);
-        if let Some(left) = named {
+        let named = names.get_mut(facts.name).filter(|(left, _)| *left > 0);
+        if let Some((left, full)) = named {
             *left -= 1;
-            if lost && empty(&facts.name) {
-                emptied = Some(Comparison::Emptied { name: facts.name.clone(), rows: facts.rows });
+            if lost && !*full {
+                let name = facts.name.to_vec();
+                emptied = Some(Comparison::Emptied { name, rows: facts.rows });
             }
         } else if lost {
-            gone.push(facts.name.clone());
+            gone.push(facts.name.to_vec());
         }
     }
     if gone.is_empty() {
         return emptied.unwrap_or(Comparison::Changed);
     }
-    let is_known = |facts: &InputFacts| {
-        known.iter().any(|known| known.digest == facts.digest || known.name == facts.name)
+    let contents = digests(known.iter());
+    let names: HashSet<&[u8]> = known.iter().map(|facts| facts.name).collect();
+    let is_known = |facts: &InputFacts<'_>| {
+        contents.binary_search(&facts.digest).is_ok() || names.contains(facts.name)
     };
-    let further = given.iter().any(|facts| facts.rows > 0 && !is_known(facts));
+    let further = given.iter().any(|facts| facts.rows > 0 && !is_known(&facts));
     Comparison::Gone { names: gone, further }
 }
 
 /// Refuses the same log under two names, which would count every row twice; logs without rows do no harm.
-pub(super) fn refuse_copies(inputs: &[InputPath], facts: &[InputFacts]) -> Result<()> {
-    let mut known: HashMap<u128, &InputPath> = HashMap::new();
-    for (input, facts) in inputs.iter().zip(facts).filter(|(_, facts)| facts.rows > 0) {
-        if let Some(first) = known.insert(facts.digest, input) {
-            let other = first.path().to_owned();
-            return Err(Error::from(ErrorKind::TwiceGiven(other)).at(input.path()));
-        }
-    }
-    Ok(())
+pub(super) fn refuse_copies(paths: &InputPaths, facts: &Inputs) -> Result<()> {
+    let mut digests: Vec<(u128, u32)> = Vec::with_capacity(facts.len());
+    let with_rows = (0_u32..).zip(facts).filter(|(_, facts)| facts.rows > 0);
+    digests.extend(with_rows.map(|(at, facts)| (facts.digest, at)));
+    digests.sort_unstable();
+    let pairs = digests.iter().zip(digests.iter().skip(1));
+    let copies = pairs.filter(|((one, _), (other, _))| one == other);
+    let Some((at, first)) = copies.map(|((_, first), (_, at))| (*at, *first)).min() else {
+        return Ok(());
+    };
+    let path = |at: u32| paths.get(at as usize).map(|path| path.path()).unwrap_or_default();
+    Err(Error::from(ErrorKind::TwiceGiven(path(first))).at(path(at)))
 }
 
 /// Refuses a log that the day has already, by its digest; logs without rows do no harm.
 ///
 /// Not by name, size and time: parts of one size that were unpacked in one second would be taken for one another.
 pub(super) fn refuse_known(
-    metadata: &Metadata,
-    inputs: &[InputPath],
-    facts: &[InputFacts],
+    day: Day,
+    known: &Inputs,
+    paths: &InputPaths,
+    facts: &Inputs,
 ) -> Result<()> {
-    let known: HashMap<u128, &[u8]> =
-        metadata.inputs.iter().map(|facts| (facts.digest, facts.name.as_slice())).collect();
-    for (input, facts) in inputs.iter().zip(facts).filter(|(_, facts)| facts.rows > 0) {
-        if let Some(name) = known.get(&facts.digest) {
-            return Err(already_in(metadata, input, name));
+    let digests = digests(known.iter());
+    let with_rows = paths.iter().zip(facts).filter(|(_, facts)| facts.rows > 0);
+    for (path, facts) in with_rows {
+        if digests.binary_search(&facts.digest).is_ok() {
+            let same = known.iter().filter(|known| known.digest == facts.digest).last();
+            let name = same.map(|known| String::from_utf8_lossy(known.name).into_owned());
+            let name = name.unwrap_or_default();
+            return Err(Error::from(ErrorKind::AlreadyInDay { day, name }).at(path.path()));
         }
     }
     Ok(())
@@ -145,18 +156,11 @@ pub(super) fn refuse_known(
 
 /// The base names that come again with other content: further rows, or a corrected log that would count beside the old
 /// one. Which of the two only people know.
-pub(super) fn names_again(metadata: &Metadata, facts: &[InputFacts]) -> Vec<Vec<u8>> {
-    let with_rows = |facts: &&InputFacts| facts.rows > 0;
-    let known: HashSet<&[u8]> =
-        metadata.inputs.iter().filter(with_rows).map(|facts| facts.name.as_slice()).collect();
-    let again =
-        facts.iter().filter(with_rows).filter(|facts| known.contains(facts.name.as_slice()));
-    again.map(|facts| facts.name.clone()).collect()
-}
-
-fn already_in(metadata: &Metadata, input: &InputPath, name: &[u8]) -> Error {
-    let name = String::from_utf8_lossy(name).into_owned();
-    Error::from(ErrorKind::AlreadyInDay { day: metadata.day, name }).at(input.path())
+pub(super) fn names_again(known: &Inputs, facts: &Inputs) -> Vec<Vec<u8>> {
+    let with_rows = |facts: &InputFacts<'_>| facts.rows > 0;
+    let known: HashSet<&[u8]> = known.iter().filter(with_rows).map(|facts| facts.name).collect();
+    let again = facts.iter().filter(with_rows).filter(|facts| known.contains(facts.name));
+    again.map(|facts| facts.name.to_vec()).collect()
 }
 
 #[cfg(test)]
@@ -164,9 +168,9 @@ mod tests {
     use super::*;
 
     /// Logs by name and digest; those of digest 0 have no rows.
-    fn facts(logs: &[(&str, u128)]) -> Vec<InputFacts> {
-        let facts = |(name, digest): &(&str, u128)| InputFacts {
-            name: name.as_bytes().to_vec(),
+    fn facts(logs: &[(&'static str, u128)]) -> Inputs {
+        let facts = |(name, digest): &(&'static str, u128)| InputFacts {
+            name: name.as_bytes(),
             size: 0,
             modified_ns: 0,
             digest: *digest,

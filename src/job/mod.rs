@@ -6,6 +6,7 @@
 mod backfill;
 mod context;
 mod count;
+mod day_inputs;
 mod document;
 mod emit_window;
 mod export;
@@ -27,6 +28,7 @@ pub use backfill::{
 };
 pub use context::{Context, Observer, Phase, Silent};
 pub use count::ReduceOptions;
+pub use day_inputs::DayInputs;
 pub use document::RankedSong;
 pub use emit_window::{EmitOptions, EmitReport, EmittedFile, TopsFormat, emit_window};
 pub use export::{ExportOptions, ExportReport, ExportedFile, ExportedPartition, Selection, export};

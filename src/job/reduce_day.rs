@@ -7,13 +7,15 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use super::count::{Base, Counting, Done, ReduceOptions};
+use super::day_inputs::DayInputs;
 use super::inspect::open_day;
 use super::known::{self, Comparison};
 use super::{Context, Phase, document};
+use crate::budget::LogLists;
 use crate::error::{Error, ErrorKind, Result};
-use crate::input::{self, InputPath, Source};
-use crate::model::{Day, InputFacts, PerKind, RowCounts};
-use crate::partial::{Finished, Metadata};
+use crate::input::{self, InputPaths, Source};
+use crate::model::{Day, InputFacts, Inputs, PerKind, RowCounts};
+use crate::partial::{self, Finished, Metadata};
 use crate::row::ShownRejects;
 use crate::runfile::RunFacts;
 use crate::store::{self, Store, StoreLock};
@@ -84,7 +86,10 @@ pub struct ReduceReport {
     /// Rows that this run read and counted: none of an unchanged day.
     pub rows_read: u64,
     /// The day's logs, in the order read.
-    pub inputs: Vec<InputFacts>,
+    pub inputs: DayInputs,
+    /// Bytes of them on disk.
+    #[serde(skip)]
+    pub log_bytes: u64,
     /// Size of the run of each kind.
     #[serde(flatten, serialize_with = "document::run_sizes")]
     pub runs: PerKind<RunFacts>,
@@ -139,7 +144,7 @@ pub fn reduce_day(context: &Context, options: &ReduceOptions) -> Result<ReduceRe
         (false, true) => IfStored::Add,
         (false, false) => IfStored::Refuse,
     };
-    let outcome = reduce_inputs(context, options, if_stored, day, &inputs);
+    let outcome = reduce_inputs(context, options, if_stored, day, inputs);
     let has_it = match &outcome {
         Ok(report) => report.outcome == ReduceOutcome::Unchanged,
         Err(error) => matches!(error.kind(), ErrorKind::AlreadyInDay { .. }),
@@ -157,11 +162,14 @@ pub(super) fn reduce_inputs(
     options: &ReduceOptions,
     if_stored: IfStored,
     day: Day,
-    inputs: &[InputPath],
+    inputs: InputPaths,
 ) -> Result<ReduceReport> {
     let files = context.files.as_ref();
     let store = Store::new(&context.store);
-    let open = || Source::open(Arc::clone(&context.files), inputs, context.budget.memory);
+    let inputs = Arc::new(inputs);
+    let mut lists = lists_of(context, &inputs)?;
+    let memory = context.budget.memory;
+    let open = || Source::open(Arc::clone(&context.files), Arc::clone(&inputs), memory);
     let mut source = open()?;
     let lock = StoreLock::take(files, &store)?;
     let mut outcome = match store.open_partial(files, day)? {
@@ -178,26 +186,43 @@ pub(super) fn reduce_inputs(
                 return Err(ErrorKind::AddToTables(day).into());
             }
             outcome = ReduceOutcome::Added;
+            lists.stored = partial.metadata_bytes();
+            context.budget.beside(lists.logs, lists.bytes())?;
             base = Some(Base::new(context, &lock, partial)?);
         } else {
-            let comparison = known::compare(context, partial.metadata(), source)?;
-            let metadata = partial.metadata();
-            if let Some(outcome) = untouched(context, &store, metadata, if_stored, comparison)? {
-                return Ok(report(&store, metadata, partial.bytes(), outcome));
+            let metadata = *partial.metadata();
+            let known = partial.inputs()?;
+            let comparison = known::compare(context, &known, source)?;
+            if let Some(outcome) = untouched(context, &store, &metadata, if_stored, comparison)? {
+                return Ok(report(context, &metadata, partial.bytes(), outcome, known));
             }
-            no_fewer_than = Some(partial.metadata().accepted());
+            no_fewer_than = Some(metadata.accepted());
             source = open()?;
         }
     }
-    let counting =
-        Counting { context, options, day, inputs, source: &source, lock: &lock, no_fewer_than };
+    let budget = context.budget.beside(lists.logs, lists.bytes())?;
+    let context = &Context { budget, ..context.clone() };
+    let counting = Counting { context, options, day, source: &source, lock: &lock, no_fewer_than };
     let Done { partial: finished, rejects, rows, spilled_runs } = counting.count(base)?;
-    let Finished { sink, bytes, metadata, .. } = finished;
-    warn_of_repeats(context, &store, &metadata);
+    let Finished { sink, bytes, metadata, inputs, .. } = finished;
+    warn_of_repeats(context, &store, &metadata, &inputs);
     context
         .phase(Phase::Publish, Some(2), || store::publish_day(files, &lock, day, rejects, sink))?;
-    let report = report(&store, &metadata, bytes, outcome);
+    let report = report(context, &metadata, bytes, outcome, inputs);
     Ok(ReduceReport { spilled_runs, rows_read: rows, ..report })
+}
+
+/// What a run holds of these logs, if both it and a partial have room for that.
+///
+/// # Errors
+/// [`ErrorKind::TooManyLogs`] and [`ErrorKind::LogsExceedPartial`], before any log is read.
+pub(super) fn lists_of(context: &Context, inputs: &InputPaths) -> Result<LogLists> {
+    let (logs, names) = (inputs.len(), inputs.name_bytes());
+    let (streams, zstd) = inputs.streams();
+    partial::check_room_for(logs, names)?;
+    let lists = LogLists { logs, streams, zstd, names, stored: 0 };
+    context.budget.beside(logs, lists.bytes())?;
+    Ok(lists)
 }
 
 /// What is told of a day that is left as it is; `None` if it is to be made again.
@@ -246,20 +271,21 @@ fn warn_of_rejects(context: &Context, store: &Store, metadata: &Metadata) {
 
 /// Warns of a log that is in the day before or behind too, as after an export that failed: both days count it. A log
 /// that is less than half of the day is none: parts of a day may be alike, as those are that have a header alone.
-fn warn_of_repeats(context: &Context, store: &Store, metadata: &Metadata) {
+fn warn_of_repeats(context: &Context, store: &Store, metadata: &Metadata, inputs: &Inputs) {
     let day = metadata.day;
     for other in [-1, 1].into_iter().filter_map(|days| day.plus_days(days)) {
         // One that cannot be read is told when it is needed.
         let Ok(Some(partial)) = open_day(context, store, other) else { continue };
-        let logs = &partial.metadata().inputs;
-        let is_repeated = |input: &&InputFacts| logs.iter().any(|log| log.digest == input.digest);
-        let repeated = metadata.inputs.iter().filter(is_repeated);
+        let Ok(logs) = partial.inputs() else { continue };
+        let digests = known::digests(logs.iter());
+        let is_repeated = |input: &InputFacts<'_>| digests.binary_search(&input.digest).is_ok();
+        let repeated = inputs.iter().filter(is_repeated);
         let rows = repeated.clone().fold(0u64, |rows, input| rows.saturating_add(input.rows));
         if let Some(input) = repeated.max_by_key(|input| input.rows)
             && rows > 0
             && rows >= metadata.rows.saturating_sub(rows)
         {
-            let name = String::from_utf8_lossy(&input.name);
+            let name = String::from_utf8_lossy(input.name);
             let text = format!(
                 "{day}: {name:?} has the content of a log of {other}, and is counted for both days: was it copied by mistake?"
             );
@@ -289,17 +315,20 @@ pub(super) fn gone(day: Day, names: &[Vec<u8>], further: bool) -> String {
 }
 
 fn report(
-    store: &Store,
+    context: &Context,
     metadata: &Metadata,
     partial_bytes: u64,
     outcome: ReduceOutcome,
+    inputs: Inputs,
 ) -> ReduceReport {
+    let store = Store::new(&context.store);
     ReduceReport {
         day: metadata.day,
         outcome,
         counts: metadata.counts(),
         rows_read: 0,
-        inputs: metadata.inputs.clone(),
+        log_bytes: inputs.iter().fold(0, |sum, input| input.size.saturating_add(sum)),
+        inputs: inputs.into(),
         runs: metadata.runs,
         partial: store.partial_path(metadata.day),
         partial_bytes,

@@ -9,7 +9,7 @@ use super::inspect::open_day;
 use super::join::Input;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Facts, Origin, PartialFacts};
-use crate::model::{Day, InputFacts, PerKind, RowCounts};
+use crate::model::{Day, Inputs, PerKind, RowCounts};
 use crate::output::PartialEntry;
 use crate::partial::Partial;
 use crate::store::Store;
@@ -115,7 +115,7 @@ impl StoredWindow<StoredDay> {
     }
 
     /// As a table describes the window, or the day with its logs.
-    pub(super) fn facts(&self, origin: Origin, inputs: Vec<InputFacts>) -> Result<Facts> {
+    pub(super) fn facts(&self, origin: Origin, inputs: Inputs) -> Result<Facts> {
         let partial = |stored: &StoredDay| PartialFacts {
             day: stored.day,
             version: stored.version,

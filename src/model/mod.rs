@@ -16,7 +16,7 @@ mod rejects;
 pub use country::Country;
 pub use day::{Day, NoDay};
 pub use entries::{Batch, Entries, Entry, Position, Ranked, RowBatch, SongCounts};
-pub use input::InputFacts;
+pub use input::{InputFacts, Inputs, Iter as InputsIter};
 pub use kind::{BadKey, Code, KeyText, Kind, PerKind, SongLists};
 pub use rejects::{RejectCounts, RejectReason, RowCounts};
 

@@ -136,7 +136,8 @@ mod tests {
         let day = "2021-12-01".parse().unwrap();
         let (rows, rejects) = (0, Some(RejectCounts::default()));
         let origin = Origin::Day(day);
-        let facts = Facts { origin, partials: Vec::new(), rows, rejects, inputs: Vec::new() };
+        let facts =
+            Facts { origin, partials: Vec::new(), rows, rejects, inputs: Default::default() };
         let tabular = Tabular::new(TableFormat::Csv, facts, 1 << 20).unwrap();
         assert_eq!(tabular.file_name(Kind::User, 50), "top50_songs_per_user.csv");
         let keys = 9_000;

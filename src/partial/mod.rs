@@ -10,11 +10,12 @@
 mod layout;
 mod metadata;
 mod reader;
+mod section;
 mod verify;
 mod writer;
 
 pub use layout::VERSION;
-pub use metadata::Metadata;
+pub use metadata::{Metadata, check_room_for};
 pub use reader::Partial;
 pub use verify::verify;
 pub use writer::{Finished, Writer};

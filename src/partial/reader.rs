@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use super::layout::{self, HEADER_BYTES, MIN_BYTES, Section, TRAILER_BYTES, Trailer};
 use super::metadata::Metadata;
-use crate::codec::checksum::{self, Checksum};
+use super::section::SectionReader;
+use crate::codec::checksum::{Checksum, Hasher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileType, ReadFile};
-use crate::model::{Kind, PerKind};
+use crate::model::{Inputs, Kind, PerKind};
 use crate::runfile::{Root, Run, end_of_root, fill, read_exact};
 
-/// An open partial. Memory: its metadata and 64 bytes for every two million entries.
+/// An open partial. Memory: 64 bytes for every two million entries, and little more: the logs of its metadata stay on
+/// the disk.
 #[derive(Debug)]
 pub struct Partial {
     path: Arc<Path>,
@@ -19,7 +21,9 @@ pub struct Partial {
     digest: u128,
     block_entries: u16,
     metadata: Metadata,
-    metadata_offset: u64,
+    metadata_section: Section,
+    /// The whole file.
+    file: Arc<dyn ReadFile>,
     runs: PerKind<Run>,
 }
 
@@ -51,18 +55,15 @@ impl Partial {
         if decoded.header != Checksum::of(&header) {
             return Err(Error::damaged("header and trailer are of different files").at_offset(0));
         }
-        let mut vouching = header.to_vec();
         let roots = PerKind::try_new(|kind| {
             let what = format!("the {} run's root", kind.noun());
             read_section(file.as_ref(), decoded.roots[kind], &what)
         })?;
-        let metadata_bytes = read_section(file.as_ref(), decoded.metadata, "the metadata")?;
-        for part in roots.values().chain([&metadata_bytes]) {
-            vouching.extend_from_slice(part);
-        }
-        vouching.extend_from_slice(&trailer);
-        let metadata = Metadata::decode(&metadata_bytes)
-            .map_err(|error| error.at_offset(decoded.metadata.offset))?;
+        let mut vouching = Hasher::new();
+        vouching.update(&header);
+        roots.values().for_each(|root| vouching.update(root));
+        let metadata = read_metadata(file.as_ref(), decoded.metadata, &mut vouching)?;
+        vouching.update(&trailer);
         let mut roots = decode_roots(&roots, &decoded)?;
         check_totals(&roots, &metadata)
             .map_err(|error| error.at_offset(decoded.metadata.offset))?;
@@ -72,25 +73,42 @@ impl Partial {
             Run::new(kind, Arc::clone(&file), Arc::clone(&path), root)
         });
         Ok(Partial {
-            digest: checksum::digest(&vouching),
+            digest: vouching.digest(),
+            file,
             runs,
             path,
             bytes,
             block_entries,
             metadata,
-            metadata_offset: decoded.metadata.offset,
+            metadata_section: decoded.metadata,
         })
+    }
+
+    /// Bytes of the metadata, inputs and all.
+    pub(crate) fn metadata_bytes(&self) -> u64 {
+        self.metadata_section.length
     }
 
     /// Where the metadata start, for messages.
     pub(super) fn metadata_offset(&self) -> u64 {
-        self.metadata_offset
+        self.metadata_section.offset
     }
 
     /// What the footer says of the day.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    /// The logs that the day was made from, read and checked again: an open partial does not hold them.
+    ///
+    /// Memory: 48 bytes a log and its name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] and [`ErrorKind::Io`], at the partial's path.
+    pub fn inputs(&self) -> Result<Inputs> {
+        let bytes = read_section(self.file.as_ref(), self.metadata_section, "the metadata");
+        bytes.and_then(|bytes| self.metadata.inputs(bytes)).map_err(|error| error.at(&self.path))
     }
 
     /// Size of the file.
@@ -161,6 +179,17 @@ fn decode_roots(roots: &PerKind<Vec<u8>>, trailer: &Trailer) -> Result<PerKind<R
         }
         Root::decode(bytes, offset, std::mem::replace(&mut start, end), end)
     })
+}
+
+/// Reads the metadata, all of which vouches for the partial too.
+fn read_metadata(file: &dyn ReadFile, section: Section, vouching: &mut Hasher) -> Result<Metadata> {
+    let mut reader = SectionReader::new(file, section, vouching);
+    let metadata = Metadata::scan(&mut reader)?;
+    if !reader.is_intact()? {
+        let what = "the checksum of the metadata is wrong";
+        return Err(Error::damaged(what).at_offset(section.offset));
+    }
+    metadata.map_err(|error| error.at_offset(section.offset))
 }
 
 /// Reads a section, whose bounds the trailer has checked, and verifies its checksum.

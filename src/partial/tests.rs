@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::error::{Error, ErrorClass, Result};
 use crate::merge::Stream;
-use crate::model::{Batch, Entry, InputFacts, Kind, Position, RejectCounts};
+use crate::model::{Batch, Entry, InputFacts, Inputs, Kind, Position, RejectCounts};
 use crate::runfile::Shape;
 use crate::testing::{MemoryFile, Naive, batch_of, pool};
 
@@ -27,7 +27,7 @@ fn write(runs: &[Naive; 2], cut: usize, threads: usize, block_entries: usize) ->
     }
     let rows = runs[0].values().sum();
     let day = "2021-12-01".parse().unwrap();
-    writer.finish(day, rows, RejectCounts::default(), Vec::new()).unwrap().sink
+    writer.finish(day, rows, RejectCounts::default(), Default::default()).unwrap().sink
 }
 
 fn open(bytes: &[u8]) -> Result<Partial> {
@@ -200,7 +200,7 @@ fn sums_that_differ_are_refused_before_the_footer_is_written() {
         writer.write_run(Shape { pool: &pool, pieces: 1 }, || (), make).unwrap();
     }
     let day = "2021-12-01".parse().unwrap();
-    assert!(writer.finish(day, 1, RejectCounts::default(), Vec::new()).is_err());
+    assert!(writer.finish(day, 1, RejectCounts::default(), Default::default()).is_err());
 }
 
 #[test]
@@ -211,12 +211,14 @@ fn metadata_comes_back() {
         let make = |(): &mut (), _| Ok([Entry { key: 1, song: 1, count: 3 }].into_iter().collect());
         writer.write_run(Shape { pool: &pool, pieces: 1 }, || (), make).unwrap();
     }
-    let input = InputFacts { name: vec![0xff], size: 1, modified_ns: 2, digest: 3, rows: 10 };
+    let input = InputFacts { name: b"\xff", size: 1, modified_ns: 2, digest: 3, rows: 10 };
+    let inputs: Inputs = [input].into_iter().collect();
     let rejects = RejectCounts([1, 1, 1, 1, 1, 2]);
     let day = "2199-12-31".parse().unwrap();
-    let finished = writer.finish(day, 10, rejects, vec![input]).unwrap();
+    let finished = writer.finish(day, 10, rejects, inputs.clone()).unwrap();
     let partial = open(&finished.sink).unwrap();
     assert_eq!(partial.metadata(), &finished.metadata);
+    assert_eq!(partial.inputs().unwrap(), inputs);
     assert_eq!((partial.bytes(), partial.digest()), (finished.bytes, finished.digest));
 }
 

@@ -6,9 +6,9 @@ use std::path::Path;
 use super::layout::{self, HEADER_BYTES, Section, Trailer};
 use super::metadata::Metadata;
 use crate::codec::block;
-use crate::codec::checksum::{self, Checksum};
+use crate::codec::checksum::{Checksum, Hasher};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Batch, Day, InputFacts, Kind, PerKind, RejectCounts};
+use crate::model::{Batch, Day, Inputs, Kind, PerKind, RejectCounts};
 use crate::runfile::{Root, RunFacts, Shape, Sink, write_run};
 
 /// Writes one partial. Runs are written in the order of [`Kind::ALL`], then
@@ -35,6 +35,8 @@ pub struct Finished<W> {
     pub digest: u128,
     /// As they stand in the footer.
     pub metadata: Metadata,
+    /// The logs, likewise.
+    pub inputs: Inputs,
 }
 
 impl<W: Write> Writer<W> {
@@ -87,38 +89,38 @@ impl<W: Write> Writer<W> {
         day: Day,
         rows: u64,
         rejects: RejectCounts,
-        inputs: Vec<InputFacts>,
+        inputs: Inputs,
     ) -> Result<Finished<W>> {
         let Ok(ended) = <[_; Kind::ALL.len()]>::try_from(self.runs) else {
             return Err(ErrorKind::Fault("a partial without a run of each kind").into());
         };
         let ended = PerKind::from(ended);
         let runs = PerKind::new(|kind| ended[kind].0);
-        let metadata = Metadata { day, rows, rejects, inputs, runs };
-        let accepted = rows.checked_sub(rejects.total());
-        if runs.values().any(|run| Some(run.streams) != accepted) {
-            let text = format!("the sums of all runs are not the accepted rows: {metadata:?}");
-            return Err(Error::damaged(text));
-        }
-        let encoded = metadata.encode()?;
-        let mut vouching = self.header.to_vec();
-        let mut section = |bytes: &[u8]| {
-            let checksum = Checksum::of(bytes);
-            let section =
-                Section { offset: self.sink.offset(), length: bytes.len() as u64, checksum };
-            vouching.extend_from_slice(bytes);
-            self.sink.put(bytes).map(|()| section)
+        let metadata = Metadata::new(day, (rows, rejects), &inputs, runs)?;
+        let head = metadata.head();
+        let mut vouching = Hasher::new();
+        vouching.update(&self.header);
+        let mut section = |parts: [&[u8]; 2]| {
+            let offset = self.sink.offset();
+            let mut checksum = Hasher::new();
+            for bytes in parts {
+                checksum.update(bytes);
+                vouching.update(bytes);
+                self.sink.put(bytes)?;
+            }
+            let (length, checksum) = (self.sink.offset() - offset, checksum.checksum());
+            Ok::<_, Error>(Section { offset, length, checksum })
         };
         let trailer = Trailer {
-            roots: PerKind::try_new(|kind| section(&ended[kind].1.encode()))?,
-            metadata: section(&encoded)?,
+            roots: PerKind::try_new(|kind| section([&ended[kind].1.encode(), &[]]))?,
+            metadata: section([&head, inputs.encoded()])?,
             header: Checksum::of(&self.header),
         };
         let trailer = trailer.encode();
         self.sink.put(&trailer)?;
-        vouching.extend_from_slice(&trailer);
+        vouching.update(&trailer);
         let bytes = self.sink.offset();
         let sink = self.sink.finish()?;
-        Ok(Finished { sink, bytes, digest: checksum::digest(&vouching), metadata })
+        Ok(Finished { sink, bytes, digest: vouching.digest(), metadata, inputs })
     }
 }

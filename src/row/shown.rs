@@ -7,7 +7,7 @@
 //! those that the partial has counted. A file that a refused run has left there, or that somebody has edited, fails this.
 
 use super::reject::SAMPLES;
-use crate::model::{InputFacts, RejectCounts, RejectReason};
+use crate::model::{Inputs, InputsIter, RejectCounts, RejectReason};
 use crate::text::escape;
 
 // A line is a name of at most 255 bytes and 200 bytes of a row, escaped to four bytes each, a number and a reason.
@@ -27,7 +27,7 @@ impl ShownRejects {
     /// The lines of the day that was made from `inputs` and counted `counts`, taken from its rejects file; `None` if
     /// the file does not begin with them.
     #[must_use]
-    pub fn of(file: &[u8], inputs: &[InputFacts], counts: &RejectCounts) -> Option<Self> {
+    pub fn of(file: &[u8], inputs: &Inputs, counts: &RejectCounts) -> Option<Self> {
         let lines = usize::try_from(counts.total()).map_or(SAMPLES, |total| total.min(SAMPLES));
         let mut reader = Reader { inputs: inputs.iter(), input: None, line: 0 };
         let mut found = RejectCounts::default();
@@ -61,7 +61,7 @@ impl ShownRejects {
 
 /// Walks over the inputs as the lines do.
 struct Reader<'a> {
-    inputs: std::slice::Iter<'a, InputFacts>,
+    inputs: InputsIter<'a>,
     /// Rows of the input that the last line was of, and its name as it is shown.
     input: Option<(u64, Vec<u8>)>,
     /// The last line's number in it.
@@ -81,7 +81,7 @@ impl Reader<'_> {
             }
             let next = self.inputs.next()?;
             let mut name = Vec::new();
-            escape(&next.name, &mut name);
+            escape(next.name, &mut name);
             self.input = Some((next.rows, name));
             self.line = 0;
         }
@@ -104,10 +104,11 @@ fn parse(line: &[u8], name: &[u8]) -> Option<(u64, RejectReason)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::InputFacts;
 
-    fn inputs(logs: &[(&str, u64)]) -> Vec<InputFacts> {
-        let facts = |(name, rows): &(&str, u64)| InputFacts {
-            name: name.as_bytes().to_vec(),
+    fn inputs(logs: &[(&'static str, u64)]) -> Inputs {
+        let facts = |(name, rows): &(&'static str, u64)| InputFacts {
+            name: name.as_bytes(),
             size: 0,
             modified_ns: 0,
             digest: 0,

@@ -1,4 +1,4 @@
-//! How serde writes values in documents for people and other programs; binary formats keep them as they are.
+//! How serde writes values in documents for people and other programs.
 
 use std::path::{Path, PathBuf};
 
@@ -33,44 +33,28 @@ pub mod hex128 {
 
     /// Writes them.
     pub fn serialize<S: Serializer>(digest: &u128, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.serialize_str(&super::super::hex128(*digest))
-        } else {
-            serializer.serialize_u128(*digest)
-        }
+        serializer.serialize_str(&super::super::hex128(*digest))
     }
 
     /// Reads them.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
-        if deserializer.is_human_readable() {
-            let digits = String::deserialize(deserializer)?;
-            u128::from_str_radix(&digits, 16).map_err(de::Error::custom)
-        } else {
-            u128::deserialize(deserializer)
-        }
+        let digits = String::deserialize(deserializer)?;
+        u128::from_str_radix(&digits, 16).map_err(de::Error::custom)
     }
 }
 
 /// A [name](super::name) of any bytes.
 pub mod name {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+    use serde::{Deserialize, Deserializer, Serializer, de};
 
     /// Writes it.
     pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.serialize_str(&super::super::name(bytes))
-        } else {
-            bytes.serialize(serializer)
-        }
+        serializer.serialize_str(&super::super::name(bytes))
     }
 
     /// Reads it.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        if deserializer.is_human_readable() {
-            let text = String::deserialize(deserializer)?;
-            super::super::unescaped(&text).ok_or_else(|| de::Error::custom("not an escaped name"))
-        } else {
-            Vec::deserialize(deserializer)
-        }
+        let text = String::deserialize(deserializer)?;
+        super::super::unescaped(&text).ok_or_else(|| de::Error::custom("not an escaped name"))
     }
 }

@@ -50,6 +50,8 @@ mod logs {
     mod days;
     /// Files, folders, standard input, compression.
     mod files;
+    /// Days of very many logs.
+    mod many;
     /// The rejects file: which corrupt rows it shows, and how.
     mod rejects;
     /// What a row is, and why it is corrupt.

@@ -35,6 +35,25 @@ pub(crate) fn json(document: &str) -> String {
     cleaned
 }
 
+/// Writes a JSON document as [`json`] has it; each write is whole characters, as serde's are.
+pub(crate) struct CleanJson<W>(pub(crate) W);
+
+impl<W: io::Write> io::Write for CleanJson<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match std::str::from_utf8(bytes) {
+            Ok(part) if part.contains(text::is_unprintable) => {
+                self.0.write_all(json(part).as_bytes())?;
+            }
+            _ => self.0.write_all(bytes)?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use agg::Error;

@@ -66,7 +66,7 @@ impl Facts {
         self.add_rows(&report.counts);
         let add = |sum: &mut Option<u64>, more| *sum = Some(sum.unwrap_or(0).saturating_add(more));
         add(&mut self.counted_rows, report.rows_read);
-        add(&mut self.log_bytes, report.inputs.iter().map(|input| input.size).sum());
+        add(&mut self.log_bytes, report.log_bytes);
         add(&mut self.partial_bytes, report.partial_bytes);
     }
 

@@ -1,6 +1,6 @@
 //! Standard output: reports, and results that are not reports.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use crate::message;
 use crate::summary::{Run, Summary};
@@ -19,11 +19,16 @@ impl Output {
     ///
     /// A reader that closed the pipe had enough: that is no error, and the run's own outcome stands.
     pub(crate) fn print<R: Summary>(self, report: &R, run: &Run) -> anyhow::Result<()> {
-        let text = match self {
-            Output::Human => report.text(run),
-            Output::Json => message::json(&report.document(run)?) + "\n",
+        let mut out = BufWriter::new(io::stdout().lock());
+        let written = match self {
+            Output::Human => report.write_text(run, &mut out),
+            Output::Json => match report.write_document(run, message::CleanJson(&mut out)) {
+                Ok(()) => writeln!(out),
+                Err(failed) if failed.is_io() => Err(failed.into()),
+                Err(failed) => return Err(failed.into()),
+            },
         };
-        print_bytes(text.as_bytes())
+        accepted(written.and_then(|()| out.flush()))
     }
 
     /// Refuses `--json` for what writes its result, which is no report, to standard output.
@@ -41,7 +46,12 @@ impl Output {
 /// Writes a result that is no report to standard output; a reader that closed the pipe had enough.
 pub(crate) fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+    accepted(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+}
+
+/// A reader that closed the pipe had enough.
+fn accepted(written: io::Result<()>) -> anyhow::Result<()> {
+    match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => Ok(result.map_err(error)?),
     }

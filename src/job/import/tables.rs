@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Facts, Judge, Origin, TableDecoder, TableRules};
 use crate::fs::TemporaryFile;
 use crate::job::Phase;
-use crate::model::{Day, InputFacts, Kind, MAX_ID};
+use crate::model::{Day, InputFacts, Inputs, Kind, MAX_ID};
 use crate::partial::{Finished, Metadata, Partial, VERSION, Writer};
 use crate::row::CountrySet;
 use crate::store::{self, Partition, Store, StoreLock};
@@ -45,12 +45,14 @@ pub(super) fn import_found(
     let lock = StoreLock::take(files, &store)?;
     let replaces = store.open_partial(files, options.day)?.is_some();
     let existing = if options.force { None } else { open_day(context, &store, options.day)? };
-    if let Some(partial) = existing.as_ref().filter(|partial| tables.are_inputs_of(partial)) {
+    if let Some(partial) = &existing
+        && tables.are_inputs_of(partial)?
+    {
         let unchanged = ReduceOutcome::Unchanged;
         return Ok(tables.report(&store, partial.metadata(), partial.bytes(), unchanged));
     }
     let counted = count(context, options, &tables, existing.as_ref(), &lock)?;
-    let Finished { sink, bytes, digest, metadata } = counted.partial;
+    let Finished { sink, bytes, digest, metadata, .. } = counted.partial;
     let outcome = match &existing {
         Some(partial) if partial.digest() == digest => ReduceOutcome::Unchanged,
         Some(_) => return Err(ErrorKind::DayExists(options.day).into()),
@@ -195,12 +197,14 @@ impl Tables {
     }
 
     /// Whether the partial was imported from these very files, by name, size and time.
-    fn are_inputs_of(&self, partial: &Partial) -> bool {
-        let mut known: Vec<_> = partial
-            .metadata()
-            .inputs
+    fn are_inputs_of(&self, partial: &Partial) -> Result<bool> {
+        if self.facts.is_some() || partial.metadata().inputs != self.files.len() as u64 {
+            return Ok(false);
+        }
+        let inputs = partial.inputs()?;
+        let mut known: Vec<_> = inputs
             .iter()
-            .map(|input| (input.name.clone(), input.size, input.modified_ns))
+            .map(|input| (input.name.to_vec(), input.size, input.modified_ns))
             .collect();
         let mut given: Vec<_> = self
             .files
@@ -209,7 +213,7 @@ impl Tables {
             .collect();
         known.sort_unstable();
         given.sort_unstable();
-        self.facts.is_none() && known == given
+        Ok(known == given)
     }
 
     /// The tables as inputs. Those of `existing`, if they have the same content: a copy is the same table.
@@ -218,29 +222,26 @@ impl Tables {
         context: &Context,
         streams: &[u64],
         existing: Option<&Partial>,
-    ) -> Result<Vec<InputFacts>> {
-        let inputs = self.files.iter().zip(streams).map(|(file, streams)| {
-            Ok(InputFacts {
-                name: input_name(file),
+    ) -> Result<Inputs> {
+        let mut inputs = Inputs::default();
+        for (file, streams) in self.files.iter().zip(streams) {
+            inputs.push(InputFacts {
+                name: &input_name(file),
                 size: file.stat().size,
                 modified_ns: file.stat().modified_ns,
                 digest: digest(context, file)?,
                 // Each row of a log is in the tables of every kind: it is counted once.
                 rows: if file.kind() == Kind::User { *streams } else { 0 },
-            })
-        });
-        let inputs: Vec<InputFacts> = inputs.collect::<Result<_>>()?;
-        let contents = |inputs: &[InputFacts]| {
+            });
+        }
+        let contents = |inputs: &Inputs| {
             let mut contents: Vec<_> =
                 inputs.iter().map(|input| (input.digest, input.rows)).collect();
             contents.sort_unstable();
             contents
         };
-        let known = existing.map(|partial| &partial.metadata().inputs);
-        match known.filter(|known| contents(known) == contents(&inputs)) {
-            Some(known) => Ok(known.clone()),
-            None => Ok(inputs),
-        }
+        let known = existing.map(Partial::inputs).transpose()?;
+        Ok(known.filter(|known| contents(known) == contents(&inputs)).unwrap_or(inputs))
     }
 
     fn report(

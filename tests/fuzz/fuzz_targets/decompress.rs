@@ -7,10 +7,10 @@
 #![no_main]
 
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
-use agg::input::{InputPath, Source, Window};
+use agg::input::{InputPaths, Source, Window};
 use agg::{ErrorClass, ErrorKind, Result};
 use agg_fuzz::Memory;
 use libfuzzer_sys::fuzz_target;
@@ -27,8 +27,9 @@ fuzz_target!(|bytes: &[u8]| {
     let name = if gzip { "day.log.gz" } else { "day.log.zst" };
     let files = Memory::default();
     files.put(name, &file);
-    let source =
-        Source::open(Arc::new(files), &[InputPath::File(PathBuf::from(name))], 64 << 20).unwrap();
+    let mut inputs = InputPaths::default();
+    inputs.push(Path::new(name));
+    let source = Source::open(Arc::new(files), Arc::new(inputs), 64 << 20).unwrap();
     match read(&source) {
         Ok(None) => {}
         Ok(Some((rows, digest))) => {
@@ -57,7 +58,7 @@ fn read(source: &Source) -> Result<Option<(Vec<Vec<u8>>, u128)>> {
         }
     }
     let facts = source.finish(&[rows])?.facts;
-    Ok(Some((cut(&bytes), facts[0].digest)))
+    Ok(Some((cut(&bytes), facts.iter().next().unwrap().digest)))
 }
 
 /// The rows, the long ones cut to as many bytes as make them too long.

@@ -178,7 +178,8 @@ fn pieces_of_a_day_merged_in_any_order_are_the_whole_byte_for_byte() {
             writer.write_run(shape, || (), make).unwrap();
         }
         let day: Day = DAY.parse().unwrap();
-        let merged = writer.finish(day, 12_000, RejectCounts::default(), Vec::new()).unwrap().sink;
+        let merged =
+            writer.finish(day, 12_000, RejectCounts::default(), Default::default()).unwrap().sink;
         assert!(run_bytes(&merged) == run_bytes(&std::fs::read(&whole).unwrap()));
     }
 }

@@ -1,5 +1,7 @@
 //! `agg inspect`: what a stored day knows of itself.
 
+use std::{fmt, io};
+
 use agg::Day;
 use agg::job::{self, DayFacts};
 use agg::model::RejectCounts;
@@ -33,7 +35,14 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
 impl Summary for DayFacts {
     const COMMAND: &'static str = "inspect";
 
-    fn text(&self, _: &Run) -> String {
+    fn text(&self, run: &Run) -> String {
+        let mut text = Vec::new();
+        // Writing to a vector cannot fail, and the logs are held.
+        let _ = self.write_text(run, &mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    fn write_text(&self, _: &Run, out: &mut dyn io::Write) -> io::Result<()> {
         let mut pairs = Table::of_pairs();
         pairs.pair("day", self.day);
         pairs.pair("partial", text::path(&self.path));
@@ -53,14 +62,22 @@ impl Summary for DayFacts {
             pairs.pair(&format!("{label}.blocks"), run.blocks);
         }
         pairs.pair("inputs", self.inputs.len());
-        for (number, input) in (1..).zip(&self.inputs) {
-            pairs.pair(&format!("input.{number}.name"), text::name(&input.name));
-            pairs.pair(&format!("input.{number}.bytes"), input.size);
-            pairs.pair(&format!("input.{number}.rows"), input.rows);
-            pairs.pair(&format!("input.{number}.modified_ns"), input.modified_ns);
-            pairs.pair(&format!("input.{number}.digest"), text::hex128(input.digest));
+        // There may be very many: they are not laid out as a table first.
+        let width = pairs.with_label(format_args!("input.{}.modified_ns", self.inputs.len()));
+        write!(out, "{pairs}")?;
+        let inputs = self.inputs.read().map_err(io::Error::other)?;
+        for (number, input) in (1..).zip(&*inputs) {
+            let mut line = |name: &str, value: &dyn fmt::Display| {
+                let label = format!("input.{number}.{name}");
+                writeln!(out, "{}", format!("{label:<width$}  {value}").trim_end())
+            };
+            line("name", &text::name(input.name))?;
+            line("bytes", &input.size)?;
+            line("rows", &input.rows)?;
+            line("modified_ns", &input.modified_ns)?;
+            line("digest", &text::hex128(input.digest))?;
         }
-        pairs.to_string()
+        Ok(())
     }
 }
 
@@ -68,7 +85,7 @@ impl Summary for DayFacts {
 pub(crate) mod tests {
     use super::super::{arguments, typed};
     use super::*;
-    use crate::summary::tests::{counts, day, input, runs};
+    use crate::summary::tests::{counts, day, inputs, runs};
 
     #[test]
     fn one_day_is_needed() {
@@ -86,7 +103,7 @@ pub(crate) mod tests {
             version: 1,
             digest: 0x1234,
             counts: counts(100, 1, 2),
-            inputs: vec![input()],
+            inputs: inputs(),
             runs: runs(),
         }
     }

@@ -117,7 +117,7 @@ pub(crate) mod tests {
 
     use super::super::{arguments, typed};
     use super::*;
-    use crate::summary::tests::{counts, day, input, runs};
+    use crate::summary::tests::{counts, day, inputs, runs};
 
     #[test]
     fn the_usual_limits_hold_when_nothing_is_said() {
@@ -169,7 +169,8 @@ pub(crate) mod tests {
             outcome: ReduceOutcome::Reduced,
             counts: counts(100, 1, 2),
             rows_read: 100,
-            inputs: vec![input()],
+            inputs: inputs(),
+            log_bytes: 2048,
             runs: runs(),
             partial: format!("agg-store/partials/{text}.agg").into(),
             partial_bytes: 1536,

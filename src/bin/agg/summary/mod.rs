@@ -7,6 +7,7 @@
 mod table;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::time::{Duration, Instant};
 
 use agg::model::RowCounts;
@@ -25,6 +26,16 @@ pub(crate) trait Summary: Serialize {
 
     /// The text for people, each line with its end.
     fn text(&self, run: &Run) -> String;
+
+    /// Writes the text, which need not be in memory whole.
+    fn write_text(&self, run: &Run, out: &mut dyn io::Write) -> io::Result<()> {
+        out.write_all(self.text(run).as_bytes())
+    }
+
+    /// Writes the JSON document, without a line end.
+    fn write_document(&self, run: &Run, out: impl io::Write) -> serde_json::Result<()> {
+        serde_json::to_writer(out, &Document { command: Self::COMMAND, report: self, run })
+    }
 
     /// The JSON document, without a line end.
     fn document(&self, run: &Run) -> serde_json::Result<String> {
@@ -110,7 +121,8 @@ pub(crate) fn rejected(counts: &RowCounts) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use agg::Day;
-    use agg::model::{InputFacts, PerKind, RejectCounts};
+    use agg::job::DayInputs;
+    use agg::model::{InputFacts, Inputs, PerKind, RejectCounts};
     use agg::runfile::RunFacts;
 
     use super::*;
@@ -123,14 +135,15 @@ pub(crate) mod tests {
         RowCounts::of_day(rows, Some(RejectCounts([0, blank, 0, 0, 0, country])))
     }
 
-    pub(crate) fn input() -> InputFacts {
-        InputFacts {
-            name: b"listen-20211201.log".to_vec(),
+    pub(crate) fn inputs() -> DayInputs {
+        let input = InputFacts {
+            name: b"listen-20211201.log",
             size: 2048,
             modified_ns: 1_638_400_000_000_000_000,
             digest: 0xabc,
             rows: 100,
-        }
+        };
+        Inputs::from_iter([input]).into()
     }
 
     pub(crate) fn runs() -> PerKind<RunFacts> {

@@ -14,6 +14,8 @@ pub(crate) enum Side {
 pub(crate) struct Table {
     sides: Vec<Side>,
     rows: Vec<Row>,
+    /// Width of the first column at least.
+    least: usize,
 }
 
 #[derive(Debug)]
@@ -29,12 +31,12 @@ impl Table {
     pub(crate) fn with_header(columns: &[(&str, Side)]) -> Self {
         let header = columns.iter().map(|(heading, _)| (*heading).to_owned()).collect();
         let sides = columns.iter().map(|(_, side)| *side).collect();
-        Table { sides, rows: vec![Row::Cells(header)] }
+        Table { sides, rows: vec![Row::Cells(header)], least: 0 }
     }
 
     /// A list of labels and values.
     pub(crate) fn of_pairs() -> Self {
-        Table { sides: vec![Side::Left; 2], rows: Vec::new() }
+        Table { sides: vec![Side::Left; 2], rows: Vec::new(), least: 0 }
     }
 
     /// Adds a row.
@@ -47,6 +49,12 @@ impl Table {
         self.row([label.to_owned(), value.to_string()]);
     }
 
+    /// Makes the first column wide enough for a label that is written elsewhere; returns its width.
+    pub(crate) fn with_label(&mut self, label: impl fmt::Display) -> usize {
+        self.least = self.least.max(label.to_string().chars().count());
+        self.widths().first().copied().unwrap_or(0)
+    }
+
     /// Adds a line across all columns.
     pub(crate) fn line(&mut self, text: impl Into<String>) {
         self.rows.push(Row::Line(text.into()));
@@ -54,6 +62,9 @@ impl Table {
 
     fn widths(&self) -> Vec<usize> {
         let mut widths = vec![0; self.sides.len()];
+        if let Some(first) = widths.first_mut() {
+            *first = self.least;
+        }
         for row in &self.rows {
             if let Row::Cells(cells) = row {
                 for (width, cell) in widths.iter_mut().zip(cells) {

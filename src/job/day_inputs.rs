@@ -1,0 +1,93 @@
+//! The logs of a day in a report: held, or left in the day's partial.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use super::Context;
+use super::join::open_again;
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::error::Result;
+use crate::fs::FileSystem;
+use crate::model::Inputs;
+use crate::partial::Partial;
+
+/// The logs of a day.
+///
+/// A report of one day holds them. A report of many days, which together may have more than fit the memory, leaves them
+/// in the partials until they are shown.
+#[derive(Debug, Clone)]
+pub struct DayInputs(Place);
+
+#[derive(Debug, Clone)]
+enum Place {
+    Here(Arc<Inputs>),
+    Stored { files: Arc<dyn FileSystem>, path: Arc<Path>, digest: u128, count: usize, bytes: u64 },
+}
+
+impl DayInputs {
+    /// Those of a partial, read when they are asked for.
+    pub(super) fn stored(context: &Context, partial: &Partial) -> Self {
+        DayInputs(Place::Stored {
+            files: Arc::clone(&context.files),
+            path: partial.path().into(),
+            digest: partial.digest(),
+            count: usize::try_from(partial.metadata().inputs).unwrap_or(usize::MAX),
+            bytes: partial.metadata_bytes(),
+        })
+    }
+
+    /// Number of logs.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Place::Here(inputs) => inputs.len(),
+            Place::Stored { count, .. } => *count,
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes that they take in memory, or a little less.
+    pub(super) fn bytes(&self) -> u64 {
+        match &self.0 {
+            Place::Here(inputs) => inputs.encoded().len() as u64,
+            Place::Stored { bytes, .. } => *bytes,
+        }
+    }
+
+    /// The logs; reads them where they are not held.
+    ///
+    /// Memory: 48 bytes a log and its name, as long as the result is held.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Removed`] and [`ErrorKind::Replaced`] where another run changed the day meanwhile;
+    /// [`ErrorKind::Damaged`] and [`ErrorKind::Io`]; all at the partial's path.
+    pub fn read(&self) -> Result<Arc<Inputs>> {
+        match &self.0 {
+            Place::Here(inputs) => Ok(Arc::clone(inputs)),
+            Place::Stored { files, path, digest, .. } => {
+                let partial = open_again(files.as_ref(), path, *digest)?;
+                partial.inputs().map(Arc::new)
+            }
+        }
+    }
+}
+
+impl Serialize for DayInputs {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        self.read().map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl From<Inputs> for DayInputs {
+    fn from(inputs: Inputs) -> Self {
+        DayInputs(Place::Here(Arc::new(inputs)))
+    }
+}

@@ -1,0 +1,90 @@
+//! A section of a partial, read in pieces: its checksum is known at the end, and it need not fit the memory.
+
+use super::layout::Section;
+use crate::codec::checksum::Hasher;
+use crate::error::Result;
+use crate::fs::ReadFile;
+use crate::runfile::read_exact;
+
+/// Bytes read at once.
+const PIECE: usize = 64 << 10;
+
+/// Reads a section front to back.
+///
+/// Memory: 64 KiB at most.
+pub(super) struct SectionReader<'a> {
+    file: &'a dyn ReadFile,
+    section: Section,
+    /// What is in the buffer ends here in the section.
+    read: u64,
+    buffer: Vec<u8>,
+    /// Bytes of the buffer that were taken.
+    taken: usize,
+    own: Hasher,
+    /// Also gets all bytes.
+    whole: &'a mut Hasher,
+}
+
+impl<'a> SectionReader<'a> {
+    pub(super) fn new(file: &'a dyn ReadFile, section: Section, whole: &'a mut Hasher) -> Self {
+        let (read, taken) = (0, 0);
+        SectionReader { file, section, read, buffer: Vec::new(), taken, own: Hasher::new(), whole }
+    }
+
+    /// Takes the next `count` bytes, in one or more pieces; false if there are fewer.
+    pub(super) fn take(&mut self, count: u64, mut see: impl FnMut(&[u8])) -> Result<bool> {
+        let mut left = count;
+        loop {
+            let rest = self.buffer.get(self.taken..).unwrap_or_default();
+            let here = usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
+            see(rest.get(..here).unwrap_or_default());
+            self.taken += here;
+            left -= here as u64;
+            if left == 0 {
+                return Ok(true);
+            }
+            if !self.refill()? {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Whether all bytes were taken.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.read == self.section.length && self.taken == self.buffer.len()
+    }
+
+    /// Reads what is left, and says whether the checksum of the whole section is right.
+    pub(super) fn is_intact(&mut self) -> Result<bool> {
+        while self.refill()? {}
+        Ok(self.own.checksum() == self.section.checksum)
+    }
+
+    fn refill(&mut self) -> Result<bool> {
+        let left = self.section.length.saturating_sub(self.read);
+        let count = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+        self.buffer.resize(count, 0);
+        self.taken = 0;
+        if count == 0 {
+            return Ok(false);
+        }
+        read_exact(self.file, &mut self.buffer, self.section.offset.saturating_add(self.read))?;
+        self.read += count as u64;
+        self.own.update(&self.buffer);
+        self.whole.update(&self.buffer);
+        Ok(true)
+    }
+}
+
+/// Runs over bytes as over a section of a file.
+#[cfg(test)]
+pub(super) fn in_memory<T>(bytes: &[u8], run: impl FnOnce(&mut SectionReader<'_>) -> T) -> T {
+    let (length, checksum) = (bytes.len() as u64, crate::codec::checksum::Checksum::of(bytes));
+    let file = crate::testing::MemoryFile(bytes.to_vec());
+    let mut whole = Hasher::new();
+    let section = Section { offset: 0, length, checksum };
+    let mut reader = SectionReader::new(&file, section, &mut whole);
+    let outcome = run(&mut reader);
+    assert!(reader.is_intact().unwrap());
+    outcome
+}

@@ -1,0 +1,72 @@
+//! Days of very many logs: lists that fit the memory, and refusals before a log is read.
+
+use std::fs;
+use std::path::PathBuf;
+
+use agg::job::{ReduceOptions, list, reduce_day};
+use agg::{ErrorClass, ErrorKind};
+
+use crate::harness::{DAY, Sandbox};
+use crate::library::{context, open, unless_locked, unlocked};
+
+/// A folder of logs of one row each.
+fn logs(sandbox: &Sandbox, number: usize) -> PathBuf {
+    for at in 0..number {
+        sandbox.write(format!("logs/{at:05}-{}.log", "x".repeat(24)), format!("{at}|7|FR\n"));
+    }
+    sandbox.path("logs")
+}
+
+fn options(logs: PathBuf) -> ReduceOptions {
+    ReduceOptions { logs: vec![logs], day: DAY.parse().ok(), ..Default::default() }
+}
+
+#[test]
+fn a_day_of_more_logs_than_the_memory_has_room_for_is_refused_before_one_is_read() {
+    let sandbox = Sandbox::new();
+    let options = options(logs(&sandbox, 2000));
+    // 2,000 logs take 240 bytes each and 34 for their name, twice.
+    let refused = unless_locked(|| reduce_day(&context(&sandbox.path(""), 1 << 20, 1), &options));
+    let error = refused.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Data);
+    assert_eq!(
+        error.to_string(),
+        "2000 logs at once need --memory 2MiB, and it is 1MiB; raise it, or join some of the logs"
+    );
+    assert!(!sandbox.has_partial(DAY));
+    let report = unlocked(|| reduce_day(&context(&sandbox.path(""), 2 << 20, 1), &options));
+    assert_eq!((report.counts.rows, report.inputs.len()), (2000, 2000));
+}
+
+#[test]
+fn a_list_of_days_reads_the_logs_of_each_when_they_are_shown_and_not_those_of_another_partial() {
+    let sandbox = Sandbox::new();
+    let context = context(&sandbox.path(""), 64 << 20, 1);
+    let options = options(logs(&sandbox, 30));
+    unlocked(|| reduce_day(&context, &options));
+    let inputs_of_day = || list(&context).unwrap().days[0].facts.clone().unwrap().inputs;
+    let inputs = inputs_of_day();
+    let partial = sandbox.path(format!("agg-store/partials/{DAY}.agg"));
+    assert_eq!(*inputs.read().unwrap(), open(&partial).unwrap().inputs().unwrap());
+    sandbox.write("logs/new.log", "1|1|FR\n");
+    unlocked(|| reduce_day(&context, &ReduceOptions { force: true, ..options.clone() }));
+    assert!(matches!(inputs.read().unwrap_err().kind(), ErrorKind::Replaced));
+    assert_eq!(inputs_of_day().len(), 31);
+    fs::remove_file(&partial).unwrap();
+    assert!(matches!(inputs.read().unwrap_err().kind(), ErrorKind::Removed));
+}
+
+#[test]
+fn every_log_of_a_day_is_shown_by_inspect_in_lines_of_one_width() {
+    let sandbox = Sandbox::new();
+    logs(&sandbox, 12);
+    sandbox.agg(&format!("reduce-day --date {DAY} logs")).exits(0);
+    let shown = sandbox.agg(&format!("inspect {DAY}")).exits(0).stdout;
+    let inputs: Vec<&str> = shown.lines().skip_while(|line| !line.starts_with("inputs")).collect();
+    assert_eq!(inputs.len(), 1 + 12 * 5);
+    let line = |label: &str, value: &str| format!("{label:<20}  {value}");
+    assert_eq!(inputs[0], line("inputs", "12"));
+    assert_eq!(inputs[1], line("input.1.name", &format!("00000-{}.log", "x".repeat(24))));
+    assert_eq!(inputs[3], line("input.1.rows", "1"));
+    assert!(inputs[59].starts_with("input.12.modified_ns  "));
+}

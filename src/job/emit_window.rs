@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use serde::Serialize;
 
 use super::join::open_merged;
-use super::tops::{Floor, Tops};
+use super::tops::Tops;
 use super::window::{StoredDay, StoredWindow, overtaken_once};
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
@@ -17,6 +17,7 @@ use crate::model::{Day, Inputs, Kind, RowCounts, SongLists};
 use crate::output::{FileEntry, Format, Manifest, PartialEntry, Tabular, Text, Window};
 use crate::store::{self, BuildFolder, HashingWriter, MANIFEST, Output, OutputLock, Written};
 use crate::text::{self, json};
+use crate::topk::{Floor, RankInput};
 
 /// A manifest of 3,660 days takes less than 1 MB; what is larger is none.
 const MAX_MANIFEST_BYTES: u64 = 16 << 20;
@@ -164,25 +165,28 @@ fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
     let files = context.phase(Phase::Emit, Some(entries * formats.len() as u64), || {
         let opened = open_merged(context, &pool, plan, window.inputs(), &scratch)?;
         let runs: Vec<_> = Kind::in_output_order().map(|kind| (kind, opened.of(kind))).collect();
+        let progress = |entries| {
+            context.observer.advance(Phase::Emit, entries);
+            context.check_stop()
+        };
         let files = runs
             .iter()
             .flat_map(|(kind, runs)| formats.iter().map(move |format| (*kind, runs, format)));
         let files = files.map(|(kind, runs, format)| {
-            let tops = Tops {
-                context,
-                pool: &pool,
-                runs,
+            let input = RankInput {
                 kind,
-                top: options.top,
-                format: format.as_ref(),
+                runs,
+                top: usize::try_from(options.top).unwrap_or(usize::MAX),
                 piece_entries: match kind.song_lists() {
                     SongLists::Long => context.budget.long_piece(runs.len(), options.top),
                     SongLists::Short => plan.piece_entries,
                 },
-                buffers: Mutex::default(),
+                progress: &progress,
                 floor: Floor::default(),
             };
-            write_file(&built, &tops)
+            let format = format.as_ref();
+            let tops = Tops { pool: &pool, input, format, buffers: Mutex::default() };
+            write_file(&built, &tops, options.top)
         });
         files.collect::<Result<Vec<_>>>()
     })?;
@@ -300,8 +304,8 @@ fn file_entry(name: &str, file: &EmittedFile) -> FileEntry {
 }
 
 /// Writes and syncs one file of tops; its path is still its name alone.
-fn write_file(built: &BuildFolder<'_>, tops: &Tops<'_>) -> Result<(String, EmittedFile)> {
-    let name = tops.format.file_name(tops.kind, tops.top);
+fn write_file(built: &BuildFolder<'_>, tops: &Tops<'_>, top: u32) -> Result<(String, EmittedFile)> {
+    let name = tops.format.file_name(tops.input.kind, top);
     let path = built.path().join(&name);
     let mut file = built.create_file(&name)?;
     file.bypass_cache();

@@ -7,10 +7,10 @@ use super::{Context, Phase};
 use crate::budget::MergePlan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, TemporaryFile};
-use crate::merge::{Merge, Stream};
+use crate::merge::Stream;
 use crate::model::{Batch, Kind};
 use crate::partial::{Partial, Writer};
-use crate::runfile::{BlockReader, Piece, Run, RunFacts, RunFile, Shape, split};
+use crate::runfile::{Piece, Run, RunFacts, RunFile, Shape, merge_piece, split};
 
 /// Makes a file that is gone when dropped.
 pub(super) type Scratch<'a> = &'a (dyn Fn() -> Result<Box<dyn TemporaryFile>> + Sync);
@@ -210,15 +210,6 @@ pub(super) fn merge_whole(
         told = merge.entries_read();
     }
     Ok(whole)
-}
-
-/// The merge of what all runs have in a piece of the key space.
-pub(super) fn merge_piece<'a>(
-    runs: &[&'a Run],
-    kind: Kind,
-    piece: &Piece,
-) -> Merge<BlockReader<'a>> {
-    Merge::new(kind, runs.iter().map(|run| run.blocks(piece.clone())).collect())
 }
 
 /// Opens a partial again that was looked at before.

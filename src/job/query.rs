@@ -6,16 +6,15 @@
 use serde::Serialize;
 
 use super::document::RankedSong;
-use super::join::merge_piece;
 use super::window::StoredWindow;
 use super::{Context, document};
 use crate::error::{Error, ErrorKind, Result};
 use crate::merge::{Merge, Stream};
 use crate::model::{Batch, Day, Kind, Position, Ranked};
 use crate::partial::Partial;
-use crate::runfile::{Piece, Run, split_range};
+use crate::runfile::{Piece, Run, merge_piece, split_range};
 use crate::store::Store;
-use crate::topk::TopK;
+use crate::topk::{Floor, LongKeys, TopK};
 
 /// Whose songs, of which days, and how many.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,41 +126,28 @@ fn best(context: &Context, options: &QueryOptions, partials: &[Partial]) -> Resu
     let range = Position { key, song: 0 }..end;
     let runs: Vec<&Run> = partials.iter().map(|partial| partial.run(kind)).collect();
     let pieces = split_range(&runs, range, plan.piece_entries)?;
-    let mut top = TopK::new(usize::try_from(top).unwrap_or(usize::MAX));
+    let top = usize::try_from(top).unwrap_or(usize::MAX);
+    let (mut ranked, mut long, floor) = (TopK::new(top), LongKeys::new(top), Floor::default());
+    let progress = |_| context.check_stop();
     for piece in &pieces {
+        let shared = Some((&floor, key));
+        let mut keep = |_: u64, best: &[Ranked]| best.iter().for_each(|song| ranked.push(*song));
         if runs.len() <= plan.fan_in {
-            choose(context, merge_piece(&runs, kind, piece), key, &mut top)?;
-            continue;
+            long.rank(merge_piece(&runs, kind, piece), shared, &progress, &mut keep)?;
+        } else {
+            // More runs than the budget can read at once: what they have of a piece, a group of runs after the
+            // other, then these parts together. A piece has few enough entries for that.
+            let gathered = |group| gather(context, group, kind, piece);
+            let parts = runs.chunks(plan.fan_in).map(gathered).collect::<Result<_>>()?;
+            long.rank(Merge::new(kind, parts), shared, &progress, &mut keep)?;
         }
-        // More runs than the budget can read at once: what they have of a piece, a group of runs after the
-        // other, then these parts together. A piece has few enough entries for that.
-        let gathered = |group| gather(context, group, kind, piece);
-        let parts = runs.chunks(plan.fan_in).map(gathered).collect::<Result<_>>()?;
-        choose(context, Merge::new(kind, parts), key, &mut top)?;
+        if let Some(count) = ranked.floor() {
+            floor.raise(key, count);
+        }
     }
     let mut songs = Vec::new();
-    top.best(&mut songs);
+    ranked.best(&mut songs);
     Ok(songs)
-}
-
-/// Gives the songs of a merge to `top`, and the merge the floor that they have to reach.
-fn choose<S: Stream>(
-    context: &Context,
-    mut merge: Merge<S>,
-    key: u64,
-    top: &mut TopK,
-) -> Result<()> {
-    let mut batch = Batch::default();
-    loop {
-        if let Some(floor) = top.floor() {
-            merge.set_floor(key, floor);
-        }
-        context.check_stop()?;
-        if !merge.next(&mut batch)? {
-            return Ok(());
-        }
-        top.extend(batch.entries().songs());
-    }
 }
 
 /// All that some runs have of a piece.

@@ -1,7 +1,8 @@
 //! Sorted streams to one: the same merge joins spilled runs, pieces of a day, and the days of a window.
 //!
 //! It depends on neither runs nor partials. A [`Stream`] returns sorted batches. A [`Merge`] of streams is
-//! itself a stream, which has each (key, song) once, with the sum of its counts.
+//! itself a stream, which has each (key, song) once, with the sum of its counts. The other merge is that of plain words
+//! ([`Words`]), for keys with short lists; `topk` says why there are two.
 
 mod lists;
 mod pairs;

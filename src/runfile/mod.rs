@@ -20,7 +20,7 @@ mod writer;
 pub(crate) use cutter::{Cut, Cutter};
 pub use index::{BlockHandle, Root};
 pub(crate) use index::{Fields, MAX_ROOT_BYTES, end_of_root};
-pub use reader::{BlockReader, Run};
+pub use reader::{BlockReader, Run, merge_piece};
 pub(crate) use reader::{fill, read_exact};
 pub use spill::RunFile;
 pub use split::{Piece, split, split_range};

@@ -10,7 +10,7 @@ use crate::codec::block::{Decoder, Runs};
 use crate::codec::checksum::Checksum;
 use crate::error::{Error, Result};
 use crate::fs::ReadFile;
-use crate::merge::Stream;
+use crate::merge::{Merge, Stream};
 use crate::model::{Batch, Kind, Position};
 
 /// A run that is open, in whatever file. Memory: 64 bytes for every two million entries.
@@ -103,6 +103,15 @@ impl Run {
             failed: false,
         }
     }
+}
+
+/// The merge of what all runs have in a piece of the key space.
+pub fn merge_piece<'a>(
+    runs: &[&'a Run],
+    kind: Kind,
+    piece: &Range<Position>,
+) -> Merge<BlockReader<'a>> {
+    Merge::new(kind, runs.iter().map(|run| run.blocks(piece.clone())).collect())
 }
 
 /// Walks over the blocks of a run that a range of positions touches, one decoded block at a time.

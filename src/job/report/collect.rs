@@ -17,7 +17,7 @@ use crate::ordered;
 use crate::page::{CountryFigures, Report, SongFigures, Standing};
 use crate::partial::Partial;
 use crate::runfile::{Piece, Run, split};
-use crate::topk::TopK;
+use crate::topk::LongKeys;
 
 /// Entries that a list hands to a merge at once.
 const CHUNK: usize = 4096;
@@ -63,14 +63,13 @@ struct Reader<'a> {
     windows: &'a Windows,
     /// The piece's entries of each day.
     lists: Vec<Batch>,
-    top: TopK,
-    best: Vec<Ranked>,
+    ranking: LongKeys,
 }
 
 impl<'a> Reader<'a> {
     fn new(context: &'a Context, windows: &'a Windows, top: usize) -> Self {
         let lists = vec![Batch::default(); windows.partials.len()];
-        Reader { context, windows, lists, top: TopK::new(top), best: Vec::new() }
+        Reader { context, windows, lists, ranking: LongKeys::new(top) }
     }
 
     fn read(&mut self, piece: &Piece) -> Result<Part> {
@@ -114,32 +113,11 @@ impl<'a> Reader<'a> {
         mut take: impl FnMut(u64, &[Ranked], &[Batch]),
     ) -> Result<()> {
         // There is a list for each partial, and places are places of partials.
-        let lists = places.iter().map(|place| &self.lists[*place]);
-        let streams = lists.map(|list| Chunks { list, at: 0 }).collect();
-        let mut merge = Merge::new(Kind::Country, streams);
-        let mut batch = Batch::default();
-        let mut open = None;
-        while merge.next(&mut batch)? {
-            self.context.check_stop()?;
-            for (key, songs) in batch.entries().by_key() {
-                if let Some(ended) = open.filter(|open| *open != key) {
-                    self.top.best(&mut self.best);
-                    self.top.clear();
-                    take(ended, &self.best, &self.lists);
-                }
-                open = Some(key);
-                self.top.extend(songs);
-            }
-            if let Some((key, floor)) = open.zip(self.top.floor()) {
-                merge.set_floor(key, floor);
-            }
-        }
-        if let Some(ended) = open {
-            self.top.best(&mut self.best);
-            self.top.clear();
-            take(ended, &self.best, &self.lists);
-        }
-        Ok(())
+        let lists = &self.lists;
+        let chosen = places.iter().map(|place| Chunks { list: &lists[*place], at: 0 });
+        let merge = Merge::new(Kind::Country, chosen.collect());
+        let progress = |_| self.context.check_stop();
+        self.ranking.rank(merge, None, &progress, |key, best| take(key, best, lists))
     }
 }
 

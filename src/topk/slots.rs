@@ -1,6 +1,4 @@
-//! Stage 5: merged entries to the best songs of each key.
-//!
-//! Best means the highest count, and of equal counts the lowest song id.
+//! The best K of a key's songs, in slots that are cut when they are full.
 
 use crate::model::{Ranked, SongCounts};
 
@@ -95,7 +93,7 @@ impl TopK {
 
 /// Puts the best `k` songs of a key into `best`, the best first: `more` are its songs with their sums, `once` those with
 /// a sum of 1, ascending, which nearly all are. `more` is put in order.
-pub fn best_of_sums(once: &[u64], more: &mut [Ranked], k: usize, best: &mut Vec<Ranked>) {
+pub(super) fn best_of_sums(once: &[u64], more: &mut [Ranked], k: usize, best: &mut Vec<Ranked>) {
     let rank = |ranked: &Ranked| rank(ranked.song, ranked.count);
     let more = match more.len().checked_sub(k) {
         // Not worth a selection unless many are left out.

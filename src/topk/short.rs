@@ -1,0 +1,109 @@
+//! Keys with few songs, which are all looked at.
+
+use super::input::RankInput;
+use super::slots::best_of_sums;
+use crate::error::{Error, ErrorKind, Result};
+use crate::merge::{Overflow, Sums, Word, Words};
+use crate::model::Ranked;
+use crate::runfile::Piece;
+
+/// A piece with so many times the entries that it should have is not packed.
+const MAX_TIMES: u64 = 2;
+
+/// Ranks the keys of pieces whose entries are packed into 64 bits, and into 128 where these are too few.
+#[derive(Debug, Default)]
+pub(super) struct ShortKeys {
+    narrow: Packed<u64>,
+    wide: Packed<u128>,
+    takes_wide: bool,
+    best: Vec<Ranked>,
+}
+
+/// Entries packed into words.
+#[derive(Debug, Default)]
+struct Packed<W: Word> {
+    words: Words<W>,
+    sums: Sums<W>,
+}
+
+/// What came of packing a piece.
+enum Packing {
+    Done,
+    /// Ids are too wide for the words.
+    TooWide,
+    /// The piece has far more entries than it should: the index was too large to be looked at whole.
+    TooMany,
+}
+
+impl ShortKeys {
+    /// Gives `each` the best songs of each key, the best first; false, with nothing given, if the piece does not fit.
+    pub(super) fn rank(
+        &mut self,
+        input: &RankInput<'_>,
+        piece: &Piece,
+        each: impl FnMut(u64, &[Ranked]),
+    ) -> Result<bool> {
+        if !self.takes_wide {
+            match self.narrow.pack(input, piece)? {
+                Packing::Done => {
+                    return self.narrow.rank(input, &mut self.best, each).map(|()| true);
+                }
+                Packing::TooMany => return Ok(false),
+                Packing::TooWide => {}
+            }
+        }
+        match self.wide.pack(input, piece)? {
+            Packing::Done => {
+                // The next piece is most likely like this one.
+                self.takes_wide = !self.wide.words.would_fit::<u64>();
+                self.wide.rank(input, &mut self.best, each).map(|()| true)
+            }
+            Packing::TooMany | Packing::TooWide => Ok(false),
+        }
+    }
+}
+
+impl<W: Word> Packed<W> {
+    fn pack(&mut self, input: &RankInput<'_>, piece: &Piece) -> Result<Packing> {
+        // If it does not fit at first, it is known how wide it is.
+        for _ in 0..2 {
+            self.words.begin(piece.start.key);
+            for run in input.runs {
+                (input.progress)(0)?;
+                let mut reader = run.blocks(piece.clone());
+                while let Some(runs) = reader.next_runs()? {
+                    self.words.push(runs);
+                    if self.words.len() as u64 > MAX_TIMES * input.piece_entries {
+                        return Ok(Packing::TooMany);
+                    }
+                }
+                self.words.end_list();
+            }
+            if self.words.fits() {
+                return Ok(Packing::Done);
+            }
+            if !self.words.refit() {
+                break;
+            }
+        }
+        Ok(Packing::TooWide)
+    }
+
+    /// Merges what was packed and ranks it.
+    fn rank(
+        &mut self,
+        input: &RankInput<'_>,
+        best: &mut Vec<Ranked>,
+        mut each: impl FnMut(u64, &[Ranked]),
+    ) -> Result<()> {
+        let entries = self.words.len() as u64;
+        let merged = self.words.each_key(&mut self.sums, |key, once, more| {
+            best_of_sums(once, more, input.top, best);
+            each(key, best);
+        });
+        merged.map_err(|Overflow { key, song }| {
+            Error::from(ErrorKind::SumOverflow { key: input.kind.describe(key), song })
+        })?;
+        (input.progress)(entries)
+    }
+}

@@ -9,8 +9,8 @@ use std::path::Path;
 
 use agg::codec::checksum::Checksum;
 use agg::codec::rice;
-use agg::job::{EmitOptions, emit_window, verify};
-use agg::{Error, ErrorClass, Result};
+use agg::job::{EmitOptions, QueryOptions, emit_window, query, verify};
+use agg::{Error, ErrorClass, Kind, Result};
 
 use crate::harness::{DAY, Sandbox};
 use crate::library::{context, unlocked};
@@ -466,7 +466,19 @@ fn sums_beyond_a_bigint_are_refused() {
     };
     let error = emit(&options).unwrap_err();
     assert_eq!(error.class(), ErrorClass::Data);
-    assert!(error.to_string().contains("the count of country AD and song 9 exceeds 2^63-1"));
+    assert!(error.to_string().contains("the window has more than 2^63-1 rows"), "{error}");
+    let options_of_key = QueryOptions {
+        kind: Kind::Country,
+        key: 3,
+        day: Some(day),
+        days: 2,
+        top: 50,
+        allow_missing: false,
+    };
+    let error = query(&context(&sandbox.path(""), 64 << 20, 1), &options_of_key).unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Data);
+    let text = "the count of country AD and song 9 exceeds 2^63-1";
+    assert!(error.to_string().contains(text), "{error}");
     emit(&EmitOptions { days: 1, ..options }).unwrap();
     assert_eq!(sandbox.tops("2021-12-02").1, format!("7|9:{MAX}\n"));
 }

@@ -10,7 +10,9 @@ use crate::model::{Day, Inputs, PerKind, RejectCounts, RowCounts};
 use crate::runfile::{Fields, RunFacts};
 
 /// Bytes before the first input.
-const HEAD_BYTES: usize = 4 + 8 * (1 + 6 + 2 * 4 + 1);
+const HEAD_BYTES: usize = 4 + 8 * (1 + 6 + RUNS * 4 + 1);
+/// Runs of a partial of this version: a further kind of key needs a new one.
+const RUNS: usize = 2;
 
 /// What a partial says of its day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +123,7 @@ impl Metadata {
         let [month, day] = [(); 2].map(|()| i8::from_le_bytes(fields.array()));
         let rows = fields.u64();
         let rejects = RejectCounts([(); 6].map(|()| fields.u64()));
-        let runs = PerKind::from([(); 2].map(|()| RunFacts {
+        let runs = PerKind::from([(); RUNS].map(|()| RunFacts {
             keys: fields.u64(),
             pairs: fields.u64(),
             streams: fields.u64(),

@@ -18,7 +18,7 @@ use super::reduce_day::{self, IfStored, ReduceOutcome, ReduceReport, reduce_inpu
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{self, DatedDay, DatedLogs, InputPaths, Source};
 use crate::model::Day;
-use crate::store::{Output, Store, finish_interrupted, settle_days};
+use crate::store::{Output, finish_interrupted, settle_days};
 use crate::text::{self, json};
 
 /// Which logs, which days, and whether to emit.
@@ -289,7 +289,7 @@ pub fn backfill(context: &Context, options: &BackfillOptions) -> Result<Backfill
         run.report.days.push(BackfillDay { day, reduced, window: WindowOutcome::NotAsked });
     }
     if run.report.days.iter().any(|day| day.reduced.is_unchanged()) {
-        settle_days(context.files.as_ref(), &Store::new(&context.store))?;
+        settle_days(&context.store())?;
     }
     if let Some(emit) = &options.emit {
         run.emit_all(emit)?;
@@ -315,7 +315,7 @@ impl Run<'_> {
             }
             let mut reduced = reduce_inputs(context, reduce, IfStored::Refresh, day, inputs)?;
             // All days together may have more logs than fit the memory.
-            if let Some(partial) = open_day(context, &Store::new(&context.store), day)? {
+            if let Some(partial) = open_day(&context.store(), day)? {
                 reduced.inputs = DayInputs::stored(context, &partial);
             }
             Ok(DayOutcome::Reduced(Box::new(reduced)))
@@ -340,8 +340,7 @@ impl Run<'_> {
 
     /// Emits the window of every date of the range: those with logs, and those with a partial from before.
     fn emit_all(&mut self, emit: &EmitOptions) -> Result<()> {
-        let files = self.context.files.as_ref();
-        let mut stored: BTreeSet<Day> = match Store::new(&self.context.store).days(files) {
+        let mut stored: BTreeSet<Day> = match self.context.store().days() {
             Ok(days) => days.into_iter().collect(),
             // No day has come so far as to make it.
             Err(error) if matches!(error.kind(), ErrorKind::Missing { .. }) => BTreeSet::new(),
@@ -374,7 +373,7 @@ impl Run<'_> {
                 dated.window = window;
             }
         }
-        self.end_interrupted(&Output::new(&emit.out));
+        self.end_interrupted(&self.context.output(&emit.out));
         self.warn_of_stale(emit, &stored, &mut digests);
         Ok(())
     }
@@ -391,7 +390,7 @@ impl Run<'_> {
         }
         // Whoever holds the lock does the same.
         let is_locked = |error: &Error| matches!(error.kind(), ErrorKind::Locked);
-        let ended = finish_interrupted(self.context.files.as_ref(), output);
+        let ended = finish_interrupted(output);
         self.report.stopped = ended.err().filter(|error| !is_locked(error));
         warn_of_lost_latest(self.context, output);
     }
@@ -399,8 +398,7 @@ impl Run<'_> {
     /// Warns of published windows outside of the range that have a day which this run changes, and can be emitted again.
     fn warn_of_stale(&self, emit: &EmitOptions, stored: &BTreeSet<Day>, digests: &mut Digests<'_>) {
         // A folder that cannot be listed has stopped the run already, unless it was a dry one.
-        let published =
-            Output::new(&emit.out).days(self.context.files.as_ref()).unwrap_or_default();
+        let published = self.context.output(&emit.out).days().unwrap_or_default();
         let days = &self.report.days;
         let changed: BTreeSet<Day> =
             days.iter().filter(|dated| dated.reduced.is_change()).map(|dated| dated.day).collect();
@@ -467,7 +465,7 @@ fn plan(context: &Context, day: Day, inputs: InputPaths) -> Result<DayPlan> {
     reduce_day::lists_of(context, &inputs)?;
     let (files, inputs) = (Arc::clone(&context.files), Arc::new(inputs));
     let source = Source::open(files, inputs, context.budget.memory)?;
-    let Some(partial) = open_day(context, &Store::new(&context.store), day)? else {
+    let Some(partial) = open_day(&context.store(), day)? else {
         return Ok(DayPlan::Reduce);
     };
     match known::compare(context, &partial.inputs()?, source)? {

@@ -1,12 +1,13 @@
 //! What every job is given, and how it tells what it does.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use crate::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, OsFileSystem};
+use crate::store::{Output, Store};
 
 /// What a job works with.
 ///
@@ -48,6 +49,16 @@ impl Context {
             stop: Arc::default(),
             observer: Arc::new(Silent),
         }
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> Store {
+        Store::on(Arc::clone(&self.files), &self.store)
+    }
+
+    /// The output folder `out`.
+    pub(crate) fn output(&self, out: &Path) -> Output {
+        Output::on(Arc::clone(&self.files), out)
     }
 
     /// The threads of a run.

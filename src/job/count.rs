@@ -87,11 +87,7 @@ impl Base {
         let metadata = partial.metadata();
         let mut file = Vec::new();
         if metadata.rejects.total() > 0 {
-            file = lock.store().read_rejects(
-                context.files.as_ref(),
-                metadata.day,
-                ShownRejects::MAX_BYTES,
-            )?;
+            file = lock.store().read_rejects(metadata.day, ShownRejects::MAX_BYTES)?;
         }
         let inputs = partial.inputs()?;
         let shown = ShownRejects::of(&file, &inputs, &metadata.rejects);
@@ -109,11 +105,10 @@ impl Counting<'_> {
     /// Reads the logs and writes both files; with a `base`, the day that it and the logs are together.
     pub(super) fn count(&self, base: Option<Base>) -> Result<Done> {
         let Counting { context, options, source, lock, .. } = *self;
-        let files = context.files.as_ref();
         let pool = context.pool()?;
         let countries = if options.any_country { CountrySet::any() } else { CountrySet::iso() };
-        let partial = || lock.temporary_partial(files);
-        let scratch = || lock.scratch_file(files);
+        let partial = || lock.temporary_partial();
+        let scratch = || lock.scratch_file();
         let (_, zstd) = source.paths().streams();
         let logs = Logs {
             context,
@@ -190,7 +185,7 @@ impl Counting<'_> {
 
     /// Refuses logs with too many corrupt rows, whose rejects file tells why, or a day with too few good ones.
     fn check_limits(&self, base: Option<&Base>, report: &RejectReport) -> Result<()> {
-        let Counting { context, options, day, lock, .. } = *self;
+        let Counting { options, day, lock, .. } = *self;
         let rows: u64 = report.rows_by_input.iter().sum();
         let rejected = report.counts.total();
         #[expect(clippy::cast_precision_loss, reason = "a ratio to be compared with a typed limit")]
@@ -199,7 +194,7 @@ impl Counting<'_> {
         if too_many {
             // All that were kept, behind those of the partial: they stay the first ones, for a later try.
             let file = self.write_rejects(base, report)?;
-            store::publish_rejects_only(context.files.as_ref(), lock, day, file)?;
+            store::publish_rejects_only(lock, day, file)?;
             let rejects = lock.store().rejects_path(day);
             let limit = options.max_reject_ratio;
             return Err(ErrorKind::TooManyRejects { rejected, rows, limit, rejects }.into());
@@ -253,7 +248,7 @@ impl Counting<'_> {
         base: Option<&Base>,
         report: &RejectReport,
     ) -> Result<Box<dyn TemporaryFile>> {
-        let mut file = self.lock.temporary_rejects(self.context.files.as_ref())?;
+        let mut file = self.lock.temporary_rejects()?;
         let shown = base.map(|base| base.shown.text()).unwrap_or_default();
         let paths = self.source.paths();
         let text = report.render(|input| paths.get(input).map_or(&[], |path| path.name()));

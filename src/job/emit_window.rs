@@ -152,15 +152,15 @@ fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
     let counts = window.counts()?;
     let formats = formats(context, options, &window)?;
     let partials = window.manifest_entries();
-    let output = Output::new(&options.out);
-    let mut lock = OutputLock::take(context.files.as_ref(), &output)?;
-    store::check_replaceable(context.files.as_ref(), &lock, options.day)?;
+    let output = context.output(&options.out);
+    let mut lock = OutputLock::take(&output)?;
+    store::check_replaceable(&lock, options.day)?;
     check_published(context, options, &output, &partials)?;
 
     let pool = context.pool()?;
     let plan = context.budget.emit(window.stored.len());
-    let scratch = || lock.scratch_file(context.files.as_ref());
-    let built = lock.build_folder(context.files.as_ref())?;
+    let scratch = || lock.scratch_file();
+    let built = lock.build_folder()?;
     let entries = window.entries.values().sum::<u64>();
     let files = context.phase(Phase::Emit, Some(entries * formats.len() as u64), || {
         let opened = open_merged(context, &pool, plan, window.inputs(), &scratch)?;
@@ -221,7 +221,7 @@ fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
 /// Warns of a link `latest` that leads nowhere, which no run moves back.
 pub(super) fn warn_of_lost_latest(context: &Context, output: &Output) {
     // What cannot be looked at was told by whoever publishes.
-    if let Ok(Some(day)) = store::lost_latest(context.files.as_ref(), output) {
+    if let Ok(Some(day)) = store::lost_latest(output) {
         let link = output.latest_link();
         context.observer.warn(&format!(
             "{link:?} points to {day}, which is gone, and is left as it is: remove the link, and the next run makes it"
@@ -304,7 +304,7 @@ fn file_entry(name: &str, file: &EmittedFile) -> FileEntry {
 }
 
 /// Writes and syncs one file of tops; its path is still its name alone.
-fn write_file(built: &BuildFolder<'_>, tops: &Tops<'_>, top: u32) -> Result<(String, EmittedFile)> {
+fn write_file(built: &BuildFolder, tops: &Tops<'_>, top: u32) -> Result<(String, EmittedFile)> {
     let name = tops.format.file_name(tops.input.kind, top);
     let path = built.path().join(&name);
     let mut file = built.create_file(&name)?;
@@ -321,7 +321,7 @@ fn write_file(built: &BuildFolder<'_>, tops: &Tops<'_>, top: u32) -> Result<(Str
     Ok((name, EmittedFile { path, keys, bytes, xxh3_64 }))
 }
 
-fn write_manifest(built: &BuildFolder<'_>, manifest: &Manifest) -> Result<()> {
+fn write_manifest(built: &BuildFolder, manifest: &Manifest) -> Result<()> {
     let bytes = manifest.encode().map_err(|error| Error::damaged(error.to_string()))?;
     let mut file: Box<dyn WriteFile> = built.create_file(MANIFEST)?;
     let written = file.write_all(&bytes).and_then(|()| file.flush()).and_then(|()| file.sync());

@@ -17,7 +17,7 @@ use crate::model::{Day, Inputs, Kind, RowCounts};
 use crate::ordered;
 use crate::runfile::{Cut, Cutter, Run, split};
 use crate::store::{
-    self, BuildFolder, HashingWriter, Output, OutputLock, Partition, PartitionDays, Written,
+    self, BuildFolder, HashingWriter, OutputLock, Partition, PartitionDays, Written,
 };
 use crate::text::json;
 
@@ -142,12 +142,11 @@ fn export_once(context: &Context, options: &ExportOptions) -> Result<ExportRepor
     let counts = total(sets.iter().map(|set| set.counts))?;
     let (format, partitions) = (options.format, Vec::new());
     let mut report = ExportReport { format, partitions, missing, counts };
-    let files = context.files.as_ref();
-    let output = Output::new(&options.out);
-    let mut lock = OutputLock::take(files, &output)?;
+    let output = context.output(&options.out);
+    let mut lock = OutputLock::take(&output)?;
     for set in &sets {
         for (kind, _) in &encoders {
-            store::check_partition(files, &lock, set.partition(*kind))?;
+            store::check_partition(&lock, set.partition(*kind))?;
         }
     }
     let pool = context.pool()?;
@@ -246,7 +245,6 @@ struct Export<'a> {
 impl Export<'_> {
     /// Writes the tables of a set; they are published once all of them are complete.
     fn set(self, set: Set) -> Result<Vec<ExportedPartition>> {
-        let files = self.context.files.as_ref();
         let root = self.lock.output().root().to_owned();
         let partitions: Vec<Partition> =
             self.encoders.iter().map(|(kind, _)| set.partition(*kind)).collect();
@@ -257,11 +255,11 @@ impl Export<'_> {
         let mut built = Vec::new();
         {
             let lock = &*self.lock;
-            let scratch = || lock.scratch_file(files);
+            let scratch = || lock.scratch_file();
             let scratch: Scratch<'_> = &scratch;
             let opened = open_merged(self.context, self.pool, plan, window.inputs(), scratch)?;
             for (kind, encoder) in self.encoders {
-                let folder = lock.build_folder(files)?;
+                let folder = lock.build_folder()?;
                 let parts = Parts::begin(&folder, encoder, &facts)?;
                 let run =
                     Tabulation { context: self.context, pool: self.pool, kind: *kind, encoder };
@@ -271,7 +269,7 @@ impl Export<'_> {
         }
         let mut exported = Vec::new();
         for (partition, (folder, written)) in partitions.into_iter().zip(built) {
-            store::publish_partition(files, self.lock, partition, folder)?;
+            store::publish_partition(self.lock, partition, folder)?;
             let folder = partition.folder(&root);
             let published = |(name, file): (String, ExportedFile)| ExportedFile {
                 path: folder.join(name),
@@ -331,7 +329,7 @@ type OpenFile = TableWriter<HashingWriter<Box<dyn WriteFile>>>;
 
 /// The files of a partition: the next one begins when one is full.
 struct Parts<'a> {
-    folder: &'a BuildFolder<'a>,
+    folder: &'a BuildFolder,
     encoder: &'a Encoder,
     facts: &'a Facts,
     open: (String, OpenFile),
@@ -339,13 +337,13 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn begin(folder: &'a BuildFolder<'a>, encoder: &'a Encoder, facts: &'a Facts) -> Result<Self> {
+    fn begin(folder: &'a BuildFolder, encoder: &'a Encoder, facts: &'a Facts) -> Result<Self> {
         let open = Self::create(folder, encoder, facts, 0)?;
         Ok(Parts { folder, encoder, facts, open, done: Vec::new() })
     }
 
     fn create(
-        folder: &BuildFolder<'_>,
+        folder: &BuildFolder,
         encoder: &Encoder,
         facts: &Facts,
         part: usize,
@@ -379,7 +377,7 @@ impl<'a> Parts<'a> {
 }
 
 /// Ends and syncs a file; its path is still that before it is published.
-fn end(folder: &BuildFolder<'_>, name: String, file: OpenFile) -> Result<(String, ExportedFile)> {
+fn end(folder: &BuildFolder, name: String, file: OpenFile) -> Result<(String, ExportedFile)> {
     let path = folder.path().join(&name);
     let rows = file.rows();
     let sink = file.finish().map_err(|error| error.at(&path))?;

@@ -8,7 +8,6 @@ use super::inspect::open_day;
 use crate::error::Result;
 use crate::model::{Day, Kind};
 use crate::output::Manifest;
-use crate::store::{Output, Store};
 use crate::text;
 
 /// The digests of the store's partials, each looked up once: many windows share a day.
@@ -41,7 +40,7 @@ impl<'a> Digests<'a> {
 
     fn of(&mut self, day: Day) -> Digest {
         let context = self.context;
-        let look_up = || match open_day(context, &Store::new(&context.store), day) {
+        let look_up = || match open_day(&context.store(), day) {
             Ok(Some(partial)) => Digest::Stored(text::hex128(partial.digest())),
             Ok(None) => Digest::Missing,
             // The emission will meet it too, and say so.
@@ -53,7 +52,7 @@ impl<'a> Digests<'a> {
     /// Whether the emission that is published for these options has the digests of the partials that are stored, and
     /// its files have their sizes. One that cannot be read is none.
     pub(super) fn are_published(&mut self, options: &EmitOptions) -> bool {
-        let output = Output::new(&options.out);
+        let output = self.context.output(&options.out);
         let folder = output.day_folder(options.day);
         let Ok(Some(manifest)) = read_manifest(self.context, &output.manifest_path(options.day))
         else {
@@ -70,7 +69,7 @@ impl<'a> Digests<'a> {
     /// Whether the emission that is published for these options was made from other partials than those that are
     /// stored, and from none that is missing: an emission without it is refused.
     pub(super) fn are_stale(&mut self, options: &EmitOptions) -> bool {
-        let path = Output::new(&options.out).manifest_path(options.day);
+        let path = self.context.output(&options.out).manifest_path(options.day);
         match read_manifest(self.context, &path) {
             Ok(Some(manifest)) => {
                 is_of(&manifest, options)

@@ -141,8 +141,8 @@ impl DayFacts {
 }
 
 /// Opens the partial of a day, if there is one, and checks that it is of that day.
-pub(super) fn open_day(context: &Context, store: &Store, day: Day) -> Result<Option<Partial>> {
-    let Some(file) = store.open_partial(context.files.as_ref(), day)? else { return Ok(None) };
+pub(super) fn open_day(store: &Store, day: Day) -> Result<Option<Partial>> {
+    let Some(file) = store.open_partial(day)? else { return Ok(None) };
     let path = store.partial_path(day);
     let partial = Partial::open(file, &path)?;
     let found = partial.metadata().day;
@@ -155,20 +155,20 @@ pub(super) fn open_day(context: &Context, store: &Store, day: Day) -> Result<Opt
 
 /// As [`open_day`], for a day that must be there.
 pub(super) fn open_stored(context: &Context, day: Day) -> Result<Partial> {
-    let store = Store::new(&context.store);
+    let store = context.store();
     let hint =
         format!("'agg list' tells which days are stored, 'agg reduce-day' makes that of {day}");
     let missing = || {
         Error::from(ErrorKind::Missing { what: "the partial", hint }).at(store.partial_path(day))
     };
-    open_day(context, &store, day)?.ok_or_else(missing)
+    open_day(&store, day)?.ok_or_else(missing)
 }
 
 /// The days that are stored, ascending, and those whose partial's name something else has taken, which fail to open.
 fn all_days(context: &Context) -> Result<Vec<Day>> {
-    let store = Store::new(&context.store);
-    let mut days = store.days(context.files.as_ref())?;
-    days.extend(store.impostors(context.files.as_ref())?);
+    let store = context.store();
+    let mut days = store.days()?;
+    days.extend(store.impostors()?);
     days.sort_unstable();
     Ok(days)
 }

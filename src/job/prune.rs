@@ -102,11 +102,11 @@ pub fn prune(context: &Context, options: &PruneOptions) -> Result<PruneReport> {
         return Err(ErrorKind::Usage(text).into());
     }
     let files = context.files.as_ref();
-    let store = Store::new(&context.store);
+    let store = context.store();
     // Before the lock, which would make the folders of a store that is not there.
-    store.days(files)?;
-    let lock = if options.dry_run { None } else { Some(StoreLock::take(files, &store)?) };
-    let stored = store.days(files)?;
+    store.days()?;
+    let lock = if options.dry_run { None } else { Some(StoreLock::take(&store)?) };
+    let stored = store.days()?;
     let Some(newest) = stored.last().copied() else {
         let dry_run = options.dry_run;
         return Ok(PruneReport {
@@ -125,7 +125,7 @@ pub fn prune(context: &Context, options: &PruneOptions) -> Result<PruneReport> {
     let back = i64::from(options.keep_days) - 1;
     let keep_from = newest.plus_days(-back).or_else(|| Day::new(1970, 1, 1)).unwrap_or(newest);
     let is_old = |day: &&Day| **day < keep_from;
-    let rejects = store.rejects_days(files)?;
+    let rejects = store.rejects_days()?;
     let old: BTreeSet<Day> = stored.iter().chain(&rejects).filter(is_old).copied().collect();
     let mut pruned = Vec::new();
     for day in old {

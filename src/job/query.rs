@@ -13,7 +13,6 @@ use crate::merge::{Merge, Stream};
 use crate::model::{Batch, Day, Kind, Position, Ranked};
 use crate::partial::Partial;
 use crate::runfile::{Piece, Run, merge_piece, split_range};
-use crate::store::Store;
 use crate::topk::{Floor, LongKeys, TopK};
 
 /// Whose songs, of which days, and how many.
@@ -113,10 +112,10 @@ pub fn query(context: &Context, options: &QueryOptions) -> Result<QueryReport> {
 }
 
 fn newest(context: &Context) -> Result<Day> {
-    let store = Store::new(&context.store);
+    let store = context.store();
     let hint = "the store is empty: run 'agg reduce-day' first".to_owned();
     let missing = || Error::from(ErrorKind::Missing { what: "any day", hint }).at(store.root());
-    store.days(context.files.as_ref())?.pop().ok_or_else(missing)
+    store.days()?.pop().ok_or_else(missing)
 }
 
 fn best(context: &Context, options: &QueryOptions, partials: &[Partial]) -> Result<Vec<Ranked>> {

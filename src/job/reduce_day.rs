@@ -150,7 +150,7 @@ pub fn reduce_day(context: &Context, options: &ReduceOptions) -> Result<ReduceRe
         Err(error) => matches!(error.kind(), ErrorKind::AlreadyInDay { .. }),
     };
     if has_it {
-        store::settle_days(context.files.as_ref(), &Store::new(&context.store))?;
+        store::settle_days(&context.store())?;
     }
     outcome
 }
@@ -164,22 +164,21 @@ pub(super) fn reduce_inputs(
     day: Day,
     inputs: InputPaths,
 ) -> Result<ReduceReport> {
-    let files = context.files.as_ref();
-    let store = Store::new(&context.store);
+    let store = context.store();
     let inputs = Arc::new(inputs);
     let mut lists = lists_of(context, &inputs)?;
     let memory = context.budget.memory;
     let open = || Source::open(Arc::clone(&context.files), Arc::clone(&inputs), memory);
     let mut source = open()?;
-    let lock = StoreLock::take(files, &store)?;
-    let mut outcome = match store.open_partial(files, day)? {
+    let lock = StoreLock::take(&store)?;
+    let mut outcome = match store.open_partial(day)? {
         Some(_) => ReduceOutcome::Replaced,
         None => ReduceOutcome::Reduced,
     };
     let (mut base, mut no_fewer_than) = (None, None);
     // A partial that is to be replaced in any case may be damaged.
     if if_stored != IfStored::Replace
-        && let Some(partial) = open_day(context, &store, day)?
+        && let Some(partial) = open_day(&store, day)?
     {
         if if_stored == IfStored::Add {
             if partial.metadata().is_of_tables() {
@@ -206,8 +205,7 @@ pub(super) fn reduce_inputs(
     let Done { partial: finished, rejects, rows, spilled_runs } = counting.count(base)?;
     let Finished { sink, bytes, metadata, inputs, .. } = finished;
     warn_of_repeats(context, &store, &metadata, &inputs);
-    context
-        .phase(Phase::Publish, Some(2), || store::publish_day(files, &lock, day, rejects, sink))?;
+    context.phase(Phase::Publish, Some(2), || store::publish_day(&lock, day, rejects, sink))?;
     let report = report(context, &metadata, bytes, outcome, inputs);
     Ok(ReduceReport { spilled_runs, rows_read: rows, ..report })
 }
@@ -255,7 +253,7 @@ fn warn_of_rejects(context: &Context, store: &Store, metadata: &Metadata) {
     let (files, day) = (context.files.as_ref(), metadata.day);
     let path = store.rejects_path(day);
     let lines = || {
-        let file = store.read_rejects(files, day, ShownRejects::MAX_BYTES).unwrap_or_default();
+        let file = store.read_rejects(day, ShownRejects::MAX_BYTES).unwrap_or_default();
         file.iter().filter(|byte| **byte == b'\n').count() as u64
     };
     let trouble = if files.stat(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
@@ -275,7 +273,7 @@ fn warn_of_repeats(context: &Context, store: &Store, metadata: &Metadata, inputs
     let day = metadata.day;
     for other in [-1, 1].into_iter().filter_map(|days| day.plus_days(days)) {
         // One that cannot be read is told when it is needed.
-        let Ok(Some(partial)) = open_day(context, store, other) else { continue };
+        let Ok(Some(partial)) = open_day(store, other) else { continue };
         let Ok(logs) = partial.inputs() else { continue };
         let digests = known::digests(logs.iter());
         let is_repeated = |input: &InputFacts<'_>| digests.binary_search(&input.digest).is_ok();
@@ -321,7 +319,7 @@ fn report(
     outcome: ReduceOutcome,
     inputs: Inputs,
 ) -> ReduceReport {
-    let store = Store::new(&context.store);
+    let store = context.store();
     ReduceReport {
         day: metadata.day,
         outcome,

@@ -12,7 +12,6 @@ use crate::exchange::{Facts, Origin, PartialFacts};
 use crate::model::{Day, Inputs, PerKind, RowCounts};
 use crate::output::PartialEntry;
 use crate::partial::Partial;
-use crate::store::Store;
 use crate::text;
 
 /// The days of a window, and what a job keeps of the partial of each day that is stored: the partial, or a [`StoredDay`]
@@ -44,12 +43,12 @@ impl<P> StoredWindow<P> {
         days: Vec<Day>,
         mut keep: impl FnMut(Partial) -> P,
     ) -> Result<Self> {
-        let store = Store::new(&context.store);
+        let store = context.store();
         let (mut missing, mut stored) = (Vec::new(), Vec::new());
         let mut entries = PerKind::<u64>::default();
         for &day in &days {
             context.check_stop()?;
-            let Some(partial) = open_day(context, &store, day)? else {
+            let Some(partial) = open_day(&store, day)? else {
                 missing.push(day);
                 continue;
             };

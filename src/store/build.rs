@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::folders::sync_folder;
 use super::paths::TEMPORARY_PREFIX;
@@ -11,22 +12,18 @@ use crate::fs::{FileSystem, FileType, WriteFile, creation_error};
 
 /// A folder under a temporary name, removed when dropped: a run that fails gives its disk space back.
 #[derive(Debug)]
-pub struct BuildFolder<'f> {
-    files: &'f dyn FileSystem,
+pub struct BuildFolder {
+    files: Arc<dyn FileSystem>,
     path: PathBuf,
     /// What is under `path`, to be removed; `None` once nothing is, or once it must stay.
     pub(super) leftover: Option<FileType>,
 }
 
-impl<'f> BuildFolder<'f> {
-    pub(super) fn create(files: &'f dyn FileSystem, parent: &Path) -> Result<Self> {
+impl BuildFolder {
+    pub(super) fn create(files: &Arc<dyn FileSystem>, parent: &Path) -> Result<Self> {
         let created = files.create_temporary_folder(parent, TEMPORARY_PREFIX);
         let path = created.map_err(|error| creation_error(error).at(parent))?;
-        Ok(BuildFolder { files, path, leftover: Some(FileType::Folder) })
-    }
-
-    pub(super) fn files(&self) -> &'f dyn FileSystem {
-        self.files
+        Ok(BuildFolder { files: Arc::clone(files), path, leftover: Some(FileType::Folder) })
     }
 
     /// Where it is until it is published.
@@ -49,9 +46,9 @@ impl<'f> BuildFolder<'f> {
         old: Option<FileType>,
         parent: &Path,
     ) -> Result<()> {
-        sync_folder(self.files, &self.path)?;
+        sync_folder(self.files.as_ref(), &self.path)?;
         self.swap_in(target, old)?;
-        sync_folder(self.files, parent).inspect_err(|_| {
+        sync_folder(self.files.as_ref(), parent).inspect_err(|_| {
             // The swap may not be durable: what was there must outlive it.
             self.leftover = None;
         })
@@ -69,10 +66,10 @@ impl<'f> BuildFolder<'f> {
     }
 }
 
-impl Drop for BuildFolder<'_> {
+impl Drop for BuildFolder {
     fn drop(&mut self) {
         let Some(kind) = self.leftover else { return };
-        if let Err(error) = remove(self.files, &self.path, kind) {
+        if let Err(error) = remove(self.files.as_ref(), &self.path, kind) {
             let path = &self.path;
             tracing::warn!("cannot remove {path:?}: {error}; the next run will");
         }

@@ -11,7 +11,7 @@ use super::emission::emission_there;
 use super::folders::{create_folders, in_the_way};
 use super::lock::OutputLock;
 use crate::error::{Error, Result};
-use crate::fs::{FileSystem, FileType};
+use crate::fs::FileType;
 use crate::model::{Day, Kind};
 
 /// Endings of the files that a partition may hold, whoever wrote it.
@@ -70,11 +70,8 @@ pub fn part_name(part: usize, extension: &str) -> String {
 ///
 /// # Errors
 /// [`ErrorKind::CannotCreate`](crate::ErrorKind::CannotCreate), or that the folder cannot be listed.
-pub fn check_partition(
-    files: &dyn FileSystem,
-    lock: &OutputLock,
-    partition: Partition,
-) -> Result<()> {
+pub fn check_partition(lock: &OutputLock, partition: Partition) -> Result<()> {
+    let files = lock.output().files().as_ref();
     let target = partition.folder(lock.output().root());
     if emission_there(files, &target)? != Some(FileType::Folder) {
         return Ok(());
@@ -101,11 +98,11 @@ pub fn check_partition(
 /// # Errors
 /// As [`publish_emission`](super::publish_emission).
 pub fn publish_partition(
-    files: &dyn FileSystem,
     lock: &mut OutputLock,
     partition: Partition,
-    mut built: BuildFolder<'_>,
+    mut built: BuildFolder,
 ) -> Result<()> {
+    let files = lock.output().files().as_ref();
     let root = lock.output().root();
     let parent = Partition::kind_folder(root, partition.kind);
     create_folders(files, &parent)?;
@@ -121,22 +118,22 @@ mod tests {
     use super::super::paths::Output;
     use super::*;
     use crate::error::ErrorClass;
-    use crate::fs::OsFileSystem;
+    use crate::fs::{FileSystem, OsFileSystem};
     use std::fs;
 
     #[test]
     fn a_partition_is_published_then_replaced_whole() {
         let folder = tempfile::tempdir().unwrap();
         let output = Output::new(folder.path().join("data"));
-        let mut lock = OutputLock::take(&OsFileSystem, &output).unwrap();
+        let mut lock = OutputLock::take(&output).unwrap();
         let days = PartitionDays::Day("2021-12-01".parse().unwrap());
         let partition = Partition { kind: Kind::Country, days };
         let target = output.root().join("kind=country/day=2021-12-01");
         for name in ["part-0.csv", "part-0.parquet"] {
-            check_partition(&OsFileSystem, &lock, partition).unwrap();
-            let built = lock.build_folder(&OsFileSystem).unwrap();
+            check_partition(&lock, partition).unwrap();
+            let built = lock.build_folder().unwrap();
             built.create_file(name).unwrap().sync().unwrap();
-            publish_partition(&OsFileSystem, &mut lock, partition, built).unwrap();
+            publish_partition(&mut lock, partition, built).unwrap();
             let names = OsFileSystem.list(&target).unwrap();
             assert_eq!(names, [(name.into(), FileType::File)]);
         }
@@ -149,7 +146,7 @@ mod tests {
     fn a_folder_with_anything_but_tables_is_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let output = Output::new(folder.path());
-        let lock = OutputLock::take(&OsFileSystem, &output).unwrap();
+        let lock = OutputLock::take(&output).unwrap();
         let days = PartitionDays::Window("2021-12-07".parse().unwrap());
         let partition = Partition { kind: Kind::User, days };
         let target = folder.path().join("kind=user/window=2021-12-07");
@@ -157,9 +154,9 @@ mod tests {
         for name in ["_SUCCESS", ".part-00000.crc", "part-00000-c000.snappy.parquet"] {
             fs::write(target.join(name), "").unwrap();
         }
-        check_partition(&OsFileSystem, &lock, partition).unwrap();
+        check_partition(&lock, partition).unwrap();
         fs::write(target.join("notes.md"), "").unwrap();
-        let error = check_partition(&OsFileSystem, &lock, partition).unwrap_err();
+        let error = check_partition(&lock, partition).unwrap_err();
         assert_eq!(error.class(), ErrorClass::CannotCreate);
         assert_eq!(error.path(), Some(target.as_path()));
         assert!(error.to_string().contains("notes.md"), "{error}");

@@ -37,15 +37,15 @@ use crate::model::Day;
 /// # Errors
 /// [`ErrorKind::CannotCreate`] where something that is no emission is in the way, before anything has
 /// changed; [`ErrorKind::Io`], also where the file system cannot exchange two folders.
-pub fn publish_emission(lock: &mut OutputLock, day: Day, mut built: BuildFolder<'_>) -> Result<()> {
-    let files = built.files();
+pub fn publish_emission(lock: &mut OutputLock, day: Day, mut built: BuildFolder) -> Result<()> {
     let output = lock.output();
+    let files = output.files().as_ref();
     let target = output.day_folder(day);
     let old = emission_there(files, &target)?;
-    check_latest(files, output)?;
+    check_latest(output)?;
 
     built.publish(&target, old, output.root())?;
-    advance_latest(files, output)?;
+    advance_latest(output)?;
     tracing::debug!(%day, path = ?target, "published the emission");
     Ok(())
 }
@@ -55,13 +55,14 @@ pub fn publish_emission(lock: &mut OutputLock, day: Day, mut built: BuildFolder<
 ///
 /// # Errors
 /// [`ErrorKind::Locked`] where another run is at it, which ends it too; [`ErrorKind::CannotCreate`], [`ErrorKind::Io`].
-pub fn finish_interrupted(files: &dyn FileSystem, output: &Output) -> Result<()> {
-    if behind(files, output)?.is_none() && !has_leftovers(files, output.root())? {
+pub fn finish_interrupted(output: &Output) -> Result<()> {
+    let files = output.files().as_ref();
+    if behind(output)?.is_none() && !has_leftovers(files, output.root())? {
         return settle(files, output.root());
     }
     // Sweeps.
-    let lock = OutputLock::take(files, output)?;
-    advance_latest(files, lock.output())
+    let lock = OutputLock::take(output)?;
+    advance_latest(lock.output())
 }
 
 /// Refuses to replace what is no emission: a folder without a manifest, which every emission has.
@@ -71,7 +72,8 @@ pub fn finish_interrupted(files: &dyn FileSystem, output: &Output) -> Result<()>
 ///
 /// # Errors
 /// [`ErrorKind::CannotCreate`], or that the folder cannot be listed.
-pub fn check_replaceable(files: &dyn FileSystem, lock: &OutputLock, day: Day) -> Result<()> {
+pub fn check_replaceable(lock: &OutputLock, day: Day) -> Result<()> {
+    let files = lock.output().files().as_ref();
     let target = lock.output().day_folder(day);
     if emission_there(files, &target)? != Some(FileType::Folder) {
         return Ok(());
@@ -120,7 +122,7 @@ mod tests {
         }
 
         fn lock(&self) -> OutputLock {
-            OutputLock::take(&OsFileSystem, &self.output).unwrap()
+            OutputLock::take(&self.output).unwrap()
         }
 
         fn names(&self) -> Vec<String> {
@@ -141,8 +143,8 @@ mod tests {
         }
     }
 
-    fn build(lock: &OutputLock, text: &str) -> BuildFolder<'static> {
-        let built = lock.build_folder(&OsFileSystem).unwrap();
+    fn build(lock: &OutputLock, text: &str) -> BuildFolder {
+        let built = lock.build_folder().unwrap();
         for (name, text) in [("top.txt", text), (MANIFEST, "{}")] {
             let mut file = built.create_file(name).unwrap();
             file.write_all(text.as_bytes()).unwrap();
@@ -197,11 +199,11 @@ mod tests {
         symlink("2022-02-05", place.output.root().join("2022-02-05")).unwrap();
         publish(&mut lock, "2021-12-31", "").unwrap();
         assert_eq!(place.latest(), "2022-01-01");
-        assert_eq!(lost_latest(&OsFileSystem, &place.output).unwrap(), None);
+        assert_eq!(lost_latest(&place.output).unwrap(), None);
         fs::remove_dir_all(place.output.root().join("2022-01-01")).unwrap();
         publish(&mut lock, "2021-12-30", "").unwrap();
         assert_eq!(place.latest(), "2022-01-01", "not back, though its folder is gone");
-        let lost = lost_latest(&OsFileSystem, &place.output).unwrap();
+        let lost = lost_latest(&place.output).unwrap();
         assert_eq!(lost, "2022-01-01".parse().ok());
         fs::remove_file(place.output.latest_link()).unwrap();
         publish(&mut lock, "2021-12-30", "").unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::folders::{in_the_way, sync_folder};
 use super::paths::{Output, TEMPORARY_PREFIX};
 use crate::error::{Error, Result};
-use crate::fs::{FileSystem, creation_error, leads_nowhere};
+use crate::fs::{creation_error, leads_nowhere};
 use crate::model::Day;
 
 /// What has the name `latest`.
@@ -19,24 +19,24 @@ enum Latest {
 }
 
 /// An error if something that is no link has the name: it is not ours to remove.
-pub(super) fn check_latest(files: &dyn FileSystem, output: &Output) -> Result<()> {
-    read_latest(files, output).map(drop)
+pub(super) fn check_latest(output: &Output) -> Result<()> {
+    read_latest(output).map(drop)
 }
 
 /// Points `latest` to the newest emission in the output folder, unless it is at that or a newer one.
 ///
 /// The newest of those that are there, not the one just published: so a run that was killed before
 /// it could move the link is made good by any later one.
-pub(super) fn advance_latest(files: &dyn FileSystem, output: &Output) -> Result<()> {
-    let Some(newest) = behind(files, output)? else { return Ok(()) };
-    replace_link(files, output, newest)?;
-    sync_folder(files, output.root())
+pub(super) fn advance_latest(output: &Output) -> Result<()> {
+    let Some(newest) = behind(output)? else { return Ok(()) };
+    replace_link(output, newest)?;
+    sync_folder(output.files().as_ref(), output.root())
 }
 
 /// The emission that `latest` should point to and does not.
-pub(super) fn behind(files: &dyn FileSystem, output: &Output) -> Result<Option<Day>> {
-    let Some(newest) = newest_emission(files, output)? else { return Ok(None) };
-    match read_latest(files, output)? {
+pub(super) fn behind(output: &Output) -> Result<Option<Day>> {
+    let Some(newest) = newest_emission(output)? else { return Ok(None) };
+    match read_latest(output)? {
         Latest::Date(at) if at >= newest => Ok(None),
         Latest::Date(_) | Latest::Absent | Latest::Foreign => Ok(Some(newest)),
     }
@@ -46,9 +46,9 @@ pub(super) fn behind(files: &dyn FileSystem, output: &Output) -> Result<Option<D
 ///
 /// # Errors
 /// As [`publish_emission`](super::publish_emission).
-pub fn lost_latest(files: &dyn FileSystem, output: &Output) -> Result<Option<Day>> {
-    match read_latest(files, output)? {
-        Latest::Date(at) if newest_emission(files, output)?.is_none_or(|newest| newest < at) => {
+pub fn lost_latest(output: &Output) -> Result<Option<Day>> {
+    match read_latest(output)? {
+        Latest::Date(at) if newest_emission(output)?.is_none_or(|newest| newest < at) => {
             Ok(Some(at))
         }
         _ => Ok(None),
@@ -56,10 +56,10 @@ pub fn lost_latest(files: &dyn FileSystem, output: &Output) -> Result<Option<Day
 }
 
 /// The newest dated folder that has a manifest: somebody's empty folder, or a link to a disk that is away, is none.
-fn newest_emission(files: &dyn FileSystem, output: &Output) -> Result<Option<Day>> {
-    for day in output.days(files)?.into_iter().rev() {
+fn newest_emission(output: &Output) -> Result<Option<Day>> {
+    for day in output.days()?.into_iter().rev() {
         let manifest = output.manifest_path(day);
-        match files.stat(&manifest) {
+        match output.files().stat(&manifest) {
             Ok(_) => return Ok(Some(day)),
             Err(error) if leads_nowhere(&error) => {}
             // Somebody has closed it to us: what cannot be looked into is believed.
@@ -70,9 +70,9 @@ fn newest_emission(files: &dyn FileSystem, output: &Output) -> Result<Option<Day
     Ok(None)
 }
 
-fn read_latest(files: &dyn FileSystem, output: &Output) -> Result<Latest> {
+fn read_latest(output: &Output) -> Result<Latest> {
     let link = output.latest_link();
-    match files.read_link(&link) {
+    match output.files().read_link(&link) {
         Ok(target) => Ok(target.to_str().and_then(date_of).map_or(Latest::Foreign, Latest::Date)),
         Err(error) => match error.kind() {
             io::ErrorKind::NotFound => Ok(Latest::Absent),
@@ -88,8 +88,8 @@ fn date_of(target: &str) -> Option<Day> {
     target.strip_suffix('/').unwrap_or(target).parse().ok()
 }
 
-fn replace_link(files: &dyn FileSystem, output: &Output, newest: Day) -> Result<()> {
-    let link = output.latest_link();
+fn replace_link(output: &Output, newest: Day) -> Result<()> {
+    let (files, link) = (output.files(), output.latest_link());
     // Longer than the random part of other temporaries, so never one of them.
     let temporary = output.root().join(format!("{TEMPORARY_PREFIX}latest-link"));
     let replaced = (|| {

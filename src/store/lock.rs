@@ -26,7 +26,8 @@ impl StoreLock {
     /// # Errors
     /// [`ErrorKind::Locked`] when somebody else holds it (this never waits); [`ErrorKind::CannotCreate`]
     /// where nothing may be created; [`ErrorKind::Io`].
-    pub fn take(files: &dyn FileSystem, store: &Store) -> Result<Self> {
+    pub fn take(store: &Store) -> Result<Self> {
+        let files = store.files();
         let lock = lock_folder(files, store.root(), &store.lock_path())?;
         let folders = [store.partials_folder(), store.rejects_folder(), store.scratch_folder()];
         for folder in &folders {
@@ -49,21 +50,21 @@ impl StoreLock {
     }
 
     /// An empty file for a partial, to be given its name by [`publish_day`](super::publish_day).
-    pub fn temporary_partial(&self, files: &dyn FileSystem) -> Result<Box<dyn TemporaryFile>> {
-        let mut file = create_temporary(files, &self.store.partials_folder())?;
+    pub fn temporary_partial(&self) -> Result<Box<dyn TemporaryFile>> {
+        let mut file = create_temporary(self.store.files(), &self.store.partials_folder())?;
         file.sync_early();
         Ok(file)
     }
 
     /// An empty file for a day's corrupt rows, to be given its name by
     /// [`publish_day`](super::publish_day) or [`publish_rejects_only`](super::publish_rejects_only).
-    pub fn temporary_rejects(&self, files: &dyn FileSystem) -> Result<Box<dyn TemporaryFile>> {
-        create_temporary(files, &self.store.rejects_folder())
+    pub fn temporary_rejects(&self) -> Result<Box<dyn TemporaryFile>> {
+        create_temporary(self.store.files(), &self.store.rejects_folder())
     }
 
     /// An empty file for a sorted run that does not fit the memory; gone when dropped.
-    pub fn scratch_file(&self, files: &dyn FileSystem) -> Result<Box<dyn TemporaryFile>> {
-        create_temporary(files, &self.store.scratch_folder())
+    pub fn scratch_file(&self) -> Result<Box<dyn TemporaryFile>> {
+        create_temporary(self.store.files(), &self.store.scratch_folder())
     }
 }
 
@@ -80,7 +81,8 @@ impl OutputLock {
     ///
     /// # Errors
     /// As [`StoreLock::take`].
-    pub fn take(files: &dyn FileSystem, output: &Output) -> Result<Self> {
+    pub fn take(output: &Output) -> Result<Self> {
+        let files = output.files().as_ref();
         let lock = lock_folder(files, output.root(), &output.lock_path())?;
         let swept = sweep(files, &[output.root()])?;
         Ok(OutputLock { output: output.clone(), swept, _lock: lock })
@@ -99,13 +101,13 @@ impl OutputLock {
     }
 
     /// An empty folder to build an emission in, for [`publish_emission`](super::publish_emission).
-    pub fn build_folder<'f>(&self, files: &'f dyn FileSystem) -> Result<BuildFolder<'f>> {
-        BuildFolder::create(files, self.output.root())
+    pub fn build_folder(&self) -> Result<BuildFolder> {
+        BuildFolder::create(self.output.files(), self.output.root())
     }
 
     /// An empty file for what an emission cannot hold in memory; gone when dropped.
-    pub fn scratch_file(&self, files: &dyn FileSystem) -> Result<Box<dyn TemporaryFile>> {
-        create_temporary(files, self.output.root())
+    pub fn scratch_file(&self) -> Result<Box<dyn TemporaryFile>> {
+        create_temporary(self.output.files().as_ref(), self.output.root())
     }
 }
 
@@ -128,29 +130,28 @@ fn lock_folder(files: &dyn FileSystem, root: &Path, path: &Path) -> Result<Box<d
 mod tests {
     use super::*;
     use crate::error::ErrorClass;
-    use crate::fs::OsFileSystem;
     use std::fs;
 
     #[test]
     fn a_store_has_one_writer_and_the_next_one_may_follow() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path().join("deep").join("store"));
-        let held = StoreLock::take(&OsFileSystem, &store).unwrap();
-        let error = StoreLock::take(&OsFileSystem, &store).unwrap_err();
+        let held = StoreLock::take(&store).unwrap();
+        let error = StoreLock::take(&store).unwrap_err();
         assert_eq!(error.class(), ErrorClass::Locked);
         assert_eq!(error.path(), Some(store.lock_path().as_path()));
         drop(held);
-        StoreLock::take(&OsFileSystem, &store).unwrap();
-        assert_eq!(store.days(&OsFileSystem).unwrap(), []);
+        StoreLock::take(&store).unwrap();
+        assert_eq!(store.days().unwrap(), []);
     }
 
     #[test]
     fn one_folder_can_be_the_store_and_the_output_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let _store = StoreLock::take(&OsFileSystem, &Store::new(folder.path())).unwrap();
+        let _store = StoreLock::take(&Store::new(folder.path())).unwrap();
         let output = Output::new(folder.path());
-        let _output = OutputLock::take(&OsFileSystem, &output).unwrap();
-        let error = OutputLock::take(&OsFileSystem, &output).unwrap_err();
+        let _output = OutputLock::take(&output).unwrap();
+        let error = OutputLock::take(&output).unwrap_err();
         assert_eq!(error.class(), ErrorClass::Locked);
     }
 
@@ -158,19 +159,19 @@ mod tests {
     fn the_lock_sweeps_every_folder_of_the_store_but_not_while_another_holds_it() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path());
-        let held = StoreLock::take(&OsFileSystem, &store).unwrap();
+        let held = StoreLock::take(&store).unwrap();
         assert_eq!(held.swept(), Swept::default());
         let in_use = [
-            held.temporary_partial(&OsFileSystem).unwrap(),
-            held.temporary_rejects(&OsFileSystem).unwrap(),
-            held.scratch_file(&OsFileSystem).unwrap(),
+            held.temporary_partial().unwrap(),
+            held.temporary_rejects().unwrap(),
+            held.scratch_file().unwrap(),
         ];
-        StoreLock::take(&OsFileSystem, &store).unwrap_err();
+        StoreLock::take(&store).unwrap_err();
         assert!(in_use.iter().all(|file| file.path().exists()));
         // A killed process drops nothing.
         in_use.into_iter().for_each(std::mem::forget);
         drop(held);
-        let next = StoreLock::take(&OsFileSystem, &store).unwrap();
+        let next = StoreLock::take(&store).unwrap();
         assert_eq!(next.swept(), Swept { files: 3, folders: 0 });
     }
 
@@ -179,7 +180,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path());
         std::os::unix::fs::symlink("elsewhere", store.lock_path()).unwrap();
-        let error = StoreLock::take(&OsFileSystem, &store).unwrap_err();
+        let error = StoreLock::take(&store).unwrap_err();
         assert_eq!(error.class(), ErrorClass::CannotCreate);
         assert_eq!(error.path(), Some(store.lock_path().as_path()));
         assert!(!folder.path().join("elsewhere").exists());
@@ -191,10 +192,10 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
         for root in [file.clone(), file.join("below")] {
-            let error = StoreLock::take(&OsFileSystem, &Store::new(&root)).unwrap_err();
+            let error = StoreLock::take(&Store::new(&root)).unwrap_err();
             assert_eq!(error.class(), ErrorClass::CannotCreate);
             assert_eq!(error.path(), Some(root.as_path()));
-            let error = OutputLock::take(&OsFileSystem, &Output::new(&root)).unwrap_err();
+            let error = OutputLock::take(&Output::new(&root)).unwrap_err();
             assert_eq!(error.class(), ErrorClass::CannotCreate);
         }
         assert!(fs::read(&file).unwrap().is_empty());

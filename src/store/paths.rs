@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::{FileSystem, FileType, ReadFile};
+use crate::fs::{FileSystem, FileType, OsFileSystem, ReadFile};
 use crate::model::Day;
 
 /// How every name begins that is not yet, or no longer, a result.
@@ -23,7 +24,6 @@ const REJECTS_SUFFIX: &str = ".txt";
 ///
 /// # Example
 /// ```
-/// use agg::fs::OsFileSystem;
 /// use agg::partial::Partial;
 /// use agg::store::Store;
 /// # use agg::budget::Budget;
@@ -36,22 +36,33 @@ const REJECTS_SUFFIX: &str = ".txt";
 /// # let day = reduce_day(&context, &options)?.day;
 ///
 /// let store = Store::new(&context.store);
-/// assert_eq!(store.days(&OsFileSystem)?, [day]);
-/// let file = store.open_partial(&OsFileSystem, day)?.ok_or("no partial")?;
+/// assert_eq!(store.days()?, [day]);
+/// let file = store.open_partial(day)?.ok_or("no partial")?;
 /// let partial = Partial::open(file, &store.partial_path(day))?;
 /// assert_eq!((partial.metadata().day, partial.metadata().accepted()), (day, 4));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Store {
+    files: Arc<dyn FileSystem>,
     root: PathBuf,
 }
 
 impl Store {
-    /// The store in this folder, which need not exist.
+    /// The store in this folder of this machine's files, which need not exist.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Store { root: root.into() }
+        Self::on(Arc::new(OsFileSystem), root)
+    }
+
+    /// The store in this folder of `files`.
+    #[must_use]
+    pub fn on(files: Arc<dyn FileSystem>, root: impl Into<PathBuf>) -> Self {
+        Store { files, root: root.into() }
+    }
+
+    pub(super) fn files(&self) -> &dyn FileSystem {
+        self.files.as_ref()
     }
 
     /// The store's own folder.
@@ -101,8 +112,8 @@ impl Store {
     ///
     /// # Errors
     /// [`ErrorKind::Missing`] where there is no store, [`ErrorKind::Unreadable`] where it cannot be listed.
-    pub fn days(&self, files: &dyn FileSystem) -> Result<Vec<Day>> {
-        let listing = files.list(&self.partials_folder());
+    pub fn days(&self) -> Result<Vec<Day>> {
+        let listing = self.files.list(&self.partials_folder());
         let entries = listing.map_err(|error| self.listing_error(error))?;
         Ok(days_of(&entries, FileType::File, PARTIAL_SUFFIX))
     }
@@ -112,8 +123,8 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::days`].
-    pub fn impostors(&self, files: &dyn FileSystem) -> Result<Vec<Day>> {
-        let listing = files.list(&self.partials_folder());
+    pub fn impostors(&self) -> Result<Vec<Day>> {
+        let listing = self.files.list(&self.partials_folder());
         let mut entries = listing.map_err(|error| self.listing_error(error))?;
         entries.retain(|(_, kind)| matches!(kind, FileType::Folder | FileType::Other));
         let folders = entries.into_iter().map(|(name, _)| (name, FileType::File));
@@ -124,8 +135,8 @@ impl Store {
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`] or [`ErrorKind::Io`] where it cannot be listed.
-    pub fn rejects_days(&self, files: &dyn FileSystem) -> Result<Vec<Day>> {
-        match files.list(&self.rejects_folder()) {
+    pub fn rejects_days(&self) -> Result<Vec<Day>> {
+        match self.files.list(&self.rejects_folder()) {
             Ok(entries) => Ok(days_of(&entries, FileType::File, REJECTS_SUFFIX)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(reading_error("list", error).at(self.rejects_folder())),
@@ -136,13 +147,9 @@ impl Store {
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`] for one that is there and may not be opened, [`ErrorKind::Io`] else.
-    pub fn open_partial(
-        &self,
-        files: &dyn FileSystem,
-        day: Day,
-    ) -> Result<Option<Box<dyn ReadFile>>> {
+    pub fn open_partial(&self, day: Day) -> Result<Option<Box<dyn ReadFile>>> {
         let path = self.partial_path(day);
-        match files.open(&path) {
+        match self.files.open(&path) {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(reading_error("open", error).at(path)),
@@ -153,10 +160,10 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open_partial`].
-    pub fn read_rejects(&self, files: &dyn FileSystem, day: Day, most: u64) -> Result<Vec<u8>> {
+    pub fn read_rejects(&self, day: Day, most: u64) -> Result<Vec<u8>> {
         let path = self.rejects_path(day);
         let read = || {
-            let file = files.open(&path)?;
+            let file = self.files.open(&path)?;
             let size = file.stat()?.size.min(most);
             let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
             let read = file.read_full_at(&mut bytes, 0)?;
@@ -180,16 +187,27 @@ impl Store {
 }
 
 /// The folder that holds the emissions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Output {
+    files: Arc<dyn FileSystem>,
     root: PathBuf,
 }
 
 impl Output {
-    /// The output folder of this path, which need not exist.
+    /// The output folder of this path among this machine's files, which need not exist.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Output { root: root.into() }
+        Self::on(Arc::new(OsFileSystem), root)
+    }
+
+    /// The output folder of this path in `files`.
+    #[must_use]
+    pub fn on(files: Arc<dyn FileSystem>, root: impl Into<PathBuf>) -> Self {
+        Output { files, root: root.into() }
+    }
+
+    pub(super) fn files(&self) -> &Arc<dyn FileSystem> {
+        &self.files
     }
 
     /// The output folder itself; temporaries of an emission are in it, too.
@@ -226,8 +244,8 @@ impl Output {
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`] or [`ErrorKind::Io`] where it cannot be listed.
-    pub fn days(&self, files: &dyn FileSystem) -> Result<Vec<Day>> {
-        let entries = match files.list(&self.root) {
+    pub fn days(&self) -> Result<Vec<Day>> {
+        let entries = match self.files.list(&self.root) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(reading_error("list", error).at(&self.root)),
@@ -260,7 +278,6 @@ fn reading_error(action: &'static str, source: io::Error) -> Error {
 mod tests {
     use super::*;
     use crate::error::ErrorClass;
-    use crate::fs::OsFileSystem;
     use std::fs;
 
     fn day(text: &str) -> Day {
@@ -302,14 +319,14 @@ mod tests {
         }
         std::os::unix::fs::symlink("2021-12-01.agg", partials.join("2021-12-08.agg")).unwrap();
         let expected = ["2021-11-30", "2021-12-01", "2021-12-02", "2021-12-08"].map(day);
-        assert_eq!(store.days(&OsFileSystem).unwrap(), expected);
-        assert_eq!(store.impostors(&OsFileSystem).unwrap(), [day("2021-12-09")]);
+        assert_eq!(store.days().unwrap(), expected);
+        assert_eq!(store.impostors().unwrap(), [day("2021-12-09")]);
     }
 
     #[test]
     fn a_missing_store_says_what_to_do() {
         let store = Store::new("/nonexistent/store");
-        let error = store.days(&OsFileSystem).unwrap_err();
+        let error = store.days().unwrap_err();
         assert_eq!(error.class(), ErrorClass::NoInput);
         assert_eq!(
             error.to_string(),
@@ -321,28 +338,28 @@ mod tests {
     fn a_day_without_a_partial_is_none_and_a_store_that_is_a_file_is_unreadable() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path());
-        assert!(store.open_partial(&OsFileSystem, day("2021-12-01")).unwrap().is_none());
+        assert!(store.open_partial(day("2021-12-01")).unwrap().is_none());
         fs::create_dir(store.partials_folder()).unwrap();
         fs::write(store.partial_path(day("2021-12-01")), "bytes").unwrap();
-        let file = store.open_partial(&OsFileSystem, day("2021-12-01")).unwrap().unwrap();
+        let file = store.open_partial(day("2021-12-01")).unwrap().unwrap();
         assert_eq!(file.stat().unwrap().size, 5);
 
         fs::write(folder.path().join("file"), "").unwrap();
         let store = Store::new(folder.path().join("file"));
-        assert_eq!(store.days(&OsFileSystem).unwrap_err().class(), ErrorClass::NoInput);
+        assert_eq!(store.days().unwrap_err().class(), ErrorClass::NoInput);
     }
 
     #[test]
     fn emitted_dates_are_folders_and_links_to_folders() {
         let folder = tempfile::tempdir().unwrap();
         let output = Output::new(folder.path());
-        assert_eq!(Output::new("/nonexistent/out").days(&OsFileSystem).unwrap(), []);
+        assert_eq!(Output::new("/nonexistent/out").days().unwrap(), []);
         for name in ["2021-12-02", "2021-12-01", "2021-12", ".agg-tmp-x"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
         fs::write(folder.path().join("2021-12-03"), "").unwrap();
         std::os::unix::fs::symlink("2021-12-02", output.latest_link()).unwrap();
         let expected = ["2021-12-01", "2021-12-02"].map(day);
-        assert_eq!(output.days(&OsFileSystem).unwrap(), expected);
+        assert_eq!(output.days().unwrap(), expected);
     }
 }

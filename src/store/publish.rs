@@ -30,7 +30,6 @@ use crate::model::Day;
 /// [`ErrorKind::CannotCreate`](crate::ErrorKind::CannotCreate) or
 /// [`ErrorKind::Io`](crate::ErrorKind::Io), with the path.
 pub fn publish_day(
-    files: &dyn FileSystem,
     lock: &StoreLock,
     day: Day,
     mut rejects: Box<dyn TemporaryFile>,
@@ -41,6 +40,7 @@ pub fn publish_day(
     let partial_path = store.partial_path(day);
     sync(rejects.as_mut(), &rejects_path)?;
     sync(partial.as_mut(), &partial_path)?;
+    let files = store.files();
     name(files, rejects, &rejects_path, &store.rejects_folder())?;
     name(files, partial, &partial_path, &store.partials_folder())?;
     tracing::debug!(%day, path = ?partial_path, "published the day");
@@ -52,14 +52,13 @@ pub fn publish_day(
 /// # Errors
 /// As [`publish_day`].
 pub fn publish_rejects_only(
-    files: &dyn FileSystem,
     lock: &StoreLock,
     day: Day,
     mut rejects: Box<dyn TemporaryFile>,
 ) -> Result<()> {
     let path = lock.store().rejects_path(day);
     sync(rejects.as_mut(), &path)?;
-    name(files, rejects, &path, &lock.store().rejects_folder())
+    name(lock.store().files(), rejects, &path, &lock.store().rejects_folder())
 }
 
 /// Makes the stored days durable: a run that was killed may have named one and not synced its folder. For a run that
@@ -67,9 +66,9 @@ pub fn publish_rejects_only(
 ///
 /// # Errors
 /// [`ErrorKind::Io`](crate::ErrorKind::Io), with the folder.
-pub fn settle_days(files: &dyn FileSystem, store: &Store) -> Result<()> {
-    settle(files, &store.rejects_folder())?;
-    settle(files, &store.partials_folder())
+pub fn settle_days(store: &Store) -> Result<()> {
+    settle(store.files(), &store.rejects_folder())?;
+    settle(store.files(), &store.partials_folder())
 }
 
 fn sync(file: &mut dyn TemporaryFile, path: &Path) -> Result<()> {
@@ -100,9 +99,9 @@ mod tests {
     }
 
     fn publish(lock: &StoreLock, day: Day, text: &str) -> Result<()> {
-        let rejects = filled(lock.temporary_rejects(&OsFileSystem).unwrap(), text);
-        let partial = filled(lock.temporary_partial(&OsFileSystem).unwrap(), text);
-        publish_day(&OsFileSystem, lock, day, rejects, partial)
+        let rejects = filled(lock.temporary_rejects().unwrap(), text);
+        let partial = filled(lock.temporary_partial().unwrap(), text);
+        publish_day(lock, day, rejects, partial)
     }
 
     fn read(store: &Store, day: Day) -> [String; 2] {
@@ -113,16 +112,16 @@ mod tests {
     fn a_day_is_published_then_replaced_and_nothing_else_is_left() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path());
-        let lock = StoreLock::take(&OsFileSystem, &store).unwrap();
+        let lock = StoreLock::take(&store).unwrap();
         let day: Day = "2021-12-01".parse().unwrap();
         for text in ["first", "second, longer", "3"] {
             publish(&lock, day, text).unwrap();
             assert_eq!(read(&store, day), [text, text]);
         }
-        let rejects = filled(lock.temporary_rejects(&OsFileSystem).unwrap(), "refused");
-        publish_rejects_only(&OsFileSystem, &lock, day, rejects).unwrap();
+        let rejects = filled(lock.temporary_rejects().unwrap(), "refused");
+        publish_rejects_only(&lock, day, rejects).unwrap();
         assert_eq!(read(&store, day), ["refused", "3"]);
-        assert_eq!(store.days(&OsFileSystem).unwrap(), [day]);
+        assert_eq!(store.days().unwrap(), [day]);
         for folder in [store.partials_folder(), store.rejects_folder()] {
             assert_eq!(OsFileSystem.list(&folder).unwrap().len(), 1);
         }
@@ -132,10 +131,10 @@ mod tests {
     fn a_reader_that_holds_the_old_partial_keeps_it() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path());
-        let lock = StoreLock::take(&OsFileSystem, &store).unwrap();
+        let lock = StoreLock::take(&store).unwrap();
         let day: Day = "2021-12-01".parse().unwrap();
         publish(&lock, day, "old").unwrap();
-        let reader = store.open_partial(&OsFileSystem, day).unwrap().unwrap();
+        let reader = store.open_partial(day).unwrap().unwrap();
         publish(&lock, day, "new").unwrap();
         let mut bytes = [0; 8];
         assert_eq!(reader.read_full_at(&mut bytes, 0).unwrap(), 3);
@@ -146,7 +145,7 @@ mod tests {
     fn a_folder_under_the_partial_s_name_is_an_output_that_cannot_be_created() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path());
-        let lock = StoreLock::take(&OsFileSystem, &store).unwrap();
+        let lock = StoreLock::take(&store).unwrap();
         let day: Day = "2021-12-01".parse().unwrap();
         fs::create_dir(store.partial_path(day)).unwrap();
         let error = publish(&lock, day, "text").unwrap_err();

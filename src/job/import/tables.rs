@@ -40,11 +40,10 @@ pub(super) fn import_found(
     let tables = Tables::open(context, options, found, decoder)?;
     // From here on the decoder has its share.
     let context = &Context { budget: context.budget.beside_decoder(), ..context.clone() };
-    let files = context.files.as_ref();
-    let store = Store::new(&context.store);
-    let lock = StoreLock::take(files, &store)?;
-    let replaces = store.open_partial(files, options.day)?.is_some();
-    let existing = if options.force { None } else { open_day(context, &store, options.day)? };
+    let store = context.store();
+    let lock = StoreLock::take(&store)?;
+    let replaces = store.open_partial(options.day)?.is_some();
+    let existing = if options.force { None } else { open_day(&store, options.day)? };
     if let Some(partial) = &existing
         && tables.are_inputs_of(partial)?
     {
@@ -61,9 +60,9 @@ pub(super) fn import_found(
     };
     if outcome != ReduceOutcome::Unchanged {
         // The rejected rows themselves do not travel.
-        let rejects = lock.temporary_rejects(files)?;
+        let rejects = lock.temporary_rejects()?;
         context.phase(Phase::Publish, Some(2), || {
-            store::publish_day(files, &lock, options.day, rejects, sink)
+            store::publish_day(&lock, options.day, rejects, sink)
         })?;
     }
     let report = tables.report(&store, &metadata, bytes, outcome);
@@ -84,14 +83,13 @@ fn count(
     existing: Option<&Partial>,
     lock: &StoreLock,
 ) -> Result<Imported> {
-    let files = context.files.as_ref();
     let pool = context.pool()?;
     let groups = tables.files.iter().flat_map(|file| &file.table.outline().groups);
     let total = groups.fold(0u64, |sum, group| sum.saturating_add(group.rows));
-    let scratch = || lock.scratch_file(files);
+    let scratch = || lock.scratch_file();
     let mut reading = Reading::new(context, &pool, &tables.files, &scratch);
     let writer = context.phase(Phase::Import, Some(total), || {
-        reading.write(&|| temporary_writer(lock.temporary_partial(files)?))
+        reading.write(&|| temporary_writer(lock.temporary_partial()?))
     })?;
     let rows = check_sums(&writer)?;
     let (facts, inputs) = match &tables.facts {

@@ -8,6 +8,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use agg::Day;
 use agg::fs::FileSystem;
@@ -29,13 +30,13 @@ fuzz_target!(|bytes: &[u8]| {
 fn publish_beside_link(target: &[u8]) {
     let day: Day = "2021-12-07".parse().unwrap();
     let (out, link) = (Path::new("out"), Path::new("out/latest"));
-    let files = Memory::default();
+    let files = Arc::new(Memory::default());
     let before = Path::new(OsStr::from_bytes(target));
     files.create_folders(out).unwrap();
     files.create_folders(&out.join("2021-12-06")).unwrap();
     files.symlink(before, link).unwrap();
-    let mut lock = OutputLock::take(&files, &Output::new(out)).unwrap();
-    let built = lock.build_folder(&files).unwrap();
+    let mut lock = OutputLock::take(&Output::on(files.clone(), out)).unwrap();
+    let built = lock.build_folder().unwrap();
     publish_emission(&mut lock, day, built).unwrap();
 
     let after = files.read_link(link).unwrap();

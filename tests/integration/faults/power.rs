@@ -22,7 +22,7 @@ use crate::library::{Dice, context, context_over, unless_locked};
 
 /// States of each job from which it is run again, if it has as many: 2,000 in all. Another number is taken from the
 /// environment.
-const STATES: usize = 520;
+const STATES: usize = 600;
 /// Cuts that are tried for each of these: many leave the same state.
 const CUTS_A_STATE: usize = 6;
 const STATES_VARIABLE: &str = "AGG_TEST_POWER_STATES";
@@ -166,7 +166,7 @@ fn cut_everywhere(job: Job) {
     let mut dice = Dice(job as u64);
     let limit = std::env::var(STATES_VARIABLE).map_or(STATES, |limit| limit.parse().unwrap());
     // A run that spills takes seven times as long as the others.
-    let limit = if job == Job::Spill { limit / 4 } else { limit };
+    let limit = if job == Job::Spill { limit / 8 } else { limit };
     let cuts = sample(all_cuts(&disk, &mut dice), limit * CUTS_A_STATE, &mut dice);
     let (looked_at, states) = (cuts.len(), states(&scene, &disk, cuts));
     let count = states.len();
@@ -218,14 +218,14 @@ fn changes_or_syncs(operation: Operation) -> bool {
 
 #[test]
 fn what_a_run_says_is_done_stays_done_though_a_run_before_it_was_killed() {
-    for job in Job::ALL {
+    // What is spilled is never synced: a day that spills gets its name as any other.
+    for job in Job::ALL.into_iter().filter(|job| *job != Job::Spill) {
         let sandbox = Sandbox::new();
         job.prepare(&sandbox);
         let run = |context: &Context| job.run(context, &sandbox.path(""));
         let scene = Scene::new(&sandbox, job.memory(), &run);
         let mut calls = scene.calls.clone();
-        let scratch = sandbox.path("agg-store/tmp");
-        calls.retain(|call| changes_or_syncs(call.operation) && !call.path.starts_with(&scratch));
+        calls.retain(|call| changes_or_syncs(call.operation));
         calls.dedup_by_key(|call| (call.operation, call.path.clone()));
         for call in calls {
             let killed = || Faulty::dying_at(call.number);

@@ -146,7 +146,7 @@ impl Budget {
     /// A budget of at least [`Budget::MIN`]; threads are cut to what the memory feeds.
     pub fn new(memory: u64, threads: usize) -> Result<Self> {
         if memory < Self::MIN {
-            let text = format!("--memory {memory}: the least is 64MiB");
+            let text = format!("--memory {memory} is too small; the minimum is 64MiB");
             return Err(ErrorKind::Usage(text).into());
         }
         let fed = to_usize(memory / MIN_THREAD_SHARE);

@@ -69,13 +69,13 @@ pub enum ErrorKind {
     #[error("{0}")]
     Usage(String),
     /// Neither a file's name nor its folder's names a day.
-    #[error("no date in its name or its folder's: name the day with --date YYYY-MM-DD")]
+    #[error("no date in its name or in its folder's name; name the day with --date YYYY-MM-DD")]
     NoDate,
     /// A name, or the names of one run's inputs, hold different days.
-    #[error("two dates, {0} and {1}: name the day with --date YYYY-MM-DD")]
+    #[error("two dates, {0} and {1}; name the day with --date YYYY-MM-DD")]
     TwoDates(Day, Day),
     /// Something to read is not there.
-    #[error("{what} not found: {hint}")]
+    #[error("{what} not found; {hint}")]
     Missing {
         /// What was looked for.
         what: &'static str,
@@ -86,10 +86,12 @@ pub enum ErrorKind {
     #[error("cannot read it: {0}")]
     Unreadable(#[source] io::Error),
     /// A folder holds no log.
-    #[error("no log in this folder: a log is named *.log or *.txt, also with .gz or .zst behind")]
+    #[error(
+        "no log in this folder; logs are named *.log or *.txt, or the same with .gz or .zst at the end"
+    )]
     NoLogs,
     /// Two inputs that are the same log, twice.
-    #[error("given twice (also as {0:?}): name one of them")]
+    #[error("given twice (also as {0:?}); name it once")]
     TwiceGiven(PathBuf),
     /// A compressed log is damaged, cut short, or goes on behind its end.
     #[error("damaged {format} stream: {reason}; fetch the log again")]
@@ -101,7 +103,7 @@ pub enum ErrorKind {
     },
     /// A compressed log that takes more memory to read than it may.
     #[error(
-        "it needs a zstd window of {needed} bytes, over the limit of {limit}: raise --memory to eight times the window, or compress the log again with a smaller one"
+        "needs a zstd window of {needed} bytes, more than the limit of {limit}; raise --memory to eight times the window, or compress the log again with a smaller window"
     )]
     ZstdWindow {
         /// Bytes that the frame asks for.
@@ -110,7 +112,7 @@ pub enum ErrorKind {
         limit: u64,
     },
     /// A log grew, shrank or was replaced while it was read.
-    #[error("the log changed while it was read: run again once it is complete")]
+    #[error("the log changed while it was read; run again when it is complete")]
     LogChanged,
     /// A file whose size, as the system reports it, is not that of its content, as in `/proc` and on some FUSE file
     /// systems. Its end cannot be known before it is read.
@@ -151,7 +153,7 @@ pub enum ErrorKind {
     },
     /// Too many corrupt rows.
     #[error(
-        "{rejected} of {rows} rows are corrupt, more than --max-reject-ratio {limit} allows: see {rejects:?}; if the rows are right so, raise the limit"
+        "{rejected} of {rows} rows are corrupt, more than --max-reject-ratio {limit} allows; see {rejects:?}; if this is expected, raise the limit"
     )]
     TooManyRejects {
         /// Corrupt rows.
@@ -164,7 +166,7 @@ pub enum ErrorKind {
         rejects: PathBuf,
     },
     /// Too few good rows.
-    #[error("{accepted} good rows, fewer than --min-rows {limit}: is the log complete?")]
+    #[error("{accepted} good rows, fewer than --min-rows {limit}; the log may be incomplete")]
     TooFewRows {
         /// Accepted rows.
         accepted: u64,
@@ -173,7 +175,7 @@ pub enum ErrorKind {
     },
     /// The logs that a day was made from have fewer good rows now.
     #[error(
-        "the logs of {day} have {accepted} good rows, {stored} are stored: is one empty or cut off? The day is left as it is; if the logs are right, replace it with 'agg reduce-day --force' and all of them"
+        "the logs of {day} have {accepted} good rows, but {stored} are stored; a log may be empty or cut off; the day is unchanged; if the logs are right, reduce all of them with 'agg reduce-day --force'"
     )]
     FewerRows {
         /// The day.
@@ -185,7 +187,7 @@ pub enum ErrorKind {
     },
     /// A log that a day was made from is empty now.
     #[error(
-        "the log {name:?} of {day} had {stored} rows and has none now: was it emptied? The day is left as it is; if the logs are right, replace it with 'agg reduce-day --force' and all of them"
+        "the log {name:?} of {day} had {stored} rows and now has none; the day is unchanged; if the logs are right, reduce all of them with 'agg reduce-day --force'"
     )]
     EmptiedLog {
         /// The day.
@@ -197,7 +199,7 @@ pub enum ErrorKind {
     },
     /// A day of the store that cannot have been yet.
     #[error(
-        "{day} is more than a day ahead of the clock ({today} in UTC): nothing is removed, for days are counted from the newest; if its date is wrong, remove this file"
+        "{day} is more than a day ahead of the clock ({today} in UTC); nothing is removed, because days are counted from the newest; if its date is wrong, remove this file"
     )]
     FutureDay {
         /// The newest stored day.
@@ -207,16 +209,16 @@ pub enum ErrorKind {
     },
     /// The day has a partial of other inputs.
     #[error(
-        "{0} is reduced already, from other logs: --add counts these in, --force replaces the day by them"
+        "{0} is already reduced from other logs; use --add to add these, or --force to replace the day"
     )]
     DayExists(Day),
     /// Logs are to be added to a day that was made from the tables of another program.
     #[error(
-        "{0} was imported from tables, which do not tell of which logs they are: one on top might count twice; make the day again from all its logs with --force"
+        "{0} was imported from tables; imported tables do not record their source logs, so adding a log could count rows twice; reduce all logs of the day with --force"
     )]
     AddToTables(Day),
     /// A log that is to be added has been counted for the day already.
-    #[error("{day} has this log already, as {name:?}: its rows would count twice; leave it out")]
+    #[error("{day} already has this log, as {name:?}; its rows would count twice; omit it")]
     AlreadyInDay {
         /// The day.
         day: Day,
@@ -227,10 +229,10 @@ pub enum ErrorKind {
     #[error("damaged: {0}")]
     Damaged(String),
     /// Not a partial at all.
-    #[error("not a partial of agg (its first bytes are others)")]
+    #[error("not an agg partial (bad magic number)")]
     Foreign,
     /// A partial of a later release.
-    #[error("format version {found}, this program reads up to {newest}: update agg")]
+    #[error("format version {found}, but this agg reads up to version {newest}; update agg")]
     NewerVersion {
         /// The version in the file.
         found: u16,
@@ -239,9 +241,9 @@ pub enum ErrorKind {
     },
     /// Days of the window have no partial.
     #[error(
-        "no partial for {}: run 'agg reduce-day' with the log of each{}",
+        "no partial for {}; run 'agg reduce-day' with the logs of each day{}",
         text::days(.days),
-        if *.can_skip { ", or go on without them with --allow-missing" } else { "" }
+        if *.can_skip { ", or continue without them with --allow-missing" } else { "" }
     )]
     MissingDays {
         /// The days, ascending.
@@ -251,13 +253,13 @@ pub enum ErrorKind {
     },
     /// The emission there was made from days that are missing now.
     #[error(
-        "the published window knew {}, which this run lacks: restore the partials, or publish all the same with --force",
+        "the published window includes {}, which is missing from the store; restore the partials, or publish without these days with --force",
         text::days(.0)
     )]
-    KnewMoreDays(Vec<Day>),
+    PublishedMoreDays(Vec<Day>),
     /// A sum does not fit a BIGINT. No log holds so many rows: somebody's tables did.
     #[error(
-        "the count of {key} and song {song} exceeds 2^63-1: one of the days has counts that no log can have; find it by its rows in 'agg list' and make it again from its logs with --force, or ask for fewer days"
+        "the count of {key} and song {song} exceeds 2^63-1; a day has counts that no log can have; find it by its rows in 'agg list', and reduce its logs with --force, or ask for fewer days"
     )]
     SumOverflow {
         /// The user or the country.
@@ -267,17 +269,17 @@ pub enum ErrorKind {
     },
     /// The rows of some days do not fit a BIGINT.
     #[error(
-        "the window has more than 2^63-1 rows: one of the days has counts that no log can have; find it by its rows in 'agg list' and make it again from its logs with --force, or ask for fewer days"
+        "the window has more than 2^63-1 rows; a day has counts that no log can have; find it by its rows in 'agg list', and reduce its logs with --force, or ask for fewer days"
     )]
     TooManyRows,
     /// Another run gave a day another partial while this one was about to read it.
-    #[error("another run replaced the day while this one read it: run again")]
+    #[error("another run replaced the day while this run read it; run again")]
     Replaced,
     /// Another run removed a day while this one was about to read it.
-    #[error("another run removed the day while this one read it")]
+    #[error("another run removed the day while this run read it")]
     Removed,
     /// Another process writes there.
-    #[error("locked by another agg: try again when it has ended")]
+    #[error("locked by another run of agg; try again when it has ended")]
     Locked,
     /// An output may not be created.
     #[error("cannot create it: {0}")]
@@ -291,7 +293,7 @@ pub enum ErrorKind {
         source: io::Error,
     },
     /// A table to import that is no Parquet file, or a damaged one.
-    #[error("not a Parquet file that can be read: {0}")]
+    #[error("not a readable Parquet file: {0}")]
     NotParquet(String),
     /// A table to import whose columns, or whose account of itself, are not those of a day's counts.
     #[error("not a table of a day's counts: {0}")]
@@ -307,11 +309,11 @@ pub enum ErrorKind {
         reason: String,
     },
     /// A broken promise inside the program: never the data's doing, nor the operator's.
-    #[error("a fault of agg: {0}; nothing was published, please report it")]
+    #[error("internal error (this is a bug): {0}; nothing was published; please report it")]
     Fault(&'static str),
     /// A signal asked the run to stop.
     #[error(
-        "stopped by signal {0}: what was published before is whole, the rest is as it was; run again"
+        "stopped by signal {0}; what was published before is complete, everything else is unchanged; run again"
     )]
     Interrupted(i32),
 }

@@ -14,22 +14,22 @@ const EMFILE: i32 = 24;
 pub(super) fn of(error: &io::Error) -> Option<&'static str> {
     let number = error.raw_os_error();
     match (error.kind(), number) {
-        (_, Some(EMFILE)) => {
-            Some("raise the limit of open files (ulimit -n, LimitNOFILE= of a unit) and run again")
-        }
-        (_, Some(ENFILE)) => Some(
-            "the whole system has too many files open: end what holds them or raise fs.file-max, and run again",
+        (_, Some(EMFILE)) => Some(
+            "raise the limit of open files (ulimit -n, or LimitNOFILE= in the unit) and run again",
         ),
-        (_, Some(EIO)) => Some("look at the disk and the kernel's log, then run again"),
+        (_, Some(ENFILE)) => Some(
+            "the whole system has too many files open; end the processes that hold them or raise fs.file-max, and run again",
+        ),
+        (_, Some(EIO)) => Some("check the disk and the kernel's log, then run again"),
         (io::ErrorKind::StorageFull, _) => Some("free space there and run again"),
         (io::ErrorKind::QuotaExceeded, _) => {
-            Some("free space within the quota there, or have it raised, and run again")
+            Some("free space within the quota, or raise the quota, and run again")
         }
         (io::ErrorKind::FileTooLarge, _) => Some(
-            "raise the limit of a file's size (ulimit -f) or use a file system for larger files, and run again",
+            "raise the limit of file sizes (ulimit -f) or use a file system for larger files, and run again",
         ),
         (io::ErrorKind::ReadOnlyFilesystem, _) => Some(
-            "make that disk writable, name the folder in ReadWritePaths= of the unit, or take another one, and run again",
+            "make the disk writable, add the folder to ReadWritePaths= in the unit, or use another folder, and run again",
         ),
         (
             io::ErrorKind::AlreadyExists
@@ -37,9 +37,11 @@ pub(super) fn of(error: &io::Error) -> Option<&'static str> {
             | io::ErrorKind::IsADirectory
             | io::ErrorKind::DirectoryNotEmpty,
             Some(_),
-        ) => Some("something else stands there or above it: take another name, or move that away"),
+        ) => Some(
+            "something else has this name or that of a folder above it; use another name, or move it out of the way",
+        ),
         (io::ErrorKind::PermissionDenied, Some(_)) => {
-            Some("let the user of this run do so there, or run as another")
+            Some("give this user write permission there, or run as another user")
         }
         _ => None,
     }
@@ -59,7 +61,7 @@ mod tests {
         let told = |number| of(&io::Error::from_raw_os_error(number)).unwrap_or_default();
         let remedies = [
             (5, "the kernel's log"),
-            (13, "the user of this run"),
+            (13, "write permission"),
             (23, "fs.file-max"),
             (17, "another name"),
             (20, "another name"),

@@ -35,7 +35,7 @@ pub struct Options {
     pub shape: Shape,
     /// Where the logs go; created if it is not there.
     pub folder: PathBuf,
-    /// Replace logs that are there.
+    /// Replace existing logs.
     pub force: bool,
 }
 

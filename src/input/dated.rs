@@ -201,12 +201,12 @@ mod tests {
             pairs(&[
                 (
                     "logs/20211206-20211207.log",
-                    "two dates, 2021-12-06 and 2021-12-07: name the day with --date YYYY-MM-DD"
+                    "two dates, 2021-12-06 and 2021-12-07; name the day with --date YYYY-MM-DD"
                 ),
                 ("logs/20211208.csv", suffix),
                 (
                     "logs/20211209",
-                    "no log in this folder: a log is named *.log or *.txt, also with .gz or .zst behind"
+                    "no log in this folder; logs are named *.log or *.txt, or the same with .gz or .zst at the end"
                 ),
                 ("logs/undated", "no date in its name"),
                 ("logs/undated.log", "no date in its name"),
@@ -239,7 +239,7 @@ mod tests {
                 ),
                 (
                     "2021-12-02",
-                    "\"logs/20211202/a-20211203-20211204.log\": two dates, 2021-12-03 and 2021-12-04: name the day with --date YYYY-MM-DD"
+                    "\"logs/20211202/a-20211203-20211204.log\": two dates, 2021-12-03 and 2021-12-04; name the day with --date YYYY-MM-DD"
                 ),
                 ("2021-12-05", "\"logs/20211205\": cannot read it: permission denied"),
                 ("2021-12-06", "\"logs/20211206.log\": log not found: check the path"),

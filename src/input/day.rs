@@ -197,7 +197,7 @@ mod tests {
             of(&["/a/20211201", "/a/20211202"]),
             format!("\"/a/20211202\": two dates, 2021-12-01 and 2021-12-02: {dated}")
         );
-        let none = "no date in its name or its folder's";
+        let none = "no date in its name or in its folder's name";
         assert_eq!(of(&["/a/20211201", "-"]), format!("\"-\": {none}: {dated}"));
         assert_eq!(of(&[]), format!("{none}: {dated}"));
     }

@@ -409,7 +409,7 @@ mod tests {
             (["d"], "\"d/gone.log\": log not found: check the path"),
             (
                 ["empty"],
-                "\"empty\": no log in this folder: a log is named *.log or *.txt, also with .gz or .zst behind",
+                "\"empty\": no log in this folder; logs are named *.log or *.txt, or the same with .gz or .zst at the end",
             ),
             (
                 ["pipe"],
@@ -430,7 +430,7 @@ mod tests {
         }
         twin.link("other.log", "d/a.log");
         let twice = |path: &str, twin: &str| {
-            let text = format!("{path:?}: given twice (also as {twin:?}): name one of them");
+            let text = format!("{path:?}: given twice (also as {twin:?}); name it once");
             (text, ErrorClass::Data)
         };
         for (args, path, other) in [

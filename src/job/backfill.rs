@@ -15,6 +15,7 @@ use super::freshness::Digests;
 use super::inspect::open_day;
 use super::known::{self, Comparison};
 use super::reduce_day::{self, IfStored, ReduceOutcome, ReduceReport, reduce_inputs};
+use super::warning::Warning;
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{self, DatedDay, DatedLogs, InputPaths, Source};
 use crate::model::Day;
@@ -411,17 +412,10 @@ impl Run<'_> {
                 && digests.are_stale(&options)
         };
         let stale: Vec<&Day> = published.iter().filter(is_stale).collect();
-        let (text, first, last) = match *stale.as_slice() {
-            [] => return,
-            [day] => (format!("the published window of {day} has"), day, day),
-            [first, .., last] => {
-                let windows = stale.len();
-                (format!("{windows} published windows of {first} to {last} have"), first, last)
-            }
-        };
-        self.context.observer.warn(&format!(
-            "{text} days that changed: to emit again, backfill with --emit --from {first} --to {last}"
-        ));
+        if let (Some(&&first), Some(&&last)) = (stale.first(), stale.last()) {
+            let windows = stale.len();
+            self.context.observer.warn(&Warning::StaleWindows { windows, first, last });
+        }
     }
 
     fn emit(

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use super::warning::Warning;
 use crate::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, OsFileSystem};
@@ -116,19 +117,46 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// All phases, with the name in reports, what is done, and the units of it.
+    const WORDS: [(Phase, &str, &str, &str); 8] = [
+        (Phase::Read, "read", "reading", "bytes"),
+        (Phase::Count, "count", "counting", "rows"),
+        (Phase::Merge, "merge", "merging", "entries"),
+        (Phase::Emit, "emit", "emitting", "entries"),
+        (Phase::Publish, "publish", "publishing", "files"),
+        (Phase::Generate, "generate", "generating", "rows"),
+        (Phase::Export, "export", "exporting", "entries"),
+        (Phase::Import, "import", "importing", "rows"),
+    ];
+
+    /// All phases.
+    pub const ALL: [Phase; Phase::WORDS.len()] = {
+        let mut all = [Phase::Read; Phase::WORDS.len()];
+        let mut at = 0;
+        while at < all.len() {
+            all[at] = Phase::WORDS[at].0;
+            assert!(all[at] as usize == at, "in the order of the variants");
+            at += 1;
+        }
+        all
+    };
+
     /// The name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Phase::Read => "read",
-            Phase::Count => "count",
-            Phase::Merge => "merge",
-            Phase::Emit => "emit",
-            Phase::Publish => "publish",
-            Phase::Generate => "generate",
-            Phase::Export => "export",
-            Phase::Import => "import",
-        }
+        Phase::WORDS[self as usize].1
+    }
+
+    /// What is done, as progress bars say it.
+    #[must_use]
+    pub const fn verb(self) -> &'static str {
+        Phase::WORDS[self as usize].2
+    }
+
+    /// What its units are.
+    #[must_use]
+    pub const fn units(self) -> &'static str {
+        Phase::WORDS[self as usize].3
     }
 }
 
@@ -140,8 +168,8 @@ pub trait Observer: std::fmt::Debug + Send + Sync {
     fn advance(&self, phase: Phase, units: u64);
     /// A phase ended.
     fn end(&self, phase: Phase);
-    /// Something that the user should know and that does not stop the run: one line.
-    fn warn(&self, text: &str);
+    /// Something that the user should know and that does not stop the run.
+    fn warn(&self, warning: &Warning);
 }
 
 /// Tells nobody.
@@ -152,5 +180,5 @@ impl Observer for Silent {
     fn begin(&self, _: Phase, _: Option<u64>) {}
     fn advance(&self, _: Phase, _: u64) {}
     fn end(&self, _: Phase) {}
-    fn warn(&self, _: &str) {}
+    fn warn(&self, _: &Warning) {}
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use super::join::{Input, OpenPartial, Scratch, join, open_merged, temporary_writer};
 use super::known;
 use super::tally::{self, Logs, Tally};
+use super::warning::Warning;
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::TemporaryFile;
@@ -93,8 +94,7 @@ impl Base {
         let shown = ShownRejects::of(&file, &inputs, &metadata.rejects);
         let shown = shown.unwrap_or_else(|| {
             let path = lock.store().rejects_path(metadata.day);
-            let text = "is not that of the day's partial: corrupt rows that were counted before are no longer shown";
-            context.observer.warn(&format!("{path:?} {text}"));
+            context.observer.warn(&Warning::RejectsChanged { path });
             ShownRejects::default()
         });
         Ok(Base { partial, inputs, shown })
@@ -151,10 +151,8 @@ impl Counting<'_> {
         if let Some(base) = base {
             known::refuse_known(self.day, &base.inputs, paths, &finished.facts)?;
             for name in known::names_again(&base.inputs, &finished.facts) {
-                let name = String::from_utf8_lossy(&name);
-                let text = "is of the name of a log that the day has, and of other content: if it is that log \
-                            corrected, its old rows count too, and all logs have to be reduced with --force";
-                self.context.observer.warn(&format!("{name:?} {text}"));
+                let name = String::from_utf8_lossy(&name).into_owned();
+                self.context.observer.warn(&Warning::SameName { name });
             }
         }
         self.check_limits(base, report)?;
@@ -164,9 +162,8 @@ impl Counting<'_> {
     fn warn_of_cut_logs(&self, read: &input::Finished) {
         let paths = self.source.paths();
         for input in read.unterminated.iter().filter_map(|at| paths.get(*at)) {
-            let name = String::from_utf8_lossy(input.name());
-            let text = format!("{name:?}: the last line has no end: is the log complete?");
-            self.context.observer.warn(&text);
+            let name = String::from_utf8_lossy(input.name()).into_owned();
+            self.context.observer.warn(&Warning::NoLineEnd { name });
         }
     }
 
@@ -174,12 +171,7 @@ impl Counting<'_> {
     fn warn_of_empty_day(&self, base: Option<&Base>, report: &RejectReport) {
         let before = base.map_or(0, |base| base.partial.metadata().rows);
         if before == 0 && report.rows_by_input.iter().all(|rows| *rows == 0) {
-            let day = self.day;
-            let text = format!(
-                "{day} has no row: all its logs are empty, and it is counted as a day without listeners; \
-                 --min-rows 1 refuses such a day"
-            );
-            self.context.observer.warn(&text);
+            self.context.observer.warn(&Warning::EmptyDay(self.day));
         }
     }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::join::open_merged;
 use super::tops::Tops;
+use super::warning::Warning;
 use super::window::{StoredDay, StoredWindow, overtaken_once};
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
@@ -137,7 +138,7 @@ pub struct EmitReport {
 ///
 /// # Errors
 /// [`ErrorKind::MissingDays`] unless missing days are allowed (and always when all are missing),
-/// [`ErrorKind::KnewMoreDays`], [`ErrorKind::CannotCreate`] where a folder of that date is no emission,
+/// [`ErrorKind::PublishedMoreDays`], [`ErrorKind::CannotCreate`] where a folder of that date is no emission,
 /// [`ErrorKind::SumOverflow`], [`ErrorKind::TooManyRows`], a damaged partial, [`ErrorKind::Locked`], [`ErrorKind::Replaced`] and
 /// [`ErrorKind::Removed`] where other runs change days twice meanwhile, failures to write. What was published
 /// before is then untouched.
@@ -223,9 +224,7 @@ pub(super) fn warn_of_lost_latest(context: &Context, output: &Output) {
     // What cannot be looked at was told by whoever publishes.
     if let Ok(Some(day)) = store::lost_latest(output) {
         let link = output.latest_link();
-        context.observer.warn(&format!(
-            "{link:?} points to {day}, which is gone, and is left as it is: remove the link, and the next run makes it"
-        ));
+        context.observer.warn(&Warning::LostLatest { link, day });
     }
 }
 
@@ -269,7 +268,11 @@ fn check_published(
     let known = published.partials.iter().map(|entry| entry.day);
     let lacks = |day: &Day| !days.iter().any(|entry| entry.day == *day);
     let more: Vec<Day> = known.filter(lacks).collect();
-    if more.is_empty() { Ok(()) } else { Err(Error::from(ErrorKind::KnewMoreDays(more)).at(path)) }
+    if more.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::from(ErrorKind::PublishedMoreDays(more)).at(path))
+    }
 }
 
 /// The manifest at `path`, if there is one.
@@ -281,12 +284,12 @@ pub(super) fn read_manifest(context: &Context, path: &std::path::Path) -> Result
         Err(error) => return Err(unreadable(error)),
     };
     let damaged = |why: String| {
-        Error::damaged(format!("{why}; to replace the emission all the same, use --force")).at(path)
+        Error::damaged(format!("{why}; to replace the emission anyway, use --force")).at(path)
     };
     let failed = |error| Error::io("read", error).at(path);
     let size = file.stat().map_err(failed)?.size;
     if size > MAX_MANIFEST_BYTES {
-        return Err(damaged(format!("a manifest of {size} bytes is none")));
+        return Err(damaged(format!("manifest too large: {size} bytes")));
     }
     let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
     let read = file.read_full_at(&mut bytes, 0).map_err(failed)?;

@@ -21,6 +21,7 @@ mod reduce_day;
 mod report;
 mod tally;
 mod tops;
+mod warning;
 mod window;
 
 pub use backfill::{
@@ -40,3 +41,4 @@ pub use prune::{PruneOptions, PruneReport, PrunedDay, prune};
 pub use query::{QueryOptions, QueryReport, query};
 pub use reduce_day::{ReduceOutcome, ReduceReport, reduce_day};
 pub use report::{ReportOptions, ReportOutcome, report};
+pub use warning::Warning;

@@ -98,7 +98,7 @@ pub struct PruneReport {
 pub fn prune(context: &Context, options: &PruneOptions) -> Result<PruneReport> {
     if options.keep_days < PruneOptions::MIN_DAYS {
         let (days, least) = (options.keep_days, PruneOptions::MIN_DAYS);
-        let text = format!("--keep-days {days}: the least is {least}");
+        let text = format!("--keep-days {days} is too few; the minimum is {least}");
         return Err(ErrorKind::Usage(text).into());
     }
     let files = context.files.as_ref();

@@ -10,6 +10,7 @@ use super::count::{Base, Counting, Done, ReduceOptions};
 use super::day_inputs::DayInputs;
 use super::inspect::open_day;
 use super::known::{self, Comparison};
+use super::warning::Warning;
 use super::{Context, Phase, document};
 use crate::budget::LogLists;
 use crate::error::{Error, ErrorKind, Result};
@@ -256,15 +257,12 @@ fn warn_of_rejects(context: &Context, store: &Store, metadata: &Metadata) {
         let file = store.read_rejects(day, ShownRejects::MAX_BYTES).unwrap_or_default();
         file.iter().filter(|byte| **byte == b'\n').count() as u64
     };
-    let trouble = if files.stat(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-        "is gone"
+    let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    if files.stat(&path).is_err_and(|error| is_gone(&error)) {
+        context.observer.warn(&Warning::RejectsGone { path, day });
     } else if lines() > metadata.rejects.total() {
-        "shows rows that are not in the day, of a run that was refused"
-    } else {
-        return;
-    };
-    let text = format!("{path:?} {trouble}: to write it again, reduce {day} with --force");
-    context.observer.warn(&text);
+        context.observer.warn(&Warning::RejectsOfRefused { path, day });
+    }
 }
 
 /// Warns of a log that is in the day before or behind too, as after an export that failed: both days count it. A log
@@ -283,11 +281,8 @@ fn warn_of_repeats(context: &Context, store: &Store, metadata: &Metadata, inputs
             && rows > 0
             && rows >= metadata.rows.saturating_sub(rows)
         {
-            let name = String::from_utf8_lossy(input.name);
-            let text = format!(
-                "{day}: {name:?} has the content of a log of {other}, and is counted for both days: was it copied by mistake?"
-            );
-            context.observer.warn(&text);
+            let name = String::from_utf8_lossy(input.name).into_owned();
+            context.observer.warn(&Warning::Repeated { day, name, other });
         }
     }
 }
@@ -298,18 +293,10 @@ pub(super) fn emptied(day: Day, name: &[u8], stored: u64) -> Error {
     ErrorKind::EmptiedLog { day, name, stored }.into()
 }
 
-/// Warns that a day cannot be made again; `further` logs, which it has not, can be added all the same.
-pub(super) fn gone(day: Day, names: &[Vec<u8>], further: bool) -> String {
-    let name = names.first().map(|name| String::from_utf8_lossy(name)).unwrap_or_default();
-    let others = match names.len() {
-        0 | 1 => String::new(),
-        all => format!(" and {} more", all - 1),
-    };
-    let add = if further { "to count further logs in, reduce them with --add; " } else { "" };
-    format!(
-        "{day} is left as it is: {name:?}{others}, which it was made from, is not among the logs; \
-         {add}--force makes it from those that are, and drops the rows of all others"
-    )
+/// A day that cannot be made again; `further` logs, which it does not have, can be added.
+pub(super) fn gone(day: Day, names: &[Vec<u8>], further: bool) -> Warning {
+    let names = names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    Warning::LogGone { day, names, further }
 }
 
 fn report(

@@ -18,7 +18,7 @@ pub struct Day(jiff::civil::Date);
 
 /// A text that is no calendar day of 1970 to 2199 written `YYYY-MM-DD`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a day: write YYYY-MM-DD, between 1970-01-01 and 2199-12-31")]
+#[error("'{0}' is not a day; write YYYY-MM-DD, from 1970-01-01 to 2199-12-31")]
 pub struct NoDay(pub String);
 
 impl Day {

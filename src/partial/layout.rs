@@ -174,7 +174,7 @@ mod tests {
             bytes[at] = to;
             read_header(&bytes).unwrap_err().to_string()
         };
-        assert_eq!(changed(0, b'A'), "not a partial of agg (its first bytes are others)");
+        assert_eq!(changed(0, b'A'), "not an agg partial (bad magic number)");
         let newer = "format version 2, this program reads up to 1: update agg";
         assert_eq!(changed(HEADER_VERSION, 2), newer);
         for (at, to) in [(HEADER_VERSION, 0), (HEADER_BLOCK_ENTRIES, 1), (HEADER_ZERO, 1)] {

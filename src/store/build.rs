@@ -83,7 +83,7 @@ fn exchange_error(error: io::Error) -> Error {
         io::ErrorKind::InvalidInput
         | io::ErrorKind::Unsupported
         | io::ErrorKind::CrossesDevices => {
-            let text = "this file system cannot swap two folders in one step: remove the old \
+            let text = "this file system cannot swap two folders in one step; remove the old \
                         folder and run again, or put --out on ext4, xfs, btrfs or tmpfs";
             Error::io("replace it", io::Error::new(io::ErrorKind::Unsupported, text))
         }
@@ -105,7 +105,7 @@ mod tests {
             assert_eq!(
                 error.to_string(),
                 "\"out/2021-12-07\": cannot replace it: this file system cannot swap two folders in one \
-                 step: remove the old folder and run again, or put --out on ext4, xfs, btrfs or tmpfs"
+                 step; remove the old folder and run again, or put --out on ext4, xfs, btrfs or tmpfs"
             );
         }
     }

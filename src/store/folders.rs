@@ -60,6 +60,6 @@ pub(crate) fn sync_folder(files: &dyn FileSystem, folder: &Path) -> Result<()> {
 
 /// Something that agg did not make has the name of a result.
 pub(super) fn in_the_way(what: &str) -> Error {
-    let text = format!("what has this name is {what}: move it away and run again");
+    let text = format!("{what} already has this name; move it out of the way and run again");
     ErrorKind::CannotCreate(io::Error::new(io::ErrorKind::AlreadyExists, text)).into()
 }

@@ -21,20 +21,20 @@ pub(crate) struct Common {
     #[arg(value_parser = memory, env = "AGG_MEMORY", hide_env_values = true)]
     pub(crate) memory: u64,
 
-    /// Worker threads, as far as the memory feeds them [default: the cores]
+    /// Maximum number of worker threads; fewer start if the memory is small [default: the cores]
     #[arg(long, global = true, value_name = "N", env = "AGG_THREADS", hide_env_values = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
 
-    /// Tell more on standard error; -vv tells how, -vvv all
+    /// Increase log verbosity (repeat for more)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// No progress bar and no warning, errors alone
+    /// Show errors only: no progress bar, no warnings
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
-    /// Report the run as one JSON document on standard output
+    /// Print the run's report as one JSON document
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }
@@ -42,7 +42,7 @@ pub(crate) struct Common {
 /// Which rows are good, and how many must be: shared by the commands that reduce.
 #[derive(Debug, Args)]
 pub(crate) struct Limits {
-    /// Refuse a day when corrupt rows / rows is above this (0 to 1)
+    /// Refuse a day if more than this share of its rows is corrupt (0 to 1)
     #[arg(long, value_name = "RATIO", default_value = "0.10", value_parser = ratio)]
     #[arg(env = "AGG_MAX_REJECT_RATIO", hide_env_values = true)]
     pub(crate) max_reject_ratio: f64,
@@ -52,7 +52,7 @@ pub(crate) struct Limits {
     #[arg(env = "AGG_MIN_ROWS", hide_env_values = true)]
     pub(crate) min_rows: u64,
 
-    /// Which two capitals are a country
+    /// Accept these country codes
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = Countries::Iso)]
     #[arg(env = "AGG_COUNTRIES", hide_env_values = true)]
     pub(crate) countries: Countries,
@@ -89,7 +89,7 @@ pub(crate) struct Window {
     #[arg(long, value_enum, value_name = "FORMAT", value_delimiter = ',', default_value = "text")]
     pub(crate) format: Vec<Format>,
 
-    /// Emit although days of the window are not stored; the manifest names them
+    /// Emit even if days of the window are not stored; the manifest lists them
     #[arg(long)]
     pub(crate) allow_missing: bool,
 }
@@ -110,10 +110,10 @@ pub(crate) enum Format {
 fn memory(typed: &str) -> Result<u64, String> {
     match typed.trim().parse::<ByteSize>() {
         // Sizes beyond 64 bits end there.
-        Ok(ByteSize(u64::MAX)) => Err("too much: sizes end below 16EiB".to_owned()),
+        Ok(ByteSize(u64::MAX)) => Err("too large; the maximum is just below 16EiB".to_owned()),
         Ok(ByteSize(bytes)) if bytes >= Budget::MIN => Ok(bytes),
-        Ok(_) => Err("too little: the least is 64MiB".to_owned()),
-        Err(_) => Err("not a size: write it like 512MiB or 1GB".to_owned()),
+        Ok(_) => Err("too small; the minimum is 64MiB".to_owned()),
+        Err(_) => Err("not a size; write it like 512MiB or 1GB".to_owned()),
     }
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn days(typed: &str) -> Result<u32, String> {
     let number = typed.strip_suffix('d').unwrap_or(typed);
     // `parse` would take a sign.
     let days = number.parse().ok().filter(|_| number.bytes().all(|byte| byte.is_ascii_digit()));
-    days.ok_or_else(|| "not a number of days: write it like 35 or 35d".to_owned())
+    days.ok_or_else(|| "not a number of days; write it like 35 or 35d".to_owned())
 }
 
 /// The days of a window.
@@ -135,7 +135,7 @@ pub(crate) fn window_days(typed: &str) -> Result<u32, String> {
 /// A number from 0 to 1.
 pub(crate) fn ratio(typed: &str) -> Result<f64, String> {
     let ratio = typed.parse::<f64>().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
-    ratio.ok_or_else(|| "not a ratio: write a number from 0 to 1".to_owned())
+    ratio.ok_or_else(|| "not a ratio; write a number from 0 to 1".to_owned())
 }
 
 #[cfg(test)]
@@ -226,9 +226,9 @@ mod tests {
         assert_eq!(common("list --memory 67108864").memory, 64 << 20);
         assert_eq!(
             refusal("list --memory 63MiB"),
-            "invalid value '63MiB' for '--memory <SIZE>': too little: the least is 64MiB; for more information, try '--help'"
+            "invalid value '63MiB' for '--memory <SIZE>': too small; the minimum is 64MiB; for more information, try '--help'"
         );
-        assert!(refusal("list --memory 99999999999GiB").contains("too much"));
+        assert!(refusal("list --memory 99999999999GiB").contains("too large"));
         for wrong in ["lots", "1.2.3GiB", "12parsecs", "NaN"] {
             let text = refusal(&format!("list --memory {wrong}"));
             assert!(text.contains(wrong) && text.contains("write it like 512MiB"), "{text}");

@@ -15,7 +15,7 @@ pub(crate) fn line(words: &str) {
 /// An error of the library with the command that mends it, where there is one.
 pub(crate) fn described(error: &agg::Error) -> String {
     match error.remedy() {
-        Some(remedy) => format!("{error}; make the day again from its logs: {remedy}"),
+        Some(remedy) => format!("{error}; to make the day again from its logs, run: {remedy}"),
         None => error.to_string(),
     }
 }

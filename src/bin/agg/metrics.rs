@@ -151,14 +151,14 @@ fn former(path: &Path) -> io::Result<String> {
     if !found.is_file() {
         return refusal("not a regular file");
     } else if found.len() > MAX_BYTES {
-        return refusal("over 64 KiB, so no file of metrics");
+        return refusal("larger than 64 KiB; not a metrics file written by agg");
     }
     let mut bytes = Vec::new();
     // One that may not be read can still be replaced.
     let read = fs::File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
     match String::from_utf8(bytes) {
         Ok(text) if read.is_err() || text.is_empty() || text.starts_with("# HELP agg_") => Ok(text),
-        _ => refusal("no file of metrics: remove it, or name another one"),
+        _ => refusal("not a metrics file written by agg; remove it, or name another file"),
     }
 }
 

@@ -36,7 +36,8 @@ impl Output {
         match self {
             Output::Human => Ok(()),
             Output::Json => {
-                let text = format!("--json and {what} both want standard output: leave one away");
+                let text =
+                    format!("--json and {what} both write to standard output; use one of them");
                 Err(agg::ErrorKind::Usage(text).into())
             }
         }

@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use agg::job::{Observer, Phase};
+use agg::job::{Observer, Phase, Warning};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::message;
@@ -96,9 +96,8 @@ impl Progress {
             Some(total) => ProgressBar::new(total),
             None => ProgressBar::no_length(),
         };
-        let (verb, units) = words(phase);
         let bar = bar.with_style(style(phase, total.is_some()));
-        self.bars.add(bar.with_prefix(verb).with_message(units))
+        self.bars.add(bar.with_prefix(phase.verb()).with_message(phase.units()))
     }
 }
 
@@ -134,8 +133,8 @@ impl Observer for Progress {
         }
     }
 
-    fn warn(&self, text: &str) {
-        let text = agg::text::line(text);
+    fn warn(&self, warning: &Warning) {
+        let text = agg::text::line(&warning.to_string());
         // What is so for each window of a run is told once.
         if self.state().warnings.contains(&text) {
             return;
@@ -164,20 +163,6 @@ impl Write for SuspendingStderr {
     }
 }
 
-/// What a phase does, and to what.
-fn words(phase: Phase) -> (&'static str, &'static str) {
-    match phase {
-        Phase::Read => ("reading", "bytes"),
-        Phase::Count => ("counting", "rows"),
-        Phase::Merge => ("merging", "entries"),
-        Phase::Emit => ("emitting", "entries"),
-        Phase::Publish => ("publishing", "files"),
-        Phase::Generate => ("generating", "rows"),
-        Phase::Export => ("exporting", "entries"),
-        Phase::Import => ("importing", "rows"),
-    }
-}
-
 fn template(phase: Phase, total_known: bool) -> &'static str {
     match (phase, total_known) {
         (Phase::Read, true) => {
@@ -200,20 +185,9 @@ fn style(phase: Phase, total_known: bool) -> ProgressStyle {
 mod tests {
     use super::*;
 
-    const PHASES: [Phase; 8] = [
-        Phase::Read,
-        Phase::Count,
-        Phase::Merge,
-        Phase::Emit,
-        Phase::Publish,
-        Phase::Generate,
-        Phase::Export,
-        Phase::Import,
-    ];
-
     #[test]
     fn every_template_is_sound() {
-        for phase in PHASES {
+        for phase in Phase::ALL {
             for total_known in [true, false] {
                 let text = template(phase, total_known);
                 assert!(ProgressStyle::with_template(text).is_ok(), "{text}");
@@ -244,12 +218,14 @@ mod tests {
     #[test]
     fn warnings_are_kept_on_one_line_each_and_not_without_end() {
         let progress = Progress::on_stderr(true);
-        progress.warn("a\nb");
-        assert_eq!(progress.warnings(), ["a\\nb"]);
-        progress.warn("a\nb");
+        let warning = |name: &str| Warning::NotSongs { path: name.into(), rows: 1, first_line: 2 };
+        progress.warn(&warning("a\nb"));
+        let text = "\"a\\nb\": skipped 1 rows that are not songs, the first at line 2";
+        assert_eq!(progress.warnings(), [text]);
+        progress.warn(&warning("a\nb"));
         assert_eq!(progress.warnings().len(), 1, "once is enough");
         for at in 0..2 * KEPT_WARNINGS {
-            progress.warn(&at.to_string());
+            progress.warn(&warning(&at.to_string()));
         }
         assert_eq!(progress.warnings().len(), KEPT_WARNINGS);
     }

@@ -112,6 +112,7 @@ impl From<Format> for TopsFormat {
 
 #[cfg(test)]
 mod tests {
+    use agg::job::Warning;
     use clap::Parser;
 
     use super::*;
@@ -137,12 +138,12 @@ mod tests {
         let failed = settings.job(|_| Err::<(), _>(agg::Error::damaged("x"))).unwrap_err();
         assert_eq!(failed.to_string(), "damaged: x");
         let warned = settings.job(|context| {
-            context.observer.warn("one\nline");
+            context.observer.warn(&Warning::NoLineEnd { name: "one\nline".to_owned() });
             Ok(7)
         });
         let (seven, run) = warned.unwrap();
         let json = serde_json::to_string(&run).unwrap();
         assert_eq!(seven, 7);
-        assert!(json.ends_with(r#""warnings":["one\\nline"]}"#), "{json}");
+        assert!(json.ends_with(r#""warnings":["\"one\\nline\": the last line has no end; the log may be incomplete"]}"#), "{json}");
     }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 pub use self::windows::ReportOptions;
 use self::windows::Windows;
+use super::warning::Warning;
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::ReadFile;
@@ -135,10 +136,8 @@ fn read_names(
     context.check_stop()?;
     let (names, passed_over) = read.map_err(|error| error.at(path))?;
     if let Some(passed) = passed_over {
-        context.observer.warn(&format!(
-            "{path:?}: {} rows are no song and were passed over, the first at line {}",
-            passed.rows, passed.first_line
-        ));
+        let (rows, first_line) = (passed.rows, passed.first_line);
+        context.observer.warn(&Warning::NotSongs { path: path.to_owned(), rows, first_line });
     }
     Ok(names)
 }

@@ -71,9 +71,9 @@ fn a_log_that_the_day_has_or_that_comes_twice_is_refused_and_nothing_changes() {
     let before = (sandbox.read(PARTIAL), sandbox.rejects(DAY));
     // By name, size and time; by content; beside a new one; the new one twice.
     for (logs, told) in [
-        ("a.log", "\"a.log\": 2021-12-01 has this log already, as \"a.log\""),
-        ("copy.log", "\"copy.log\": 2021-12-01 has this log already, as \"a.log\""),
-        ("b.log copy.log", "\"copy.log\": 2021-12-01 has this log already"),
+        ("a.log", "\"a.log\": 2021-12-01 already has this log, as \"a.log\""),
+        ("copy.log", "\"copy.log\": 2021-12-01 already has this log, as \"a.log\""),
+        ("b.log copy.log", "\"copy.log\": 2021-12-01 already has this log"),
         ("b.log b-too.log", "given twice (also as \"b.log\")"),
     ] {
         let line = format!("--add {logs}");
@@ -153,7 +153,7 @@ fn a_rejects_file_that_is_not_the_days_costs_its_lines_and_is_a_warning() {
             None => fs::remove_file(sandbox.path(&file)).unwrap(),
         }
         let run = reduce(&sandbox, "agg-store", "--add b.log").exits(0);
-        run.tells(&["warning", "2021-12-01.txt", "no longer shown"]).in_one_line();
+        run.tells(&["warning", "2021-12-01.txt", "no longer listed"]).in_one_line();
         assert_eq!(sandbox.rejects(DAY), shown("b.log", 2));
         assert_eq!(open(&sandbox.path(PARTIAL)).unwrap().metadata().rejects.total(), 5);
     }

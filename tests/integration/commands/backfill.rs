@@ -118,8 +118,7 @@ fn a_day_of_which_a_log_is_gone_is_left_alone_with_a_warning() {
         sandbox.write("logs/2021-12-01/part-2.log", other);
         let run = sandbox.agg("backfill --logs logs --json").exits(0);
         assert_eq!(told(&run), expected(&[("kept", "")]));
-        run.tells(&["warning: 2021-12-01 is left as it is", "\"part-1.log\"", "--force"])
-            .in_one_line();
+        run.tells(&["warning: 2021-12-01 is unchanged", "\"part-1.log\"", "--force"]).in_one_line();
         assert_eq!(identities(&sandbox), before);
     }
 }
@@ -178,7 +177,7 @@ fn a_run_with_nothing_to_emit_ends_what_a_killed_one_had_begun() {
     // A link to a later date that is gone stays, which is told once.
     fs::remove_file(&latest).unwrap();
     symlink("2029-12-31", &latest).unwrap();
-    let told = ["points to 2029-12-31, which is gone", "remove the link"];
+    let told = ["points to 2029-12-31, which no longer exists", "remove the link"];
     sandbox.agg(backfill).exits(0).tells(&told).in_one_line();
     let every = format!("{backfill} --top 3");
     sandbox.agg(&every).exits(0).tells(&told).in_one_line();
@@ -204,7 +203,7 @@ fn published_windows_behind_the_range_that_a_changed_day_makes_stale_are_warned_
     sandbox.agg(backfill).exits(0).in_no_line();
     let before = identities(&sandbox);
     sandbox.write("logs/20211202.log", "2|2|FR\n9|9|FR\n");
-    let command = "to emit again, backfill with --emit --from 2021-12-03 --to 2021-12-04";
+    let command = "to emit again, run backfill with --emit --from 2021-12-03 --to 2021-12-04";
     let told = ["2 published windows of 2021-12-03 to 2021-12-04", command];
     for ending in ["--dry-run", ""] {
         let run = sandbox.agg(&format!("{backfill} --to 2021-12-02 {ending}"));
@@ -246,7 +245,7 @@ fn a_dry_run_tells_what_the_run_then_does_and_touches_nothing() {
     sandbox.write("logs/20211205.log", "no log of this program\n");
     fs::remove_file(sandbox.path("logs/20211203.log")).unwrap();
     let before = identities(&sandbox);
-    let run = sandbox.agg(dry).exits(0).tells(&["2021-12-03 is left as it is"]);
+    let run = sandbox.agg(dry).exits(0).tells(&["2021-12-03 is unchanged"]);
     let all = [
         ("would_replace", "lacking"),
         ("unchanged", "would_emit"),
@@ -317,7 +316,7 @@ fn a_log_that_was_emptied_or_cut_off_never_replaces_its_day() {
     sandbox.agg("backfill --logs logs").exits(0);
     let partial = "agg-store/partials/2021-12-01.agg";
     let before = sandbox.read(partial);
-    for (log, words) in [("", "was it emptied?"), ("1|1|FR\n", "1 good rows, 2 are stored")] {
+    for (log, words) in [("", "and now has none"), ("1|1|FR\n", "1 good rows, 2 are stored")] {
         sandbox.write("logs/20211201.log", log);
         sandbox.agg("backfill --logs logs").exits(65).tells(&[words, "--force"]);
         assert!(sandbox.read(partial) == before, "{log:?}");

@@ -314,7 +314,7 @@ mod with_parquet {
             ("later.log", "later.log:2: field_count: third\n"),
         ] {
             let added = sandbox.agg(&format!("{reduce} --add {log}")).exits(0);
-            added.tells(&["rejects/2021-12-01.txt", "no longer shown"]).in_one_line();
+            added.tells(&["rejects/2021-12-01.txt", "no longer listed"]).in_one_line();
             assert_eq!(sandbox.rejects(DAY), line);
         }
         // The counts are of all of them; the lines of all come back with all logs.

@@ -196,7 +196,7 @@ fn a_full_disk_is_74_and_leaves_the_old_state() {
             std::process::Command::new("sh").args(["-c", &script]).current_dir(sandbox.path("")),
         )
     };
-    let told = ["File too large", "raise the limit of a file's size"];
+    let told = ["File too large", "raise the limit of file sizes"];
     limited("reduce-day big-20211202.log").exits(74).tells(&told).in_one_line();
     assert_eq!(sandbox.names("agg-store/partials"), ["2021-12-01.agg"]);
     sandbox.agg("reduce-day big-20211202.log").exits(0);

@@ -36,7 +36,7 @@ fn a_dated_folder_of_logs_is_never_replaced_by_an_emission() {
     let sandbox = Sandbox::new();
     sandbox.write("logs/2021-12-01/part.log", "1|1|FR\n");
     let backfill = "backfill --logs logs --emit --days 1 --out logs";
-    sandbox.agg(backfill).exits(73).tells(&["logs/2021-12-01", "manifest.json", "move it away"]);
+    sandbox.agg(backfill).exits(73).tells(&["logs/2021-12-01", "manifest.json", "out of the way"]);
     sandbox.agg(&format!("{EMIT} --out logs --force")).exits(73).in_one_line();
     assert_eq!(sandbox.text("logs/2021-12-01/part.log"), "1|1|FR\n");
     assert_eq!(sandbox.files("logs/2021-12-01"), ["logs/2021-12-01/part.log"]);
@@ -50,7 +50,7 @@ fn a_dated_folder_of_logs_is_never_replaced_by_an_emission() {
 fn a_file_with_the_name_of_an_emission_is_73() {
     let sandbox = reduced();
     sandbox.write("agg-out/2021-12-01", "in the way");
-    sandbox.agg(EMIT).exits(73).tells(&["agg-out/2021-12-01", "move it away"]).in_one_line();
+    sandbox.agg(EMIT).exits(73).tells(&["agg-out/2021-12-01", "out of the way"]).in_one_line();
     assert_eq!(sandbox.text("agg-out/2021-12-01"), "in the way");
 }
 

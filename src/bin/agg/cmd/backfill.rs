@@ -17,15 +17,15 @@ use crate::summary::{Run, Side, Summary, Table, rejected, size};
 
 const EXAMPLES: &str = "\
 Examples:
-  agg backfill --logs /data/logs           every dated log and folder in there
+  agg backfill --logs /data/logs           every dated log and folder in it
   agg backfill --logs /data/logs --emit    and each window whose days are stored
   agg backfill --logs /data/logs --from 2021-12-01 --to 2021-12-31
   agg backfill --logs /data/logs --emit --dry-run
 
-It goes on where it was stopped: a day of the same logs and a window of the same
-partials are left alone, what has changed is made again. A bad day does not stop
-the others; the exit code is the worst day's. Entries without a date, dates whose
-window lacks days, and days of which a log is gone change no exit code.";
+A run that was stopped can be started again: days of the same logs and windows of
+the same partials are skipped, what has changed is made again. A bad day does not
+stop the others; the exit code is that of the worst day. Undated files, windows that
+lack days, and days with a missing log do not change the exit code.";
 
 /// Reduce every day whose logs are in a folder, and emit their windows
 #[derive(Debug, Args)]
@@ -35,19 +35,19 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     logs: PathBuf,
 
-    /// First day to take (YYYY-MM-DD)
+    /// First day (YYYY-MM-DD)
     #[arg(long, value_name = "DAY")]
     from: Option<Day>,
 
-    /// Last day to take (YYYY-MM-DD)
+    /// Last day (YYYY-MM-DD)
     #[arg(long, value_name = "DAY")]
     to: Option<Day>,
 
-    /// Emit the window of each day too
+    /// Also emit the window of each day
     #[arg(long)]
     emit: bool,
 
-    /// Tell what would be done with each day and window, and touch nothing
+    /// Print what would be done with each day and window, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 
@@ -66,7 +66,7 @@ impl Arguments {
         if let (Some(from), Some(to)) = (self.from, self.to)
             && from > to
         {
-            let text = format!("--from {from} is after --to {to}: swap them");
+            let text = format!("--from {from} is after --to {to}; swap them");
             return Err(agg::Error::from(ErrorKind::Usage(text)).into());
         }
         // The job puts each date of the range in its place.
@@ -191,7 +191,7 @@ mod tests {
     fn a_range_that_ends_before_it_begins_is_wrong_usage() {
         let line = "backfill --logs L --from 2021-12-02 --to 2021-12-01";
         let error = arguments!(Backfill, line).options().unwrap_err();
-        assert_eq!(error.to_string(), "--from 2021-12-02 is after --to 2021-12-01: swap them");
+        assert_eq!(error.to_string(), "--from 2021-12-02 is after --to 2021-12-01; swap them");
     }
 
     #[test]
@@ -323,8 +323,8 @@ DAY         OUTCOME        ROWS  REJECTS  SIZE  WINDOW
                 r#""emitted":{"error":{"exit_code":75,"message":"\"agg-out\": locked by another agg: "#,
                 r#"try again when it has ended","remedy":null}},"lacking":[]}],"#,
                 r#""passed_over":[{"path":"logs/read me","reason":"no date in its name"}],"#,
-                r#""stopped":{"exit_code":143,"message":"stopped by signal 15: what was published "#,
-                r#"before is whole, the rest is as it was; run again","remedy":null},"#,
+                r#""stopped":{"exit_code":143,"message":"stopped by signal 15; what was published "#,
+                r#"before is complete, everything else is unchanged; run again","remedy":null},"#,
                 r#""seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#
             )
         );

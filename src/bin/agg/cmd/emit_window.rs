@@ -15,11 +15,11 @@ const EXAMPLES: &str = "\
 Examples:
   agg emit-window --date 2021-12-07                  to agg-out/2021-12-07
   agg emit-window --date 2021-12-31 --days 31 --top 10 --out /data/months
-  agg emit-window --date 2021-12-03 --allow-missing  with the days there are
+  agg emit-window --date 2021-12-03 --allow-missing  with the stored days only
   agg emit-window --date 2021-12-07 --format text,parquet
   agg emit-window --date 2021-12-07 --json | jq .files
 
-OUT/latest is a link to the latest day that was emitted.";
+OUT/latest is a link to the newest emitted date.";
 
 /// Write the top songs of every country and user over the days that end on a date
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     window: Window,
 
-    /// Publish although the published window knew days that are not stored now
+    /// Publish even if the published window includes days that are not stored now
     #[arg(long)]
     force: bool,
 

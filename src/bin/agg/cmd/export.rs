@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Parquet)]
     format: Format,
 
-    /// One of the two tables alone
+    /// Export the table of this kind only
     #[arg(long, value_name = "KIND", value_parser = one_kind())]
     kind: Option<Kind>,
 
@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=3660))]
     days: u32,
 
-    /// Export the window although days of it are not stored
+    /// Export the window even if days of it are not stored
     #[arg(long)]
     allow_missing: bool,
 }

@@ -17,8 +17,8 @@ const EXAMPLES: &str = "\
 Examples:
   agg generate logs                               a week of a million rows a day
   agg generate logs --rows 30000000 --days 1      a day of a large service
-  agg generate hard --shape distinct              no pair of user and song twice
-  agg backfill --logs logs --emit                 and what comes of it
+  agg generate hard --shape distinct              each pair of user and song once
+  agg backfill --logs logs --emit                 count them, and emit the windows
 
 The same flags give the same bytes on any machine.";
 
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 
-    /// Rows of each log, corrupt ones among them
+    /// Rows of each log, including corrupt rows
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     rows: u64,
 
@@ -51,19 +51,19 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 6_500_000)]
     songs: u64,
 
-    /// Part of the rows that is corrupt, 0 to 1
+    /// Share of corrupt rows, 0 to 1
     #[arg(long, value_name = "RATIO", default_value = "0.0005", value_parser = cli::ratio)]
     corrupt: f64,
 
-    /// Another seed is another world of users and songs
+    /// Seed of the random users and songs
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
-    /// As in real logs, or in a way that is hard on a reader
+    /// Shape of the logs: normal as in real logs, the others are hard to process
     #[arg(long, default_value = Shape::Normal.name(), value_parser = shape())]
     shape: Shape,
 
-    /// Replace logs that are there
+    /// Replace existing logs
     #[arg(long)]
     force: bool,
 }

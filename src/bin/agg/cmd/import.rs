@@ -32,11 +32,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DAY")]
     date: Day,
 
-    /// Replace the day's partial when it has other counts
+    /// Replace the day's partial if it has other counts
     #[arg(long)]
     force: bool,
 
-    /// Which two capitals are a country
+    /// Accept these country codes
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = Countries::Iso)]
     countries: Countries,
 }
@@ -76,7 +76,7 @@ impl Summary for ImportReport {
         if self.rejects_known {
             pairs.pair("rejected", rejected_share(&self.counts));
         } else {
-            pairs.pair("rejected", "unknown: the tables do not tell");
+            pairs.pair("rejected", "unknown: not recorded in the tables");
         }
         for (kind, run) in self.runs.iter() {
             let text = format!("{} ({} pairs with a song)", run.keys, run.pairs);
@@ -148,7 +148,7 @@ partial    agg-store/partials/2021-12-01.agg (1.5 KiB)
 time       0.000 s
 "
         );
-        assert!(text(false).contains("rejected   unknown: the tables do not tell\n"));
+        assert!(text(false).contains("rejected   unknown: not recorded in the tables\n"));
     }
 
     #[test]

@@ -47,7 +47,7 @@ fn page(command: Option<&str>, mut agg: Command) -> anyhow::Result<Vec<u8>> {
 
 fn unknown(name: &str, agg: &Command) -> clap::Error {
     let names: Vec<&str> = agg.get_subcommands().map(Command::get_name).collect();
-    let text = format!("no such command: '{name}'; there are: {}\n", names.join(", "));
+    let text = format!("no such command: '{name}'; the commands are: {}\n", names.join(", "));
     clap::Error::raw(ErrorKind::InvalidValue, text)
 }
 
@@ -74,7 +74,7 @@ mod tests {
             let name = command.get_name().replace('-', "\\-");
             assert!(page.contains(&format!("agg\\-{name}(1)")), "{name}");
         }
-        assert!(page.contains("an output may not be created"));
+        assert!(page.contains("an output cannot be created"));
     }
 
     #[test]

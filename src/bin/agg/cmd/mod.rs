@@ -44,9 +44,9 @@ Exit codes:
     2  wrong usage
    65  bad data, or a refusal that protects data
    66  something to read is missing or unreadable
-   73  an output may not be created
-   74  input/output error, a full disk among them
-   75  locked by another run: try again
+   73  an output cannot be created
+   74  input/output error, or a full disk
+   75  locked by another run; try again
   130  stopped by SIGINT; 143 by SIGTERM, 129 by SIGHUP";
 
 /// Exact daily counts of listening logs and the top songs of every country and user, in bounded memory

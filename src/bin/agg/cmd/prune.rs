@@ -14,21 +14,21 @@ Examples:
   agg prune                       keep the newest 35 days
   agg prune --keep-days 90d
   agg prune --keep-days all       keep them all
-  agg prune --dry-run             tell what would go
+  agg prune --dry-run             print what would be removed
 
-Days are counted from the newest stored one, not from today. Rejects files go with
-their days. Windows that need a day which is gone can no longer be emitted.";
+Days are counted from the newest stored day, not from today. Rejects files are removed
+with their days. Windows that need a removed day can no longer be emitted.";
 
 /// Remove all stored days but the newest
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Days that stay, counted from the newest stored one, at least 15; or all
+    /// Days to keep, counted from the newest stored day, at least 15; or all
     #[arg(long, value_name = "N", default_value_t = PruneOptions::DEFAULT_DAYS)]
     #[arg(value_parser = keep_days, env = "AGG_KEEP_DAYS", hide_env_values = true)]
     keep_days: u32,
 
-    /// Tell what would go, and touch nothing
+    /// Print what would be removed, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
 /// remove days.
 fn keep_days(typed: &str) -> Result<u32, String> {
     match if typed == "all" { u32::MAX } else { cli::days(typed)? } {
-        few if few < PruneOptions::MIN_DAYS => Err("too few: the least is 15".to_owned()),
+        few if few < PruneOptions::MIN_DAYS => Err("too few; the minimum is 15".to_owned()),
         days => Ok(days),
     }
 }

@@ -21,8 +21,8 @@ Examples:
   agg query --user 1847261 --days 31 --format csv
   agg query --country FR --format jsonl | head -n 3
 
-No log is read and nothing is emitted: of each partial the key's own blocks alone.
-A user or country without streams is an empty result, and is said to be one.";
+Reads only the key's own blocks of each partial; reads no log and emits nothing.
+A user or country without streams gives an empty result and a note.";
 
 /// Show the top songs of one user or country
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "CC", value_parser = key(Kind::Country))]
     country: Option<u64>,
 
-    /// Last day of the window (YYYY-MM-DD) [default: the newest stored one]
+    /// Last day of the window (YYYY-MM-DD) [default: the newest stored day]
     #[arg(long, value_name = "DAY")]
     date: Option<Day>,
 
@@ -46,16 +46,16 @@ pub(crate) struct Arguments {
     #[arg(value_parser = cli::window_days, env = "AGG_DAYS", hide_env_values = true)]
     days: u32,
 
-    /// Songs at most, 1 to 10000
+    /// Maximum number of songs, 1 to 10000
     #[arg(long, value_name = "K", default_value_t = 50, env = "AGG_TOP", hide_env_values = true)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
     top: u32,
 
-    /// Answer although days of the window are not stored
+    /// Answer even if days of the window are not stored
     #[arg(long)]
     allow_missing: bool,
 
-    /// How the songs are printed; --json is the same as json
+    /// Output format; --json is the same as json
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = QueryFormat::Table)]
     #[arg(conflicts_with = "json")]
     format: QueryFormat,
@@ -105,7 +105,7 @@ pub(crate) enum QueryFormat {
     Csv,
     /// The whole report as one document
     Json,
-    /// An object a song
+    /// One JSON object for each song
     Jsonl,
 }
 

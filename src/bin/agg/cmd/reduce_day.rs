@@ -33,15 +33,15 @@ pub(crate) struct Arguments {
     #[arg(value_name = "LOG", required = true)]
     logs: Vec<PathBuf>,
 
-    /// The day, when the names of the logs do not tell it (YYYY-MM-DD)
+    /// The day (YYYY-MM-DD) [default: from the logs' names]
     #[arg(long, value_name = "DAY")]
     date: Option<Day>,
 
-    /// Replace the day's partial when it was made from other logs
+    /// Replace the day's partial if it was made from other logs
     #[arg(long)]
     force: bool,
 
-    /// Count these logs on top of what the day has, without reading its old logs again
+    /// Add these logs to the day, without reading its old logs again
     #[arg(long, conflicts_with = "force")]
     add: bool,
 

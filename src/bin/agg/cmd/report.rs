@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     songs: Option<PathBuf>,
 
-    /// Report although days of the window are not stored; the page shows the gaps
+    /// Report even if days of the window are not stored; the page shows the gaps
     #[arg(long)]
     allow_missing: bool,
 }

@@ -15,13 +15,13 @@ Examples:
   agg verify                          every stored day
   agg verify 2021-12-01 2021-12-02    these days
 
-A line a day: 'DAY ok …', or 'DAY failed …' with the command that mends it.";
+One line for each day: 'DAY ok …', or 'DAY failed …' with the command that repairs it.";
 
 /// Check every byte of the stored days
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The days (YYYY-MM-DD) [default: all that are stored]
+    /// The days (YYYY-MM-DD) [default: all stored days]
     #[arg(value_name = "DAY")]
     days: Vec<Day>,
 }
@@ -51,7 +51,8 @@ impl Summary for VerifyReport {
                     format!("{day} ok {rows}, {}\n", size(facts.bytes))
                 }
                 Err(error) => {
-                    let remedy = error.remedy().map(|remedy| format!("; mend it: {remedy}"));
+                    let remedy =
+                        error.remedy().map(|remedy| format!("; to repair it, run: {remedy}"));
                     let text = text::line(&error.to_string());
                     format!("{day} failed {text}{}\n", remedy.unwrap_or_default())
                 }

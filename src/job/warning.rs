@@ -1,0 +1,154 @@
+//! What a user should know of a run that goes on: each warning once, with its text.
+
+use std::path::PathBuf;
+
+use crate::model::Day;
+use crate::text;
+
+/// Something unusual that does not stop a run. Its text is one line that says what was done all the same.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Warning {
+    /// No log of a day has a row: a day without listeners looks like a source that failed.
+    #[error(
+        "{0} has no rows, all its logs are empty; counted as a day without streams; to refuse such a day, use --min-rows 1"
+    )]
+    EmptyDay(Day),
+    /// A log does not end with a line end.
+    #[error("{name:?}: the last line has no end; the log may be incomplete")]
+    NoLineEnd {
+        /// The log's base name.
+        name: String,
+    },
+    /// A log that was added has the name of a log of the day, and another content.
+    #[error(
+        "{name:?} has the name of a log that the day already has, but other content; both are counted; if it is a corrected log, reduce all logs of the day with --force"
+    )]
+    SameName {
+        /// The base name.
+        name: String,
+    },
+    /// A log is in a day and in one of its neighbours.
+    #[error(
+        "{day}: {name:?} has the same content as a log of {other}; counted for both days; it may be a copy"
+    )]
+    Repeated {
+        /// The day that was reduced.
+        day: Day,
+        /// The log's base name.
+        name: String,
+        /// The day before or after.
+        other: Day,
+    },
+    /// A day keeps its partial, because a log that it was made from is not among the logs.
+    #[error(
+        "{day} is unchanged: {:?}{}, which it was made from, is not among the logs; {}to replace the day and drop the rows of missing logs, use --force",
+        names.first().map(String::as_str).unwrap_or_default(),
+        if names.len() > 1 { format!(" and {} more", names.len() - 1) } else { String::new() },
+        if *further { "to add new logs, use --add; " } else { "" }
+    )]
+    LogGone {
+        /// The day.
+        day: Day,
+        /// Base names of the logs that are not there.
+        names: Vec<String>,
+        /// Whether there are logs that the day does not have.
+        further: bool,
+    },
+    /// A rejects file is not there.
+    #[error("{path:?} is missing; to write it again, reduce {day} with --force")]
+    RejectsGone {
+        /// The file.
+        path: PathBuf,
+        /// Its day.
+        day: Day,
+    },
+    /// A rejects file is that of a refused run.
+    #[error(
+        "{path:?} lists rows of a run that was refused; to write it again, reduce {day} with --force"
+    )]
+    RejectsOfRefused {
+        /// The file.
+        path: PathBuf,
+        /// Its day.
+        day: Day,
+    },
+    /// Logs were added to a day, but its rejects file is not the day's.
+    #[error(
+        "{path:?} does not match the stored partial; earlier corrupt rows are no longer listed"
+    )]
+    RejectsChanged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Published windows outside of a backfill's range include days that it changed.
+    #[error(
+        "{} days that changed; to emit again, run backfill with --emit --from {first} --to {last}",
+        if *windows == 1 { format!("the published window of {first} has") } else {
+            format!("{windows} published windows of {} have", text::range(*first, *last))
+        }
+    )]
+    StaleWindows {
+        /// How many.
+        windows: usize,
+        /// The date of the first.
+        first: Day,
+        /// The date of the last.
+        last: Day,
+    },
+    /// The link `latest` leads to a date that is gone, and no run moves it back.
+    #[error(
+        "{link:?} points to {day}, which no longer exists; left as it is; remove the link, and the next run creates it"
+    )]
+    LostLatest {
+        /// The link.
+        link: PathBuf,
+        /// Where it points to.
+        day: Day,
+    },
+    /// Rows of a list of song names are not songs.
+    #[error("{path:?}: skipped {rows} rows that are not songs, the first at line {first_line}")]
+    NotSongs {
+        /// The list.
+        path: PathBuf,
+        /// How many rows.
+        rows: u64,
+        /// The line of the first of them.
+        first_line: u64,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_log_is_named_with_the_number_of_others_and_what_to_do() {
+        let day = "2021-12-01".parse().unwrap();
+        let text = |names: &[&str], further| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            Warning::LogGone { day, names, further }.to_string()
+        };
+        assert_eq!(
+            text(&["a.log"], false),
+            "2021-12-01 is unchanged: \"a.log\", which it was made from, is not among the logs; \
+             to replace the day and drop the rows of missing logs, use --force"
+        );
+        let both = text(&["a.log", "b.log", "c.log"], true);
+        assert!(both.contains("\"a.log\" and 2 more, which"), "{both}");
+        assert!(both.contains("to add new logs, use --add; to replace"), "{both}");
+    }
+
+    #[test]
+    fn stale_windows_are_shown_as_one_date_or_a_range() {
+        let (first, last) = ("2021-12-01".parse().unwrap(), "2021-12-05".parse().unwrap());
+        let one = Warning::StaleWindows { windows: 1, first, last: first }.to_string();
+        assert!(one.starts_with("the published window of 2021-12-01 has days"), "{one}");
+        let three = Warning::StaleWindows { windows: 3, first, last }.to_string();
+        assert!(
+            three.starts_with("3 published windows of 2021-12-01 to 2021-12-05 have days"),
+            "{three}"
+        );
+        assert!(three.ends_with("--emit --from 2021-12-01 --to 2021-12-05"), "{three}");
+    }
+}

@@ -170,7 +170,7 @@ fn parsed<'a, T: Deserialize<'a>>(key: &str, text: &'a str) -> Result<T> {
 }
 
 fn wrong(key: &str) -> Error {
-    ErrorKind::BadTable(format!("its footer's {key} is missing or makes no sense")).into()
+    ErrorKind::BadTable(format!("its footer's {key} is missing or not valid")).into()
 }
 
 #[cfg(test)]

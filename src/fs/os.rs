@@ -45,7 +45,7 @@ impl FileSystem for OsFileSystem {
             FileType::File => Ok(Box::new(OsFile(file))),
             FileType::Folder => Err(io::ErrorKind::IsADirectory.into()),
             FileType::Link | FileType::Other => {
-                Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
+                Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
             }
         }
     }
@@ -396,7 +396,7 @@ mod tests {
         let mode = rustix::fs::Mode::from_raw_mode(FILE_MODE);
         rustix::fs::mknodat(CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
         let error = OsFileSystem.open(&pipe).unwrap_err();
-        assert_eq!(error.to_string(), "it is no regular file");
+        assert_eq!(error.to_string(), "not a regular file");
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }
 

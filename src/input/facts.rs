@@ -1,11 +1,5 @@
 //! What is known of inputs before they are read, and after.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
-
-use super::source::Source;
-use super::window::Window;
-use crate::error::Result;
 use crate::model::Inputs;
 
 /// What an input looks like from outside, before it is read.
@@ -26,42 +20,4 @@ pub struct Finished {
     pub facts: Inputs,
     /// Inputs (indexes, ascending) whose last row has no LF: perhaps they were cut short.
     pub unterminated: Vec<usize>,
-}
-
-/// Reads all inputs for their digests and numbers of rows alone, on `threads` threads.
-///
-/// `step` is told of the bytes on disk of each window, from any thread, and can stop the run.
-///
-/// # Errors
-/// As [`Source::next`] and [`Source::finish`], and whatever `step` returns. Of several, that of the
-/// thread that was started first.
-pub fn digest_all(
-    source: Source,
-    threads: usize,
-    step: &(dyn Fn(u64) -> Result<()> + Sync),
-) -> Result<Finished> {
-    let rows: Vec<AtomicU64> = source.stats().map(|_| AtomicU64::new(0)).collect();
-    let failed = AtomicBool::new(false);
-    let read = || {
-        let mut window = Window::new();
-        while !failed.load(Ordering::Relaxed) && source.next(&mut window)? {
-            if let Some(rows) = rows.get(window.input) {
-                rows.fetch_add(window.count_rows(), Ordering::Relaxed);
-            }
-            step(window.disk_bytes)?;
-        }
-        Ok(())
-    };
-    let read = || read().inspect_err(|_| failed.store(true, Ordering::Relaxed));
-    let results: Vec<Result<()>> = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(read)).collect();
-        let first = read();
-        let join = |thread: thread::ScopedJoinHandle<'_, _>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        std::iter::once(first).chain(others.into_iter().map(join)).collect()
-    });
-    results.into_iter().collect::<Result<()>>()?;
-    let rows: Vec<u64> = rows.into_iter().map(AtomicU64::into_inner).collect();
-    source.finish(&rows)
 }

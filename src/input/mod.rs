@@ -36,6 +36,7 @@ mod dated;
 mod day;
 mod decompress;
 mod digest;
+mod digest_all;
 mod facts;
 mod paths;
 mod plain;
@@ -50,7 +51,8 @@ mod window;
 
 pub use dated::{DatedDay, DatedLogs, find_days};
 pub use day::{day_of, day_of_inputs};
-pub use facts::{Finished, InputStat, digest_all};
+pub use digest_all::digest_all;
+pub use facts::{Finished, InputStat};
 pub use paths::{InputPath, InputPaths, expand};
 pub use source::Source;
 pub use window::Window;

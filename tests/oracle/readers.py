@@ -291,7 +291,7 @@ def check_refusals(agg, dataset):
         line = agg("import", "--date", DAY, "--store", "refused", "good.parquet", "bad.parquet", code=65)
         assert told in line and line.count("\n") == 1, line
     line = agg("import", "--date", DAY, "--store", "refused", good, "bad.parquet", code=65)
-    assert "do not tell of the same day" in line, line
+    assert "are not of the same day" in line, line
     assert not list((agg.home / "refused" / "partials").iterdir())
 
 

@@ -117,7 +117,7 @@ impl Judge {
         let number = country.map(|country| u64::from(country.number()));
         number.filter(|number| self.knows(*number)).ok_or_else(|| {
             let shown = bytes.get(..20).unwrap_or(bytes).escape_ascii();
-            format!("'{shown}' is no assigned country of ISO 3166-1 (--countries any takes any two capitals)")
+            format!("'{shown}' is not an assigned country of ISO 3166-1 (--countries any accepts any two capitals)")
         })
     }
 }

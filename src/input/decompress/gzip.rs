@@ -7,7 +7,8 @@ use std::io::{BufRead, Read};
 
 use flate2::bufread::GzDecoder;
 
-use super::{Compressed, NO_BYTES, TRAILING, damage, decoder_error};
+use super::compressed::Compressed;
+use super::failure::{NO_BYTES, TRAILING, damage, decoder_error};
 use crate::error::Result;
 
 const FORMAT: &str = "gzip";

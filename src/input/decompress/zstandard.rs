@@ -10,9 +10,10 @@ use std::sync::Arc;
 use ::zstd::stream::raw::{InBuffer, Operation, OutBuffer};
 
 use super::ahead::{Ahead, Decoded};
+use super::compressed::Compressed;
+use super::failure::{CUT_SHORT, NO_BYTES, Progress, TRAILING, damage, decoder_error};
 use super::frames::{LONGEST_HEADER, starts_a_frame, window_of};
 use super::windows::{Lease, Windows};
-use super::{CUT_SHORT, Compressed, NO_BYTES, Progress, TRAILING, damage, decoder_error};
 use crate::error::{Error, ErrorKind, Result};
 
 const FORMAT: &str = "zstd";

@@ -278,7 +278,7 @@ fn check_facts(file: &TableFile, first: Option<&TableFile>, day: Day) -> Result<
     match first {
         Some(first) if first.facts() != file.facts() => {
             let other = first.path().display();
-            bad(format!("its footer and that of '{other}' do not tell of the same day"))
+            bad(format!("its footer and that of '{other}' are not of the same day"))
         }
         _ => Ok(()),
     }

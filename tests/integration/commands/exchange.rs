@@ -483,7 +483,7 @@ mod with_parquet {
                 Column::Int64(vec![1, 1]),
             ];
             let bad = table(COUNTRY_SCHEMA, &columns, 9, Compression::SNAPPY);
-            let told = format!("column country, row 2: '{country}' is no assigned country");
+            let told = format!("column country, row 2: '{country}' is not an assigned country");
             refused(bad, plain_users(), &[&told]);
         }
     }

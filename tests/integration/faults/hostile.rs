@@ -61,17 +61,21 @@ fn a_pipe_under_the_name_of_a_partial_or_a_manifest_is_an_error_and_not_waited_f
     let manifest = sandbox.path("agg-out/2021-12-01/manifest.json");
     fs::remove_file(&manifest).unwrap();
     pipe(&manifest);
-    sandbox.agg(EMIT).exits(66).tells(&["manifest.json", "no regular file"]).in_one_line();
+    sandbox.agg(EMIT).exits(66).tells(&["manifest.json", "not a regular file"]).in_one_line();
 
     let partial = sandbox.path("agg-store/partials/2021-12-01.agg");
     fs::remove_file(&partial).unwrap();
     pipe(&partial);
     let reduce = "reduce-day logs/2021-12-01.log";
     for command in [EMIT, "inspect 2021-12-01", reduce, "reduce-day --force logs/2021-12-01.log"] {
-        sandbox.agg(command).exits(66).tells(&["2021-12-01.agg", "no regular file"]).in_one_line();
+        sandbox
+            .agg(command)
+            .exits(66)
+            .tells(&["2021-12-01.agg", "not a regular file"])
+            .in_one_line();
     }
     for command in ["list", "verify"] {
-        let run = sandbox.agg(command).exits(66).tells(&["2021-12-01.agg", "no regular file"]);
+        let run = sandbox.agg(command).exits(66).tells(&["2021-12-01.agg", "not a regular file"]);
         assert!(run.stdout.contains("2021-12-01") && run.stdout.contains("failed"), "{run:?}");
     }
     fs::remove_file(&partial).unwrap();

@@ -1,0 +1,57 @@
+//! How reading a stream goes on, and why it fails.
+
+use std::io;
+
+use super::compressed::Compressed;
+use crate::error::{Error, ErrorKind};
+
+/// What came of a read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::input) enum Progress {
+    /// So many bytes; 0 only at a proper end.
+    Read(usize),
+    /// None, because the next frame wants a zstd window of so many bytes, for which there is no room now. Nothing is
+    /// held meanwhile.
+    Wait {
+        /// Bytes.
+        window: u64,
+    },
+}
+
+/// The error for damage in a stream, met at this byte of the compressed file.
+pub(super) fn damage(format: &'static str, reason: impl Into<String>, offset: u64) -> Error {
+    Error::from(ErrorKind::Compression { format, reason: reason.into() }).at_offset(offset)
+}
+
+/// The error for what a decoder said, which may be a failure to read the file.
+pub(super) fn decoder_error(
+    format: &'static str,
+    file: &mut Compressed,
+    error: &io::Error,
+) -> Error {
+    if let Some(failure) = file.take_failure() {
+        return Error::io("read", failure).at_offset(file.position());
+    }
+    let reason = match error.kind() {
+        io::ErrorKind::UnexpectedEof => CUT_SHORT.to_owned(),
+        _ => without_format(format, error.to_string()),
+    };
+    damage(format, reason, file.position())
+}
+
+/// What a decoder said, without the name of the stream that the error has already.
+fn without_format(format: &str, said: String) -> String {
+    match said.strip_prefix("corrupt ").and_then(|rest| rest.strip_prefix(format)) {
+        Some(rest) => {
+            rest.strip_prefix(" stream ").map(|what| format!("it {what}")).unwrap_or(said)
+        }
+        None => said,
+    }
+}
+
+/// Why a stream is damaged: its file ends too early.
+pub(super) const CUT_SHORT: &str = "it is cut short";
+/// Why a stream is damaged: it cannot be of zero bytes.
+pub(super) const NO_BYTES: &str = "the file is empty";
+/// Why a stream is damaged: there is more in its file.
+pub(super) const TRAILING: &str = "other bytes than zero padding follow its end";

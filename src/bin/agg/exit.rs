@@ -174,8 +174,8 @@ mod tests {
         );
         assert_eq!(
             told("emit-window --date 2021-12-7"),
-            "invalid value '2021-12-7' for '--date <DAY>': '2021-12-7' is not a day: write YYYY-MM-DD, \
-             between 1970-01-01 and 2199-12-31; for more information, try '--help'"
+            "invalid value '2021-12-7' for '--date <DAY>': '2021-12-7' is not a day; write YYYY-MM-DD, \
+             from 1970-01-01 to 2199-12-31; for more information, try '--help'"
         );
         assert_eq!(
             told("lst"),

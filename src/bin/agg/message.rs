@@ -66,8 +66,8 @@ mod tests {
             Error::damaged("checksum of the block").at_offset(9).at("s/partials/2021-12-01.agg");
         assert_eq!(
             described(&error),
-            "\"s/partials/2021-12-01.agg\" at offset 9: damaged: checksum of the block; make the day \
-             again from its logs: agg reduce-day --store s --date 2021-12-01 --force LOG…"
+            "\"s/partials/2021-12-01.agg\" at offset 9: damaged: checksum of the block; to make the day \
+             again from its logs, run: agg reduce-day --store s --date 2021-12-01 --force LOG…"
         );
         let manifest = Error::damaged("no JSON").at("out/2021-12-07/manifest.json");
         assert_eq!(described(&manifest), "\"out/2021-12-07/manifest.json\": damaged: no JSON");

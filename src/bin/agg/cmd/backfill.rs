@@ -318,9 +318,9 @@ DAY         OUTCOME        ROWS  REJECTS  SIZE  WINDOW
             concat!(
                 r#"{"command":"backfill","dry_run":false,"days":[{"day":"2021-12-02","#,
                 r#""outcome":"failed","window":"failed","#,
-                r#""reduced":{"error":{"exit_code":66,"message":"no log in this folder: a log is "#,
-                r#"named *.log or *.txt, also with .gz or .zst behind","remedy":null}},"#,
-                r#""emitted":{"error":{"exit_code":75,"message":"\"agg-out\": locked by another agg: "#,
+                r#""reduced":{"error":{"exit_code":66,"message":"no log in this folder; logs are "#,
+                r#"named *.log or *.txt, or the same with .gz or .zst at the end","remedy":null}},"#,
+                r#""emitted":{"error":{"exit_code":75,"message":"\"agg-out\": locked by another run of agg; "#,
                 r#"try again when it has ended","remedy":null}},"lacking":[]}],"#,
                 r#""passed_over":[{"path":"logs/read me","reason":"no date in its name"}],"#,
                 r#""stopped":{"exit_code":143,"message":"stopped by signal 15; what was published "#,

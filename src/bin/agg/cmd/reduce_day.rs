@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "LOG", required = true)]
     logs: Vec<PathBuf>,
 
-    /// The day (YYYY-MM-DD) [default: from the logs' names]
+    /// The day, if the logs' names do not have it (YYYY-MM-DD)
     #[arg(long, value_name = "DAY")]
     date: Option<Day>,
 

@@ -69,11 +69,31 @@ pub enum ErrorKind {
     #[error("{0}")]
     Usage(String),
     /// Neither a file's name nor its folder's names a day.
-    #[error("no date in its name or in its folder's name; name the day with --date YYYY-MM-DD")]
+    #[error("no date in its name or its folder's; name the day with --date YYYY-MM-DD")]
     NoDate,
-    /// A name, or the names of one run's inputs, hold different days.
-    #[error("two dates, {0} and {1}; name the day with --date YYYY-MM-DD")]
-    TwoDates(Day, Day),
+    /// A name has a date that the calendar does not have.
+    #[error("{0} is not a real date; name the day with --date YYYY-MM-DD")]
+    UnrealDate(String),
+    /// A name holds different days.
+    #[error(
+        "two dates in its name, {first} and {second}; name the day with --date YYYY-MM-DD, or take the first with --date {day} --logs '{pattern}'"
+    )]
+    TwoDates {
+        /// The first.
+        first: Day,
+        /// The next one that differs.
+        second: Day,
+        /// The day that the first stands for.
+        day: Day,
+        /// What takes the first as its day.
+        pattern: String,
+    },
+    /// The inputs of one run are of different days.
+    #[error(
+        "logs of several days, {}; name those of one day, or count every day with 'agg backfill --logs'",
+        join_logs(.0)
+    )]
+    SeveralDays(Vec<(Day, PathBuf)>),
     /// Something to read is not there.
     #[error("{what} not found; {hint}")]
     Missing {
@@ -87,9 +107,18 @@ pub enum ErrorKind {
     Unreadable(#[source] io::Error),
     /// A folder holds no log.
     #[error(
-        "no log in this folder; logs are named *.log or *.txt, or the same with .gz or .zst at the end"
+        "no log in this folder; a log is named like listen.log, listen.txt, part-0 or 20211201, also compressed (.gz, .zst) or rotated (.1)"
     )]
     NoLogs,
+    /// A folder holds no log of the days that are wanted.
+    #[error(
+        "no log with a date in the range; found {}; a date is in the log's name or its folder's, like listen-20211201.log or 2021-12-01/listen.log",
+        join_paths(.0)
+    )]
+    NoDatedLogs(Vec<PathBuf>),
+    /// Nothing matches a pattern.
+    #[error("no log matches this; check the pattern and the days")]
+    NoMatch,
     /// Two inputs that are the same log, twice.
     #[error("given twice (also as {0:?}); name it once")]
     TwiceGiven(PathBuf),
@@ -170,6 +199,18 @@ pub enum ErrorKind {
     TooFewRows {
         /// Accepted rows.
         accepted: u64,
+        /// The limit in force.
+        limit: u64,
+    },
+    /// Too few logs.
+    #[error(
+        "{day} has {logs} logs, fewer than --min-logs {limit}; wait for the others, or lower the limit"
+    )]
+    TooFewLogs {
+        /// The day.
+        day: Day,
+        /// Its logs.
+        logs: u64,
         /// The limit in force.
         limit: u64,
     },
@@ -318,6 +359,15 @@ pub enum ErrorKind {
     Interrupted(i32),
 }
 
+/// `2021-12-01 ("a.log"), 2021-12-02 ("b.log")`
+fn join_logs(logs: &[(Day, PathBuf)]) -> String {
+    logs.iter().map(|(day, path)| format!("{day} ({path:?})")).collect::<Vec<_>>().join(", ")
+}
+
+fn join_paths(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| format!("{path:?}")).collect::<Vec<_>>().join(", ")
+}
+
 impl Error {
     /// Adds the path, unless one is known already: the place nearest to the fault wins.
     #[must_use]
@@ -392,6 +442,8 @@ impl Error {
             | ErrorKind::Unreadable(_)
             | ErrorKind::NoLogs
             | ErrorKind::Removed
+            | ErrorKind::NoDatedLogs(_)
+            | ErrorKind::NoMatch
             | ErrorKind::MissingDays { .. } => ErrorClass::NoInput,
             ErrorKind::CannotCreate(_) => ErrorClass::CannotCreate,
             ErrorKind::Io { .. } | ErrorKind::Fault(_) => ErrorClass::Io,

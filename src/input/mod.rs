@@ -1,7 +1,7 @@
 //! Stage 1: logs to windows of whole rows.
 //!
-//! [`expand`] turns what the user named into a list of inputs, [`day_of_inputs`] and [`find_days`]
-//! tell which day they are of, and a [`Source`] reads them: many threads call
+//! [`find_day`] and [`find_days`] find the logs of a day or of many in what the user named: `names` and `dates` say what
+//! a name means, `pattern` what a pattern takes, `walk` searches folders. A [`Source`] reads them: many threads call
 //! [`Source::next`] at once and each gets a [`Window`], about a mebibyte of whole rows. Plain files
 //! are read by position and in parallel; compressed files and standard input are streams, of which
 //! one thread at a time reads the next window while the others parse.
@@ -10,14 +10,14 @@
 //! use std::sync::Arc;
 //!
 //! use agg::fs::OsFileSystem;
-//! use agg::input::{Source, Window, day_of_inputs, expand};
+//! use agg::input::{DayLogs, Search, Source, Window, find_day};
 //!
 //! let folder = tempfile::tempdir()?;
 //! let log = folder.path().join("listen-2021-12-01.log");
 //! std::fs::write(&log, "7|1|FR\n7|2|GB")?;
 //!
-//! let inputs = expand(&OsFileSystem, &[log])?;
-//! assert_eq!(day_of_inputs(&inputs)?.to_string(), "2021-12-01");
+//! let DayLogs { day, inputs, .. } = find_day(&OsFileSystem, &[log], &[], None, &Search::default())?;
+//! assert_eq!(day.to_string(), "2021-12-01");
 //! let source = Source::open(Arc::new(OsFileSystem), Arc::new(inputs), 64 << 20)?;
 //! let (mut window, mut rows) = (Window::new(), 0);
 //! while source.next(&mut window)? {
@@ -32,28 +32,32 @@
 //! The stage knows files, line ends, compression and digests. What stands in a row is left to the
 //! row parser, which inputs are wanted to the job.
 
-mod dated;
-mod day;
+mod dates;
 mod decompress;
 mod digest;
 mod digest_all;
 mod facts;
+mod find;
+mod names;
 mod paths;
+mod pattern;
 mod plain;
 mod sample;
+mod skipped;
 mod source;
 mod stream;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod twin;
+mod walk;
 mod window;
 
-pub use dated::{DatedDay, DatedLogs, find_days};
-pub use day::{day_of, day_of_inputs};
 pub use digest_all::digest_all;
 pub use facts::{Finished, InputStat};
-pub use paths::{InputPath, InputPaths, expand};
+pub use find::{DatedDay, DatedLogs, DayLogs, Search, find_day, find_days};
+pub use paths::{InputPath, InputPaths};
+pub use skipped::{SkipReason, Skipped, SkippedFile};
 pub use source::Source;
 pub use window::Window;
 

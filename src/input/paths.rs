@@ -1,17 +1,19 @@
-//! From what the user named to a list of inputs: files, folders, standard input.
+//! Inputs by their paths: files and standard input.
 //!
 //! Names and metadata only; nothing is opened here.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use super::names::{self, Compression};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileStat, FileSystem, FileType};
 
 /// The name of standard input.
-const STANDARD_INPUT: &str = "-";
+pub(super) const STANDARD_INPUT: &str = "-";
 
 /// One input of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,15 +46,6 @@ pub struct InputPaths {
 /// What standard input has in the place of a folder.
 const STANDARD_INPUT_FOLDER: u32 = u32::MAX;
 
-/// How a file is compressed, as its suffix tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Compression {
-    /// `.gz`
-    Gzip,
-    /// `.zst`
-    Zstd,
-}
-
 impl<'a> InputPath<'a> {
     /// Where it is; `-` for standard input.
     #[must_use]
@@ -76,7 +69,7 @@ impl<'a> InputPath<'a> {
 
     /// How it is compressed, if its suffix says so.
     pub(super) fn compression(&self) -> Option<Compression> {
-        split_compression(self.name()).1
+        names::compression_of(self.name())
     }
 }
 
@@ -149,111 +142,67 @@ impl InputPaths {
         }
         found
     }
-
-    fn extend(&mut self, other: &InputPaths) {
-        for input in other.iter() {
-            match input {
-                InputPath::File { .. } => self.push(&input.path()),
-                InputPath::StandardInput => self.push_standard_input(),
-            }
-        }
-    }
 }
 
-/// Splits a base name into the log's own name and its compression.
-fn split_compression(name: &[u8]) -> (&[u8], Option<Compression>) {
-    let gzip = name.strip_suffix(b".gz").map(|rest| (rest, Some(Compression::Gzip)));
-    let zstd = || name.strip_suffix(b".zst").map(|rest| (rest, Some(Compression::Zstd)));
-    gzip.or_else(zstd).unwrap_or((name, None))
-}
-
-/// Whether a file of this name in a folder is a log: `*.log` or `*.txt`, also with `.gz` or `.zst`
-/// behind, and not hidden. Capitals matter.
-pub(super) fn is_log_name(name: &OsStr) -> bool {
-    let (log, _) = split_compression(name.as_bytes());
-    !is_hidden(name) && (log.ends_with(b".log") || log.ends_with(b".txt"))
-}
-
-/// Whether the name starts with a dot.
-pub(super) fn is_hidden(name: &OsStr) -> bool {
-    name.as_bytes().starts_with(b".")
-}
-
-/// The inputs that `args` name, in their order: each a file, a folder, or `-` for standard input.
-///
-/// A folder gives its own `*.log` and `*.txt`, also with `.gz` or `.zst` behind, in byte order of
-/// their names; folders in it and hidden files are left out, links to files are followed. A file
-/// that is named itself may be called anything.
-///
-/// # Errors
-/// [`ErrorKind::Missing`] for a path (or a link in a folder) that leads nowhere,
-/// [`ErrorKind::Unreadable`] for what may not be looked at or is no file, [`ErrorKind::NoLogs`] for
-/// a folder without logs, [`ErrorKind::TwiceGiven`] if two inputs are one file, differ only in a
-/// compression suffix, or are both standard input, [`ErrorKind::Usage`] if there are no `args`.
-pub fn expand(files: &dyn FileSystem, args: &[PathBuf]) -> Result<InputPaths> {
-    if args.is_empty() {
-        return Err(
-            ErrorKind::Usage("name a log, a folder of logs, or - to read one".into()).into()
-        );
-    }
-    let mut inputs = InputPaths::default();
-    for path in args {
-        if path.as_os_str() == STANDARD_INPUT {
-            inputs.push_standard_input();
-        } else if stat_input(files, path)?.file_type == FileType::Folder {
-            let logs = logs_in(files, path)?;
-            if logs.is_empty() {
-                return Err(Error::from(ErrorKind::NoLogs).at(path));
-            }
-            inputs.extend(&logs);
-        } else {
-            inputs.push(path);
-        }
-    }
-    refuse_twins(files, &inputs)?;
-    Ok(inputs)
-}
-
-/// The logs of a folder, in byte order of their names; may be none.
-pub(super) fn logs_in(files: &dyn FileSystem, folder: &Path) -> Result<InputPaths> {
-    let mut logs = InputPaths::default();
-    for (name, file_type) in files.list(folder).map_err(|error| unreadable(error).at(folder))? {
-        if !is_log_name(&name) {
-            continue;
-        }
-        let path = folder.join(name);
-        let file_type = match file_type {
-            FileType::Link => stat_input(files, &path)?.file_type,
-            known => known,
-        };
-        if file_type != FileType::Folder {
-            logs.push(&path);
-        }
-    }
-    Ok(logs)
-}
-
-/// Refuses two inputs that are the same log: one file under two names, or one log twice in a
-/// folder, with different compression suffixes or none.
+/// Each log once: of one file under several names the first one. Of `marked` inputs (indexes, ascending), those that
+/// are left, under their new indexes.
 ///
 /// Memory: 32 bytes an input.
-pub(super) fn refuse_twins(files: &dyn FileSystem, inputs: &InputPaths) -> Result<()> {
+///
+/// # Errors
+/// A log that cannot be looked at; [`ErrorKind::TwiceGiven`] for standard input, and for a log that is there with
+/// different compression suffixes, or with one and without.
+pub(super) fn one_of_each(
+    files: &dyn FileSystem,
+    inputs: InputPaths,
+    marked: Vec<usize>,
+) -> Result<(InputPaths, Vec<usize>)> {
     let mut identities = Vec::with_capacity(inputs.len());
-    for (at, input) in (0_u32..).zip(inputs.iter()) {
-        // All standard inputs are one.
-        let identity = match input {
-            InputPath::File { .. } => Some(stat_input(files, &input.path())?.identity),
-            InputPath::StandardInput => None,
-        };
-        identities.push((identity, at));
+    let mut standard_inputs = 0;
+    for (at, input) in inputs.iter().enumerate() {
+        match input {
+            InputPath::File { .. } => {
+                identities.push((stat_input(files, &input.path())?.identity, at));
+            }
+            InputPath::StandardInput => standard_inputs += 1,
+        }
+    }
+    if standard_inputs > 1 {
+        let path = PathBuf::from(STANDARD_INPUT);
+        return Err(Error::from(ErrorKind::TwiceGiven(path.clone())).at(path));
     }
     identities.sort_unstable();
-    let same_file = first_twin(&identities, |(_, at)| *at, |(one, _), (other, _)| one == other);
-    let same_log = twin_names(files, inputs)?;
-    let twins = [same_file, same_log].into_iter().flatten();
-    let Some((at, twin)) = twins.min_by_key(|(at, _)| *at) else { return Ok(()) };
-    let path = |at: u32| inputs.get(at as usize).map(|input| input.path()).unwrap_or_default();
-    Err(Error::from(ErrorKind::TwiceGiven(path(twin))).at(path(at)))
+    let pairs = identities.iter().zip(identities.iter().skip(1));
+    let again = pairs.filter(|((one, _), (other, _))| one == other).map(|(_, (_, at))| *at);
+    let again: BTreeSet<usize> = again.collect();
+    let (inputs, marked) = without(&again, inputs, marked);
+    if let Some((at, twin)) = twin_names(files, &inputs)? {
+        let path = |at: u32| inputs.get(at as usize).map(|input| input.path()).unwrap_or_default();
+        return Err(Error::from(ErrorKind::TwiceGiven(path(twin))).at(path(at)));
+    }
+    Ok((inputs, marked))
+}
+
+/// The inputs without those of these indexes.
+fn without(
+    left_out: &BTreeSet<usize>,
+    inputs: InputPaths,
+    marked: Vec<usize>,
+) -> (InputPaths, Vec<usize>) {
+    if left_out.is_empty() {
+        return (inputs, marked);
+    }
+    let (mut kept, mut still_marked) = (InputPaths::default(), Vec::new());
+    for (at, input) in inputs.iter().enumerate().filter(|(at, _)| !left_out.contains(at)) {
+        if marked.binary_search(&at).is_ok() {
+            still_marked.push(kept.len());
+        }
+        match input {
+            InputPath::File { .. } => kept.push(&input.path()),
+            InputPath::StandardInput => kept.push_standard_input(),
+        }
+    }
+    (kept, still_marked)
 }
 
 /// The first input that has the folder and the name of one before it, compression aside, and that one.
@@ -266,7 +215,7 @@ fn twin_names(files: &dyn FileSystem, inputs: &InputPaths) -> Result<Option<(u32
     let log = |at: usize| match inputs.get(at) {
         Some(input @ InputPath::File { .. }) => {
             let folder = inputs.places.get(at).and_then(|place| folders.get(*place as usize));
-            Some((folder, split_compression(input.name()).0))
+            Some((folder, names::split_compression(input.name()).0))
         }
         Some(InputPath::StandardInput) | None => None,
     };
@@ -333,116 +282,20 @@ pub(super) fn unreadable(error: io::Error) -> Error {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::ErrorClass;
-    use crate::input::twin::Twin;
-
-    fn paths(args: &[&str]) -> Vec<PathBuf> {
-        args.iter().map(PathBuf::from).collect()
-    }
-
-    fn expanded(twin: &Twin, args: &[&str]) -> Vec<String> {
-        let inputs = expand(twin, &paths(args)).unwrap();
-        inputs.iter().map(|input| input.path().to_str().unwrap().to_owned()).collect()
-    }
-
-    fn refused(twin: &Twin, args: &[&str]) -> (String, ErrorClass) {
-        let error = expand(twin, &paths(args)).unwrap_err();
-        (error.to_string(), error.class())
-    }
-
-    #[test]
-    fn a_folder_gives_its_own_visible_logs_in_byte_order() {
-        let twin = Twin::new();
-        for name in [
-            "d/b.log",
-            "d/a.txt.gz",
-            "d/B.log",
-            "d/c.log.zst",
-            "d/.hidden.log",
-            "d/.log",
-            "d/x.csv",
-            "d/y.LOG",
-            "d/z.log.bz2",
-            "d/sub.log/inner.log",
-            "d/log",
-            "d/q.gz",
-        ] {
-            twin.put(name, b"");
+/// The error for a folder that could not be listed.
+pub(super) fn unlistable(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            ErrorKind::Missing { what: "folder", hint: "check the path".into() }.into()
         }
-        twin.link("d/linked.log", "elsewhere/one");
-        twin.put("elsewhere/one", b"");
-        twin.link("d/folder-linked.log", "elsewhere");
-        assert_eq!(
-            expanded(&twin, &["d"]),
-            ["d/B.log", "d/a.txt.gz", "d/b.log", "d/c.log.zst", "d/linked.log"]
-        );
+        _ => ErrorKind::Unreadable(error).into(),
     }
+}
 
-    #[test]
-    fn arguments_keep_their_order_and_a_named_file_may_be_called_anything() {
-        let twin = Twin::new();
-        twin.put("z", b"");
-        twin.put("d/b.log", b"");
-        twin.put("-", b"");
-        assert_eq!(expanded(&twin, &["z", "-", "d", "./-"]), ["z", "-", "d/b.log", "./-"]);
-        let inputs = expand(&twin, &paths(&["-", "./-"])).unwrap();
-        let file = InputPath::File { folder: b"./", name: b"-" };
-        assert_eq!(inputs.iter().collect::<Vec<_>>(), [InputPath::StandardInput, file]);
-    }
-
-    #[test]
-    fn what_is_not_there_or_no_file_is_said_so() {
-        let twin = Twin::new();
-        twin.put("f", b"");
-        twin.put("empty/readme", b"");
-        twin.put("denied", b"");
-        twin.deny("denied");
-        twin.put_pipe("pipe");
-        twin.link("d/gone.log", "nowhere");
-        let no_input = ErrorClass::NoInput;
-        for (args, text) in [
-            (["none"], "\"none\": log not found: check the path"),
-            (["f/none"], "\"f/none\": log not found: check the path"),
-            (["d"], "\"d/gone.log\": log not found: check the path"),
-            (
-                ["empty"],
-                "\"empty\": no log in this folder; logs are named *.log or *.txt, or the same with .gz or .zst at the end",
-            ),
-            (
-                ["pipe"],
-                "\"pipe\": cannot read it: it is a pipe or a device: lead it into standard input and name that '-'",
-            ),
-            (["denied"], "\"denied\": cannot read it: permission denied"),
-        ] {
-            assert_eq!(refused(&twin, &args), (text.to_owned(), no_input));
-        }
-        assert_eq!(refused(&twin, &[]).1, ErrorClass::Usage);
-    }
-
-    #[test]
-    fn the_same_log_twice_is_refused_under_whatever_name() {
-        let twin = Twin::new();
-        for name in ["d/a.log", "d/b.log.gz", "d/b.log.zst", "e/a.log", "x", "x.gz"] {
-            twin.put(name, b"");
-        }
-        twin.link("other.log", "d/a.log");
-        let twice = |path: &str, twin: &str| {
-            let text = format!("{path:?}: given twice (also as {twin:?}); name it once");
-            (text, ErrorClass::Data)
-        };
-        for (args, path, other) in [
-            (&["d/a.log", "d/a.log"][..], "d/a.log", "d/a.log"),
-            (&["d/a.log", "./d/./a.log"], "./d/./a.log", "d/a.log"),
-            (&["e", "other.log", "d/a.log"], "d/a.log", "other.log"),
-            (&["d"], "d/b.log.zst", "d/b.log.gz"),
-            (&["x", "./x.gz"], "./x.gz", "x"),
-            (&["-", "x", "-"], "-", "-"),
-        ] {
-            assert_eq!(refused(&twin, args), twice(path, other));
-        }
-        assert_eq!(expanded(&twin, &["d/a.log", "e/a.log"]), ["d/a.log", "e/a.log"]);
+/// The folder that a path stands in, `.` for a bare name.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
     }
 }

@@ -245,7 +245,9 @@ impl FileSystem for Twin {
         }
         let mut entries = BTreeMap::new();
         let files = tree.files.keys().map(|path| (path, FileType::File));
-        for (path, file_type) in files.chain(tree.links.keys().map(|path| (path, FileType::Link))) {
+        let links = tree.links.keys().map(|path| (path, FileType::Link));
+        let pipes = tree.pipes.iter().map(|path| (path, FileType::Other));
+        for (path, file_type) in files.chain(links).chain(pipes) {
             let Ok(inner) = path.strip_prefix(&folder) else { continue };
             let mut parts = inner.components();
             let Some(name) = parts.next() else { continue };

@@ -1,7 +1,7 @@
 //! `backfill`: a folder of historical logs to partials, and their windows.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -17,21 +17,20 @@ use super::known::{self, Comparison};
 use super::reduce_day::{self, IfStored, ReduceOutcome, ReduceReport, reduce_inputs};
 use super::warning::Warning;
 use crate::error::{Error, ErrorKind, Result};
-use crate::input::{self, DatedDay, DatedLogs, InputPaths, Source};
+use crate::input::{self, DatedDay, DatedLogs, InputPaths, Search, Skipped, Source};
 use crate::model::Day;
 use crate::store::{Output, finish_interrupted, settle_days};
-use crate::text::{self, json};
 
 /// Which logs, which days, and whether to emit.
 #[derive(Debug, Clone)]
 pub struct BackfillOptions {
-    /// Folder of logs and dated folders.
-    pub logs: PathBuf,
+    /// Folders of logs, and patterns with `%Y`, `%m` and `%d`.
+    pub logs: Vec<PathBuf>,
     /// First day, if bounded.
     pub from: Option<Day>,
     /// Last day, if bounded.
     pub to: Option<Day>,
-    /// Limits of each day; its `logs`, `day`, `force` and `add` are not looked at.
+    /// Limits of each day; its `logs`, `places`, `day`, `force` and `add` are not looked at.
     pub reduce: ReduceOptions,
     /// Emit the window of each date; its `day` is filled in for each.
     pub emit: Option<EmitOptions>,
@@ -45,6 +44,8 @@ pub struct BackfillOptions {
 pub struct BackfillDay {
     /// The day.
     pub day: Day,
+    /// What it would be made from, in a dry run.
+    pub logs: Vec<PathBuf>,
     /// Its reduction; a bad day does not stop the others.
     pub reduced: DayOutcome,
     /// The window that ends on it.
@@ -116,7 +117,8 @@ pub enum DayPlan {
     Replace,
     /// Its partial is of the same logs.
     Unchanged,
-    /// A log that its partial was made from is gone: it would be left as it is.
+    /// A log that its partial was made from is gone, or it would gain logs that an older version did not read: it would
+    /// be left as it is.
     Kept,
 }
 
@@ -186,8 +188,10 @@ impl Serialize for BackfillDay {
             WindowOutcome::Lacking(days) => days,
             _ => &[],
         };
-        let mut fields = serializer.serialize_struct("BackfillDay", 6)?;
+        let mut fields = serializer.serialize_struct("BackfillDay", 7)?;
         fields.serialize_field("day", &self.day)?;
+        let logs: Vec<_> = self.logs.iter().map(|path| path.to_string_lossy()).collect();
+        fields.serialize_field("logs", &logs)?;
         fields.serialize_field("outcome", self.reduced.word())?;
         fields.serialize_field("window", &self.window.word())?;
         fields.serialize_field("reduced", &reduced)?;
@@ -204,29 +208,13 @@ pub struct BackfillReport {
     pub dry_run: bool,
     /// The days, ascending.
     pub days: Vec<BackfillDay>,
-    /// Entries of the folder that were passed over, each with the reason.
-    #[serde(serialize_with = "entries")]
-    pub passed_over: Vec<(PathBuf, String)>,
+    /// Files and folders that were met and not counted.
+    pub skipped: Skipped,
     /// What ended the run before its end: a signal, or a lock that somebody else holds.
     pub stopped: Option<Error>,
     /// Whether windows were asked for.
     #[serde(skip)]
     pub emit: bool,
-}
-
-fn entries<S: Serializer>(
-    entries: &[(PathBuf, String)],
-    serializer: S,
-) -> std::result::Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Entry<'a> {
-        #[serde(serialize_with = "json::path")]
-        path: &'a Path,
-        reason: String,
-    }
-    serializer.collect_seq(
-        entries.iter().map(|(path, reason)| Entry { path, reason: text::line(reason) }),
-    )
 }
 
 impl BackfillOptions {
@@ -259,7 +247,7 @@ impl BackfillOptions {
 ///
 /// let context = Context::new(folder.path().join("store"), Budget::new(64 << 20, 2)?);
 /// let (reduce, emit) = (ReduceOptions::default(), None);
-/// let options = BackfillOptions { logs, from: None, to: None, reduce, emit, dry_run: false };
+/// let options = BackfillOptions { logs: vec![logs], from: None, to: None, reduce, emit, dry_run: false };
 /// let report = backfill(&context, &options)?;
 /// let rows = report.days.iter().map(|day| match &day.reduced {
 ///     DayOutcome::Reduced(report) => report.counts.rows,
@@ -272,7 +260,11 @@ impl BackfillOptions {
 /// # Errors
 /// A folder that is not there or has no logs; all else is in the report, a signal too.
 pub fn backfill(context: &Context, options: &BackfillOptions) -> Result<BackfillReport> {
-    let DatedLogs { days, passed_over } = input::find_days(context.files.as_ref(), &options.logs)?;
+    let search = Search { from: options.from, to: options.to, ..options.reduce.search(context) };
+    let found = input::find_days(context.files.as_ref(), &options.logs, &search)?;
+    let DatedLogs { days, skipped, warnings } = found;
+    let warnings = warnings.into_iter().map(Warning::Search);
+    warnings.for_each(|warning| context.observer.warn(&warning));
     let dry_run = options.dry_run;
     let mut run = Run {
         context,
@@ -280,14 +272,17 @@ pub fn backfill(context: &Context, options: &BackfillOptions) -> Result<Backfill
         report: BackfillReport {
             dry_run,
             days: Vec::new(),
-            passed_over,
+            skipped,
             stopped: None,
             emit: options.emit.is_some(),
         },
     };
-    for DatedDay { day, inputs } in days.into_iter().filter(|dated| options.covers(dated.day)) {
-        let reduced = run.reduce(day, inputs);
-        run.report.days.push(BackfillDay { day, reduced, window: WindowOutcome::NotAsked });
+    for dated in days {
+        let day = dated.day;
+        let logs = dated.inputs.iter().filter(|_| dry_run).flat_map(InputPaths::iter);
+        let logs = logs.map(|input| input.path()).collect();
+        let reduced = run.reduce(dated);
+        run.report.days.push(BackfillDay { day, logs, reduced, window: WindowOutcome::NotAsked });
     }
     if run.report.days.iter().any(|day| day.reduced.is_unchanged()) {
         settle_days(&context.store())?;
@@ -305,16 +300,17 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn reduce(&mut self, day: Day, inputs: Result<InputPaths>) -> DayOutcome {
+    fn reduce(&mut self, DatedDay { day, inputs, unread_before }: DatedDay) -> DayOutcome {
         if self.report.stopped.is_some() {
             return DayOutcome::NotReached;
         }
         let (context, reduce) = (self.context, &self.options.reduce);
         let outcome = inputs.and_then(|inputs| {
             if self.options.dry_run {
-                return plan(context, day, inputs).map(DayOutcome::Planned);
+                return plan(context, day, inputs, &unread_before).map(DayOutcome::Planned);
             }
-            let mut reduced = reduce_inputs(context, reduce, IfStored::Refresh, day, inputs)?;
+            let if_stored = IfStored::Refresh(&unread_before);
+            let mut reduced = reduce_inputs(context, reduce, if_stored, day, inputs)?;
             // All days together may have more logs than fit the memory.
             if let Some(partial) = open_day(&context.store(), day)? {
                 reduced.inputs = DayInputs::stored(context, &partial);
@@ -363,6 +359,7 @@ impl Run<'_> {
             stored.iter().filter(|day| self.options.covers(**day) && !with_logs.contains(day));
         days.extend(others.map(|day| BackfillDay {
             day: *day,
+            logs: Vec::new(),
             reduced: DayOutcome::NoLogs,
             window: WindowOutcome::NotAsked,
         }));
@@ -454,7 +451,12 @@ impl Run<'_> {
 }
 
 /// What a reduction of these logs would do.
-fn plan(context: &Context, day: Day, inputs: InputPaths) -> Result<DayPlan> {
+fn plan(
+    context: &Context,
+    day: Day,
+    inputs: InputPaths,
+    unread_before: &[usize],
+) -> Result<DayPlan> {
     context.check_stop()?;
     reduce_day::lists_of(context, &inputs)?;
     let (files, inputs) = (Arc::clone(&context.files), Arc::new(inputs));
@@ -462,12 +464,16 @@ fn plan(context: &Context, day: Day, inputs: InputPaths) -> Result<DayPlan> {
     let Some(partial) = open_day(&context.store(), day)? else {
         return Ok(DayPlan::Reduce);
     };
-    match known::compare(context, &partial.inputs()?, source)? {
+    match known::compare(context, &partial.inputs()?, source, unread_before)? {
         Comparison::Same => Ok(DayPlan::Unchanged),
         Comparison::Changed => Ok(DayPlan::Replace),
         Comparison::Emptied { name, rows } => Err(reduce_day::emptied(day, &name, rows)),
         Comparison::Gone { names, further } => {
             context.observer.warn(&reduce_day::gone(day, &names, further));
+            Ok(DayPlan::Kept)
+        }
+        Comparison::Gains { names } => {
+            context.observer.warn(&reduce_day::gains(day, &names));
             Ok(DayPlan::Kept)
         }
     }

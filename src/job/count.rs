@@ -12,7 +12,7 @@ use super::warning::Warning;
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::TemporaryFile;
-use crate::input::{self, Source};
+use crate::input::{self, Search, Source};
 use crate::model::{Day, Inputs};
 use crate::partial::{Finished, Partial};
 use crate::row::{CountrySet, RejectReport, ShownRejects};
@@ -23,8 +23,14 @@ use crate::store::{self, StoreLock};
 pub struct ReduceOptions {
     /// Files, folders, or `-` for standard input.
     pub logs: Vec<PathBuf>,
+    /// Folders or patterns that are searched for the logs of `day`, instead of `logs`.
+    pub places: Vec<PathBuf>,
     /// The day; `None` takes it from the logs' names.
     pub day: Option<Day>,
+    /// Days to add to every date in a name; `None` is 0, with a warning where logrotate seems to have named a log.
+    pub date_offset: Option<i32>,
+    /// Folders besides the store that are never searched for logs.
+    pub excluded: Vec<PathBuf>,
     /// Replace a partial of other inputs.
     pub force: bool,
     /// Count the logs on top of what the day's partial has; not with `force`, which goes first.
@@ -35,18 +41,32 @@ pub struct ReduceOptions {
     pub max_reject_ratio: f64,
     /// Refuse the logs when fewer rows of the day are accepted, with `add` those that it has included.
     pub min_rows: u64,
+    /// Refuse the day when it has fewer logs, with `add` those that it has included.
+    pub min_logs: u64,
+}
+
+impl ReduceOptions {
+    /// How logs are searched for, of whatever days.
+    pub(super) fn search(&self, context: &Context) -> Search {
+        let excluded = [vec![context.store.clone()], self.excluded.clone()].concat();
+        Search { from: None, to: None, date_offset: self.date_offset, excluded }
+    }
 }
 
 impl Default for ReduceOptions {
     fn default() -> Self {
         ReduceOptions {
             logs: Vec::new(),
+            places: Vec::new(),
             day: None,
+            date_offset: None,
+            excluded: Vec::new(),
             force: false,
             add: false,
             any_country: false,
             max_reject_ratio: 0.10,
             min_rows: 0,
+            min_logs: 0,
         }
     }
 }
@@ -98,6 +118,13 @@ impl Base {
             ShownRejects::default()
         });
         Ok(Base { partial, inputs, shown })
+    }
+}
+
+impl Base {
+    /// How many logs it was made from.
+    pub(super) fn logs(&self) -> u64 {
+        self.partial.metadata().inputs
     }
 }
 

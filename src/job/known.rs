@@ -30,13 +30,25 @@ pub(super) enum Comparison {
         /// Whether others are given that the day has not, by name or content.
         further: bool,
     },
+    /// Logs from places that version 0.1 did not read would be counted too. The number of such a day changes because
+    /// somebody says so, not because of an update.
+    Gains {
+        /// Their base names.
+        names: Vec<Vec<u8>>,
+    },
 }
 
-/// Compares the logs of a source with those of a partial, reading them only if name, size and time of any differ.
+/// Compares the logs of a source with those of a partial, reading them only if name, size and time of any differ. Version
+/// 0.1 did not read the logs `unread_before` (indexes, ascending).
 ///
 /// # Errors
 /// As [`input::digest_all`], and signals.
-pub(super) fn compare(context: &Context, known: &Inputs, source: Source) -> Result<Comparison> {
+pub(super) fn compare(
+    context: &Context,
+    known: &Inputs,
+    source: Source,
+    unread_before: &[usize],
+) -> Result<Comparison> {
     if same_stats(known, source.stats()) {
         return Ok(Comparison::Same);
     }
@@ -47,7 +59,28 @@ pub(super) fn compare(context: &Context, known: &Inputs, source: Source) -> Resu
             context.check_stop()
         })
     })?;
-    Ok(compare_facts(known, &digested.facts))
+    Ok(match compare_facts(known, &digested.facts) {
+        Comparison::Same => Comparison::Same,
+        other => gains(known, &digested.facts, unread_before).unwrap_or(other),
+    })
+}
+
+/// The logs that version 0.1 did not read and that the day does not have, unless it has others of them: then it was not
+/// made by version 0.1.
+fn gains(known: &Inputs, given: &Inputs, unread_before: &[usize]) -> Option<Comparison> {
+    let is_unread = |at: &usize| unread_before.binary_search(at).is_ok();
+    let with_rows = || given.iter().enumerate().filter(|(_, facts)| facts.rows > 0);
+    let read = digests(with_rows().filter(|(at, _)| !is_unread(at)).map(|(_, facts)| facts));
+    let known = digests(known.iter());
+    let has =
+        |digests: &[u128], facts: &InputFacts<'_>| digests.binary_search(&facts.digest).is_ok();
+    let unread = || with_rows().filter(|(at, _)| is_unread(at)).map(|(_, facts)| facts);
+    let unread = || unread().filter(|facts| !has(&read, facts));
+    if unread().any(|facts| has(&known, &facts)) {
+        return None;
+    }
+    let names: Vec<Vec<u8>> = unread().map(|facts| facts.name.to_vec()).collect();
+    (!names.is_empty()).then_some(Comparison::Gains { names })
 }
 
 /// Whether name, size and time of all logs are those of the partial's.
@@ -177,6 +210,24 @@ mod tests {
             rows: u64::from(*digest > 0),
         };
         logs.iter().map(facts).collect()
+    }
+
+    #[test]
+    fn a_day_of_an_older_version_gains_no_logs_that_it_did_not_read() {
+        let gained = |known: &[_], given: &[_], unread: &[usize]| match gains(
+            &facts(known),
+            &facts(given),
+            unread,
+        ) {
+            Some(Comparison::Gains { names }) => String::from_utf8(names.join(&b' ')).unwrap(),
+            _ => String::new(),
+        };
+        assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 2), ("c", 0)], &[1, 2]), "b");
+        assert_eq!(gained(&[("a", 1)], &[("a", 3), ("a", 2)], &[1]), "a");
+        assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 2)], &[]), "");
+        // A day that has one of them is not of that version.
+        assert_eq!(gained(&[("a", 1), ("b", 2)], &[("a", 1), ("b", 2), ("c", 3)], &[1, 2]), "");
+        assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 1), ("c", 3)], &[1, 2]), "c");
     }
 
     #[test]

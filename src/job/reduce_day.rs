@@ -14,7 +14,7 @@ use super::warning::Warning;
 use super::{Context, Phase, document};
 use crate::budget::LogLists;
 use crate::error::{Error, ErrorKind, Result};
-use crate::input::{self, InputPaths, Source};
+use crate::input::{self, DayLogs, InputPaths, Skipped, Source};
 use crate::model::{Day, InputFacts, Inputs, PerKind, RowCounts};
 use crate::partial::{self, Finished, Metadata};
 use crate::row::ShownRejects;
@@ -62,7 +62,7 @@ impl Serialize for ReduceOutcome {
 
 /// What becomes of a day that has a partial of other inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum IfStored {
+pub(super) enum IfStored<'a> {
     /// It is an error.
     Refuse,
     /// It is replaced, without a look at what it was made from.
@@ -70,8 +70,8 @@ pub(super) enum IfStored {
     /// The inputs come on top of it.
     Add,
     /// It is replaced if all logs that it was made from are among the inputs, none of them is empty now, and no fewer
-    /// rows are good.
-    Refresh,
+    /// rows are good. Logs that version 0.1 did not read (indexes) do not replace what it made.
+    Refresh(&'a [usize]),
 }
 
 /// What a reduction did.
@@ -104,6 +104,8 @@ pub struct ReduceReport {
     pub rejects_file: PathBuf,
     /// Runs that were spilled because the rows exceeded the memory; 0 when all fitted.
     pub spilled_runs: usize,
+    /// Files that were met and not counted; none for a day of a backfill, whose own report has them.
+    pub skipped: Skipped,
 }
 
 /// Reduces the logs of one day to its partial in the store.
@@ -135,11 +137,12 @@ pub struct ReduceReport {
 /// [`ErrorKind::TooManyRejects`] (the rejects file is published all the same), [`ErrorKind::TooFewRows`],
 /// [`ErrorKind::Locked`], and failures to write. The store is then what it was.
 pub fn reduce_day(context: &Context, options: &ReduceOptions) -> Result<ReduceReport> {
-    let inputs = input::expand(context.files.as_ref(), &options.logs)?;
-    let day = match options.day {
-        Some(day) => day,
-        None => input::day_of_inputs(&inputs)?,
-    };
+    let ReduceOptions { logs, places, day, .. } = options;
+    let search = options.search(context);
+    let found = input::find_day(context.files.as_ref(), logs, places, *day, &search)?;
+    let DayLogs { day, inputs, skipped, warnings } = found;
+    let warnings = warnings.into_iter().map(Warning::Search);
+    warnings.for_each(|warning| context.observer.warn(&warning));
     let if_stored = match (options.force, options.add) {
         (true, _) => IfStored::Replace,
         (false, true) => IfStored::Add,
@@ -153,15 +156,15 @@ pub fn reduce_day(context: &Context, options: &ReduceOptions) -> Result<ReduceRe
     if has_it {
         store::settle_days(&context.store())?;
     }
-    outcome
+    outcome.map(|report| ReduceReport { skipped, ..report })
 }
 
-/// [`reduce_day`] for inputs that were found already; `logs`, `day`, `force` and `add` of the options are not looked
-/// at.
+/// [`reduce_day`] for inputs that were found already: the options that say which logs, which day, and what becomes of a
+/// stored day are not looked at.
 pub(super) fn reduce_inputs(
     context: &Context,
     options: &ReduceOptions,
-    if_stored: IfStored,
+    if_stored: IfStored<'_>,
     day: Day,
     inputs: InputPaths,
 ) -> Result<ReduceReport> {
@@ -190,9 +193,13 @@ pub(super) fn reduce_inputs(
             context.budget.beside(lists.logs, lists.bytes())?;
             base = Some(Base::new(context, &lock, partial)?);
         } else {
+            let unread_before = match if_stored {
+                IfStored::Refresh(unread_before) => unread_before,
+                _ => &[],
+            };
             let metadata = *partial.metadata();
             let known = partial.inputs()?;
-            let comparison = known::compare(context, &known, source)?;
+            let comparison = known::compare(context, &known, source, unread_before)?;
             if let Some(outcome) = untouched(context, &store, &metadata, if_stored, comparison)? {
                 return Ok(report(context, &metadata, partial.bytes(), outcome, known));
             }
@@ -200,6 +207,7 @@ pub(super) fn reduce_inputs(
             source = open()?;
         }
     }
+    check_logs(context, options, &store, day, (lists.logs, base.as_ref()))?;
     let budget = context.budget.beside(lists.logs, lists.bytes())?;
     let context = &Context { budget, ..context.clone() };
     let counting = Counting { context, options, day, source: &source, lock: &lock, no_fewer_than };
@@ -224,12 +232,34 @@ pub(super) fn lists_of(context: &Context, inputs: &InputPaths) -> Result<LogList
     Ok(lists)
 }
 
+/// Refuses a day of too few logs, and warns of one that has fewer than the day before.
+fn check_logs(
+    context: &Context,
+    options: &ReduceOptions,
+    store: &Store,
+    day: Day,
+    (new, base): (usize, Option<&Base>),
+) -> Result<()> {
+    let logs = (new as u64).saturating_add(base.map_or(0, Base::logs));
+    if logs < options.min_logs {
+        return Err(ErrorKind::TooFewLogs { day, logs, limit: options.min_logs }.into());
+    }
+    let Some(before) = day.plus_days(-1) else { return Ok(()) };
+    // One that cannot be read is an error when it is needed.
+    let Ok(Some(partial)) = open_day(store, before) else { return Ok(()) };
+    let known = partial.metadata().inputs;
+    if logs < known && !partial.metadata().is_of_tables() {
+        context.observer.warn(&Warning::FewerLogs { day, logs, before, known });
+    }
+    Ok(())
+}
+
 /// What is told of a day that is left as it is; `None` if it is to be made again.
 fn untouched(
     context: &Context,
     store: &Store,
     metadata: &Metadata,
-    if_stored: IfStored,
+    if_stored: IfStored<'_>,
     comparison: Comparison,
 ) -> Result<Option<ReduceOutcome>> {
     let day = metadata.day;
@@ -243,6 +273,10 @@ fn untouched(
         Comparison::Emptied { name, rows } => Err(emptied(day, &name, rows)),
         Comparison::Gone { names, further } => {
             context.observer.warn(&gone(day, &names, further));
+            Ok(Some(ReduceOutcome::Kept))
+        }
+        Comparison::Gains { names } => {
+            context.observer.warn(&gains(day, &names));
             Ok(Some(ReduceOutcome::Kept))
         }
     }
@@ -299,6 +333,12 @@ pub(super) fn gone(day: Day, names: &[Vec<u8>], further: bool) -> Warning {
     Warning::LogGone { day, names, further }
 }
 
+/// A day that was made by a version that did not read these logs.
+pub(super) fn gains(day: Day, names: &[Vec<u8>]) -> Warning {
+    let names = names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    Warning::LogsGained { day, names }
+}
+
 fn report(
     context: &Context,
     metadata: &Metadata,
@@ -319,5 +359,6 @@ fn report(
         partial_bytes,
         rejects_file: store.rejects_path(metadata.day),
         spilled_runs: 0,
+        skipped: Skipped::default(),
     }
 }

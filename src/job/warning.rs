@@ -55,6 +55,35 @@ pub enum Warning {
         /// Whether there are logs that the day does not have.
         further: bool,
     },
+    /// A day keeps its partial, because it would gain logs that version 0.1 did not read.
+    #[error(
+        "{day} is kept: it does not have {:?}{}, in places that agg 0.1 did not read; to count the day again with all its logs, use 'agg reduce-day --force'",
+        names.first().map(String::as_str).unwrap_or_default(),
+        if names.len() > 1 { format!(" and {} more", names.len() - 1) } else { String::new() },
+    )]
+    LogsGained {
+        /// The day.
+        day: Day,
+        /// Base names of these logs.
+        names: Vec<String>,
+    },
+    /// A day has fewer logs than the day before.
+    #[error(
+        "{day} has fewer logs than the day before: {logs}, and {before} has {known}; to refuse such a day, use --min-logs"
+    )]
+    FewerLogs {
+        /// The day.
+        day: Day,
+        /// Its logs.
+        logs: u64,
+        /// The day before.
+        before: Day,
+        /// The logs of that.
+        known: u64,
+    },
+    /// What the search for logs found, and did not count.
+    #[error("{0}")]
+    Search(String),
     /// A rejects file is not there.
     #[error("{path:?} is missing; to write it again, reduce {day} with --force")]
     RejectsGone {

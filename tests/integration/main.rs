@@ -50,6 +50,8 @@ mod logs {
     mod days;
     /// Files, folders, standard input, compression.
     mod files;
+    /// Which files a day is made of, and what is said of the others.
+    mod found;
     /// Days of very many logs.
     mod many;
     /// The rejects file: which corrupt rows it shows, and how.

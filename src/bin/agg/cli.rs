@@ -52,6 +52,17 @@ pub(crate) struct Limits {
     #[arg(env = "AGG_MIN_ROWS", hide_env_values = true)]
     pub(crate) min_rows: u64,
 
+    /// Refuse a day with fewer logs
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(env = "AGG_MIN_LOGS", hide_env_values = true)]
+    pub(crate) min_logs: u64,
+
+    /// Days to add to every date in a name or pattern, -366 to 366: -1 for logs that logrotate dates
+    #[arg(long, value_name = "DAYS", allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(i32).range(-366..=366))]
+    #[arg(env = "AGG_DATE_OFFSET", hide_env_values = true)]
+    pub(crate) date_offset: Option<i32>,
+
     /// Accept these country codes
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = Countries::Iso)]
     #[arg(env = "AGG_COUNTRIES", hide_env_values = true)]
@@ -212,6 +223,8 @@ mod tests {
             ("top", "AGG_TOP"),
             ("max_reject_ratio", "AGG_MAX_REJECT_RATIO"),
             ("min_rows", "AGG_MIN_ROWS"),
+            ("min_logs", "AGG_MIN_LOGS"),
+            ("date_offset", "AGG_DATE_OFFSET"),
             ("countries", "AGG_COUNTRIES"),
             ("keep_days", "AGG_KEEP_DAYS"),
         ];

@@ -15,6 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use agg::Day;
 use agg::fs::{OsFileSystem, creation_error, leads_to_device};
+use agg::input::Skipped;
 use agg::job::{BackfillReport, DayOutcome, EmitReport, ReduceReport, WindowOutcome};
 use agg::model::RowCounts;
 use agg::store::Aside;
@@ -57,11 +58,13 @@ pub(crate) struct Facts {
     output_bytes: Option<u64>,
     days: BTreeMap<&'static str, u64>,
     windows: BTreeMap<&'static str, u64>,
+    skipped: BTreeMap<&'static str, u64>,
 }
 
 impl Facts {
     /// Adds a day's reduction.
     pub(crate) fn reduced(&mut self, report: &ReduceReport) {
+        self.skipped(&report.skipped);
         self.day = self.day.max(Some(report.day));
         self.add_rows(&report.counts);
         let add = |sum: &mut Option<u64>, more| *sum = Some(sum.unwrap_or(0).saturating_add(more));
@@ -79,6 +82,7 @@ impl Facts {
 
     /// Adds all days and windows of a backfill; rows are those of the days alone.
     pub(crate) fn filled(&mut self, report: &BackfillReport) {
+        self.skipped(&report.skipped);
         for dated in &report.days {
             *self.days.entry(dated.reduced.word()).or_default() += 1;
             if let DayOutcome::Reduced(reduced) = &dated.reduced {
@@ -91,6 +95,10 @@ impl Facts {
                 self.add_output(emitted);
             }
         }
+    }
+
+    fn skipped(&mut self, skipped: &Skipped) {
+        self.skipped.extend(skipped.counts());
     }
 
     fn add_output(&mut self, report: &EmitReport) {
@@ -212,6 +220,8 @@ impl Ended {
         page.gauges("agg_days", "Days of a backfill by outcome.", "outcome", days);
         let windows = facts.windows.iter().map(|(outcome, count)| (*outcome, *count));
         page.gauges("agg_windows", "Windows of a backfill by outcome.", "outcome", windows);
+        let skipped = facts.skipped.iter().map(|(reason, count)| (*reason, *count));
+        page.gauges("agg_skipped_files", "Files that were not counted.", "reason", skipped);
         page.text
     }
 }

@@ -81,6 +81,8 @@ impl Limits {
             any_country: self.countries == Countries::Any,
             max_reject_ratio: self.max_reject_ratio,
             min_rows: self.min_rows,
+            min_logs: self.min_logs,
+            date_offset: self.date_offset,
             ..ReduceOptions::default()
         }
     }

@@ -262,7 +262,7 @@ mod tests {
     use crate::error::{Error, Result};
     use crate::fs::FileSystem;
     use crate::input::decompress::{Compressed, Decoder, Progress, Windows};
-    use crate::input::paths::Compression;
+    use crate::input::names::Compression;
     use crate::input::twin::{Twin, zstd};
 
     const LIMIT: u64 = 8 << 20;

@@ -24,7 +24,7 @@ pub(super) use slots::Slots;
 pub(super) use windows::Windows;
 use zstandard::Zstandard;
 
-use super::paths::Compression;
+use super::names::Compression;
 use crate::error::{Error, Result};
 
 /// A stream of decompressed bytes.

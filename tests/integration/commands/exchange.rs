@@ -656,10 +656,10 @@ mod with_parquet {
         let sandbox = known_and_unknown();
         sandbox.agg("emit-window --date 2021-12-02 --days 2").exits(0);
         let outcome = || {
-            let backfill = "backfill --logs logs --emit --days 2 --from 2021-12-02 --to 2021-12-02";
+            let backfill = "backfill --logs logs --emit --days 2 --from 2021-12-01 --to 2021-12-02";
             let run = sandbox.agg(&format!("{backfill} --json")).exits(0);
             let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
-            report["days"][0]["window"].clone()
+            report["days"][1]["window"].clone()
         };
         assert_eq!(outcome(), "fresh");
         // As older versions wrote it.

@@ -354,7 +354,7 @@ pub(crate) fn backfilled(context: &Context, folder: &Path) -> Result<()> {
         ..EmitOptions::new(DAY.parse().unwrap(), folder.join("agg-out"))
     };
     let options = BackfillOptions {
-        logs: folder.join("logs"),
+        logs: vec![folder.join("logs")],
         from: None,
         to: None,
         reduce: ReduceOptions::default(),

@@ -35,13 +35,15 @@ fn assert_refused(names: &[&str]) {
 }
 
 #[test]
-fn a_date_is_eight_digits_or_has_hyphens() {
+fn a_date_is_eight_digits_or_has_hyphens_or_underscores() {
     assert_days(&[
         ("listen-20211201.log", "2021-12-01"),
         ("20211201", "2021-12-01"),
         ("sample_listen-2021-12-01_2Mlines.log", "2021-12-01"),
         ("2021-12-01.log", "2021-12-01"),
         ("a2021-12-01b.log", "2021-12-01"),
+        ("listen-2021_12_01.log", "2021-12-01"),
+        ("2021120113.log", "2021-12-01"),
         ("listen_v2_20211201T0000.log", "2021-12-01"),
         ("20211201-2021-12-01-20211201.log", "2021-12-01"),
         ("listen-20200229.log", "2020-02-29"),
@@ -76,7 +78,6 @@ fn a_name_without_a_calendar_day_is_refused() {
         "listen-2021-12-011.log",
         "listen-12021-12-01.log",
         "listen-2021-2-01.log",
-        "listen-2021_12_01.log",
         "listen-2021-13-01.log",
         "listen-19691231.log",
         "listen-2200-01-01.log",
@@ -94,7 +95,7 @@ fn two_different_days_are_refused() {
     sandbox.write("listen-20211201.log", "1|1|FR\n");
     sandbox.write("listen-20211202.log", "1|1|FR\n");
     let run = sandbox.agg("reduce-day listen-20211201.log listen-20211202.log");
-    run.exits(65).tells(&["2021-12-01", "2021-12-02", "--date"]).in_one_line();
+    run.exits(65).tells(&["2021-12-01", "2021-12-02", "agg backfill --logs"]).in_one_line();
     assert_eq!(days(&sandbox), [""; 0]);
 }
 
@@ -148,7 +149,7 @@ fn logs_named(names: &[&str]) -> Sandbox {
 }
 
 #[test]
-fn a_backfill_takes_dated_logs_and_folders_and_passes_the_others_over() {
+fn a_backfill_takes_dated_logs_at_every_depth_and_names_the_others() {
     let sandbox = logs_named(&[
         "listen-20211201.log",
         "2021-12-02/part-1.log",
@@ -161,12 +162,12 @@ fn a_backfill_takes_dated_logs_and_folders_and_passes_the_others_over() {
     ]);
     let run = sandbox.agg("backfill --logs logs").exits(0);
     let told = run.stdout + &run.stderr;
-    for name in ["latest.log", "notes"] {
+    for name in ["latest.log", "notes/part-1.log"] {
         assert!(told.contains(name), "{name} is not reported:\n{told}");
     }
     assert_eq!(days(&sandbox), ["2021-12-01", "2021-12-02", "2021-12-03"]);
     assert_eq!(sandbox.tops_of_day("2021-12-01").1, "0|0:1\n");
-    assert_eq!(sandbox.tops_of_day("2021-12-02").1, "1|1:1\n2|2:1\n");
+    assert_eq!(sandbox.tops_of_day("2021-12-02").1, "1|1:1\n2|2:1\n3|3:1\n");
     assert_eq!(sandbox.tops_of_day("2021-12-03").1, "4|4:1\n5|5:1\n");
 }
 

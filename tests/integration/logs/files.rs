@@ -50,30 +50,27 @@ fn a_folder_gives_its_own_logs_in_byte_order_of_their_names() {
 }
 
 #[test]
-fn a_folder_is_not_searched_deeper_nor_for_hidden_or_other_files() {
+fn what_is_no_log_in_a_folder_is_named_or_on_the_quiet_list() {
     let sandbox = Sandbox::new();
     sandbox.write("day/part-1.log", log_of(1, 1));
-    let others = [
-        ".hidden.log",
-        "deeper/part-2.log",
-        "part.csv",
-        "part.log.bz2",
-        "part.gz",
-        "part.log.tmp",
-        "part.log.gz.tmp",
-        "log",
-        "_SUCCESS",
-        "part.LOG",
-        "part.log.gz.zst",
-        "part-log",
-        "part.log~",
-    ];
-    for name in others {
+    sandbox.write("day/deeper/part-2.log", log_of(2, 1));
+    for name in [".hidden.log", "_SUCCESS", "part.log~"] {
         sandbox.write(format!("day/{name}"), log_of(9, 1));
     }
-    fs::create_dir(sandbox.path("day/folder.log")).unwrap();
-    reduce(&sandbox, "day").exits(0);
-    assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:1\n");
+    let named = ["part.csv", "part.log.bz2", "part.log.tmp", "part.log.gz.tmp", "part.LOG", "old"];
+    for name in named {
+        let log = if name == "old" { "old/part.log" } else { name };
+        sandbox.write(format!("day/{log}"), log_of(9, 1));
+    }
+    let run = reduce(&sandbox, "day").exits(0);
+    assert_eq!(run.stderr.lines().count(), named.len());
+    run.tells(
+        &named
+            .map(|name| format!("warning: skipped \"day/{name}\""))
+            .each_ref()
+            .map(String::as_str),
+    );
+    assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:1\n2|2:1\n");
 }
 
 #[test]
@@ -308,16 +305,18 @@ fn names_that_differ_in_more_than_the_compression_are_different_logs() {
 }
 
 #[test]
-fn a_log_given_twice_is_refused() {
+fn one_file_under_several_names_is_one_log() {
     let sandbox = Sandbox::new();
     sandbox.write("day/part.log", log_of(1, 1));
     symlink("part.log", sandbox.path("day/same.txt")).unwrap();
+    fs::hard_link(sandbox.path("day/part.log"), sandbox.path("day/hard.log")).unwrap();
     for inputs in
         ["day/part.log day/part.log", "day/part.log ./day/part.log", "day day/part.log", "day"]
     {
-        reduce(&sandbox, inputs).exits(65).in_one_line();
-        assert!(!sandbox.has_partial(DAY));
+        reduce(&sandbox, &format!("--force {inputs}")).exits(0);
+        assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:1\n", "{inputs}");
     }
+    reduce(&sandbox, "- day -").exits(65).tells(&["\"-\": given twice"]).in_one_line();
 }
 
 #[test]

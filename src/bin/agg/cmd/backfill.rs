@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use agg::job::{self, BackfillDay, BackfillOptions, BackfillReport, DayOutcome, WindowOutcome};
+use agg::job::{
+    self, BackfillDay, BackfillOptions, BackfillReport, DayOutcome, ReduceOptions, WindowOutcome,
+};
 use agg::text::{self, counted};
 use agg::{Day, ErrorKind};
 use anyhow::Context as _;
@@ -17,23 +19,24 @@ use crate::summary::{Run, Side, Summary, Table, rejected, size};
 
 const EXAMPLES: &str = "\
 Examples:
-  agg backfill --logs /data/logs           every dated log and folder in it
+  agg backfill --logs /data/logs           every dated log in it, at any depth
   agg backfill --logs /data/logs --emit    and each window whose days are stored
   agg backfill --logs /data/logs --from 2021-12-01 --to 2021-12-31
   agg backfill --logs /data/logs --emit --dry-run
+  agg backfill --logs '/data/listen.log-%Y%m%d*.gz' --date-offset -1
 
 A run that was stopped can be started again: days of the same logs and windows of
 the same partials are skipped, what has changed is made again. A bad day does not
 stop the others; the exit code is that of the worst day. Undated files, windows that
 lack days, and days with a missing log do not change the exit code.";
 
-/// Reduce every day whose logs are in a folder, and emit their windows
+/// Reduce every day whose logs are in a folder or match a pattern, and emit their windows
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Folder of dated logs and dated folders of logs
-    #[arg(long, value_name = "DIR")]
-    logs: PathBuf,
+    /// Folder of logs by day, searched at every depth, or a pattern with %Y, %m and %d; may be repeated
+    #[arg(long, value_name = "WHERE", required = true)]
+    logs: Vec<PathBuf>,
 
     /// First day (YYYY-MM-DD)
     #[arg(long, value_name = "DAY")]
@@ -75,7 +78,10 @@ impl Arguments {
             logs: self.logs.clone(),
             from: self.from,
             to: self.to,
-            reduce: self.limits.options(),
+            reduce: ReduceOptions {
+                excluded: vec![self.window.out.clone()],
+                ..self.limits.options()
+            },
             emit: self.emit.then(|| self.window.options(placeholder)),
             dry_run: self.dry_run,
         })
@@ -126,8 +132,8 @@ impl Summary for BackfillReport {
         for day in &self.days {
             table.row(cells(day).into_iter().take(columns.len()));
         }
-        for (path, reason) in &self.passed_over {
-            table.line(format!("passed over {}: {}", text::path(path), text::line(reason)));
+        for line in self.skipped.lines() {
+            table.line(line);
         }
         table.to_string()
     }
@@ -164,23 +170,26 @@ mod tests {
     #[test]
     fn a_backfill_takes_every_day_and_emits_nothing_when_nothing_is_said() {
         let options = arguments!(Backfill, "backfill --logs L").options().unwrap();
-        assert_eq!(options.logs, PathBuf::from("L"));
+        assert_eq!(options.logs, [PathBuf::from("L")]);
         assert_eq!((options.from, options.to), (None, None));
         assert!(options.emit.is_none() && !options.dry_run);
         assert_eq!(options.reduce.max_reject_ratio, 0.10);
-        assert!(typed("backfill").unwrap_err().contains("--logs <DIR>"));
+        assert!(typed("backfill").unwrap_err().contains("--logs <WHERE>"));
     }
 
     #[test]
     fn each_flag_reaches_its_option() {
         let line = "backfill --logs L --from 2021-12-01 --to 2021-12-02 --emit --out O --days 3 \
                     --top 9 --allow-missing --max-reject-ratio 1 --min-rows 5 --countries any \
-                    --dry-run";
+                    --dry-run --logs M --min-logs 2 --date-offset -1";
         let options = arguments!(Backfill, line).options().unwrap();
         assert_eq!(options.from, "2021-12-01".parse().ok());
         assert_eq!(options.to, "2021-12-02".parse().ok());
         let reduce = &options.reduce;
         assert_eq!((reduce.max_reject_ratio, reduce.min_rows, reduce.any_country), (1.0, 5, true));
+        assert_eq!((reduce.min_logs, reduce.date_offset), (2, Some(-1)));
+        assert_eq!(options.logs, ["L", "M"].map(PathBuf::from));
+        assert_eq!(reduce.excluded, [PathBuf::from("O")]);
         let emit = options.emit.unwrap();
         assert_eq!((emit.days, emit.top, emit.allow_missing, emit.force), (3, 9, true, false));
         assert_eq!(emit.out, PathBuf::from("O"));
@@ -199,15 +208,16 @@ mod tests {
         let day: Day = "2021-12-01".parse().unwrap();
         let good = || BackfillDay {
             day,
+            logs: Vec::new(),
             reduced: DayOutcome::NoLogs,
             window: WindowOutcome::Lacking(vec![day]),
         };
         let bad =
             |kind: ErrorKind| BackfillDay { reduced: DayOutcome::Failed(kind.into()), ..good() };
         let worst = |days| {
-            let passed_over = Vec::new();
+            let skipped = Default::default();
             let report =
-                BackfillReport { dry_run: false, days, passed_over, stopped: None, emit: true };
+                BackfillReport { dry_run: false, days, skipped, stopped: None, emit: true };
             Exit::worst_of(failures(&report).map(|(_, error)| error))
         };
         assert_eq!(worst(vec![good()]), Exit::Done);
@@ -224,7 +234,7 @@ mod tests {
     }
 
     fn filled(text: &str, reduced: DayOutcome, window: WindowOutcome) -> BackfillDay {
-        BackfillDay { day: day(text), reduced, window }
+        BackfillDay { day: day(text), logs: Vec::new(), reduced, window }
     }
 
     fn report() -> BackfillReport {
@@ -243,7 +253,7 @@ mod tests {
                 filled("2021-12-06", DayOutcome::NoLogs, WindowOutcome::Fresh),
                 filled("2021-12-07", DayOutcome::NoLogs, emitted),
             ],
-            passed_over: vec![("logs/read me".into(), "no date in its name".to_owned())],
+            skipped: Default::default(),
             stopped: None,
             dry_run: false,
             emit: true,
@@ -260,7 +270,6 @@ DAY         OUTCOME  ROWS  REJECTS     SIZE  WINDOW
 2021-12-02  failed      -        -        -  failed
 2021-12-06  no logs     -        -        -  fresh
 2021-12-07  no logs     -        -        -  emitted
-passed over \"logs/read me\": no date in its name
 "
         );
     }
@@ -269,7 +278,6 @@ passed over \"logs/read me\": no date in its name
     fn the_table_of_a_backfill_that_emits_nothing_has_no_column_for_windows() {
         let mut report = report();
         report.days.truncate(1);
-        report.passed_over.clear();
         report.emit = false;
         assert_eq!(
             report.text(&Run::default()),
@@ -291,7 +299,6 @@ DAY         OUTCOME  ROWS  REJECTS     SIZE
                 planned("2021-12-04", DayPlan::Kept, WindowOutcome::Fresh),
                 filled("2021-12-05", DayOutcome::NotReached, WindowOutcome::NotReached),
             ],
-            passed_over: Vec::new(),
             ..report()
         };
         assert_eq!(
@@ -316,13 +323,13 @@ DAY         OUTCOME        ROWS  REJECTS  SIZE  WINDOW
         assert_eq!(
             report.document(&Run::default()).unwrap(),
             concat!(
-                r#"{"command":"backfill","dry_run":false,"days":[{"day":"2021-12-02","#,
+                r#"{"command":"backfill","dry_run":false,"days":[{"day":"2021-12-02","logs":[],"#,
                 r#""outcome":"failed","window":"failed","#,
-                r#""reduced":{"error":{"exit_code":66,"message":"no log in this folder; logs are "#,
-                r#"named *.log or *.txt, or the same with .gz or .zst at the end","remedy":null}},"#,
+                r#""reduced":{"error":{"exit_code":66,"message":"no log in this folder; a log is named like listen.log, "#,
+                r#"listen.txt, part-0 or 20211201, also compressed (.gz, .zst) or rotated (.1)","remedy":null}},"#,
                 r#""emitted":{"error":{"exit_code":75,"message":"\"agg-out\": locked by another run of agg; "#,
                 r#"try again when it has ended","remedy":null}},"lacking":[]}],"#,
-                r#""passed_over":[{"path":"logs/read me","reason":"no date in its name"}],"#,
+                r#""skipped":[],"#,
                 r#""stopped":{"exit_code":143,"message":"stopped by signal 15; what was published "#,
                 r#"before is complete, everything else is unchanged; run again","remedy":null},"#,
                 r#""seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#

@@ -17,7 +17,8 @@ use crate::summary::{Run, Summary, Table, rejected_share, size};
 const EXAMPLES: &str = "\
 Examples:
   agg reduce-day listen-20211201.log            the day is in the name
-  agg reduce-day /data/listen-2021-12-01/       a folder's *.log, *.txt, .gz, .zst
+  agg reduce-day /data/listen-2021-12-01/       all logs in a folder, at any depth
+  agg reduce-day --date 2021-12-01 --logs '/data/web*/listen-%Y%m%d.log'
   zcat d.gz | agg reduce-day --date 2021-12-01 -    standard input needs the day
   agg reduce-day --force listen-20211201.log    replace a day made from other logs
   agg reduce-day --add late-20211201.log        a log of the day that came late
@@ -30,8 +31,13 @@ The first 1,000 corrupt rows of a day are in STORE/rejects/DAY.txt.";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// Files, folders, or - for standard input
-    #[arg(value_name = "LOG", required = true)]
+    #[arg(value_name = "LOG", required_unless_present = "places")]
     logs: Vec<PathBuf>,
+
+    /// Folder of logs by day, or a pattern, to take the logs of --date from; may be repeated
+    #[arg(id = "places", long = "logs", value_name = "WHERE")]
+    #[arg(conflicts_with = "logs", requires = "date")]
+    places: Vec<PathBuf>,
 
     /// The day, if the logs' names do not have it (YYYY-MM-DD)
     #[arg(long, value_name = "DAY")]
@@ -56,6 +62,7 @@ impl Arguments {
     fn options(&self) -> ReduceOptions {
         ReduceOptions {
             logs: self.logs.clone(),
+            places: self.places.clone(),
             day: self.date,
             force: self.force,
             add: self.add,
@@ -108,6 +115,9 @@ impl Summary for ReduceReport {
             pairs.pair("spilled", counted(self.spilled_runs as u64, "run"));
         }
         pairs.pair("time", run.cost(Some(self.rows_read).filter(|rows| *rows > 0)));
+        for line in self.skipped.lines() {
+            pairs.line(line);
+        }
         pairs.to_string()
     }
 }
@@ -138,6 +148,12 @@ pub(crate) mod tests {
     #[test]
     fn each_flag_reaches_its_option() {
         assert!(arguments!(ReduceDay, "reduce-day a --force").options().force);
+        let places =
+            arguments!(ReduceDay, "reduce-day --date 2021-12-01 --logs L --logs M").options();
+        assert_eq!(places.places, ["L", "M"].map(std::path::PathBuf::from));
+        assert!(typed("reduce-day --logs L").unwrap_err().contains("--date <DAY>"));
+        let both = typed("reduce-day --date 2021-12-01 --logs L a");
+        assert!(both.unwrap_err().contains("cannot be used with"));
         assert!(arguments!(ReduceDay, "reduce-day a --add").options().add);
         assert!(typed("reduce-day a --add --force").unwrap_err().contains("cannot be used with"));
         assert!(arguments!(ReduceDay, "reduce-day a --countries any").options().any_country);
@@ -176,6 +192,7 @@ pub(crate) mod tests {
             partial_bytes: 1536,
             rejects_file: format!("agg-store/rejects/{text}.txt").into(),
             spilled_runs: 2,
+            skipped: Default::default(),
         }
     }
 
@@ -246,7 +263,7 @@ time       0.500 s, 1.0 MiB peak memory
                 r#""digest":"00000000000000000000000000000abc","rows":100}],"#,
                 r#""users":{"keys":10,"pairs":90},"countries":{"keys":3,"pairs":60},"#,
                 r#""partial":"agg-store/partials/2021-12-01.agg","partial_bytes":1536,"#,
-                r#""rejects_file":"agg-store/rejects/2021-12-01.txt","spilled_runs":2,"#,
+                r#""rejects_file":"agg-store/rejects/2021-12-01.txt","spilled_runs":2,"skipped":[],"#,
                 r#""seconds":0.5,"phases":{"read":0.25},"peak_memory_bytes":1048576,"warnings":["w"]}"#
             )
         );

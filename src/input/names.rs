@@ -1,0 +1,326 @@
+//! What a file's name alone says of it: a log, on a list of files that are no logs, or neither.
+//!
+//! Pure functions over names; what lies under a name and which day it is of is decided elsewhere.
+
+use super::dates;
+
+/// How a file is compressed, as its name tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compression {
+    /// `.gz`
+    Gzip,
+    /// `.zst`
+    Zstd,
+}
+
+/// What a name says of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NameKind {
+    /// Never worth a word: hidden files, checksums, markers.
+    Quiet,
+    /// The same while the file is empty.
+    QuietIfEmpty,
+    /// Its writer or its copy is not done.
+    Arriving,
+    /// A table with separators of its own, which is not read.
+    Table,
+    /// A log.
+    Log,
+    /// Nothing that is known.
+    Other,
+}
+
+/// Which part of a name an entry of the lists stands for.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Start(&'static [u8]),
+    End(&'static [u8]),
+    Whole(&'static [u8]),
+    Around(&'static [u8], &'static [u8]),
+}
+
+/// The files that are no logs, whatever else their names say.
+const LISTS: [(NameKind, Form); 25] = {
+    use Form::{Around, End, Start, Whole};
+    use NameKind::{Arriving, Quiet, QuietIfEmpty};
+    [
+        (Quiet, Start(b".")),
+        (Quiet, End(b"~")),
+        (Quiet, End(b".swp")),
+        (Quiet, End(b".md5")),
+        (Quiet, End(b".sha1")),
+        (Quiet, End(b".sha256")),
+        (Quiet, End(b".sha512")),
+        (Quiet, End(b".crc")),
+        (Quiet, End(b".asc")),
+        (Quiet, End(b".sig")),
+        (Quiet, Around(b"SHA", b"SUMS")),
+        (Quiet, Whole(b"_SUCCESS")),
+        (Quiet, Start(b"_committed_")),
+        (Quiet, Start(b"_started_")),
+        (Quiet, Whole(b"_metadata")),
+        (Quiet, End(b"_$folder$")),
+        (QuietIfEmpty, End(b".ok")),
+        (QuietIfEmpty, End(b".done")),
+        (QuietIfEmpty, End(b".ready")),
+        (Arriving, End(b".part")),
+        (Arriving, End(b".filepart")),
+        (Arriving, End(b".partial")),
+        (Arriving, End(b".tmp")),
+        (Arriving, End(b".crdownload")),
+        (Arriving, End(b".inprogress")),
+    ]
+};
+
+/// Folders for files that somebody has put out of the way: skipped, and reported.
+const SET_ASIDE: [&[u8]; 10] = [
+    b"archive",
+    b"old",
+    b"backup",
+    b"bak",
+    b"tmp",
+    b"trash",
+    b"quarantine",
+    b"rejected",
+    b"failed",
+    b"incoming",
+];
+
+impl Form {
+    fn fits(self, name: &[u8]) -> bool {
+        match self {
+            Form::Start(text) => name.starts_with(text),
+            Form::End(text) => name.ends_with(text),
+            Form::Whole(text) => name == text,
+            Form::Around(start, end) => {
+                name.len() >= start.len() + end.len()
+                    && name.starts_with(start)
+                    && name.ends_with(end)
+            }
+        }
+    }
+}
+
+impl NameKind {
+    /// What the name of a file says of it.
+    pub(super) fn of(name: &[u8]) -> NameKind {
+        NameKind::listed(name, b"").unwrap_or_else(|| kind_of_stem(stem(name)))
+    }
+
+    /// The list that the name is on, unless `pattern`, the last component of a pattern that matches it, spells that
+    /// part of the name out.
+    pub(super) fn listed(name: &[u8], pattern: &[u8]) -> Option<NameKind> {
+        let entry = LISTS.iter().find(|(_, form)| form.fits(name) && !form.fits(pattern));
+        entry.map(|(kind, _)| *kind)
+    }
+}
+
+/// Whether a folder of this name is never worth a word.
+pub(super) fn is_quiet_folder(name: &[u8]) -> bool {
+    name.starts_with(b".") || name == b"lost+found" || name == b"_temporary"
+}
+
+/// Whether a folder of this name holds files that were put out of the way.
+pub(super) fn is_set_aside(name: &[u8]) -> bool {
+    SET_ASIDE.contains(&name)
+}
+
+/// How the file of this base name is compressed: by its suffix, before or after a rotation number.
+pub(super) fn compression_of(name: &[u8]) -> Option<Compression> {
+    let (_, compression) = split_compression(name);
+    let rotated = || split_compression(without_rotation(name)?).1;
+    compression.or_else(rotated)
+}
+
+/// Splits a base name into the name before compression, and the compression.
+pub(super) fn split_compression(name: &[u8]) -> (&[u8], Option<Compression>) {
+    let gzip = name.strip_suffix(b".gz").map(|rest| (rest, Some(Compression::Gzip)));
+    let zstd = || name.strip_suffix(b".zst").map(|rest| (rest, Some(Compression::Zstd)));
+    gzip.or_else(zstd).unwrap_or((name, None))
+}
+
+/// Whether logrotate may have given the name its date: `NAME.log-DATE`.
+pub(super) fn has_date_of_rotation(name: &[u8]) -> bool {
+    let (name, _) = split_compression(name);
+    let name = without_rotation(name).unwrap_or(name);
+    dates::without_date(name)
+        .is_some_and(|(rest, between)| rest.ends_with(b".log") && between == b"-")
+}
+
+/// Takes something off the end of a name.
+type Strip = fn(&[u8]) -> Option<&[u8]>;
+
+/// The name without what was put behind it: one compression suffix, one rotation number, and one date, in any order.
+fn stem(name: &[u8]) -> &[u8] {
+    let strips: [Strip; 3] = [
+        |name| Some(split_compression(name)).filter(|split| split.1.is_some()).map(|split| split.0),
+        without_rotation,
+        |name| dates::without_date(name).map(|(rest, _)| rest),
+    ];
+    let (mut rest, mut left) = (name, [true; 3]);
+    while let Some((at, shorter)) = (0..)
+        .zip(strips)
+        .zip(left)
+        .find_map(|((at, strip), left)| strip(rest).filter(|_| left).map(|shorter| (at, shorter)))
+    {
+        rest = shorter;
+        left.iter_mut().skip(at).take(1).for_each(|left| *left = false);
+    }
+    rest
+}
+
+/// The name before `.1` to `.999`.
+fn without_rotation(name: &[u8]) -> Option<&[u8]> {
+    let dot = name.iter().rposition(|byte| *byte == b'.')?;
+    let (rest, number) = name.split_at_checked(dot)?;
+    let digits = number.get(1..)?;
+    let is_number = (1..=3).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    (is_number && !digits.starts_with(b"0")).then_some(rest)
+}
+
+fn kind_of_stem(stem: &[u8]) -> NameKind {
+    let ends = |suffixes: &[&[u8]]| suffixes.iter().any(|suffix| stem.ends_with(suffix));
+    if ends(&[b".csv", b".tsv", b".psv"]) {
+        NameKind::Table
+    } else if ends(&[b".log", b".txt"]) || stem.starts_with(b"part-") || !stem.contains(&b'.') {
+        NameKind::Log
+    } else {
+        NameKind::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(kind: NameKind, names: &[&str]) {
+        for name in names {
+            assert_eq!(NameKind::of(name.as_bytes()), kind, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_log_is_known_by_its_name_without_rotation_compression_and_date() {
+        kinds(
+            NameKind::Log,
+            &[
+                "listen.log",
+                "listen.txt",
+                "listen.log.1",
+                "listen.log.999",
+                "listen.log.2.gz",
+                "listen.log.gz.2",
+                "listen.log.zst",
+                "listen.log-20211201",
+                "listen.log-20211201.gz",
+                "listen.log.2021-12-01",
+                "listen-20211204.gz",
+                "2021_12_01",
+                "2021120113.log",
+                "2021-12-01",
+                "20211201",
+                "20211201.gz",
+                "1638316800",
+                "listen",
+                "part-00003.gz",
+                "part-00003",
+                "part-0.snappy",
+                "web1.example.com-20211201.log",
+                "01.log",
+                "README",
+                "listen.log-20211201.1.gz",
+            ],
+        );
+        kinds(
+            NameKind::Other,
+            &[
+                "listen.LOG",
+                "listen.log.0",
+                "listen.log.01",
+                "listen.log.1000",
+                "listen.log.1.2",
+                "listen-20211201.log.bak7",
+                "README.md",
+                "listen.log.bz2",
+                "listen.log.gz.gz",
+                "Part-0.x",
+                "listen.log.2021-02-30",
+                "data.json-20211201",
+            ],
+        );
+        kinds(NameKind::Table, &["a.csv", "part-0.csv", "a.tsv.gz", "a.psv.1", "a.csv-20211201"]);
+    }
+
+    #[test]
+    fn the_lists_go_before_all_that_makes_a_log() {
+        kinds(
+            NameKind::Quiet,
+            &[
+                ".hidden.log",
+                ".part-0.crc",
+                "listen.log~",
+                ".listen.log.swp",
+                "listen.log.md5",
+                "a.log.sha1",
+                "a.log.sha256",
+                "a.log.sha512",
+                "a.crc",
+                "a.log.asc",
+                "a.log.sig",
+                "SHA256SUMS",
+                "SHASUMS",
+                "_SUCCESS",
+                "_committed_42",
+                "_started_42",
+                "_metadata",
+                "logs_$folder$",
+            ],
+        );
+        kinds(NameKind::QuietIfEmpty, &["20211201.ok", "a.done", "a.log.ready"]);
+        kinds(
+            NameKind::Arriving,
+            &[
+                "listen.log.part",
+                "part-0.part",
+                "a.filepart",
+                "a.partial",
+                "a.log.tmp",
+                "a.gz.crdownload",
+                "part-0.inprogress",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_pattern_takes_what_is_on_a_list_only_if_it_spells_that_out() {
+        let listed =
+            |name: &str, pattern: &str| NameKind::listed(name.as_bytes(), pattern.as_bytes());
+        assert_eq!(listed("a.part", "*"), Some(NameKind::Arriving));
+        assert_eq!(listed("a.part", "*.part"), None);
+        assert_eq!(listed(".a", ".*"), None);
+        assert_eq!(listed("_SUCCESS", "_S*"), Some(NameKind::Quiet));
+    }
+
+    #[test]
+    fn compression_is_told_by_the_suffix_before_or_after_a_rotation_number() {
+        let compressions = ["a.gz", "a.zst", "a.gz.1", "a.1.gz", "a", "gz", "a.gz.x"]
+            .map(|name| compression_of(name.as_bytes()));
+        let (gzip, zstd) = (Some(Compression::Gzip), Some(Compression::Zstd));
+        assert_eq!(compressions, [gzip, zstd, gzip, gzip, None, None, None]);
+    }
+
+    #[test]
+    fn the_date_of_a_rotation_stands_behind_the_whole_name_of_a_log() {
+        for (name, expected) in [
+            ("listen.log-20211201", true),
+            ("listen.log-20211201.gz", true),
+            ("listen.log-2021120113.gz", true),
+            ("listen.log-2021-12-01", true),
+            ("listen.log.20211201", false),
+            ("listen-20211201.log", false),
+            ("listen.txt-20211201", false),
+        ] {
+            assert_eq!(has_date_of_rotation(name.as_bytes()), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,496 @@
+//! Patterns of paths: `/data/%Y/%m/%d/**/part-*`.
+//!
+//! `%Y`, `%m` and `%d` stand for the digits of the day, `%%` for a percent sign, `*`, `?` and `[…]` for what a shell takes
+//! them for within one component, `**` for any number of folders. A wildcard at the start of a component matches no
+//! leading dot. Pure: what there is to match comes name by name.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use globset::GlobBuilder;
+use regex::bytes::Regex;
+
+use super::dates::Dates;
+use super::names::{NameKind, is_quiet_folder, is_set_aside};
+use crate::error::{ErrorKind, Result};
+use crate::model::Day;
+
+/// The days that are wanted, as names have them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Days {
+    pub(super) from: Option<Day>,
+    pub(super) to: Option<Day>,
+}
+
+impl Days {
+    pub(super) fn contain(self, day: Day) -> bool {
+        self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
+    }
+}
+
+/// A pattern that was read.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    text: String,
+    /// The folder that all its matches are in.
+    root: PathBuf,
+    /// What comes below, at least one; the last one is never [`Part::Folders`].
+    parts: Vec<Part>,
+    /// The last component as it was typed.
+    last: String,
+}
+
+#[derive(Debug)]
+enum Part {
+    /// `**`
+    Folders,
+    /// A component.
+    Name(Box<Component>),
+}
+
+/// A component below the root.
+#[derive(Debug)]
+struct Component {
+    regex: Regex,
+    tokens: Vec<Token>,
+    /// Its text when nothing in it is a wildcard or a token.
+    literal: Option<String>,
+    takes_hidden: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Token {
+    Year,
+    Month,
+    Day,
+}
+
+/// How far names have matched: which parts come next, each with the numbers that the parts before took.
+pub(super) type State = Vec<(usize, Stamp)>;
+
+/// Numbers taken by `%Y`, `%m` and `%d` so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Stamp {
+    year: Option<i16>,
+    month: Option<i8>,
+    day: Option<i8>,
+}
+
+/// What a pattern makes of a folder.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Entered {
+    /// Go on in there.
+    Into(State),
+    /// It would match, but folders of this name are not searched.
+    SetAside,
+    /// A match itself, though it is no file.
+    Match(Dates),
+    /// Nothing in it can match.
+    No,
+}
+
+impl Pattern {
+    /// Reads a pattern; `needs_date` refuses one without all of `%Y`, `%m` and `%d`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] with what is wrong with it.
+    pub(super) fn parse(path: &Path, needs_date: bool) -> Result<Pattern> {
+        let refuse = |what: &str| ErrorKind::Usage(format!("--logs {path:?}: {what}"));
+        let text = path.to_str().ok_or_else(|| refuse("a pattern has to be UTF-8"))?;
+        let mut root = PathBuf::from(if text.starts_with('/') { "/" } else { "" });
+        let mut parts = Vec::new();
+        let components: Vec<&str> =
+            text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+        let last = (*components.last().ok_or_else(|| refuse("it names no file"))?).to_owned();
+        for (at, component) in components.iter().enumerate() {
+            if *component == "**" {
+                parts.push(Part::Folders);
+                continue;
+            }
+            let component = Component::parse(component).map_err(|what| refuse(&what))?;
+            match &component.literal {
+                Some(literal) if parts.is_empty() && at + 1 < components.len() => {
+                    root.push(literal)
+                }
+                _ => parts.push(Part::Name(Box::new(component))),
+            }
+        }
+        if let Some(Part::Folders) = parts.last() {
+            let any = Component::parse("*").map_err(|what| refuse(&what))?;
+            parts.push(Part::Name(Box::new(any)));
+        }
+        let names = parts.iter().filter_map(|part| match part {
+            Part::Name(component) => Some(component.tokens.iter()),
+            Part::Folders => None,
+        });
+        let tokens: Vec<Token> = names.flatten().copied().collect();
+        let has_all =
+            [Token::Year, Token::Month, Token::Day].iter().all(|token| tokens.contains(token));
+        if needs_date && !has_all {
+            return Err(refuse(
+                "a pattern needs %Y, %m and %d, or name the day with reduce-day --date",
+            )
+            .into());
+        }
+        Ok(Pattern { text: text.to_owned(), root, parts, last })
+    }
+
+    /// The folder to begin in, empty for the current one.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn start(&self) -> State {
+        self.with_empty_folders(vec![(0, Stamp::default())])
+    }
+
+    /// The first path that could match, for an error.
+    pub(super) fn first_path(&self, days: Days) -> PathBuf {
+        let Some((year, month, day)) = days.from.map(Day::parts) else {
+            return self.text.clone().into();
+        };
+        let text = self.text.replace("%Y", &format!("{year:04}"));
+        text.replace("%m", &format!("{month:02}")).replace("%d", &format!("{day:02}")).into()
+    }
+
+    /// Goes into the folder `name`.
+    pub(super) fn enter(&self, state: &State, name: &OsStr, days: Days) -> Entered {
+        let name = name.as_bytes();
+        let (mut next, mut set_aside, mut matched) = (State::new(), false, None);
+        let mut add = |at: usize, stamp: Stamp| {
+            if !next.contains(&(at, stamp)) {
+                next.push((at, stamp));
+            }
+        };
+        for (at, stamp) in state {
+            let (taken, is_literal) = match self.parts.get(*at) {
+                Some(Part::Folders) => (Some(*stamp), false),
+                Some(Part::Name(component)) => {
+                    (component.take(name, *stamp), component.literal.is_some())
+                }
+                None => (None, false),
+            };
+            let Some(stamp) = taken.filter(|stamp| stamp.may_be_of(days)) else { continue };
+            let is_folders = matches!(self.parts.get(*at), Some(Part::Folders));
+            if is_quiet_folder(name) && !is_literal && (is_folders || !name.starts_with(b".")) {
+                continue;
+            } else if is_set_aside(name) && !is_literal {
+                set_aside = true;
+            } else if is_folders {
+                add(*at, stamp);
+            } else if at + 1 < self.parts.len() {
+                add(at + 1, stamp);
+            } else {
+                matched = Some(stamp.dates());
+            }
+        }
+        match (next.is_empty(), matched, set_aside) {
+            (false, ..) => Entered::Into(self.with_empty_folders(next)),
+            (true, Some(dates), _) => Entered::Match(dates),
+            (true, None, true) => Entered::SetAside,
+            (true, None, false) => Entered::No,
+        }
+    }
+
+    /// What the pattern makes of a file: `None` if it does not match, or not in these days.
+    pub(super) fn file(
+        &self,
+        state: &State,
+        name: &OsStr,
+        days: Days,
+    ) -> Option<(NameKind, Dates)> {
+        let mut found: Option<Dates> = None;
+        for (at, stamp) in state {
+            let Some(Part::Name(component)) =
+                self.parts.get(*at).filter(|_| at + 1 == self.parts.len())
+            else {
+                continue;
+            };
+            let taken = component.take(name.as_bytes(), *stamp);
+            if let Some(stamp) = taken.filter(|stamp| stamp.may_be_of(days)) {
+                found = Some(match (found, stamp.dates()) {
+                    (Some(Dates::One(one)), Dates::One(other)) if one != other => {
+                        Dates::Two(one, other)
+                    }
+                    (Some(known @ (Dates::One(_) | Dates::Two(..))), _) => known,
+                    (_, dates) => dates,
+                });
+            }
+        }
+        let kind = NameKind::listed(name.as_bytes(), self.last.as_bytes()).unwrap_or(NameKind::Log);
+        found.map(|dates| (kind, dates))
+    }
+
+    /// `**` may be no folder at all.
+    fn with_empty_folders(&self, mut state: State) -> State {
+        let mut at = 0;
+        while let Some((part, stamp)) = state.get(at).copied() {
+            let next = (part + 1, stamp);
+            if matches!(self.parts.get(part), Some(Part::Folders)) && !state.contains(&next) {
+                state.push(next);
+            }
+            at += 1;
+        }
+        state
+    }
+}
+
+impl Component {
+    fn parse(text: &str) -> Result<Component, String> {
+        let mut component = Spelled::default();
+        let mut letters = text.chars().peekable();
+        let mut in_class = false;
+        while let Some(letter) = letters.next() {
+            match letter {
+                '%' if !in_class => component.percent(letters.next())?,
+                '*' if !in_class && letters.peek() == Some(&'*') => {}
+                '*' | '?' if !in_class => component.wildcard(letter),
+                '[' if !in_class => {
+                    in_class = true;
+                    component.wildcard(letter);
+                    // A bracket at the start of a class stands for itself.
+                    while let Some(first) = letters.next_if(|next| matches!(next, '!' | '^' | ']'))
+                    {
+                        component.glob.push(first);
+                        if first == ']' {
+                            break;
+                        }
+                    }
+                }
+                ']' if in_class => {
+                    in_class = false;
+                    component.glob.push(letter);
+                }
+                _ if in_class => component.glob.push(letter),
+                _ => component.letter(letter),
+            }
+        }
+        component.end_piece()?;
+        let Spelled { regex, tokens, literal, .. } = component;
+        let regex = Regex::new(&format!("(?-u)^{regex}$")).map_err(|error| error.to_string())?;
+        let takes_hidden = text.starts_with('.');
+        Ok(Component { regex, tokens, literal, takes_hidden })
+    }
+
+    /// The numbers with those that this name adds; `None` if it does not match, or they do not agree.
+    fn take(&self, name: &[u8], stamp: Stamp) -> Option<Stamp> {
+        if name.starts_with(b".") && !self.takes_hidden {
+            return None;
+        }
+        let captures = self.regex.captures(name)?;
+        let numbers = self.tokens.iter().zip(captures.iter().skip(1));
+        numbers.into_iter().try_fold(stamp, |stamp, (token, digits)| {
+            stamp.with(*token, std::str::from_utf8(digits?.as_bytes()).ok()?)
+        })
+    }
+}
+
+/// A component while it is read.
+#[derive(Default)]
+struct Spelled {
+    regex: String,
+    /// The glob since the last token.
+    glob: String,
+    tokens: Vec<Token>,
+    literal: Option<String>,
+    is_pattern: bool,
+}
+
+impl Spelled {
+    fn letter(&mut self, letter: char) {
+        match letter {
+            // To the crate these are alternatives, to us letters.
+            '{' | '}' => self.glob.extend(['[', letter, ']']),
+            _ => self.glob.push(letter),
+        }
+        if !self.is_pattern {
+            self.literal.get_or_insert_default().push(letter);
+        }
+    }
+
+    fn wildcard(&mut self, letter: char) {
+        self.glob.push(letter);
+        (self.is_pattern, self.literal) = (true, None);
+    }
+
+    fn percent(&mut self, letter: Option<char>) -> Result<(), String> {
+        let (token, digits) = match letter {
+            Some('%') => {
+                self.letter('%');
+                return Ok(());
+            }
+            Some('Y') => (Token::Year, 4),
+            Some('m') => (Token::Month, 2),
+            Some('d') => (Token::Day, 2),
+            other => {
+                let found: String = other.into_iter().collect();
+                return Err(format!(
+                    "%{found} is not known; a pattern has %Y, %m and %d, and %% for a percent sign"
+                ));
+            }
+        };
+        self.end_piece()?;
+        self.regex += &format!("([0-9]{{{digits}}})");
+        self.tokens.push(token);
+        (self.is_pattern, self.literal) = (true, None);
+        Ok(())
+    }
+
+    /// Adds the glob since the last token to the expression.
+    fn end_piece(&mut self) -> Result<(), String> {
+        let glob = std::mem::take(&mut self.glob);
+        if glob.is_empty() {
+            return Ok(());
+        }
+        let built = GlobBuilder::new(&glob).literal_separator(true).backslash_escape(false).build();
+        let built = built.map_err(|error| error.kind().to_string())?;
+        let regex = built.regex();
+        let inner = regex.strip_prefix("(?-u)^").and_then(|regex| regex.strip_suffix('$'));
+        self.regex += inner.ok_or("it cannot be read")?;
+        Ok(())
+    }
+}
+
+impl Stamp {
+    fn with(self, token: Token, digits: &str) -> Option<Stamp> {
+        fn agreed<N: Copy + PartialEq + std::str::FromStr>(
+            known: Option<N>,
+            digits: &str,
+        ) -> Option<Option<N>> {
+            let number = digits.parse().ok()?;
+            known.is_none_or(|known| known == number).then_some(Some(number))
+        }
+        Some(match token {
+            Token::Year => Stamp { year: agreed(self.year, digits)?, ..self },
+            Token::Month => Stamp { month: agreed(self.month, digits)?, ..self },
+            Token::Day => Stamp { day: agreed(self.day, digits)?, ..self },
+        })
+    }
+
+    fn real_day(self) -> Option<Day> {
+        Day::new(self.year?, self.month?, self.day?)
+    }
+
+    fn dates(self) -> Dates {
+        self.real_day().map_or(Dates::None, Dates::One)
+    }
+
+    /// Whether one of the days can have these numbers.
+    fn may_be_of(self, days: Days) -> bool {
+        let Stamp { year, month, day } = self;
+        if let Some(only) = days.from.filter(|from| days.to == Some(*from)).map(Day::parts) {
+            return year.is_none_or(|year| year == only.0)
+                && month.is_none_or(|month| month == only.1)
+                && day.is_none_or(|day| day == only.2);
+        }
+        if let Some(real) = self.real_day() {
+            return days.contain(real);
+        }
+        let Some(year) = year else { return true };
+        // Without a month, any of the year will do.
+        let first = (year, month.unwrap_or(1));
+        let last = (year, month.unwrap_or(12));
+        let month_of = |day: Day| (day.parts().0, day.parts().1);
+        days.from.is_none_or(|from| last >= month_of(from))
+            && days.to.is_none_or(|to| first <= month_of(to))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn days(from: &str, to: &str) -> Days {
+        Days { from: from.parse().ok(), to: to.parse().ok() }
+    }
+
+    /// What a pattern makes of a path, each of whose names is entered as the search would; `-` for no match.
+    fn matched(pattern: &str, path: &str, days: Days) -> String {
+        let pattern = Pattern::parse(Path::new(pattern), false).unwrap();
+        let below = Path::new(path).strip_prefix(pattern.root()).unwrap_or(Path::new("?"));
+        let mut names: Vec<&OsStr> = below.iter().collect();
+        let file = names.pop().unwrap();
+        let mut state = pattern.start();
+        for name in names {
+            match pattern.enter(&state, name, days) {
+                Entered::Into(next) => state = next,
+                other => return format!("{other:?}"),
+            }
+        }
+        match pattern.file(&state, file, days) {
+            None => "-".to_owned(),
+            Some((NameKind::Log, Dates::One(day))) => day.to_string(),
+            Some(other) => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_pattern_takes_its_day_from_what_stands_in_the_place_of_its_letters() {
+        let all = Days::default();
+        for (pattern, path, expected) in [
+            ("/d/listen.log-%Y%m%d*.gz", "/d/listen.log-20211201.gz", "2021-12-01"),
+            ("/d/listen.log-%Y%m%d*.gz", "/d/listen.log-2021120113.gz", "2021-12-01"),
+            ("/d/listen.log-%Y%m%d*.gz", "/d/listen.log-20211201", "-"),
+            ("/d/%Y/%m/%d/**/part-*", "/d/2021/12/01/part-0", "2021-12-01"),
+            ("/d/%Y/%m/%d/**/part-*", "/d/2021/12/01/a/b/part-0.bin", "2021-12-01"),
+            ("/d/%Y/%m/%d/**/part-*", "/d/2021/12/01/.a/part-0", "No"),
+            ("/d/%Y/%m/%d/**", "/d/2021/12/01/a/b", "2021-12-01"),
+            ("/d/web*/listen-%Y-%m-%d.log", "/d/web7/listen-2021-12-01.log", "2021-12-01"),
+            ("/d/web*/listen-%Y-%m-%d.log", "/d/web7/x/listen-2021-12-01.log", "No"),
+            ("%d.%m.%Y.csv", "01.12.2021.csv", "2021-12-01"),
+            ("%Y/%Y%m%d.log", "2021/20211201.log", "2021-12-01"),
+            ("%Y/%Y%m%d.log", "2020/20211201.log", "-"),
+            ("100%%-%Y%m%d", "100%-20211201", "2021-12-01"),
+            ("a?[x-z]-%Y%m%d", "aby-20211201", "2021-12-01"),
+            ("a?[x-z]-%Y%m%d", "aba-20211201", "-"),
+            ("a[!x]{b}-%Y%m%d", "ay{b}-20211201", "2021-12-01"),
+            ("*%Y%m%d", ".20211201", "-"),
+            (".*%Y%m%d", ".x20211201", "2021-12-01"),
+            ("%Y%m%d*", "20211201.part", "(Arriving, One(2021-12-01))"),
+            ("%Y%m%d*.part", "20211201.part", "2021-12-01"),
+            ("%Y%m%d.log", "20210229.log", "(Log, None)"),
+            ("*/%Y%m%d.log", "old/20211201.log", "SetAside"),
+            ("old/%Y%m%d.log", "old/20211201.log", "2021-12-01"),
+            ("**/old/%Y%m%d.log", "a/old/20211201.log", "2021-12-01"),
+            ("%Y-%m-%d", "2021-12-01/a", "Match(One(2021-12-01))"),
+            ("**/%Y%m%d/**", "20211201/20211202/a", "(Log, Two(2021-12-01, 2021-12-02))"),
+        ] {
+            assert_eq!(matched(pattern, path, all), expected, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn folders_that_cannot_be_of_the_days_are_not_entered() {
+        for (from, to, path, expected) in [
+            ("2021-12-01", "", "2021/12/01/a", "2021-12-01"),
+            ("2021-12-01", "", "2021/11/30/a", "No"),
+            ("2021-12-01", "", "2022/01/01/a", "2022-01-01"),
+            ("", "2021-12-01", "2021/12/02/a", "No"),
+            ("", "2021-12-01", "2022/01/01/a", "No"),
+            ("2021-12-01", "2021-12-01", "2021/12/01/a", "2021-12-01"),
+            ("2021-12-01", "2021-12-01", "2021/12/31/a", "No"),
+        ] {
+            assert_eq!(matched("%Y/%m/%d/*", path, days(from, to)), expected, "{from} {to} {path}");
+        }
+        let pattern = Pattern::parse(Path::new("d/%Y/*%m%d"), true).unwrap();
+        assert_eq!(pattern.first_path(days("2021-12-01", "")), Path::new("d/2021/*1201"));
+        assert_eq!(pattern.first_path(Days::default()), Path::new("d/%Y/*%m%d"));
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_be_is_wrong_usage() {
+        for (pattern, words) in [
+            ("a-%Y%m", "needs %Y, %m and %d"),
+            ("%Y%m%d%H", "%H is not known"),
+            ("%Y%m%d%", "% is not known"),
+            ("%Y%m%d[", "unclosed character class"),
+            ("%Y%m%d[z-a]", "invalid range"),
+            ("/", "names no file"),
+        ] {
+            let error = Pattern::parse(Path::new(pattern), true).unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+            assert_eq!(error.class(), crate::error::ErrorClass::Usage);
+        }
+    }
+}

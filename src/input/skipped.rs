@@ -1,0 +1,228 @@
+//! Files and folders that were met and are not counted, each with its reason: one list for the table, the warnings, the
+//! JSON report and the metrics.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, Serializer};
+
+use crate::model::Day;
+use crate::text::{self, json};
+
+/// Lines of warnings for each reason; a last one has the number of the others.
+const WARNED: usize = 5;
+/// Lines of a table for each reason.
+const SHOWN: usize = 20;
+/// The most files that are remembered by their paths; the others are counted.
+const KEPT: usize = 10_000;
+
+/// Why a file or folder is not counted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SkipReason {
+    /// No date in its name or its folders'.
+    #[error("no date in its name")]
+    Undated,
+    /// A date that the calendar does not have.
+    #[error("no date in its name: {0} is not a real date")]
+    UnrealDate(String),
+    /// Different dates in its name.
+    #[error(
+        "two dates in its name, {first} and {second}; to count it for the first, add --logs '{pattern}'"
+    )]
+    TwoDates {
+        /// The first.
+        first: Day,
+        /// The next one that differs.
+        second: Day,
+        /// What takes the first as its day.
+        pattern: String,
+    },
+    /// A name that no log has.
+    #[error("not named as a log; rename it, or match its name with a pattern in --logs")]
+    NotALog,
+    /// A table of separated values.
+    #[error(
+        "rows of .csv, .tsv and .psv files cannot be read; convert it to rows of sng_id|user_id|country"
+    )]
+    Table,
+    /// A file that is being written or copied.
+    #[error("incomplete by its suffix; it counts once it is complete and renamed")]
+    Arriving,
+    /// A pipe, a socket or a device.
+    #[error("not a regular file")]
+    NotAFile,
+    /// A link that leads nowhere.
+    #[error("a link that leads nowhere")]
+    BrokenLink,
+    /// A link to a folder.
+    #[error(
+        "a link to a folder; links to folders are not followed, name it with --logs of its own"
+    )]
+    Link,
+    /// A folder where a pattern ends.
+    #[error("a folder, and the pattern matches files; end the pattern in /**")]
+    Folder,
+    /// A folder whose name says that its files are out of the way.
+    #[error(
+        "folders of this name are not searched; name it with --logs of its own to count its logs"
+    )]
+    SetAside,
+    /// A store, an output folder, an emission or a dataset.
+    #[error("a folder that agg writes")]
+    OfAgg,
+}
+
+impl SkipReason {
+    /// The name in reports and metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            SkipReason::Undated => "undated",
+            SkipReason::UnrealDate(_) => "unreal_date",
+            SkipReason::TwoDates { .. } => "two_dates",
+            SkipReason::NotALog => "not_a_log",
+            SkipReason::Table => "table",
+            SkipReason::Arriving => "arriving",
+            SkipReason::NotAFile => "not_a_file",
+            SkipReason::BrokenLink => "broken_link",
+            SkipReason::Link => "link",
+            SkipReason::Folder => "folder",
+            SkipReason::SetAside => "set_aside",
+            SkipReason::OfAgg => "of_agg",
+        }
+    }
+}
+
+/// A file or folder that is not counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkippedFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: SkipReason,
+    /// Whether a day of the run may lack its rows, so that it is worth a warning.
+    pub is_warned: bool,
+}
+
+/// All files and folders that are not counted.
+///
+/// Memory: the paths of the first 10,000, and a number for each reason.
+#[derive(Debug, Clone, Default)]
+pub struct Skipped {
+    files: Vec<SkippedFile>,
+    counts: BTreeMap<&'static str, u64>,
+    /// Of each reason, those that are warned of.
+    warned: BTreeMap<&'static str, u64>,
+}
+
+impl Skipped {
+    /// The first 10,000, in the order in which they were met.
+    #[must_use]
+    pub fn files(&self) -> &[SkippedFile] {
+        &self.files
+    }
+
+    /// How many there are for each reason that occurred.
+    #[must_use]
+    pub fn counts(&self) -> &BTreeMap<&'static str, u64> {
+        &self.counts
+    }
+
+    /// The warnings: at most five of each reason, and the number of the others.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (reason, count) in &self.warned {
+            let files =
+                self.files.iter().filter(|file| file.is_warned && file.reason.name() == *reason);
+            let shown = files
+                .take(WARNED)
+                .map(|SkippedFile { path, reason, .. }| format!("skipped {path:?}: {reason}"));
+            let before = lines.len();
+            lines.extend(shown);
+            let others = count.saturating_sub((lines.len() - before) as u64);
+            if others > 0 {
+                lines.push(format!(
+                    "skipped {others} more for the same reason ({reason}); --json lists them"
+                ));
+            }
+        }
+        lines
+    }
+
+    /// Lines for people: of each reason the first 20 files, and the number of the others.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (reason, count) in &self.counts {
+            let files = self.files.iter().filter(|file| file.reason.name() == *reason);
+            let before = lines.len();
+            lines.extend(files.take(SHOWN).map(|SkippedFile { path, reason, .. }| {
+                format!("skipped {}: {}", text::path(path), text::line(&reason.to_string()))
+            }));
+            let others = count.saturating_sub((lines.len() - before) as u64);
+            if others > 0 {
+                lines.push(more(others, reason));
+            }
+        }
+        lines
+    }
+
+    pub(super) fn add(&mut self, path: &Path, reason: SkipReason, is_warned: bool) {
+        let name = reason.name();
+        *self.counts.entry(name).or_default() += 1;
+        let warned = self.warned.get(name).copied().unwrap_or(0);
+        if is_warned {
+            self.warned.insert(name, warned + 1);
+        }
+        // A warning needs its path, however many others there were before.
+        if self.files.len() < KEPT || is_warned && warned < WARNED as u64 {
+            self.files.push(SkippedFile { path: path.to_owned(), reason, is_warned });
+        }
+    }
+}
+
+fn more(others: u64, reason: &str) -> String {
+    format!("skipped {others} more for the same reason ({reason}); --json lists them")
+}
+
+impl Serialize for Skipped {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct File<'a> {
+            #[serde(serialize_with = "json::path")]
+            path: &'a Path,
+            reason: &'static str,
+            text: String,
+        }
+        serializer.collect_seq(self.files.iter().map(|SkippedFile { path, reason, .. }| File {
+            path,
+            reason: reason.name(),
+            text: text::line(&reason.to_string()),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_lines_of_each_reason_are_warned_of_and_the_others_counted() {
+        let mut skipped = Skipped::default();
+        for at in 0..7 {
+            skipped.add(Path::new(&format!("a{at}.bak")), SkipReason::NotALog, true);
+        }
+        skipped.add(Path::new("b"), SkipReason::Undated, false);
+        let warnings = skipped.warnings();
+        assert_eq!(warnings.len(), 6);
+        assert!(warnings[0].starts_with("skipped \"a0.bak\": not named as a log"), "{warnings:?}");
+        assert_eq!(
+            warnings[5],
+            "skipped 2 more for the same reason (not_a_log); --json lists them"
+        );
+        assert_eq!(skipped.counts()["not_a_log"], 7);
+        assert_eq!(skipped.files().len(), 8);
+    }
+}

@@ -1,0 +1,276 @@
+//! The search of a folder, or of the places where a pattern can match: what is met there, file by file.
+//!
+//! It reads names and metadata through the file trait and decides nothing: what a day is made of is for those who ask.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::dates::{Dates, Place};
+use super::names::{NameKind, is_quiet_folder, is_set_aside};
+use super::paths::{stat_input, unlistable, unreadable};
+use super::pattern::{Days, Entered, Pattern, State};
+use super::skipped::SkipReason;
+use crate::error::{Error, Result};
+use crate::fs::{FileSystem, FileType};
+
+/// Bytes of a `manifest.json` that show whether it is one of ours.
+const MANIFEST_START: usize = 4096;
+
+/// A file or folder that was met.
+#[derive(Debug)]
+pub(super) struct Met {
+    pub(super) path: PathBuf,
+    pub(super) what: What,
+    /// By its own name, its folders' or the pattern, as they are written there.
+    pub(super) dates: Dates,
+}
+
+/// What a file or folder is.
+#[derive(Debug)]
+pub(super) enum What {
+    Log,
+    /// A link under a log's name that does not lead to a file that can be read.
+    BrokenLog(Error),
+    Skip(SkipReason),
+}
+
+/// Where the search is.
+#[derive(Debug)]
+pub(super) enum At<'p> {
+    Folder(Place),
+    Pattern(&'p Pattern, State),
+}
+
+/// A listing.
+type Entries = Vec<(OsString, FileType)>;
+
+/// A search.
+pub(super) struct Walk<'a> {
+    pub(super) files: &'a dyn FileSystem,
+    /// Folders that are never searched, by device and inode.
+    pub(super) excluded: Vec<(u64, u64)>,
+    /// The days that are wanted, as names have them.
+    pub(super) days: Days,
+    /// Is given all that is met, in byte order of the names in each folder.
+    pub(super) found: &'a mut dyn FnMut(Met) -> Result<()>,
+}
+
+/// What is under a name once links are followed.
+enum Under {
+    File,
+    Folder,
+    LinkedFolder,
+    Other,
+    Broken(Error),
+}
+
+impl Walk<'_> {
+    /// Searches a folder that was named, and all folders below it that are not left out; `""` is the current one. A named
+    /// folder may be the one for emissions, which are left out below it; a store it may not be.
+    ///
+    /// # Errors
+    /// A folder that cannot be listed, and what `found` returns.
+    pub(super) fn named(&mut self, folder: &Path, at: &At<'_>) -> Result<()> {
+        let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let entries = self.files.list(listed).map_err(|error| unlistable(error).at(listed))?;
+        if is_store(&entries) {
+            return self.skip(listed.to_owned(), SkipReason::OfAgg, at.dates());
+        }
+        self.entries(folder, entries, at)
+    }
+
+    fn folder(&mut self, folder: PathBuf, at: &At<'_>) -> Result<()> {
+        let identity = || self.files.stat(&folder).map(|stat| stat.identity);
+        if !self.excluded.is_empty() && identity().is_ok_and(|found| self.excluded.contains(&found))
+        {
+            return Ok(());
+        }
+        let entries = self.files.list(&folder).map_err(|error| unlistable(error).at(&folder))?;
+        if self.is_of_agg(&folder, &entries) {
+            return self.skip(folder, SkipReason::OfAgg, at.dates());
+        }
+        self.entries(&folder, entries, at)
+    }
+
+    fn entries(&mut self, folder: &Path, entries: Entries, at: &At<'_>) -> Result<()> {
+        for (name, file_type) in entries {
+            let path = folder.join(&name);
+            match self.under(&path, file_type) {
+                Under::Folder => self.enter(path, &name, at)?,
+                Under::LinkedFolder => self.linked_folder(path, &name, at)?,
+                under => self.file(path, &name, under, at)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn under(&self, path: &Path, file_type: FileType) -> Under {
+        match file_type {
+            FileType::File => Under::File,
+            FileType::Folder => Under::Folder,
+            FileType::Other => Under::Other,
+            FileType::Link => match self.files.stat(path) {
+                Ok(stat) => match stat.file_type {
+                    FileType::File => Under::File,
+                    FileType::Folder => Under::LinkedFolder,
+                    FileType::Link | FileType::Other => Under::Other,
+                },
+                Err(error) => Under::Broken(unreadable(error).at(path)),
+            },
+        }
+    }
+
+    fn enter(&mut self, path: PathBuf, name: &OsStr, at: &At<'_>) -> Result<()> {
+        match at {
+            At::Folder(_) if is_quiet_folder(name.as_bytes()) => Ok(()),
+            At::Folder(place) => {
+                let place = place.enter(name.as_bytes());
+                if is_set_aside(name.as_bytes()) {
+                    return self.skip(path, SkipReason::SetAside, place.dates());
+                }
+                self.folder(path, &At::Folder(place))
+            }
+            At::Pattern(pattern, state) => match pattern.enter(state, name, self.days) {
+                Entered::Into(state) => self.folder(path, &At::Pattern(pattern, state)),
+                Entered::SetAside => self.skip(path, SkipReason::SetAside, Dates::None),
+                Entered::Match(dates) => self.skip(path, SkipReason::Folder, dates),
+                Entered::No => Ok(()),
+            },
+        }
+    }
+
+    /// Links to folders are reported and not followed: a search ends, and no log is met twice.
+    fn linked_folder(&mut self, path: PathBuf, name: &OsStr, at: &At<'_>) -> Result<()> {
+        let dates = match at {
+            At::Folder(_) if is_quiet_folder(name.as_bytes()) => return Ok(()),
+            At::Folder(place) => place.enter(name.as_bytes()).dates(),
+            At::Pattern(pattern, state) => match pattern.enter(state, name, self.days) {
+                Entered::No => return Ok(()),
+                Entered::Match(dates) => dates,
+                Entered::Into(_) | Entered::SetAside => Dates::None,
+            },
+        };
+        self.skip(path, SkipReason::Link, dates)
+    }
+
+    fn file(&mut self, path: PathBuf, name: &OsStr, under: Under, at: &At<'_>) -> Result<()> {
+        let (kind, dates) = match at {
+            At::Folder(place) => (NameKind::of(name.as_bytes()), place.dates_of(name.as_bytes())),
+            At::Pattern(pattern, state) => match pattern.file(state, name, self.days) {
+                Some(matched) => matched,
+                None => return Ok(()),
+            },
+        };
+        let what = match (kind, under) {
+            (NameKind::Quiet, _) => return Ok(()),
+            (NameKind::QuietIfEmpty, _)
+                if self.files.stat(&path).is_ok_and(|stat| stat.size == 0) =>
+            {
+                return Ok(());
+            }
+            (NameKind::Arriving, _) => What::Skip(SkipReason::Arriving),
+            (NameKind::Table, _) => What::Skip(SkipReason::Table),
+            (NameKind::QuietIfEmpty | NameKind::Other, Under::Broken(_)) => {
+                What::Skip(SkipReason::BrokenLink)
+            }
+            (NameKind::QuietIfEmpty | NameKind::Other, _) => What::Skip(SkipReason::NotALog),
+            (NameKind::Log, Under::Broken(error)) => What::BrokenLog(error),
+            (NameKind::Log, Under::File) => What::Log,
+            (NameKind::Log, _) => What::Skip(SkipReason::NotAFile),
+        };
+        (self.found)(Met { path, what, dates })
+    }
+
+    fn skip(&mut self, path: PathBuf, reason: SkipReason, dates: Dates) -> Result<()> {
+        (self.found)(Met { path, what: What::Skip(reason), dates })
+    }
+
+    /// Whether a store, an output folder, an emission or a dataset is in this folder.
+    fn is_of_agg(&self, folder: &Path, entries: &Entries) -> bool {
+        let is_dataset = |(name, file_type): &(OsString, FileType)| {
+            *file_type == FileType::Folder && name.as_bytes().starts_with(b"kind=")
+        };
+        find(entries, ".out.lock").is_some()
+            || is_store(entries)
+            || find(entries, "manifest.json") == Some(FileType::File)
+                && self.is_manifest(&folder.join("manifest.json")).unwrap_or(false)
+            || entries.iter().any(is_dataset)
+    }
+
+    /// Whether the file begins as the manifest of an emission does.
+    fn is_manifest(&self, path: &Path) -> io::Result<bool> {
+        let mut bytes = vec![0; MANIFEST_START];
+        let read = self.files.open(path)?.read_full_at(&mut bytes, 0)?;
+        let start = String::from_utf8_lossy(bytes.get(..read).unwrap_or_default()).into_owned();
+        Ok(["\"window\"", "\"top\"", "\"partials\""].iter().all(|field| start.contains(field)))
+    }
+}
+
+impl At<'_> {
+    fn dates(&self) -> Dates {
+        match self {
+            At::Folder(place) => place.dates(),
+            At::Pattern(..) => Dates::None,
+        }
+    }
+}
+
+/// What is under a name in a listing, which is in byte order.
+fn find(entries: &Entries, name: &str) -> Option<FileType> {
+    let found = entries.binary_search_by(|(entry, _)| entry.as_os_str().cmp(OsStr::new(name)));
+    found.ok().and_then(|at| entries.get(at)).map(|(_, file_type)| *file_type)
+}
+
+fn is_store(entries: &Entries) -> bool {
+    find(entries, ".lock").is_some()
+        && find(entries, "partials").is_some_and(|found| found != FileType::File)
+}
+
+/// Device and inode of folders, those left out that are not there.
+pub(super) fn identities(files: &dyn FileSystem, folders: &[PathBuf]) -> Vec<(u64, u64)> {
+    folders.iter().filter_map(|folder| files.stat(folder).ok()).map(|stat| stat.identity).collect()
+}
+
+/// What a `--logs` names.
+#[derive(Debug)]
+pub(super) enum Where {
+    Folder(PathBuf),
+    Pattern(Box<Pattern>),
+}
+
+impl Where {
+    /// A folder that is there, or else a pattern.
+    ///
+    /// # Errors
+    /// What has no letter of a pattern and is not there, or is no folder; a pattern that cannot be.
+    pub(super) fn parse(files: &dyn FileSystem, path: &Path, has_day: bool) -> Result<Where> {
+        let found = files.stat(path);
+        if found.as_ref().is_ok_and(|stat| stat.file_type == FileType::Folder) {
+            return Ok(Where::Folder(path.to_owned()));
+        }
+        let is_plain = !path.as_os_str().as_bytes().iter().any(|byte| b"%*?[".contains(byte));
+        if is_plain && !(has_day && found.is_ok()) {
+            stat_input(files, path)
+                .map_err(|_| unlistable(io::ErrorKind::NotFound.into()).at(path))?;
+            return Err(unlistable(io::ErrorKind::NotADirectory.into()).at(path));
+        }
+        Pattern::parse(path, !has_day).map(|pattern| Where::Pattern(Box::new(pattern)))
+    }
+
+    /// Searches it.
+    pub(super) fn search(&self, walk: &mut Walk<'_>) -> Result<()> {
+        match self {
+            Where::Folder(folder) => walk.named(folder, &At::Folder(Place::default())),
+            Where::Pattern(pattern) => {
+                let root = pattern.root();
+                let listed = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+                match walk.files.stat(listed) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                    _ => walk.named(root, &At::Pattern(pattern, pattern.start())),
+                }
+            }
+        }
+    }
+}

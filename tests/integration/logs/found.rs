@@ -1,0 +1,269 @@
+//! Which files a day is made of, in folders and by patterns; and that every other one is named.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::symlink;
+
+use serde_json::Value;
+
+use crate::harness::{DAY, Run, Sandbox, gz, repository};
+
+const PARTIAL: &str = "agg-store/partials/2021-12-01.agg";
+
+/// A sandbox with a log of one row under each name, with the same numbers as song.
+fn logs(names: &[&str]) -> Sandbox {
+    let sandbox = Sandbox::new();
+    for (at, name) in (1..).zip(names) {
+        let row = format!("{at}|1|FR\n");
+        let log = if name.ends_with(".gz") { gz(row) } else { row.into_bytes() };
+        sandbox.write(name, log);
+    }
+    sandbox
+}
+
+/// The report of a run.
+fn report(run: &Run) -> Value {
+    serde_json::from_str(&run.stdout).unwrap()
+}
+
+/// Path and reason of what was skipped.
+fn skipped(report: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let files = report["skipped"].as_array().unwrap().iter();
+    files.map(|file| (text(&file["path"]), text(&file["reason"]))).collect()
+}
+
+/// Day and rows of each day of a backfill.
+fn rows(report: &Value) -> Vec<(String, u64)> {
+    let days = report["days"].as_array().unwrap().iter();
+    let rows = |day: &Value| day["reduced"]["rows"].as_u64().unwrap_or(0);
+    days.map(|day| (day["day"].as_str().unwrap().to_owned(), rows(day))).collect()
+}
+
+#[test]
+fn rotated_compressed_and_partitioned_logs_of_a_dated_folder_count_for_both_commands() {
+    let sandbox = logs(&[
+        "logs/2021-12-01/listen.log",
+        "logs/2021-12-01/listen.log.1",
+        "logs/2021-12-01/listen.log.2.gz",
+        "logs/2021-12-01/part-00003.gz",
+    ]);
+    let filled = sandbox.agg("backfill --logs logs --json").exits(0).in_no_line();
+    assert_eq!(rows(&report(&filled)), [(DAY.to_owned(), 4)]);
+    let before = sandbox.read(PARTIAL);
+    let reduced =
+        sandbox.agg("reduce-day logs/2021-12-01 --store other --json").exits(0).in_no_line();
+    assert_eq!(report(&reduced)["rows"], 4);
+    assert!(sandbox.read("other/partials/2021-12-01.agg") == before);
+}
+
+#[test]
+fn digits_of_a_unique_id_are_no_date() {
+    let part = "logs/day=2021-12-01/part-1-19870315-9f2c-4d11-8a77-aabbccddeeff-c000.txt";
+    let sandbox = logs(&["logs/day=2021-12-01/part-0.txt", part]);
+    let range = "--from 2021-11-25 --to 2021-12-01";
+    let run = sandbox.agg(&format!("backfill --logs logs {range} --json")).exits(0).in_no_line();
+    assert_eq!(rows(&report(&run)), [(DAY.to_owned(), 2)]);
+    let run = sandbox.agg("reduce-day logs/day=2021-12-01").exits(0);
+    assert!(run.stdout.contains("unchanged"), "{run:?}");
+}
+
+#[test]
+fn a_dated_file_that_is_not_counted_is_on_standard_error_in_the_report_and_in_the_metrics() {
+    let bak = "logs/listen-20211201.log.bak7";
+    let names = ["logs/listen-20211201.log", "logs/listen-20211201.log.1", bak, "logs/notes.md"];
+    let sandbox = logs(&names);
+    let run = sandbox.agg("backfill --logs logs --json --metrics m.prom").exits(0);
+    let warning = format!("agg: warning: skipped \"{bak}\": not named as a log");
+    let run = run.tells(&[&warning]).in_one_line();
+    let report = report(&run);
+    assert_eq!(rows(&report), [(DAY.to_owned(), 2)]);
+    let expected = [(bak, "not_a_log"), ("logs/notes.md", "undated")];
+    assert_eq!(
+        skipped(&report),
+        expected.map(|(path, reason)| (path.to_owned(), reason.to_owned()))
+    );
+    let sample = "agg_skipped_files{command=\"backfill\",reason=\"not_a_log\"} 1\n";
+    assert!(sandbox.text("m.prom").contains(sample), "{}", sandbox.text("m.prom"));
+    let text = sandbox.agg("backfill --logs logs").exits(0).stdout;
+    assert!(text.contains("skipped logs/notes.md: no date in its name\n"), "{text}");
+    // The other command, in a folder of a day.
+    let sandbox = logs(&["2021-12-01/a.log", "2021-12-01/a.log.part"]);
+    let run =
+        sandbox.agg("reduce-day 2021-12-01 --json").exits(0).tells(&["2021-12-01/a.log.part"]);
+    let expected = ("2021-12-01/a.log.part".to_owned(), "arriving".to_owned());
+    assert_eq!(skipped(&self::report(&run.in_one_line())), [expected]);
+}
+
+#[test]
+fn five_files_of_a_reason_are_named_and_the_others_counted() {
+    let sandbox = logs(&["logs/20211201.log"]);
+    for at in 0..8 {
+        sandbox.write(format!("logs/20211201.log.bak{at}"), "");
+    }
+    let run = sandbox.agg("backfill --logs logs").exits(0).tells(&["bak4", "skipped 3 more"]);
+    assert_eq!(run.stderr.lines().count(), 6);
+    sandbox.agg("backfill --logs logs -q").exits(0).in_no_line();
+}
+
+#[test]
+fn a_pattern_takes_its_days_for_both_commands() {
+    let names =
+        ["web1/listen-2021-12-01.csv", "web2/listen-2021-12-01.csv", "web2/listen-2021-12-02.csv"];
+    let sandbox = logs(&names);
+    let mut command = sandbox.command();
+    command.args(["backfill", "--json", "--logs", "web*/listen-%Y-%m-%d.csv"]);
+    let run =
+        sandbox.run(&mut command).exits(0).tells(&["fewer logs than the day before"]).in_one_line();
+    assert_eq!(rows(&report(&run)), [(DAY.to_owned(), 2), ("2021-12-02".to_owned(), 1)]);
+    let day = "reduce-day --json --date 2021-12-01 --logs";
+    let run = sandbox.agg(&format!("{day} web*/listen-%Y-%m-%d.csv")).exits(0).in_no_line();
+    assert_eq!(report(&run)["outcome"], "unchanged");
+    // With the day given, a pattern needs none; a folder of days gives that day's.
+    let run = sandbox.agg(&format!("{day} web*/*-01.csv")).exits(0).in_no_line();
+    assert_eq!(report(&run)["outcome"], "unchanged");
+    let run = sandbox.agg("reduce-day --date 2021-12-02 --logs web2/listen-%Y%m%d").exits(66);
+    run.tells(&["\"web2/listen-20211202\": no log matches this"]).in_one_line();
+    sandbox
+        .agg("backfill --logs web*/listen-%H")
+        .exits(2)
+        .tells(&["%H is not known"])
+        .in_one_line();
+    sandbox
+        .agg("backfill --logs web*/listen-%Y")
+        .exits(2)
+        .tells(&["needs %Y, %m and %d"])
+        .in_one_line();
+    sandbox.agg("reduce-day --logs web1 --date 2021-12-01 a.log").exits(2);
+}
+
+#[test]
+fn folders_that_cannot_match_the_range_are_not_listed() {
+    let sandbox = logs(&["d/2021/12/01/part-0", "d/2021/11/30/part-0", "d/2020/12/01/part-0"]);
+    for folder in ["d/2021/11", "d/2020"] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o0);
+        std::fs::set_permissions(sandbox.path(folder), mode).unwrap();
+    }
+    let range = "--from 2021-12-01 --to 2021-12-01";
+    let pattern = sandbox.agg(&format!("backfill --logs d/%Y/%m/%d/** {range} --json")).exits(0);
+    assert_eq!(rows(&report(&pattern.in_no_line())), [(DAY.to_owned(), 1)]);
+    for folder in ["d/2021/11", "d/2020"] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(sandbox.path(folder), mode).unwrap();
+    }
+}
+
+#[test]
+fn the_day_of_rotation_is_warned_of_until_an_offset_is_given() {
+    let sandbox = logs(&["logs/listen.log-20211202.gz"]);
+    let warning = "use --date-offset -1, or 0 if logrotate has 'dateyesterday'";
+    sandbox.agg("backfill --logs logs --dry-run").exits(0).tells(&[warning]).in_one_line();
+    sandbox.agg("backfill --logs logs --date-offset -1").exits(0).in_no_line();
+    assert!(sandbox.has_partial(DAY));
+    sandbox.agg("reduce-day logs/listen.log-20211202.gz --date-offset=-1").exits(0).in_no_line();
+    sandbox
+        .agg("reduce-day logs/listen.log-20211202.gz --date-offset 0 --store other")
+        .exits(0)
+        .in_no_line();
+    let mut command = sandbox.command();
+    command.env("AGG_DATE_OFFSET", "-1").args(["backfill", "--logs", "logs"]);
+    sandbox.run(&mut command).exits(0).in_no_line();
+    sandbox.agg("backfill --logs logs --date-offset 1000").exits(2);
+}
+
+#[test]
+fn a_stored_day_gains_no_logs_that_the_first_version_did_not_read() {
+    let sandbox = logs(&["logs/2021-12-01/listen.log", "logs/2021-12-01/listen.log.1"]);
+    // As that version made it.
+    sandbox.agg("reduce-day logs/2021-12-01/listen.log").exits(0);
+    let before = sandbox.read(PARTIAL);
+    for dry_run in ["--dry-run", ""] {
+        let run = sandbox.agg(&format!("backfill --logs logs --json {dry_run}")).exits(0);
+        assert_eq!(report(&run)["days"][0]["outcome"], "kept");
+        run.tells(&["2021-12-01 is kept", "\"listen.log.1\"", "--force"]).in_one_line();
+    }
+    assert!(sandbox.read(PARTIAL) == before);
+    sandbox.agg("reduce-day --force logs/2021-12-01").exits(0);
+    // A day that this version made takes what comes later.
+    sandbox.write("logs/2021-12-01/listen.log.2", "9|9|FR\n");
+    let run = sandbox.agg("backfill --logs logs --json").exits(0).in_no_line();
+    assert_eq!(rows(&report(&run)), [(DAY.to_owned(), 3)]);
+}
+
+#[test]
+fn fewer_logs_than_the_day_before_are_warned_of_and_can_be_refused() {
+    let sandbox = logs(&["logs/20211201-a.log", "logs/20211201-b.log", "logs/20211202-a.log"]);
+    let warning = "2021-12-02 has fewer logs than the day before: 1, and 2021-12-01 has 2";
+    let refusal = "2021-12-02 has 1 logs, fewer than --min-logs 2";
+    sandbox.agg("backfill --logs logs --min-logs 2").exits(65).tells(&[refusal]);
+    assert!(!sandbox.has_partial("2021-12-02"));
+    sandbox
+        .agg("reduce-day logs/20211202-a.log --min-logs 2")
+        .exits(65)
+        .tells(&[refusal])
+        .in_one_line();
+    sandbox.agg("backfill --logs logs").exits(0).tells(&[warning]).in_one_line();
+    sandbox.agg("backfill --logs logs").exits(0).in_no_line();
+    sandbox.write("late-20211202.log", "7|7|FR\n");
+    sandbox.agg("reduce-day --add --min-logs 2 late-20211202.log").exits(0).in_no_line();
+}
+
+#[test]
+fn store_and_output_are_never_searched_and_links_to_folders_are_named() {
+    let sandbox = logs(&["2021-12-01/a.log", "elsewhere/2021-12-02/b.log"]);
+    symlink("elsewhere", sandbox.path("20211203")).unwrap();
+    let backfill = "backfill --logs . --store 20211204/store --out 20211205/out --emit --days 1";
+    for _ in 0..2 {
+        let run = sandbox.agg(&format!("{backfill} --json")).exits(0);
+        run.tells(&["skipped \"./20211203\": a link to a folder"]).in_one_line();
+    }
+    let run = sandbox.agg("backfill --logs . --store another --json --dry-run").exits(0);
+    let of_agg = |path: &str| (path.to_owned(), "of_agg".to_owned());
+    let found = skipped(&report(&run));
+    assert!(found.contains(&of_agg("./20211204/store")), "{found:?}");
+    assert!(found.contains(&of_agg("./20211205/out")), "{found:?}");
+}
+
+/// The rows of the table of names in the reference.
+fn table() -> Vec<(String, String)> {
+    let page = std::fs::read_to_string(repository("docs/reference.md")).unwrap();
+    let table = page.split("| file below the folder | |\n").nth(1).unwrap();
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        (cells[1].trim_matches('`').to_owned(), cells[2].replace('`', ""))
+    })
+    .collect()
+}
+
+#[test]
+fn the_table_of_names_in_the_reference_holds() {
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.command();
+    command.args(["backfill", "--dry-run", "--json", "--date-offset", "0"]);
+    let table = table();
+    assert!(table.len() > 30, "{table:?}");
+    for (at, (name, _)) in table.iter().enumerate() {
+        sandbox.write(format!("{at}/{name}"), "");
+        command.args(["--logs", &at.to_string()]);
+    }
+    let run = sandbox.run(&mut command).exits(0);
+    let report = report(&run);
+    let place = |path: &Value| -> usize {
+        path.as_str().unwrap().split('/').next().unwrap().parse().unwrap()
+    };
+    let mut found: BTreeMap<usize, String> = BTreeMap::new();
+    for day in report["days"].as_array().unwrap() {
+        for log in day["logs"].as_array().unwrap() {
+            found.insert(place(log), format!("log of {}", day["day"].as_str().unwrap()));
+        }
+    }
+    for file in report["skipped"].as_array().unwrap() {
+        let reason = file["reason"].as_str().unwrap();
+        let is_warned = run.stderr.contains(&format!("skipped {}:", file["path"]));
+        let warned = if is_warned { ", with a warning" } else { "" };
+        found.insert(place(&file["path"]), format!("skipped: {reason}{warned}"));
+    }
+    for (at, (name, expected)) in table.iter().enumerate() {
+        assert_eq!(found.get(&at).map_or("ignored", String::as_str), expected, "{name}");
+    }
+}

@@ -87,7 +87,7 @@ pub fn check_partition(lock: &OutputLock, partition: Partition) -> Result<()> {
     match stranger {
         None => Ok(()),
         Some((name, _)) => {
-            let what = format!("a folder with {name:?} in it, so no partition of tables");
+            let what = format!("a folder with {name:?} in it, so not a partition of tables,");
             Err(in_the_way(&what).at(target))
         }
     }

@@ -82,7 +82,7 @@ pub fn check_replaceable(lock: &OutputLock, day: Day) -> Result<()> {
     if entries.is_empty() || entries.iter().any(|(name, _)| name == MANIFEST) {
         return Ok(());
     }
-    Err(in_the_way(&format!("a folder without {MANIFEST}, so no emission")).at(target))
+    Err(in_the_way(&format!("a folder without {MANIFEST}, so not an emission,")).at(target))
 }
 
 /// What an emission of the date is now: a folder, or a link that an operator left for a moved one.
@@ -92,7 +92,7 @@ pub(super) fn emission_there(files: &dyn FileSystem, target: &Path) -> Result<Op
     }
     match files.stat(target) {
         Ok(stat) if stat.file_type == FileType::Folder => Ok(Some(FileType::Folder)),
-        Ok(_) => Err(in_the_way("no folder").at(target)),
+        Ok(_) => Err(in_the_way("something that is not a folder").at(target)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(creation_error(error).at(target)),
     }

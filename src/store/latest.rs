@@ -76,7 +76,9 @@ fn read_latest(output: &Output) -> Result<Latest> {
         Ok(target) => Ok(target.to_str().and_then(date_of).map_or(Latest::Foreign, Latest::Date)),
         Err(error) => match error.kind() {
             io::ErrorKind::NotFound => Ok(Latest::Absent),
-            io::ErrorKind::InvalidInput => Err(in_the_way("no symbolic link").at(link)),
+            io::ErrorKind::InvalidInput => {
+                Err(in_the_way("something that is not a symbolic link").at(link))
+            }
             _ => Err(Error::io("read", error).at(link)),
         },
     }

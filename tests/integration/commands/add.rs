@@ -204,7 +204,7 @@ fn an_unchanged_day_whose_rejects_file_is_gone_says_so() {
     reduce(&sandbox, "agg-store", "a.log").exits(0);
     fs::remove_file(sandbox.path(format!("agg-store/rejects/{DAY}.txt"))).unwrap();
     let run = reduce(&sandbox, "agg-store", "a.log").exits(0);
-    run.tells(&["2021-12-01.txt\" is gone", "--force"]).in_one_line();
+    run.tells(&["2021-12-01.txt\" is missing", "--force"]).in_one_line();
 }
 
 fn add(folder: &Path, logs: &[PathBuf], memory: u64, threads: usize) -> ReduceOutcome {

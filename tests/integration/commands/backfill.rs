@@ -185,7 +185,7 @@ fn a_run_with_nothing_to_emit_ends_what_a_killed_one_had_begun() {
     // What cannot be mended is told.
     fs::remove_file(&latest).unwrap();
     sandbox.write("agg-out/latest", "a file");
-    sandbox.agg(backfill).exits(73).tells(&["latest", "no symbolic link"]);
+    sandbox.agg(backfill).exits(73).tells(&["latest", "not a symbolic link"]);
 }
 
 #[test]
@@ -316,7 +316,7 @@ fn a_log_that_was_emptied_or_cut_off_never_replaces_its_day() {
     sandbox.agg("backfill --logs logs").exits(0);
     let partial = "agg-store/partials/2021-12-01.agg";
     let before = sandbox.read(partial);
-    for (log, words) in [("", "and now has none"), ("1|1|FR\n", "1 good rows, 2 are stored")] {
+    for (log, words) in [("", "and now has none"), ("1|1|FR\n", "1 good rows, but 2 are stored")] {
         sandbox.write("logs/20211201.log", log);
         sandbox.agg("backfill --logs logs").exits(65).tells(&[words, "--force"]);
         assert!(sandbox.read(partial) == before, "{log:?}");

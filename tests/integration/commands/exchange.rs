@@ -74,7 +74,7 @@ fn a_folder_with_other_things_than_tables_is_not_replaced() {
     let sandbox = reduced();
     sandbox.write(format!("D/kind=user/day={DAY}/notes.txt"), "mine");
     let run = sandbox.agg(&format!("export {DAY} --out D --format csv"));
-    run.exits(73).tells(&["notes.txt", "move it away"]).in_one_line();
+    run.exits(73).tells(&["notes.txt", "out of the way"]).in_one_line();
     assert_eq!(sandbox.files("D"), [format!("D/kind=user/day={DAY}/notes.txt")]);
 }
 

@@ -148,13 +148,14 @@ impl Facts {
     }
 }
 
-/// The counts of a day must be exact: a reason that is unknown here is refused.
+/// The counts of a day must be exact: no reason at all, or a reason that is unknown here, is refused.
 fn rejects(text: &str) -> Result<Option<RejectCounts>> {
-    let named: BTreeMap<String, u64> = parsed::<Option<_>>(KEY_REJECTS, text)?.unwrap_or_default();
+    let named: Option<BTreeMap<String, u64>> = parsed(KEY_REJECTS, text)?;
+    let Some(named) = named else { return Ok(None) };
     let is_known = |name: &String| RejectReason::ALL.iter().any(|reason| reason.name() == name);
     // The sum must not wrap.
     let fits = named.values().try_fold(0u64, |sum, count| sum.checked_add(*count)).is_some();
-    if fits && named.keys().all(is_known) {
+    if fits && !named.is_empty() && named.keys().all(is_known) {
         parsed(KEY_REJECTS, text)
     } else {
         Err(wrong(KEY_REJECTS))

@@ -122,6 +122,11 @@ pub enum ErrorKind {
     /// Two inputs that are the same log, twice.
     #[error("given twice (also as {0:?}); name it once")]
     TwiceGiven(PathBuf),
+    /// Two logs of a day that have the same content.
+    #[error(
+        "has the same content as {0:?}, so its rows would count twice; leave one of them out, or count both with --allow-duplicates"
+    )]
+    SameContent(PathBuf),
     /// A compressed log is damaged, cut short, or goes on behind its end.
     #[error("damaged {format} stream: {reason}; fetch the log again")]
     Compression {

@@ -43,6 +43,8 @@ pub struct ReduceOptions {
     pub min_rows: u64,
     /// Refuse the day when it has fewer logs, with `add` those that it has included.
     pub min_logs: u64,
+    /// Count logs that have the same content.
+    pub allow_duplicates: bool,
 }
 
 impl ReduceOptions {
@@ -67,6 +69,7 @@ impl Default for ReduceOptions {
             max_reject_ratio: 0.10,
             min_rows: 0,
             min_logs: 0,
+            allow_duplicates: false,
         }
     }
 }
@@ -174,9 +177,10 @@ impl Counting<'_> {
         let paths = self.source.paths();
         let rows: Vec<u64> = (0..paths.len()).map(|input| report.rows(input)).collect();
         let finished = self.source.finish(&rows)?;
-        known::refuse_copies(paths, &finished.facts)?;
+        let counts = |input: usize| report.has_accepted(input) && !self.options.allow_duplicates;
+        known::refuse_copies(paths, &finished.facts, &counts)?;
         if let Some(base) = base {
-            known::refuse_known(self.day, &base.inputs, paths, &finished.facts)?;
+            known::refuse_known(self.day, &base.inputs, paths, &finished.facts, &counts)?;
             for name in known::names_again(&base.inputs, &finished.facts) {
                 let name = String::from_utf8_lossy(&name).into_owned();
                 self.context.observer.warn(&Warning::SameName { name });

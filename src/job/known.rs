@@ -150,10 +150,15 @@ fn compare_facts(known: &Inputs, given: &Inputs) -> Comparison {
     Comparison::Gone { names: gone, further }
 }
 
-/// Refuses the same log under two names, which would count every row twice; logs without rows do no harm.
-pub(super) fn refuse_copies(paths: &InputPaths, facts: &Inputs) -> Result<()> {
+/// Refuses logs with the same content, which would count every row twice; logs without an accepted row, of which `counts`
+/// is not true, do no harm.
+pub(super) fn refuse_copies(
+    paths: &InputPaths,
+    facts: &Inputs,
+    counts: &dyn Fn(usize) -> bool,
+) -> Result<()> {
     let mut digests: Vec<(u128, u32)> = Vec::with_capacity(facts.len());
-    let with_rows = (0_u32..).zip(facts).filter(|(_, facts)| facts.rows > 0);
+    let with_rows = (0_u32..).zip(facts).filter(|(at, _)| counts(*at as usize));
     digests.extend(with_rows.map(|(at, facts)| (facts.digest, at)));
     digests.sort_unstable();
     let pairs = digests.iter().zip(digests.iter().skip(1));
@@ -162,10 +167,10 @@ pub(super) fn refuse_copies(paths: &InputPaths, facts: &Inputs) -> Result<()> {
         return Ok(());
     };
     let path = |at: u32| paths.get(at as usize).map(|path| path.path()).unwrap_or_default();
-    Err(Error::from(ErrorKind::TwiceGiven(path(first))).at(path(at)))
+    Err(Error::from(ErrorKind::SameContent(path(first))).at(path(at)))
 }
 
-/// Refuses a log that the day has already, by its digest; logs without rows do no harm.
+/// Refuses a log that the day has already, by its digest; logs without an accepted row do no harm.
 ///
 /// Not by name, size and time: parts of one size that were unpacked in one second would be taken for one another.
 pub(super) fn refuse_known(
@@ -173,10 +178,11 @@ pub(super) fn refuse_known(
     known: &Inputs,
     paths: &InputPaths,
     facts: &Inputs,
+    counts: &dyn Fn(usize) -> bool,
 ) -> Result<()> {
     let digests = digests(known.iter());
-    let with_rows = paths.iter().zip(facts).filter(|(_, facts)| facts.rows > 0);
-    for (path, facts) in with_rows {
+    let given = paths.iter().zip(facts).enumerate().filter(|(at, _)| counts(*at));
+    for (path, facts) in given.map(|(_, given)| given) {
         if digests.binary_search(&facts.digest).is_ok() {
             let same = known.iter().filter(|known| known.digest == facts.digest).last();
             let name = same.map(|known| String::from_utf8_lossy(known.name).into_owned());

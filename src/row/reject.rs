@@ -30,6 +30,10 @@ pub struct RejectLog {
     windows: Vec<Window>,
     /// The window that is being parsed, with its rows so far.
     current: Window,
+    /// Corrupt rows among these.
+    current_rejected: u64,
+    /// Inputs with an accepted row, one after the other; those that come again later are here again.
+    accepted: Vec<u32>,
     /// The first [`SAMPLES`] rejected rows in input order, the last of them on top.
     samples: BinaryHeap<Sample>,
     /// Their bytes, as many slots as there are samples.
@@ -80,6 +84,10 @@ impl RejectLog {
     pub fn begin_window(&mut self, input: u32, index: u32) {
         let next = Window { input, index, rows: 0 };
         let done = std::mem::replace(&mut self.current, next);
+        let rejected = std::mem::take(&mut self.current_rejected);
+        if done.rows > rejected && self.accepted.last() != Some(&done.input) {
+            self.accepted.push(done.input);
+        }
         if done.rows > 0 {
             self.windows.push(done);
         }
@@ -93,6 +101,7 @@ impl RejectLog {
     /// The next row of the window is corrupt.
     pub fn reject(&mut self, reason: RejectReason, row: &[u8]) {
         self.counts.count(reason);
+        self.current_rejected = self.current_rejected.saturating_add(1);
         let Window { input, index, rows } = self.current;
         self.count_accepted(1);
         let place = Place { input, window: index, row: rows };
@@ -124,14 +133,14 @@ impl RejectLog {
     }
 
     /// Its windows, the current one too, and its samples with their bytes; neither in any order.
-    fn into_parts(mut self) -> (Vec<Window>, Vec<Shown>) {
+    fn into_parts(mut self) -> (Vec<Window>, Vec<Shown>, Vec<u32>) {
         self.begin_window(0, 0);
         let slots = self.slots;
         // `fill` has given each sample its slot, and that the row's length.
         let bytes_of = |sample: &Sample| &slots[sample.slot][..sample.length];
         let samples = self.samples.iter();
         let samples = samples.map(|s| (s.place, s.reason, bytes_of(s).to_vec())).collect();
-        (self.windows, samples)
+        (self.windows, samples, self.accepted)
     }
 }
 
@@ -149,6 +158,8 @@ pub struct RejectReport {
     pub rows_by_input: Vec<u64>,
     /// The first 1,000 rejected rows, by input, then line.
     pub samples: Vec<RejectSample>,
+    /// Inputs with an accepted row, ascending.
+    accepted: Vec<u32>,
 }
 
 /// A rejected row to be shown.
@@ -174,13 +185,16 @@ impl RejectReport {
         let (mut windows, mut samples) = (Vec::new(), Vec::new());
         for log in logs {
             report.counts.add(&log.counts);
-            let (log_windows, log_samples) = log.into_parts();
+            let (log_windows, log_samples, accepted) = log.into_parts();
+            report.accepted.extend(accepted);
             windows.extend(log_windows);
             samples.extend(log_samples);
         }
         windows.sort_unstable_by_key(|window| (window.input, window.index));
         samples.sort_unstable_by_key(|(place, ..)| *place);
         samples.truncate(SAMPLES);
+        report.accepted.sort_unstable();
+        report.accepted.dedup();
         report.number_lines(&windows, samples);
         report
     }
@@ -203,6 +217,12 @@ impl RejectReport {
             }
             *rows = rows.saturating_add(window.rows);
         }
+    }
+
+    /// Whether the input has an accepted row.
+    #[must_use]
+    pub fn has_accepted(&self, input: usize) -> bool {
+        u32::try_from(input).is_ok_and(|input| self.accepted.binary_search(&input).is_ok())
     }
 
     /// Rows of the input, good and corrupt.

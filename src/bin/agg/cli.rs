@@ -57,6 +57,10 @@ pub(crate) struct Limits {
     #[arg(env = "AGG_MIN_LOGS", hide_env_values = true)]
     pub(crate) min_logs: u64,
 
+    /// Count logs of a day that have the same content, instead of refusing the day
+    #[arg(long)]
+    pub(crate) allow_duplicates: bool,
+
     /// Days to add to every date in a name or pattern, -366 to 366: -1 for logs that logrotate dates
     #[arg(long, value_name = "DAYS", allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(i32).range(-366..=366))]

@@ -83,6 +83,7 @@ impl Limits {
             min_rows: self.min_rows,
             min_logs: self.min_logs,
             date_offset: self.date_offset,
+            allow_duplicates: self.allow_duplicates,
             ..ReduceOptions::default()
         }
     }

@@ -74,7 +74,7 @@ fn a_log_that_the_day_has_or_that_comes_twice_is_refused_and_nothing_changes() {
         ("a.log", "\"a.log\": 2021-12-01 already has this log, as \"a.log\""),
         ("copy.log", "\"copy.log\": 2021-12-01 already has this log, as \"a.log\""),
         ("b.log copy.log", "\"copy.log\": 2021-12-01 already has this log"),
-        ("b.log b-too.log", "given twice (also as \"b.log\")"),
+        ("b.log b-too.log", "has the same content as \"b.log\""),
     ] {
         let line = format!("--add {logs}");
         reduce(&sandbox, "agg-store", &line).exits(65).tells(&[told]).in_one_line();

@@ -320,15 +320,32 @@ fn one_file_under_several_names_is_one_log() {
 }
 
 #[test]
-fn a_copy_of_a_log_in_the_same_run_is_refused_unless_it_has_no_rows() {
+fn logs_with_the_same_content_are_refused_unless_they_may() {
     let sandbox = Sandbox::new();
     sandbox.write("a.log", log_of(1, 9));
     sandbox.write("copy.log", log_of(1, 9));
     sandbox.write("copy.log.gz", gz(log_of(1, 9)));
-    sandbox.write("empty-1.log", "");
-    sandbox.write("empty-2.log", "");
-    reduce(&sandbox, "a.log copy.log").exits(65).in_one_line();
-    reduce(&sandbox, "a.log copy.log.gz").exits(65).in_one_line();
-    assert!(!sandbox.has_partial(DAY));
-    reduce(&sandbox, "a.log empty-1.log empty-2.log").exits(0);
+    for copy in ["copy.log", "copy.log.gz"] {
+        let run = reduce(&sandbox, &format!("a.log {copy}")).exits(65);
+        run.tells(&["has the same content as", "--allow-duplicates"]).in_one_line();
+        assert!(!sandbox.has_partial(DAY));
+    }
+    reduce(&sandbox, "--allow-duplicates a.log copy.log").exits(0);
+    assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:18\n");
+    let again = reduce(&sandbox, "a.log copy.log").exits(0);
+    assert!(again.stdout.contains("unchanged"), "{again:?}");
+}
+
+#[test]
+fn logs_without_an_accepted_row_may_be_alike() {
+    let sandbox = Sandbox::new();
+    let header = "sng_id|user_id|country\n";
+    sandbox.write("day/part-1.txt", format!("{header}{}", log_of(1, 50)));
+    for part in ["part-2.txt", "part-3.txt"] {
+        sandbox.write(format!("day/{part}"), header);
+    }
+    sandbox.write("day/empty-1.log", "");
+    sandbox.write("day/empty-2.log", "");
+    reduce(&sandbox, "day").exits(0);
+    assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:50\n");
 }

@@ -181,13 +181,14 @@ mod tests {
     fn each_flag_reaches_its_option() {
         let line = "backfill --logs L --from 2021-12-01 --to 2021-12-02 --emit --out O --days 3 \
                     --top 9 --allow-missing --max-reject-ratio 1 --min-rows 5 --countries any \
-                    --dry-run --logs M --min-logs 2 --date-offset -1";
+                    --dry-run --logs M --min-logs 2 --date-offset -1 --allow-duplicates";
         let options = arguments!(Backfill, line).options().unwrap();
         assert_eq!(options.from, "2021-12-01".parse().ok());
         assert_eq!(options.to, "2021-12-02".parse().ok());
         let reduce = &options.reduce;
         assert_eq!((reduce.max_reject_ratio, reduce.min_rows, reduce.any_country), (1.0, 5, true));
         assert_eq!((reduce.min_logs, reduce.date_offset), (2, Some(-1)));
+        assert!(reduce.allow_duplicates);
         assert_eq!(options.logs, ["L", "M"].map(PathBuf::from));
         assert_eq!(reduce.excluded, [PathBuf::from("O")]);
         let emit = options.emit.unwrap();

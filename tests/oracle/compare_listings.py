@@ -26,7 +26,20 @@ ENDS = [".log", ".txt", ".log", ".txt", "", "", ".csv", ".tsv", ".LOG", ".json",
 TAILS = ["", "", "", "", ".1", ".999", ".0", ".01", ".gz", ".zst", ".1.gz", ".gz.2", ".bz2", ".gz.gz", ".1.2"]
 LISTS = [".part", ".tmp", ".filepart", ".inprogress", "~", ".md5", ".swp", ".crc", ".ok", ".done", "_$folder$", "SUMS"]
 WHOLE = ["_SUCCESS", "_metadata", "_started_1", "_committed_2", ".hidden.log", "SHA256SUMS", "README", "01", "01.log"]
-FOLDERS = ["web1", "hour=00", "13", "old", "archive", "incoming", "lost+found", "_temporary", ".git", "Old", "2021", "12"]
+FOLDERS = [
+    "web1",
+    "hour=00",
+    "13",
+    "old",
+    "archive",
+    "incoming",
+    "lost+found",
+    "_temporary",
+    ".git",
+    "Old",
+    "2021",
+    "12",
+]
 PER_RUN = 100
 
 
@@ -66,7 +79,9 @@ def folders(rng):
     if kind < 0.4:
         return [day.strftime("%Y"), day.strftime("%m"), day.strftime("%d")][: rng.choice([2, 3, 3, 3])]
     if kind < 0.5:
-        return [f"year={day.year}", f"month={day.month}", f"day={rng.choice([day.day, 31, 0])}"][: rng.choice([2, 3, 3])]
+        return [f"year={day.year}", f"month={day.month}", f"day={rng.choice([day.day, 31, 0])}"][
+            : rng.choice([2, 3, 3])
+        ]
     if kind < 0.6:
         return [f"export-{date(rng)}"]
     if kind < 0.63:
@@ -99,9 +114,7 @@ def make_layout(rng, root):
 def found_by_agg(agg, work, roots, first, last):
     wheres = [word for root in roots for word in ("--logs", root)]
     words = [agg, "backfill", "--dry-run", "--json", "--quiet", "--date-offset", "0", "--store", work / "store"]
-    done = subprocess.run(
-        [*words, "--from", str(first), "--to", str(last), *wheres], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False
-    )
+    done = subprocess.run([*words, "--from", str(first), "--to", str(last), *wheres], capture_output=True, check=False)
     if done.returncode != 0:
         sys.exit(f"agg exits with {done.returncode}: {done.stderr.decode()}")
     report = json.loads(done.stdout)
@@ -128,7 +141,9 @@ def compare(agg, layouts, seed):
             for what, expected, found in ("logs", expected_logs, logs), ("skipped", expected_skipped, skipped):
                 for path in sorted(expected.keys() | found.keys()):
                     if expected.get(path) != found.get(path):
-                        sys.exit(f"{what}: {path}: expected {expected.get(path)}, agg: {found.get(path)} ({first} to {last})")
+                        sys.exit(
+                            f"{what}: {path}: expected {expected.get(path)}, agg: {found.get(path)} ({first} to {last})"
+                        )
             files += len(logs) + len(skipped)
     print(f"{layouts} layouts agree, {files} files in them counted or skipped with a reason (seed {seed})")
 

@@ -34,10 +34,12 @@ def real_day(year: str, month: str, day: str) -> datetime.date | None:
 def dates_in(name: str) -> list[tuple[int, int, datetime.date | None]]:
     """Where each date in a name begins and ends, and its day; none where the calendar has no such day."""
     found = []
-    for match in DATE.finditer(ID.sub(lambda id: "x" * len(id[0]), name)):
+    for match in DATE.finditer(ID.sub(lambda found: "x" * len(found[0]), name)):
         year, month, day = next(match.group(at, at + 1, at + 2) for at in (1, 5, 8) if match[at])
         time = re.findall("..", match[4] or "")
-        if 1970 <= int(year) <= 2199 and all(int(part) < limit for part, limit in zip(time, (24, 60, 60))):
+        if 1970 <= int(year) <= 2199 and all(
+            int(part) < limit for part, limit in zip(time, (24, 60, 60), strict=False)
+        ):
             found.append((match.start(), match.end(), real_day(year, month, day)))
     return found
 
@@ -69,7 +71,7 @@ def stem(name: str) -> str:
 def reason_of(file: pathlib.Path) -> str | None:
     """Why a file is no log by its name, or none; `ignored` for what is never worth a word."""
     name = file.name
-    if IGNORED.fullmatch(name) or MARKER.fullmatch(name) and file.stat().st_size == 0:
+    if IGNORED.fullmatch(name) or (MARKER.fullmatch(name) and file.stat().st_size == 0):
         return "ignored"
     if MARKER.fullmatch(name):
         return "not_a_log"

@@ -35,11 +35,14 @@ pub(super) fn check(footer: &[u8]) -> Result<()> {
     let mut thrift = Thrift { rest: footer };
     let (mut last, mut schemas) = (0, 0);
     while let Some((field, kind)) = thrift.field(&mut last).ok_or_else(damaged)? {
-        if field == SCHEMA && kind == LIST {
-            schemas += 1;
-            thrift.check_schema()?;
-        } else {
-            thrift.skip(kind, MAX_NESTING).ok_or_else(damaged)?;
+        match (field, kind) {
+            (SCHEMA, LIST) => {
+                schemas += 1;
+                thrift.check_schema()?;
+            }
+            // The crate reads the field's value, whatever its type.
+            (SCHEMA, _) => return Err(damaged()),
+            _ => thrift.skip(kind, MAX_NESTING).ok_or_else(damaged)?,
         }
     }
     // Of two the crate takes the second.
@@ -91,12 +94,14 @@ impl Thrift<'_> {
     fn children(&mut self) -> Option<u64> {
         let (mut last, mut children) = (0, 0);
         while let Some((field, kind)) = self.field(&mut last)? {
-            if (field, kind) == (CHILDREN, I32) {
-                let value = self.varint()?;
-                // Zigzag; a number of children is not negative.
-                children = (value & 1 == 0).then_some(value >> 1)?;
-            } else {
-                self.skip(kind, MAX_NESTING)?;
+            match (field, kind) {
+                (CHILDREN, I32) => {
+                    let value = self.varint()?;
+                    // Zigzag; a number of children is not negative.
+                    children = (value & 1 == 0).then_some(value >> 1)?;
+                }
+                (CHILDREN, _) => return None,
+                _ => self.skip(kind, MAX_NESTING)?,
             }
         }
         Some(children)
@@ -239,6 +244,28 @@ mod tests {
         // A field whose number stands by itself: 2 again.
         twice.extend([0x09, 4, 0x0c, 0]);
         assert!(refusal(&twice).contains("damaged"));
+    }
+
+    #[test]
+    fn a_schema_or_a_number_of_children_of_another_type_is_damaged() {
+        let schema = [0x19, 0xfc];
+        for kind in [SET, MAP, STRUCT, BINARY, I32] {
+            let mut first = footer(&[1, 0]);
+            assert_eq!(first[2..4], schema);
+            first[2] = 0x10 | kind;
+            assert!(refusal(&first).contains("damaged"), "{kind}");
+            // After a schema that is in order; a field whose number stands by itself.
+            let mut second = footer(&[0]);
+            second.truncate(second.len() - 3);
+            second.extend([kind, 4, 0x0c, 0, 0]);
+            assert!(refusal(&second).contains("damaged"), "{kind}");
+        }
+        for kind in [I16, I64, BYTE, TRUE, FALSE] {
+            let mut children = footer(&[1, 0]);
+            assert_eq!(children[8], 0x10 | I32);
+            children[8] = 0x10 | kind;
+            assert!(refusal(&children).contains("damaged"), "{kind}");
+        }
     }
 
     #[test]

@@ -6,19 +6,23 @@ use std::sync::atomic::AtomicBool;
 
 use bytesize::ByteSize;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use signal_hook::consts::SIGXFSZ;
+use signal_hook::consts::{SIGCHLD, SIGXFSZ};
 
-/// Raises the number of open files to what the system grants, and turns the end by a file's size
-/// limit into an error of the write.
+/// Raises the number of open files to what the system grants, turns the end by a file's size limit
+/// into an error of the write, and lets the run wait for its child processes.
 ///
 /// A window opens a partial a day, up to 3,660; the usual soft limit of 1,024 is for programs that
 /// still use `select`. `SIGXFSZ` would end the process without a word and with its temporaries left.
+/// Where the caller has `SIGCHLD` ignored, the kernel does not keep how a child ended.
 pub(crate) fn relax() -> io::Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // Refused nowhere that is known; if it is, the run goes on with what it has.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    // The flag is never asked for: that somebody handles the signal makes the write fail with EFBIG.
-    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map(drop)
+    // The flags are never asked for: that somebody handles the signals makes the write fail with EFBIG, and keeps the
+    // child's status.
+    [SIGXFSZ, SIGCHLD].into_iter().try_for_each(|signal| {
+        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false))).map(drop)
+    })
 }
 
 /// Refuses to begin what the system's limit of the address space would end somewhere in the middle.

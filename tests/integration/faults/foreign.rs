@@ -164,7 +164,7 @@ fn a_page_that_claims_more_values_than_it_has_is_refused() {
 /// What happens where the process that decodes fails. Builds without debug assertions have no such seam.
 #[cfg(debug_assertions)]
 mod decoder {
-    use std::process::Child;
+    use std::process::{Child, Command};
     use std::thread;
     use std::time::Duration;
 
@@ -201,6 +201,16 @@ mod decoder {
         fails("exit", 65, &["parquet\": "]);
         fails("9", 74, &["parquet\": ", "SIGKILL ended its decoder", "run again"]);
         fails("15", 74, &["parquet\": ", "SIGTERM ended its decoder"]);
+    }
+
+    #[test]
+    fn a_crash_of_the_decoder_is_reported_where_the_caller_ignores_the_end_of_children() {
+        let sandbox = sandbox();
+        let mut command = Command::new("env");
+        command.current_dir(sandbox.path("")).env("AGG_DECODER_FAULT", "panic");
+        command.args(["--ignore-signal=CHLD", env!("CARGO_BIN_EXE_agg"), "import"]);
+        command.args(["--memory", "64MiB", "--date", DAY, "u.parquet", "c.parquet"]);
+        sandbox.run(&mut command).exits(65).in_one_line().tells(&["parquet\": ", "SIGABRT"]);
     }
 
     #[test]

@@ -150,12 +150,15 @@ fn nonsense() -> Error {
     ErrorKind::NotParquet("decoding it gave what cannot be rows".to_owned()).into()
 }
 
+/// It failed before it looked at the table.
+fn unstarted(error: io::Error) -> Error {
+    Error::io("start the decoder of tables", error)
+}
+
 impl Shared {
     /// Starts a process for the table and takes its outline.
     fn start(&self, source: &Source) -> Result<(Running, Outline)> {
-        let mut child = self
-            .spawn(source)
-            .map_err(|error| Error::io("start the decoder of tables", error).at(&self.program))?;
+        let mut child = self.spawn(source).map_err(|error| unstarted(error).at(&self.program))?;
         let outline = child.outline(&source.rules).map_err(|error| error.at(&source.path))?;
         Ok((child, outline))
     }
@@ -183,8 +186,8 @@ impl Shared {
         command.stderr(Stdio::null()).process_group(0);
         let child = command.spawn()?;
         let (stop, memory) = (Arc::clone(&self.stop), self.memory);
-        let (table, content) = (source.table, Vec::new());
-        Ok(Running { table, child, socket, stop, memory, seconds, content })
+        let (table, content, started) = (source.table, Vec::new(), false);
+        Ok(Running { table, child, socket, stop, memory, seconds, started, content })
     }
 }
 
@@ -203,6 +206,8 @@ struct Running {
     stop: Arc<AtomicI32>,
     memory: u64,
     seconds: u64,
+    /// Whether it has sent an outline.
+    started: bool,
     /// The last frame's.
     content: Vec<u8>,
 }
@@ -227,7 +232,10 @@ impl Running {
         // The groups as JSON take more than in the footer, but not eight times as much.
         let most = usize::try_from(rules.footer.saturating_mul(8)).unwrap_or(usize::MAX);
         match self.receive(most)? {
-            wire::OUTLINE => wire::outline_of_json(&self.content).ok_or_else(nonsense),
+            wire::OUTLINE => {
+                self.started = true;
+                wire::outline_of_json(&self.content).ok_or_else(nonsense)
+            }
             _ => Err(nonsense()),
         }
     }
@@ -289,11 +297,17 @@ impl Running {
 
     /// Why it ended.
     fn ended(&mut self) -> Error {
-        let signal = match self.child.wait() {
-            Ok(status) => status.signal(),
+        let status = match self.child.wait() {
+            Ok(status) => status,
             Err(error) => return Error::io("wait for the decoder of tables", error),
         };
-        let Some(signal) = signal else { return nonsense() };
+        let Some(signal) = status.signal() else {
+            return if self.started {
+                nonsense()
+            } else {
+                unstarted(io::Error::other(status.to_string()))
+            };
+        };
         let name = signal_name(signal).unwrap_or("a signal");
         let memory = ByteSize(self.memory).display().iec();
         match signal {
@@ -342,6 +356,19 @@ mod tests {
             error.to_string(),
             "\"/nowhere/agg\": cannot start the decoder of tables: No such file or directory (os error 2)"
         );
+    }
+
+    #[test]
+    fn a_program_that_ends_before_its_outline_is_no_fault_of_the_table() {
+        let context = Context::new("store", Budget::new(Budget::MIN, 1).unwrap());
+        let decoder = ChildDecoder::of(PathBuf::from("/bin/false"), &context);
+        let table = tempfile::NamedTempFile::new().unwrap();
+        let file = OsFileSystem.open(table.path()).unwrap();
+        let rules = TableRules { footer: 1, page: 1, judge: Judge::new(|_| true) };
+        let error = decoder.open(Arc::from(file), table.path(), rules).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Io);
+        let told = "cannot start the decoder of tables: exit status: 1";
+        assert!(error.to_string().ends_with(told), "{error}");
     }
 
     #[test]

@@ -33,6 +33,8 @@ use child::Task;
 
 /// Processor time that a decoder may take from one answer to the next.
 const SECONDS: u64 = 60;
+/// Bytes that an outline, or the refusal in its place, may always have.
+const MIN_OUTLINE: u64 = 64 << 10;
 /// How often a run that waits for an answer looks whether it is to stop.
 const STEP: Duration = Duration::from_millis(50);
 /// How long after a decoder was ended by a signal the run's own signal may come: who ends all processes of a service
@@ -229,9 +231,10 @@ impl Running {
     }
 
     fn outline(&mut self, rules: &TableRules) -> Result<Outline> {
-        // The groups as JSON take more than in the footer, but not eight times as much.
-        let most = usize::try_from(rules.footer.saturating_mul(8)).unwrap_or(usize::MAX);
-        match self.receive(most)? {
+        // The groups as JSON take more than in the footer, but not eight times as much. A refusal takes its room too,
+        // also where other tables have used up what footers may have.
+        let most = rules.footer.saturating_mul(8).max(MIN_OUTLINE);
+        match self.receive(usize::try_from(most).unwrap_or(usize::MAX))? {
             wire::OUTLINE => {
                 self.started = true;
                 wire::outline_of_json(&self.content).ok_or_else(nonsense)
@@ -369,6 +372,28 @@ mod tests {
         assert_eq!(error.class(), ErrorClass::Io);
         let told = "cannot start the decoder of tables: exit status: 1";
         assert!(error.to_string().ends_with(told), "{error}");
+    }
+
+    #[test]
+    fn a_refusal_arrives_where_other_footers_left_no_room() {
+        let (socket, mut theirs) = UnixStream::pair().unwrap();
+        let child = Command::new("/bin/true").spawn().unwrap();
+        let (stop, content) = (Arc::default(), Vec::new());
+        let mut running = Running {
+            table: 0,
+            child,
+            socket,
+            stop,
+            memory: 0,
+            seconds: 1,
+            started: false,
+            content,
+        };
+        let refusal = wire::refusal_to_json(&ErrorKind::BadTable("x".repeat(500)).into()).unwrap();
+        wire::send(&mut theirs, wire::REFUSAL, &refusal).unwrap();
+        let rules = TableRules { footer: 1, page: 1, judge: Judge::new(|_| true) };
+        let error = running.outline(&rules).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::BadTable(_)), "{error}");
     }
 
     #[test]

@@ -149,7 +149,7 @@ fn is_possible(batch: &Batch, kind: Kind, rules: &TableRules) -> bool {
 }
 
 fn nonsense() -> Error {
-    ErrorKind::NotParquet("decoding it gave what cannot be rows".to_owned()).into()
+    ErrorKind::NotParquet("its decoder returned invalid data".to_owned()).into()
 }
 
 /// It failed before it looked at the table.

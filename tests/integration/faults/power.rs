@@ -26,6 +26,19 @@ const STATES: usize = 600;
 /// Cuts that are tried for each of these: many leave the same state.
 const CUTS_A_STATE: usize = 6;
 const STATES_VARIABLE: &str = "AGG_TEST_POWER_STATES";
+/// Runs from these states that each job makes at least, and all together.
+const LEAST_RUNS: [(Job, usize); 9] = [
+    (Job::Reduce, 165),
+    (Job::Replace, 155),
+    (Job::Spill, 80),
+    (Job::Add, 660),
+    (Job::Emit, 150),
+    (Job::EmitAgain, 155),
+    (Job::Backfill, 320),
+    (Job::BackfillNew, 300),
+    (Job::Prune, 18),
+];
+const LEAST_RUNS_IN_ALL: usize = 2_000;
 const FOLDERS: [&str; 2] = ["agg-store", "agg-out"];
 
 /// Runs the scene's job over each twin in turn, the last time with success, and records them all on one disk.
@@ -164,7 +177,8 @@ fn cut_everywhere(job: Job) {
     let scene = Scene::new(&sandbox, job.memory(), &run);
     let disk = record(&scene, &[&Faulty::watching]);
     let mut dice = Dice(job as u64);
-    let limit = std::env::var(STATES_VARIABLE).map_or(STATES, |limit| limit.parse().unwrap());
+    let asked = std::env::var(STATES_VARIABLE).ok().map(|limit| limit.parse().unwrap());
+    let limit = asked.unwrap_or(STATES);
     // A run that spills takes seven times as long as the others.
     let limit = if job == Job::Spill { limit / 8 } else { limit };
     let cuts = sample(all_cuts(&disk, &mut dice), limit * CUTS_A_STATE, &mut dice);
@@ -174,7 +188,18 @@ fn cut_everywhere(job: Job) {
         expect_repair(&scene, cut, &tree, &mut dice);
     }
     // Shown with `--nocapture`.
-    println!("{job:?}: {looked_at} cuts, {count} states, {} runs", scene.disturbed.get());
+    let runs = scene.disturbed.get();
+    println!("{job:?}: {looked_at} cuts, {count} states, {runs} runs");
+    if asked.is_none() {
+        let (_, least) = LEAST_RUNS.into_iter().find(|(of, _)| *of == job).unwrap();
+        assert!(runs >= least, "{job:?}: {runs} runs, {least} are expected at least");
+    }
+}
+
+#[test]
+fn the_least_runs_of_all_jobs_are_as_many_as_are_promised() {
+    let all: usize = LEAST_RUNS.iter().map(|(_, runs)| runs).sum();
+    assert!(all >= LEAST_RUNS_IN_ALL, "{all}");
 }
 
 #[test]

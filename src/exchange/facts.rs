@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Day, Inputs, RejectCounts, RejectReason};
+use crate::model::{Day, Inputs, MAX_ID, RejectCounts, RejectReason};
 
 /// The version of the pairs, and of the columns.
 const VERSION: u16 = 1;
@@ -127,6 +127,10 @@ impl Facts {
             rejects: rejects(get(KEY_REJECTS)?)?,
             inputs,
         };
+        // As of a window, whose rows must fit a BIGINT.
+        if facts.rows > MAX_ID {
+            return Err(wrong(KEY_ROWS));
+        }
         // Of a day made from logs they are known.
         let of_tables = facts.inputs.iter().any(|input| input.name.contains(&b'/'));
         let of_day = matches!(facts.origin, Origin::Day(_));
@@ -264,5 +268,19 @@ mod tests {
         let mut more = facts();
         more.rejects = Some(RejectCounts([10, 0, 2, 0, 0, 0]));
         assert!(read(&more.pairs().unwrap()).is_err());
+    }
+
+    #[test]
+    fn rows_beyond_a_bigint_are_refused_though_most_were_rejected() {
+        let of = |rows: u64| {
+            let rejects = Some(RejectCounts([rows - 6, 0, 0, 0, 0, 0]));
+            read(&Facts { rows, rejects, ..facts() }.pairs().unwrap())
+        };
+        assert_eq!(of(MAX_ID).unwrap().unwrap().accepted(), 6);
+        for rows in [MAX_ID + 1, u64::MAX] {
+            let error = of(rows).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::BadTable(_)), "{error}");
+            assert!(error.to_string().contains("agg.rows"), "{error}");
+        }
     }
 }

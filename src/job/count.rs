@@ -13,7 +13,7 @@ use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::TemporaryFile;
 use crate::input::{self, Search, Source};
-use crate::model::{Day, Inputs};
+use crate::model::{Day, Inputs, MAX_ID};
 use crate::partial::{Finished, Partial};
 use crate::row::{CountrySet, RejectReport, ShownRejects};
 use crate::store::{self, StoreLock};
@@ -249,8 +249,9 @@ impl Counting<'_> {
         let (mut all_rows, mut counts) = (rows, report.counts);
         if let Some(base) = &base {
             let before = base.partial.metadata();
-            let exceed = || Error::damaged("the rows exceed 2^64-1").at(base.partial.path());
-            all_rows = rows.checked_add(before.rows).ok_or_else(exceed)?;
+            let exceed = || Error::damaged("the rows exceed 2^63-1").at(base.partial.path());
+            let sum = rows.checked_add(before.rows).filter(|rows| *rows <= MAX_ID);
+            all_rows = sum.ok_or_else(exceed)?;
             counts.add(&before.rejects);
             inputs.append(&base.inputs);
             report.samples.truncate(base.shown.room());

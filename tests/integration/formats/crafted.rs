@@ -482,3 +482,22 @@ fn sums_beyond_a_bigint_are_refused() {
     emit(&EmitOptions { days: 1, ..options }).unwrap();
     assert_eq!(sandbox.tops("2021-12-02").1, format!("7|9:{MAX}\n"));
 }
+
+#[test]
+fn logs_that_bring_a_day_above_a_bigint_are_refused() {
+    let sandbox = Sandbox::new();
+    let [_, _, streams, _] = facts(&good()[USERS]);
+    let bytes = forged(&good(), |part, bytes| {
+        if part == Part::Metadata {
+            bytes[4..20].copy_from_slice(&u64s(&[MAX - 1, MAX - 1 - streams]));
+        }
+    });
+    sandbox.write(format!("agg-store/partials/{DAY}.agg"), bytes);
+    let add = |log: &str| sandbox.agg(&format!("reduce-day --date {DAY} --add {log}"));
+    sandbox.write("two.log", "1|2|FR\n3|4|DE\n");
+    let run = add("two.log").exits(65);
+    assert!(run.stderr.contains("the rows exceed 2^63-1"), "{run:?}");
+    sandbox.write("one.log", "1|2|FR\n");
+    add("one.log").exits(0);
+    sandbox.agg(&format!("emit-window --date {DAY} --days 1")).exits(0);
+}

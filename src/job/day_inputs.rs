@@ -1,7 +1,7 @@
 //! The logs of a day in a report: held, or left in the day's partial.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Serialize, Serializer};
 
@@ -9,7 +9,7 @@ use super::Context;
 use super::join::open_again;
 #[cfg(doc)]
 use crate::error::ErrorKind;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fs::FileSystem;
 use crate::model::Inputs;
 use crate::partial::Partial;
@@ -24,7 +24,15 @@ pub struct DayInputs(Place);
 #[derive(Debug, Clone)]
 enum Place {
     Here(Arc<Inputs>),
-    Stored { files: Arc<dyn FileSystem>, path: Arc<Path>, digest: u128, count: usize, bytes: u64 },
+    Stored {
+        files: Arc<dyn FileSystem>,
+        path: Arc<Path>,
+        digest: u128,
+        count: usize,
+        bytes: u64,
+        /// Why they could not be shown.
+        failure: Arc<OnceLock<Error>>,
+    },
 }
 
 impl DayInputs {
@@ -36,6 +44,7 @@ impl DayInputs {
             digest: partial.digest(),
             count: usize::try_from(partial.metadata().inputs).unwrap_or(usize::MAX),
             bytes: partial.metadata_bytes(),
+            failure: Arc::default(),
         })
     }
 
@@ -59,6 +68,27 @@ impl DayInputs {
         match &self.0 {
             Place::Here(inputs) => inputs.encoded().len() as u64,
             Place::Stored { bytes, .. } => *bytes,
+        }
+    }
+
+    /// The same, held, to be shown; the error of a reading that fails is kept.
+    pub(super) fn held(&self) -> Option<DayInputs> {
+        match (self.read(), &self.0) {
+            (Ok(inputs), _) => Some(DayInputs(Place::Here(inputs))),
+            (Err(error), Place::Stored { failure, .. }) => {
+                let _ = failure.set(error);
+                None
+            }
+            (Err(_), Place::Here(_)) => None,
+        }
+    }
+
+    /// Why the logs could not be read when the report was serialized: a serializer has no place for the error.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Error> {
+        match &self.0 {
+            Place::Here(_) => None,
+            Place::Stored { failure, .. } => failure.get(),
         }
     }
 

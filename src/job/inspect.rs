@@ -93,12 +93,16 @@ fn listed<S: Serializer>(
     #[derive(Serialize)]
     #[serde(untagged)]
     enum Listed<'a> {
-        Stored(&'a DayFacts),
-        Failed { day: Day, error: &'a Error },
+        Stored(Box<DayFacts>),
+        Failed { day: Day, error: Option<&'a Error> },
     }
+    // Read before the day's object begins: what another run has changed meanwhile is an error of this day alone.
     serializer.collect_seq(days.iter().map(|CheckedDay { day, facts }| match facts {
-        Ok(facts) => Listed::Stored(facts),
-        Err(error) => Listed::Failed { day: *day, error },
+        Ok(facts) => match facts.inputs.held() {
+            Some(inputs) => Listed::Stored(Box::new(DayFacts { inputs, ..facts.clone() })),
+            None => Listed::Failed { day: *day, error: facts.inputs.failure() },
+        },
+        Err(error) => Listed::Failed { day: *day, error: Some(error) },
     }))
 }
 

@@ -188,3 +188,23 @@ fn the_newest_day_of_a_query_is_the_newest_that_can_be_opened() {
     let found = job::query(&changing(&sandbox, Change::Remove, &[1]), &options).unwrap();
     assert_eq!((found.day, found.songs.len()), (day(OLD), 1));
 }
+
+#[test]
+fn a_day_that_changes_while_a_list_is_printed_is_an_error_of_that_day_in_a_whole_document() {
+    for (change, class) in
+        [(Change::Replace, ErrorClass::Locked), (Change::Remove, ErrorClass::NoInput)]
+    {
+        let sandbox = stored();
+        // Its second opening is for its logs.
+        let report = job::list(&changing(&sandbox, change, &[2])).unwrap();
+        let document = serde_json::to_value(&report).unwrap();
+        assert_eq!(document["days"][0]["inputs"][0]["name"], "day.log");
+        assert_eq!(document["days"][1]["day"], NEW);
+        assert_eq!(document["days"][1]["error"]["exit_code"], class.exit_code());
+        assert_eq!(document["days"][1].get("inputs"), None);
+        let failure = |at: usize| report.days[at].facts.as_ref().unwrap().inputs.failure();
+        assert!(failure(0).is_none());
+        assert_eq!(failure(1).unwrap().class(), class);
+        assert_harmless(failure(1).unwrap());
+    }
+}

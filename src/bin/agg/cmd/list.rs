@@ -27,7 +27,15 @@ pub(crate) fn run(_: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
         message::line(&message::described(error));
     }
     settings.output.print(&report, &run)?;
-    Ok(Exit::worst_of(failures()))
+    for error in unread(&report) {
+        message::line(&message::described(error));
+    }
+    Ok(Exit::worst_of(failures().chain(unread(&report))))
+}
+
+/// Of days whose logs could not be read when they were printed.
+fn unread(report: &ListReport) -> impl Iterator<Item = &agg::Error> {
+    report.days.iter().filter_map(|day| day.facts.as_ref().ok()?.inputs.failure())
 }
 
 impl Summary for ListReport {
@@ -130,5 +138,23 @@ DAY         ROWS  REJECTS  USERS  PAIRS     SIZE
                 r#"{{"command":"list","days":[{stored},{failed}],"gaps":[{{"first":"2021-12-04","last":"2021-12-04","days":1}}],"seconds":0.0,"phases":{{}},"peak_memory_bytes":null,"warnings":[]}}"#
             )
         );
+    }
+
+    #[test]
+    fn a_day_that_is_removed_before_it_is_printed_is_66_in_a_whole_document() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("listen-20211201.log");
+        std::fs::write(&log, "9|7|FR\n").unwrap();
+        let budget = agg::budget::Budget::new(64 << 20, 1).unwrap();
+        let context = job::Context::new(folder.path().join("store"), budget);
+        let options = job::ReduceOptions { logs: vec![log], ..Default::default() };
+        let path = job::reduce_day(&context, &options).unwrap().partial;
+        let report = job::list(&context).unwrap();
+        assert_eq!(Exit::worst_of(unread(&report)), Exit::Done);
+        std::fs::remove_file(path).unwrap();
+        let document = report.document(&Run::default()).unwrap();
+        let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+        assert_eq!(document["days"][0]["error"]["exit_code"], 66);
+        assert_eq!(Exit::worst_of(unread(&report)), Exit::Failed(agg::ErrorClass::NoInput));
     }
 }

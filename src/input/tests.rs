@@ -415,7 +415,7 @@ fn what_cannot_be_opened_is_said_with_its_path() {
     twin.deny("d/denied.log");
     twin.put_pipe("pipe");
     for (path, text) in [
-        ("none", "\"none\": log not found: check the path"),
+        ("none", "\"none\": log not found; check the path"),
         ("d", "\"d\": cannot read it: is a directory"),
         ("d/denied.log", "\"d/denied.log\": cannot read it: permission denied"),
         (

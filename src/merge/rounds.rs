@@ -334,8 +334,8 @@ mod tests {
         assert_eq!(merge(&[one.clone(), two.clone()], 5).unwrap(), exact);
         let mut over = merge_of(&[one, two.clone(), two], 5);
         let mut batch = Batch::default();
-        let text = "the count of user 1 and song 2 exceeds 2^63-1: one of the days has counts that no log can have; find \
-                    it by its rows in 'agg list' and make it again from its logs with --force, or ask for fewer days";
+        let text = "the count of user 1 and song 2 exceeds 2^63-1; a day has counts that no log can have; find it by its rows \
+                    in 'agg list', and reduce its logs with --force, or ask for fewer days";
         assert_eq!(over.next(&mut batch).unwrap_err().to_string(), text);
         assert!(over.next(&mut batch).is_err());
     }

@@ -175,7 +175,7 @@ mod tests {
             read_header(&bytes).unwrap_err().to_string()
         };
         assert_eq!(changed(0, b'A'), "not an agg partial (bad magic number)");
-        let newer = "format version 2, this program reads up to 1: update agg";
+        let newer = "format version 2, but this agg reads up to version 1; update agg";
         assert_eq!(changed(HEADER_VERSION, 2), newer);
         for (at, to) in [(HEADER_VERSION, 0), (HEADER_BLOCK_ENTRIES, 1), (HEADER_ZERO, 1)] {
             assert_eq!(changed(at, to), "damaged: the header's checksum is wrong", "{at}");

@@ -16,7 +16,7 @@ use crate::fs::{FileSystem, FileType, TemporaryFile, creation_error, leads_to_de
 /// Random letters and digits at the end of a temporary's name.
 const RANDOM: usize = 6;
 /// How often a temporary may be lost to other runs.
-const MAX_LOST: u32 = 8;
+const MAX_LOST: u32 = 100;
 
 /// What such a file is: files of two uses never touch the other's temporaries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,7 @@ impl Aside {
             let why = "it is a device or a pipe: write to standard output with '-'";
             return Err(refused(io::Error::other(why)));
         }
+        self.sweep(files, path)?;
         let mut lost = 0;
         loop {
             let mut file = self.create(files, path)?;
@@ -68,42 +69,44 @@ impl Aside {
         self.create(files, path).map(drop)
     }
 
-    /// An empty temporary in the same folder, after removing what a killed run for the same file left there.
+    /// An empty temporary in the same folder.
     fn create(self, files: &dyn FileSystem, path: &Path) -> Result<Box<dyn TemporaryFile>> {
-        let no_name = || Error::from(ErrorKind::CannotCreate(io::ErrorKind::IsADirectory.into()));
-        let name = path.file_name().ok_or_else(|| no_name().at(path))?;
-        let (folder, prefix) = (folder_of(path), self.temporary_prefix(name));
-        sweep(files, folder, &prefix);
-        let created = files.create_temporary(folder, &prefix);
+        let prefix = self.temporary_prefix(path)?;
+        let created = files.create_temporary(folder_of(path), &prefix);
         created.map_err(|error| creation_error(error).at(path))
     }
 
-    fn temporary_prefix(self, name: &OsStr) -> String {
+    /// Removes what a killed run for the same file left, once a run: a run that swept at each of its tries could take the
+    /// temporary of another run away for ever. A folder that cannot be listed fails when the file is created.
+    fn sweep(self, files: &dyn FileSystem, path: &Path) -> Result<()> {
+        let (folder, prefix) = (folder_of(path), self.temporary_prefix(path)?);
+        for (name, file_type) in files.list(folder).unwrap_or_default() {
+            if file_type == FileType::File && is_temporary(&name, &prefix) {
+                // What cannot be removed does no harm.
+                let _ = files.remove_file(&folder.join(name));
+            }
+        }
+        Ok(())
+    }
+
+    fn temporary_prefix(self, path: &Path) -> Result<String> {
+        let no_name = || Error::from(ErrorKind::CannotCreate(io::ErrorKind::IsADirectory.into()));
+        let name = path.file_name().ok_or_else(|| no_name().at(path))?;
         let noun = match self {
             Aside::Report => "report",
             Aside::Metrics => "metrics",
         };
-        match name.to_str() {
+        Ok(match name.to_str() {
             // A name may have 255 bytes: a long one leaves no room for the prefix.
             Some(name) if name.len() <= 200 => format!(".agg-{noun}-{name}-"),
             _ => format!(".agg-{noun}-{:016x}-", xxh3_64(name.as_encoded_bytes())),
-        }
+        })
     }
 }
 
 fn folder_of(path: &Path) -> &Path {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
-}
-
-/// Removes what a killed run for the same file left. A folder that cannot be listed fails when the file is written.
-fn sweep(files: &dyn FileSystem, folder: &Path, prefix: &str) {
-    for (name, file_type) in files.list(folder).unwrap_or_default() {
-        if file_type == FileType::File && is_temporary(&name, prefix) {
-            // What cannot be removed harms nobody.
-            let _ = files.remove_file(&folder.join(name));
-        }
-    }
 }
 
 /// Whether only the random part follows the prefix: that of `week` begins the temporaries of `week-2`, too.

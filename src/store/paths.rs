@@ -330,7 +330,7 @@ mod tests {
         assert_eq!(error.class(), ErrorClass::NoInput);
         assert_eq!(
             error.to_string(),
-            "\"/nonexistent/store\": store not found: run 'agg reduce-day' first, or name the right folder with --store"
+            "\"/nonexistent/store\": store not found; run 'agg reduce-day' first, or name the right folder with --store"
         );
     }
 

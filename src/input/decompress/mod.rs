@@ -275,12 +275,12 @@ mod tests {
             (
                 window(13, 1),
                 8 << 20,
-                "at offset 0: it needs a zstd window of 9437184 bytes, over the limit of 8388608",
+                "at offset 0: needs a zstd window of 9437184 bytes, more than the limit of 8388608",
             ),
             (
                 window(31, 7),
                 64 << 20,
-                "at offset 0: it needs a zstd window of 4123168604160 bytes, over the limit of 67108864",
+                "at offset 0: needs a zstd window of 4123168604160 bytes, more than the limit of 67108864",
             ),
         ] {
             let error = decode(&frame(descriptor), limit).unwrap_err().at("f");

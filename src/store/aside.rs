@@ -4,7 +4,7 @@
 //! alone. A killed run leaves the old file, and perhaps the temporary, which the next run for the same file removes. Of two
 //! runs for one file at the same time, one may so lose its temporary: it writes another one.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::Path;
 

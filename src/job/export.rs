@@ -125,9 +125,9 @@ pub struct ExportReport {
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::MissingDays`], before anything is written; [`ErrorKind::CannotCreate`] where a folder of a partition
-/// holds anything but tables; [`ErrorKind::TooManyRows`]; a damaged partial; [`ErrorKind::Locked`]; [`ErrorKind::Replaced`] and
-/// [`ErrorKind::Removed`] where other runs change days twice meanwhile; failures to write. Partitions that were
+/// `ErrorKind::MissingDays`, before anything is written; `ErrorKind::CannotCreate` where a folder of a partition
+/// holds anything but tables; `ErrorKind::TooManyRows`; a damaged partial; `ErrorKind::Locked`; `ErrorKind::Replaced` and
+/// `ErrorKind::Removed` where other runs change days twice meanwhile; failures to write. Partitions that were
 /// published before stay.
 pub fn export(context: &Context, options: &ExportOptions) -> Result<ExportReport> {
     overtaken_once(|| export_once(context, options))

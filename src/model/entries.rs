@@ -47,7 +47,7 @@ pub struct Batch {
     pub keys: Vec<u64>,
     /// Song of each entry, ascending within a key.
     pub songs: Vec<u64>,
-    /// Count of each entry, 1 to [`MAX_ID`].
+    /// Count of each entry, 1 to `MAX_ID`.
     pub counts: Vec<u64>,
 }
 
@@ -280,11 +280,11 @@ impl FromIterator<Entry> for Batch {
 /// Accepted rows as three columns of equal length (18 bytes a row), in the order of the log.
 #[derive(Debug, Clone, Default)]
 pub struct RowBatch {
-    /// Song ids, at most [`MAX_ID`].
+    /// Song ids, at most `MAX_ID`.
     pub songs: Vec<u64>,
-    /// User ids, at most [`MAX_ID`].
+    /// User ids, at most `MAX_ID`.
     pub users: Vec<u64>,
-    /// Country numbers, below [`Country::COUNT`].
+    /// Country numbers, below `Country::COUNT`.
     pub countries: Vec<u16>,
 }
 

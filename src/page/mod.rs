@@ -1,6 +1,6 @@
 //! The page of `agg report`: what it shows, and how it is written.
 //!
-//! [`Report`] holds the figures of a window as a person wants to see them; [`render`] writes them into one HTML file
+//! [`Report`] holds the figures of a window as a person wants to see them; [`render()`] writes them into one HTML file
 //! that needs nothing else: no network, no second file. The page's own code, its style sheet and the drawing library
 //! lie in `assets/`; D3's licence stands beside it and in every page.
 //!

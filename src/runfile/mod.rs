@@ -6,7 +6,7 @@
 //! root stays in memory. `docs/format.md` has blocks, pages and roots byte by byte.
 //!
 //! The bytes depend on the entries alone: blocks are cut every [`MAX_ENTRIES`](crate::codec::block::MAX_ENTRIES)
-//! entries, whatever pieces the entries came in ([`Cutter`]). The root has the checksums of the pages, and these have
+//! entries, whatever pieces the entries came in (`Cutter`). The root has the checksums of the pages, and these have
 //! those of the blocks, so a root vouches for every byte of its run.
 
 mod cutter;

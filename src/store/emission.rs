@@ -35,8 +35,8 @@ use crate::model::Day;
 /// Needs the lock for itself: two threads would race for `latest`.
 ///
 /// # Errors
-/// [`ErrorKind::CannotCreate`] where something that is no emission is in the way, before anything has
-/// changed; [`ErrorKind::Io`], also where the file system cannot exchange two folders.
+/// `ErrorKind::CannotCreate` where something that is no emission is in the way, before anything has
+/// changed; `ErrorKind::Io`, also where the file system cannot exchange two folders.
 pub fn publish_emission(lock: &mut OutputLock, day: Day, mut built: BuildFolder) -> Result<()> {
     let output = lock.output();
     let files = output.files().as_ref();
@@ -54,7 +54,7 @@ pub fn publish_emission(lock: &mut OutputLock, day: Day, mut built: BuildFolder)
 /// Takes the lock only where there is something to do, so nothing is written to a folder in order.
 ///
 /// # Errors
-/// [`ErrorKind::Locked`] where another run is at it, which ends it too; [`ErrorKind::CannotCreate`], [`ErrorKind::Io`].
+/// `ErrorKind::Locked` where another run is at it, which ends it too; `ErrorKind::CannotCreate`, `ErrorKind::Io`.
 pub fn finish_interrupted(output: &Output) -> Result<()> {
     let files = output.files().as_ref();
     if behind(output)?.is_none() && !has_leftovers(files, output.root())? {
@@ -71,7 +71,7 @@ pub fn finish_interrupted(output: &Output) -> Result<()> {
 /// empty folder may be replaced, and a link, whose target stays.
 ///
 /// # Errors
-/// [`ErrorKind::CannotCreate`], or that the folder cannot be listed.
+/// `ErrorKind::CannotCreate`, or that the folder cannot be listed.
 pub fn check_replaceable(lock: &OutputLock, day: Day) -> Result<()> {
     let files = lock.output().files().as_ref();
     let target = lock.output().day_folder(day);

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::model::Day;
 
-/// Bytes as printable ASCII: `\` and all that is not printable as `\xNN`. [`unescaped`] reads it back.
+/// Bytes as printable ASCII: `\` and all that is not printable as `\xNN`. `unescaped` reads it back.
 #[must_use]
 pub fn name(bytes: &[u8]) -> String {
     let mut shown = Vec::with_capacity(bytes.len());

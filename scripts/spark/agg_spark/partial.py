@@ -152,8 +152,8 @@ def measure(counts: DataFrame, kind: Kind) -> Measure:
 def export_facts(spark: SparkSession, day: datetime.date, paths: Sequence[str]) -> Tally | None:
     """What `agg export` wrote of the day into the footers of these files.
 
-    `None` if it wrote none of them, or where the rejects are unknown. All of them have to say the same, so that
-    no two exports are mixed.
+    `None` if it wrote none of them, or where the rejects are unknown. All of them have to say the same, so
+    that no two exports are mixed.
     """
     told = {_footer(spark, path) for path in paths}
     if told == {None}:

@@ -17,7 +17,7 @@ def source(path: str) -> str:
 
 
 def test_the_reasons_are_those_of_agg_in_its_order() -> None:
-    text = source("src/model.rs")
+    text = source("src/model/rejects.rs")
     named = dict(re.findall(r'RejectReason::(\w+) => "(\w+)"', text))
     order = re.search(r"const ALL: \[RejectReason; 6\] = \[(.*?)\];", text, re.DOTALL)
     assert order

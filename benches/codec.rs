@@ -9,7 +9,7 @@ mod common;
 
 use std::ops::Range;
 
-use agg::codec::block::{Decoder, Encoder, MAX_ENTRIES};
+use agg::codec::block::{BlockDecoder, BlockEncoder, MAX_ENTRIES};
 use agg::codec::checksum::Checksum;
 use agg::{Batch, Kind};
 use common::{Fingerprint, days};
@@ -25,7 +25,7 @@ fn main() {
 #[divan::bench(args = Kind::ALL)]
 fn encode(bencher: Bencher, kind: Kind) {
     let run = day(kind);
-    let mut encoder = Encoder::default();
+    let mut encoder = BlockEncoder::default();
     let mut encoded = Encoded::default();
     encoded.encode(&mut encoder, &run);
     assert!(encoded.decode() == run, "not the entries that were encoded");
@@ -42,11 +42,11 @@ fn encode(bencher: Bencher, kind: Kind) {
 fn decode(bencher: Bencher, kind: Kind) {
     let run = day(kind);
     let mut encoded = Encoded::default();
-    encoded.encode(&mut Encoder::default(), &run);
+    encoded.encode(&mut BlockEncoder::default(), &run);
     assert!(encoded.decode() == run, "not the entries that were encoded");
 
     let expected = Fingerprint::of(&run);
-    let (mut decoder, mut batch) = (Decoder::default(), Batch::default());
+    let (mut decoder, mut batch) = (BlockDecoder::default(), Batch::default());
     let bencher = bencher.counter(ItemsCount::new(run.len()));
     bencher.counter(BytesCount::of_slice(&encoded.bytes)).bench_local(|| {
         let mut found = Fingerprint::default();
@@ -72,7 +72,7 @@ struct Encoded {
 
 impl Encoded {
     /// Replaces what was there.
-    fn encode(&mut self, encoder: &mut Encoder, run: &Batch) {
+    fn encode(&mut self, encoder: &mut BlockEncoder, run: &Batch) {
         self.bytes.clear();
         self.blocks.clear();
         for first in (0..run.len()).step_by(MAX_ENTRIES) {
@@ -86,7 +86,7 @@ impl Encoded {
     fn decode(&self) -> Batch {
         let (mut whole, mut batch) = (Batch::default(), Batch::default());
         for block in &self.blocks {
-            Decoder::default().decode(&self.bytes[block.clone()], &mut batch).unwrap();
+            BlockDecoder::default().decode(&self.bytes[block.clone()], &mut batch).unwrap();
             whole.extend_from(&batch, 0..batch.len());
         }
         whole

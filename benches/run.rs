@@ -9,7 +9,7 @@ mod common;
 use agg::budget::CountPlan;
 use agg::generate::Shape;
 use agg::row::CountrySet;
-use agg::run::{Counter, Filled, Filler, Means, Plan, Ranges, Sample};
+use agg::run::{Counter, FilledArena, Filler, Means, Plan, Ranges, Sample};
 use agg::{Batch, Country, Kind, RowBatch};
 use common::{Fingerprint, Log, count};
 use divan::Bencher;
@@ -108,7 +108,7 @@ impl Corpus {
         }
     }
 
-    fn fill<'a>(&self, counter: &Counter<'a>) -> Filled<'a> {
+    fn fill<'a>(&self, counter: &Counter<'a>) -> FilledArena<'a> {
         let put = |_: usize, filler: &mut Filler<'_, '_>| {
             assert_eq!(filler.put(&self.rows, 0), self.rows.len(), "no chunk is free");
             Ok(true)
@@ -119,7 +119,7 @@ impl Corpus {
     fn drain<'a>(
         &self,
         counter: &Counter<'a>,
-        filled: Filled<'a>,
+        filled: FilledArena<'a>,
         each_user: impl FnMut(Batch),
         each_country: impl FnMut(Batch),
     ) {

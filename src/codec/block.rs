@@ -31,7 +31,7 @@ const _: () = assert!(MAX_ENTRIES <= rice::MAX_VALUES && MAX_ENTRIES <= u16::MAX
 
 /// Encodes blocks and keeps its columns between calls (about 100 KB).
 #[derive(Debug, Default)]
-pub struct Encoder {
+pub struct BlockEncoder {
     gaps: Vec<u64>,
     lengths: Vec<u64>,
     songs: Vec<u64>,
@@ -40,7 +40,7 @@ pub struct Encoder {
     starts: Vec<u16>,
 }
 
-impl Encoder {
+impl BlockEncoder {
     /// Appends sorted entries (1 to [`MAX_ENTRIES`] of them) to `out`.
     ///
     /// Refuses entries out of order, repeated pairs, counts of 0 and numbers above [`MAX_ID`], with
@@ -146,7 +146,7 @@ fn first_disorder(Entries { keys, songs, counts }: Entries<'_>) -> Disorder {
 
 /// Plain code, and faster by half when it is compiled for the processor it runs on.
 struct Encode<'a> {
-    encoder: &'a mut Encoder,
+    encoder: &'a mut BlockEncoder,
     entries: Entries<'a>,
     out: &'a mut Vec<u8>,
 }
@@ -253,7 +253,7 @@ impl<'d> Runs<'d> {
 
 /// Decodes blocks; holds the columns of the last one (at most 197 KB, and half of it where keys have a few entries).
 #[derive(Debug, Default)]
-pub struct Decoder {
+pub struct BlockDecoder {
     gaps: Vec<u64>,
     lengths: Vec<u64>,
     keys: Vec<u64>,
@@ -262,7 +262,7 @@ pub struct Decoder {
     counts: Vec<u64>,
 }
 
-impl Decoder {
+impl BlockDecoder {
     /// Puts the entries of one block into `batch`, replacing what was there. `bytes` must be exactly one
     /// block; the entries that come out are sorted, without repeated pairs, and within [`MAX_ID`].
     pub fn decode(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<(), Corrupt> {
@@ -271,7 +271,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Decodes one block, to be looked at by keys. What is said of [`Decoder::decode`] holds.
+    /// Decodes one block, to be looked at by keys. What is said of [`BlockDecoder::decode`] holds.
     pub fn decode_runs(&mut self, bytes: &[u8]) -> Result<Runs<'_>, Corrupt> {
         self.decode_columns(bytes)?;
         Ok(self.runs())
@@ -306,7 +306,7 @@ impl Decoder {
     /// The block decoded last.
     #[must_use]
     pub fn runs(&self) -> Runs<'_> {
-        let Decoder { keys, ends, songs, counts, .. } = self;
+        let BlockDecoder { keys, ends, songs, counts, .. } = self;
         Runs { keys, ends, songs, counts, range: (0, songs.len()) }
     }
 
@@ -408,13 +408,13 @@ mod tests {
 
     fn encode(batch: &Batch) -> Result<Vec<u8>, Disorder> {
         let mut out = Vec::new();
-        Encoder::default().encode(batch.entries(), &mut out)?;
+        BlockEncoder::default().encode(batch.entries(), &mut out)?;
         Ok(out)
     }
 
     fn decode(bytes: &[u8]) -> Result<Batch, Corrupt> {
         let mut batch = Batch::default();
-        Decoder::default().decode(bytes, &mut batch).map(|()| batch)
+        BlockDecoder::default().decode(bytes, &mut batch).map(|()| batch)
     }
 
     fn entry(key: u64, song: u64, count: u64) -> Entry {
@@ -582,7 +582,7 @@ mod tests {
             batch in batches(), bounds in prop::array::uniform2((0u64..22, 0u64..22)), at in 0usize..400,
         ) {
             let mut bytes = Vec::new();
-            let mut encoder = Encoder::default();
+            let mut encoder = BlockEncoder::default();
             encoder.encode(batch.entries(), &mut bytes).unwrap();
             let entries: Vec<Entry> = batch.iter().collect();
             let keys = entries.chunk_by(|one, two| one.key == two.key).count();
@@ -595,7 +595,7 @@ mod tests {
                 };
                 lists.flat_map(list).collect()
             };
-            let mut decoder = Decoder::default();
+            let mut decoder = BlockDecoder::default();
             let runs = decoder.decode_runs(&bytes).unwrap();
             prop_assert_eq!(&flat(&runs), &entries);
             prop_assert_eq!((runs.len(), runs.is_empty()), (entries.len(), false));

@@ -235,7 +235,7 @@ const SPARE: usize = 16;
 
 /// What one byte of a string of unary parts stands for.
 #[derive(Clone, Copy)]
-struct Step {
+struct ByteStep {
     /// The zeros before each of its ones, a byte each, from the lowest.
     parts: u64,
     /// How many ones it has.
@@ -246,14 +246,14 @@ struct Step {
     keep: u8,
 }
 
-/// [`Step`]s of all bytes: 4 KB that stay in the first-level cache.
-static STEPS: [Step; 256] = steps();
+/// [`ByteStep`]s of all bytes: 4 KB that stay in the first-level cache.
+static STEPS: [ByteStep; 256] = steps();
 
-const fn steps() -> [Step; 256] {
-    let mut steps = [Step { parts: 0, ones: 0, rest: 8, keep: u8::MAX }; 256];
+const fn steps() -> [ByteStep; 256] {
+    let mut steps = [ByteStep { parts: 0, ones: 0, rest: 8, keep: u8::MAX }; 256];
     let mut byte = 1;
     while byte < 256 {
-        let mut step = Step { parts: 0, ones: 0, rest: 0, keep: 0 };
+        let mut step = ByteStep { parts: 0, ones: 0, rest: 0, keep: 0 };
         let mut bit = 0;
         while bit < 8 {
             if byte >> bit & 1 == 1 {

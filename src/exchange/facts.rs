@@ -66,7 +66,7 @@ pub struct PartialFacts {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Window {
+struct WindowDays {
     from: Day,
     to: Day,
     days: u32,
@@ -80,7 +80,7 @@ impl Facts {
             Origin::Day(day) => (KEY_DAY, day.to_string()),
             Origin::Window { from, to, days, missing } => {
                 let (from, to, days, missing) = (*from, *to, *days, missing.clone());
-                (KEY_WINDOW, json(&Window { from, to, days, missing })?)
+                (KEY_WINDOW, json(&WindowDays { from, to, days, missing })?)
             }
         };
         let mut pairs = vec![
@@ -112,7 +112,7 @@ impl Facts {
         let origin = match pairs.get(KEY_DAY) {
             Some(day) => Origin::Day(day.parse().map_err(|_| wrong(KEY_DAY))?),
             None => {
-                let Window { from, to, days, missing } = parsed(KEY_WINDOW, get(KEY_WINDOW)?)?;
+                let WindowDays { from, to, days, missing } = parsed(KEY_WINDOW, get(KEY_WINDOW)?)?;
                 Origin::Window { from, to, days, missing }
             }
         };

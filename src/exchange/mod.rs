@@ -1,8 +1,8 @@
 //! Tables of counts and tops in the formats that other programs read: Parquet, CSV, JSON lines.
 //!
-//! A [`Table`] has the [column](crate::model::Kind::column) of its kind, perhaps a `rank`, `sng_id` and `streams`. An [`Encoder`]
-//! turns stretches of rows into [`Chunk`]s on any thread; a [`TableWriter`] puts the chunks of a file one behind
-//! the other. Cut every [`Encoder::group_rows`] rows, the bytes depend on the rows and their [`Facts`] alone.
+//! A [`Table`] has the [column](crate::model::Kind::column) of its kind, perhaps a `rank`, `sng_id` and `streams`. A [`TableEncoder`]
+//! turns stretches of rows into [`EncodedRows`]s on any thread; a [`TableWriter`] puts the chunks of a file one behind
+//! the other. Cut every [`TableEncoder::group_rows`] rows, the bytes depend on the rows and their [`Facts`] alone.
 //!
 //! Tables come back through a `TableDecoder`; the library's own, `TrustingDecoder`, trusts the files that it decodes.
 //!
@@ -45,7 +45,7 @@ pub const MAX_GROUPS: usize = 1024;
 
 /// Encodes rows of one table in one format. Shared by the threads that do it.
 #[derive(Debug)]
-pub struct Encoder {
+pub struct TableEncoder {
     format: TableFormat,
     table: Table,
     #[cfg(feature = "parquet")]
@@ -54,7 +54,7 @@ pub struct Encoder {
 
 /// A stretch of encoded rows.
 #[derive(Debug)]
-pub struct Chunk {
+pub struct EncodedRows {
     rows: usize,
     content: Content,
 }
@@ -66,12 +66,12 @@ enum Content {
     RowGroup(parquet::RowGroup),
 }
 
-impl Encoder {
+impl TableEncoder {
     /// # Errors
     /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a format that this build lacks.
     pub fn new(format: TableFormat, table: Table) -> Result<Self> {
         check_supported(format)?;
-        Ok(Encoder {
+        Ok(TableEncoder {
             format,
             table,
             #[cfg(feature = "parquet")]
@@ -94,8 +94,8 @@ impl Encoder {
         }
     }
 
-    /// Encodes rows: [`Encoder::group_rows`] of them, or fewer at the end of a file.
-    pub fn encode(&self, rows: Rows<'_>) -> Result<Chunk> {
+    /// Encodes rows: [`TableEncoder::group_rows`] of them, or fewer at the end of a file.
+    pub fn encode(&self, rows: Rows<'_>) -> Result<EncodedRows> {
         let content = match self.format {
             TableFormat::Csv => Content::Text(text::csv(self.table, rows)),
             TableFormat::JsonLines => Content::Text(text::json_lines(self.table, rows)),
@@ -104,7 +104,7 @@ impl Encoder {
             #[cfg(not(feature = "parquet"))]
             TableFormat::Parquet => return Err(unsupported()),
         };
-        Ok(Chunk { rows: rows.entries.len(), content })
+        Ok(EncodedRows { rows: rows.entries.len(), content })
     }
 
     /// Starts a file. What it says of itself (`facts`) stands in Parquet's footer; the other formats have no place for
@@ -141,7 +141,7 @@ enum Sink<W: Write + Send> {
 
 impl<W: Write + Send> TableWriter<W> {
     /// Appends a chunk of the same encoder.
-    pub fn append(&mut self, chunk: Chunk) -> Result<()> {
+    pub fn append(&mut self, chunk: EncodedRows) -> Result<()> {
         self.rows += chunk.rows as u64;
         self.chunks += 1;
         match (&mut self.sink, chunk.content) {

@@ -15,7 +15,7 @@ use rustix::fs::{CWD, OFlags, RenameFlags};
 use tempfile::{NamedTempFile, TempPath};
 
 use super::direct::DirectWriter;
-use super::temporaries::Listed;
+use super::temporaries::ListedPath;
 use super::write_back::WriteBack;
 use super::{
     FileStat, FileSystem, FileType, Lock, ReadFile, TemporaryFile, TemporaryName, WriteFile, lock,
@@ -60,7 +60,7 @@ impl FileSystem for OsFileSystem {
         let mut listed = None;
         let file = tempfile::Builder::new().prefix(prefix).make_in(folder, |path| {
             // Listed before it exists, so that no file exists unlisted. A name that is taken leaves the list again.
-            listed = Some(Listed::new(path));
+            listed = Some(ListedPath::new(path));
             create_exclusively(path)
         })?;
         Ok(Box::new(OsTemporaryFile { file, write_back: None, listed }))
@@ -225,7 +225,7 @@ struct OsTemporaryFile {
     file: NamedTempFile,
     write_back: Option<WriteBack>,
     /// Dropped after the file, so that the file stays listed until it is removed or has its name.
-    listed: Option<Listed>,
+    listed: Option<ListedPath>,
 }
 
 impl Write for OsTemporaryFile {
@@ -278,7 +278,7 @@ impl TemporaryFile for OsTemporaryFile {
 #[derive(Debug)]
 struct OsTemporaryName {
     path: TempPath,
-    _listed: Option<Listed>,
+    _listed: Option<ListedPath>,
 }
 
 impl TemporaryName for OsTemporaryName {

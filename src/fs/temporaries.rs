@@ -30,9 +30,9 @@ impl List {
         List(Mutex::new(BTreeSet::new()))
     }
 
-    fn add(&'static self, path: &Path) -> Listed {
+    fn add(&'static self, path: &Path) -> ListedPath {
         self.lock().insert(path.to_owned());
-        Listed { list: self, path: path.to_owned() }
+        ListedPath { list: self, path: path.to_owned() }
     }
 
     /// The list does not change while the returned guard lives.
@@ -50,27 +50,27 @@ impl List {
 }
 
 /// A path's place in the list, until it is dropped.
-pub(super) struct Listed {
+pub(super) struct ListedPath {
     list: &'static List,
     path: PathBuf,
 }
 
-impl Listed {
+impl ListedPath {
     /// Lists a file that is about to be created.
     pub(super) fn new(path: &Path) -> Self {
         UNNAMED.add(path)
     }
 }
 
-impl Drop for Listed {
+impl Drop for ListedPath {
     fn drop(&mut self) {
         self.list.lock().remove(&self.path);
     }
 }
 
-impl std::fmt::Debug for Listed {
+impl std::fmt::Debug for ListedPath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Listed").field(&self.path).finish()
+        f.debug_tuple("ListedPath").field(&self.path).finish()
     }
 }
 

@@ -14,7 +14,7 @@ const COLUMNS: usize = 256;
 
 /// One column: `own` up to `threshold` of 2^32, `other` beyond.
 #[derive(Debug, Clone, Copy)]
-struct Column {
+struct AliasColumn {
     threshold: u32,
     own: u8,
     other: u8,
@@ -24,7 +24,7 @@ struct Column {
 #[derive(Debug, Clone)]
 pub(super) struct Countries {
     codes: Vec<[u8; 2]>,
-    columns: Vec<Column>,
+    columns: Vec<AliasColumn>,
 }
 
 impl Countries {
@@ -63,7 +63,7 @@ fn weights(count: usize) -> Vec<f64> {
 }
 
 /// Cuts the weights so that each column holds parts of at most two of them (Vose's way).
-fn alias_table(weights: &[f64]) -> Vec<Column> {
+fn alias_table(weights: &[f64]) -> Vec<AliasColumn> {
     let sum: f64 = weights.iter().sum();
     // In units of one column; columns without a country of their own hold another's alone.
     let padded = weights.iter().chain(std::iter::repeat(&0.0)).take(COLUMNS);
@@ -77,7 +77,7 @@ fn alias_table(weights: &[f64]) -> Vec<Column> {
         #[expect(clippy::cast_possible_truncation, reason = "`as` saturates at a full column")]
         #[expect(clippy::cast_sign_loss, reason = "heights are not negative")]
         let threshold = (height * 4_294_967_296.0) as u32;
-        columns.push(Column { threshold, own, other });
+        columns.push(AliasColumn { threshold, own, other });
         let rest = (other, rest - (1.0 - height));
         match rest.1 < 1.0 {
             _ if other == own => {}
@@ -85,7 +85,7 @@ fn alias_table(weights: &[f64]) -> Vec<Column> {
             false => large.push(rest),
         }
     }
-    columns.extend(large.into_iter().map(|(own, _)| Column { threshold: 0, own, other: own }));
+    columns.extend(large.into_iter().map(|(own, _)| AliasColumn { threshold: 0, own, other: own }));
     columns
 }
 

@@ -1,7 +1,7 @@
 //! The ways in which rows are corrupt. Real logs have each of them, and none of them leaves a valid row.
 
 use super::random::Random;
-use super::row::{Row, write_id};
+use super::row::{LogRow, write_id};
 use crate::model::RejectReason;
 use crate::row::MAX_ROW_BYTES;
 
@@ -61,8 +61,8 @@ impl Flaw {
     }
 
     /// Appends what is left of `row`, or of it and the `next` one, without an end of line.
-    pub(super) fn write(self, row: &Row, next: &Row, random: &mut Random, out: &mut Vec<u8>) {
-        let Row { song, user, country } = *row;
+    pub(super) fn write(self, row: &LogRow, next: &LogRow, random: &mut Random, out: &mut Vec<u8>) {
+        let LogRow { song, user, country } = *row;
         let coin = random.below(2) == 0;
         match self {
             Flaw::SeparatorMissing => fields(out, song, b"", user, b"|", &country),
@@ -88,11 +88,11 @@ impl Flaw {
             }
             Flaw::UnknownCode => {
                 let country = random.pick(&UNKNOWN).unwrap_or(*b"VJ");
-                Row { country, ..*row }.write(out);
+                LogRow { country, ..*row }.write(out);
             }
             // A letter of Latin-1, or what a UTF-16 writer left.
             Flaw::NotUtf8 => {
-                Row { country: if coin { [country[0], 0xe9] } else { [0xff, 0xfe] }, ..*row }
+                LogRow { country: if coin { [country[0], 0xe9] } else { [0xff, 0xfe] }, ..*row }
                     .write(out);
             }
             Flaw::TooLong => {
@@ -132,8 +132,8 @@ mod tests {
     use crate::row::{CountrySet, RejectLog, parse};
     use std::collections::BTreeMap;
 
-    const ROW: Row = Row { song: 11, user: 22, country: *b"FR" };
-    const NEXT: Row = Row { song: 33, user: 44, country: *b"GB" };
+    const ROW: LogRow = LogRow { song: 11, user: 22, country: *b"FR" };
+    const NEXT: LogRow = LogRow { song: 33, user: 44, country: *b"GB" };
 
     fn written(flaw: Flaw, random: &mut Random) -> Vec<u8> {
         let mut out = Vec::new();

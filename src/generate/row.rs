@@ -2,14 +2,14 @@
 
 /// A row before it is written: `song|user|country`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct LogRow {
     pub(super) song: u64,
     pub(super) user: u64,
     /// Two capitals.
     pub(super) country: [u8; 2],
 }
 
-impl Row {
+impl LogRow {
     /// Appends the text, without an end of line.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         write_id(out, self.song);

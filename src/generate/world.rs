@@ -4,7 +4,7 @@ use super::flaw::Flaw;
 use super::ids::Ids;
 use super::options::{Options, Shape};
 use super::random::{Random, hash};
-use super::row::Row;
+use super::row::LogRow;
 use super::songs::Catalogue;
 use super::users::Users;
 use crate::model::{Day, RejectCounts};
@@ -17,7 +17,7 @@ const FEW: u64 = 1000;
 
 /// The part of the seed for a part of the world.
 #[derive(Clone, Copy)]
-enum Part {
+enum SeedPart {
     UserIds,
     SongIds,
     Users,
@@ -41,7 +41,7 @@ impl World {
     /// The world that checked options describe.
     pub(super) fn new(options: &Options) -> Self {
         let shape = options.shape;
-        let key = |part: Part| hash(options.seed, part as u64);
+        let key = |part: SeedPart| hash(options.seed, part as u64);
         let ids = |key| match shape {
             Shape::WideIds => Ids::Wide { key },
             Shape::DenseIds => Ids::Dense,
@@ -52,17 +52,17 @@ impl World {
             _ => options.users,
         };
         let user_ids = match shape {
-            Shape::Sorted => Ids::ascending(key(Part::UserIds), count),
-            _ => ids(key(Part::UserIds)),
+            Shape::Sorted => Ids::ascending(key(SeedPart::UserIds), count),
+            _ => ids(key(SeedPart::UserIds)),
         };
         World {
             shape,
             rows: options.rows,
             corrupt: if shape == Shape::Corrupt { 1.0 } else { options.corrupt },
-            rows_key: key(Part::Rows),
-            users: Users::new(key(Part::Users), count, user_ids, shape == Shape::OneCountry),
-            songs: Catalogue::new(key(Part::Songs), options.songs),
-            song_ids: ids(key(Part::SongIds)),
+            rows_key: key(SeedPart::Rows),
+            users: Users::new(key(SeedPart::Users), count, user_ids, shape == Shape::OneCountry),
+            songs: Catalogue::new(key(SeedPart::Songs), options.songs),
+            song_ids: ids(key(SeedPart::SongIds)),
         }
     }
 
@@ -108,7 +108,7 @@ impl World {
         rejects
     }
 
-    fn row(&self, day: u64, number: u64, random: &mut Random) -> Row {
+    fn row(&self, day: u64, number: u64, random: &mut Random) -> LogRow {
         let user = self.user(day, number, random);
         let home = self.users.home(user);
         let song = match self.shape {
@@ -120,7 +120,7 @@ impl World {
             _ => self.users.choose(user, home, day, &self.songs, random),
         };
         let (song, user) = (self.song_ids.of(song), self.users.id(user));
-        Row { song, user, country: self.users.code(home) }
+        LogRow { song, user, country: self.users.code(home) }
     }
 
     fn user(&self, day: u64, number: u64, random: &mut Random) -> u64 {

@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::join::{Input, OpenPartial, Scratch, join, open_merged, temporary_writer};
+use super::join::{JoinInput, OpenPartial, Scratch, join, open_merged, temporary_writer};
 use super::known;
 use super::tally::{self, Logs, Tally};
 use super::warning::Warning;
@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::TemporaryFile;
 use crate::input::{self, Search, Source};
 use crate::model::{Day, Inputs, MAX_ID};
-use crate::partial::{Finished, Partial};
+use crate::partial::{FinishedPartial, Partial};
 use crate::row::{CountrySet, RejectReport, ShownRejects};
 use crate::store::{self, StoreLock};
 
@@ -87,7 +87,7 @@ pub(super) struct Counting<'a> {
 
 /// A day that is counted and not yet published.
 pub(super) struct Done {
-    pub(super) partial: Finished<Box<dyn TemporaryFile>>,
+    pub(super) partial: FinishedPartial<Box<dyn TemporaryFile>>,
     pub(super) rejects: Box<dyn TemporaryFile>,
     /// Rows of the logs that were read.
     pub(super) rows: u64,
@@ -165,7 +165,7 @@ impl Counting<'_> {
         // A single piece was written to be merged with the base, not for want of memory.
         let spilled_runs = if pieces.len() == 1 { 0 } else { pieces.len() };
         // The arena is given back by now: merging has the memory for itself.
-        let stored = base.as_ref().map(|base| Input::stored(&base.partial));
+        let stored = base.as_ref().map(|base| JoinInput::stored(&base.partial));
         let pieces = stored.into_iter().chain(pieces).collect();
         let writer = context
             .phase(Phase::Merge, None, || self.merge(&pool, pieces, &scratch, partial()?))?;
@@ -287,7 +287,7 @@ impl Counting<'_> {
     fn merge(
         &self,
         pool: &rayon::ThreadPool,
-        pieces: Vec<Input>,
+        pieces: Vec<JoinInput>,
         scratch: Scratch<'_>,
         file: Box<dyn TemporaryFile>,
     ) -> Result<OpenPartial> {

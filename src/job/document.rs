@@ -5,7 +5,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use crate::model::{Kind, PerKind, Ranked};
 use crate::runfile::RunFacts;
-use crate::store::{Partition, PartitionDays};
+use crate::store::{DatasetFolder, PartitionDays};
 
 #[derive(Serialize)]
 struct RunSize {
@@ -45,7 +45,7 @@ pub(super) fn kind<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S
 
 /// `"kind":"user","day":"2021-12-07","window":false`; of a window the day is its last.
 pub(super) fn partition<S: Serializer>(
-    partition: &Partition,
+    partition: &DatasetFolder,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     let (day, is_window) = match partition.days {

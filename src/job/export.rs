@@ -11,13 +11,15 @@ use super::join::{Scratch, merge_whole, open_merged};
 use super::window::{StoredDay, StoredWindow, check_missing, overtaken_once, total};
 use super::{Context, Phase, document};
 use crate::error::{Error, Result};
-use crate::exchange::{Chunk, Encoder, Facts, Origin, Rows, Table, TableFormat, TableWriter};
+use crate::exchange::{
+    EncodedRows, Facts, Origin, Rows, Table, TableEncoder, TableFormat, TableWriter,
+};
 use crate::fs::WriteFile;
 use crate::model::{Day, Inputs, Kind, RowCounts};
 use crate::ordered;
 use crate::runfile::{Cut, Cutter, Run, split};
 use crate::store::{
-    self, BuildFolder, HashingWriter, OutputLock, Partition, PartitionDays, Written,
+    self, BuildFolder, DatasetFolder, HashingWriter, OutputLock, PartitionDays, Written,
 };
 use crate::text::json;
 
@@ -70,7 +72,7 @@ pub struct ExportedFile {
 pub struct ExportedPartition {
     /// Which one.
     #[serde(flatten, serialize_with = "document::partition")]
-    pub partition: Partition,
+    pub partition: DatasetFolder,
     /// Its folder.
     #[serde(serialize_with = "json::path")]
     pub folder: PathBuf,
@@ -136,8 +138,8 @@ pub fn export(context: &Context, options: &ExportOptions) -> Result<ExportReport
 fn export_once(context: &Context, options: &ExportOptions) -> Result<ExportReport> {
     let kinds = options.kinds.iter();
     let encoders =
-        kinds.map(|kind| Ok((*kind, Encoder::new(options.format, Table::counts(*kind))?)));
-    let encoders: Vec<(Kind, Encoder)> = encoders.collect::<Result<_>>()?;
+        kinds.map(|kind| Ok((*kind, TableEncoder::new(options.format, Table::counts(*kind))?)));
+    let encoders: Vec<(Kind, TableEncoder)> = encoders.collect::<Result<_>>()?;
     let (sets, missing) = look(context, &options.selection)?;
     let counts = total(sets.iter().map(|set| set.counts))?;
     let (format, partitions) = (options.format, Vec::new());
@@ -185,8 +187,8 @@ impl Set {
         Ok(Set { days, window, counts, facts, logs })
     }
 
-    fn partition(&self, kind: Kind) -> Partition {
-        Partition { kind, days: self.days }
+    fn partition(&self, kind: Kind) -> DatasetFolder {
+        DatasetFolder { kind, days: self.days }
     }
 
     /// Entries of the runs of these kinds.
@@ -238,7 +240,7 @@ fn look_at_days(context: &Context, days: &[Day]) -> Result<Vec<Set>> {
 struct Export<'a> {
     context: &'a Context,
     pool: &'a rayon::ThreadPool,
-    encoders: &'a [(Kind, Encoder)],
+    encoders: &'a [(Kind, TableEncoder)],
     lock: &'a mut OutputLock,
 }
 
@@ -246,7 +248,7 @@ impl Export<'_> {
     /// Writes the tables of a set; they are published once all of them are complete.
     fn set(self, set: Set) -> Result<Vec<ExportedPartition>> {
         let root = self.lock.output().root().to_owned();
-        let partitions: Vec<Partition> =
+        let partitions: Vec<DatasetFolder> =
             self.encoders.iter().map(|(kind, _)| set.partition(*kind)).collect();
         let Set { window, mut facts, logs, .. } = set;
         let bytes = TEXT_OF_LOGS * logs.bytes();
@@ -287,7 +289,7 @@ struct Tabulation<'a> {
     context: &'a Context,
     pool: &'a rayon::ThreadPool,
     kind: Kind,
-    encoder: &'a Encoder,
+    encoder: &'a TableEncoder,
 }
 
 impl Tabulation<'_> {
@@ -313,7 +315,7 @@ impl Tabulation<'_> {
         parts.finish()
     }
 
-    fn encode(&self, cut: &Cut) -> Result<Vec<Chunk>> {
+    fn encode(&self, cut: &Cut) -> Result<Vec<EncodedRows>> {
         let group = self.encoder.group_rows();
         let head = (!cut.head.is_empty()).then_some((&cut.head, 0..cut.head.len()));
         let body = cut.full.clone().step_by(group).map(|start| (&cut.body, start..start + group));
@@ -330,21 +332,21 @@ type OpenFile = TableWriter<HashingWriter<Box<dyn WriteFile>>>;
 /// The files of a partition: the next one begins when one is full.
 struct Parts<'a> {
     folder: &'a BuildFolder,
-    encoder: &'a Encoder,
+    encoder: &'a TableEncoder,
     facts: &'a Facts,
     open: (String, OpenFile),
     done: Vec<(String, ExportedFile)>,
 }
 
 impl<'a> Parts<'a> {
-    fn begin(folder: &'a BuildFolder, encoder: &'a Encoder, facts: &'a Facts) -> Result<Self> {
+    fn begin(folder: &'a BuildFolder, encoder: &'a TableEncoder, facts: &'a Facts) -> Result<Self> {
         let open = Self::create(folder, encoder, facts, 0)?;
         Ok(Parts { folder, encoder, facts, open, done: Vec::new() })
     }
 
     fn create(
         folder: &BuildFolder,
-        encoder: &Encoder,
+        encoder: &TableEncoder,
         facts: &Facts,
         part: usize,
     ) -> Result<(String, OpenFile)> {
@@ -355,7 +357,7 @@ impl<'a> Parts<'a> {
         Ok((name, file))
     }
 
-    fn append(&mut self, chunks: Vec<Chunk>) -> Result<()> {
+    fn append(&mut self, chunks: Vec<EncodedRows>) -> Result<()> {
         for chunk in chunks {
             if self.open.1.is_full() {
                 let part = self.done.len() + 1;

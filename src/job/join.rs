@@ -10,7 +10,7 @@ use crate::fs::{FileSystem, TemporaryFile};
 use crate::merge::Stream;
 use crate::model::{Batch, Kind};
 use crate::partial::{Partial, Writer};
-use crate::runfile::{Piece, Run, RunFacts, RunFile, Shape, merge_piece, split};
+use crate::runfile::{Piece, Run, RunFacts, RunFile, RunPieces, merge_piece, split};
 
 /// Makes a file that is gone when dropped.
 pub(super) type Scratch<'a> = &'a (dyn Fn() -> Result<Box<dyn TemporaryFile>> + Sync);
@@ -19,28 +19,28 @@ pub(super) type Scratch<'a> = &'a (dyn Fn() -> Result<Box<dyn TemporaryFile>> + 
 pub(super) type OpenPartial = Writer<Box<dyn TemporaryFile>>;
 
 /// Runs that are not open: there may be more of them than a process may have open.
-pub(super) enum Input {
+pub(super) enum JoinInput {
     /// A partial of the store, with its digest when it was looked at first.
     Stored { path: PathBuf, digest: u128 },
     /// A run of each kind that was counted together.
     Spilled(Vec<RunFile>),
 }
 
-impl Input {
+impl JoinInput {
     /// A partial of the store, as it is now.
     pub(super) fn stored(partial: &Partial) -> Self {
-        Input::Stored { path: partial.path().to_owned(), digest: partial.digest() }
+        JoinInput::Stored { path: partial.path().to_owned(), digest: partial.digest() }
     }
 
     /// Adds its runs, open.
     fn open(&self, context: &Context, runs: &mut Vec<Run>) -> Result<()> {
         let files = context.files.as_ref();
         match self {
-            Input::Stored { path, digest } => {
+            JoinInput::Stored { path, digest } => {
                 let partial = open_again(files, path, *digest)?;
                 runs.extend(partial.into_runs().into_array());
             }
-            Input::Spilled(spilled) => {
+            JoinInput::Spilled(spilled) => {
                 for run in spilled {
                     runs.push(run.open(files)?);
                 }
@@ -54,7 +54,7 @@ impl Input {
 pub(super) struct Opened(Vec<Run>);
 
 impl Opened {
-    fn open(context: &Context, inputs: &[Input]) -> Result<Self> {
+    fn open(context: &Context, inputs: &[JoinInput]) -> Result<Self> {
         let mut runs = Vec::new();
         inputs.iter().try_for_each(|input| input.open(context, &mut runs))?;
         Ok(Opened(runs))
@@ -72,7 +72,7 @@ pub(super) trait WriteRun {
     fn write_run<S>(
         &mut self,
         kind: Kind,
-        shape: Shape<'_>,
+        shape: RunPieces<'_>,
         state: impl Fn() -> S + Sync,
         make: impl Fn(&mut S, usize) -> Result<Batch> + Sync,
     ) -> Result<RunFacts>;
@@ -82,7 +82,7 @@ impl WriteRun for OpenPartial {
     fn write_run<S>(
         &mut self,
         _: Kind,
-        shape: Shape<'_>,
+        shape: RunPieces<'_>,
         state: impl Fn() -> S + Sync,
         make: impl Fn(&mut S, usize) -> Result<Batch> + Sync,
     ) -> Result<RunFacts> {
@@ -103,8 +103,8 @@ impl<'a> Spill<'a> {
     }
 
     /// What was written.
-    pub(super) fn finish(self) -> Input {
-        Input::Spilled(self.runs)
+    pub(super) fn finish(self) -> JoinInput {
+        JoinInput::Spilled(self.runs)
     }
 }
 
@@ -112,7 +112,7 @@ impl WriteRun for Spill<'_> {
     fn write_run<S>(
         &mut self,
         kind: Kind,
-        shape: Shape<'_>,
+        shape: RunPieces<'_>,
         state: impl Fn() -> S + Sync,
         make: impl Fn(&mut S, usize) -> Result<Batch> + Sync,
     ) -> Result<RunFacts> {
@@ -129,7 +129,7 @@ pub(super) fn open_merged(
     context: &Context,
     pool: &rayon::ThreadPool,
     plan: MergePlan,
-    mut inputs: Vec<Input>,
+    mut inputs: Vec<JoinInput>,
     scratch: Scratch<'_>,
 ) -> Result<Opened> {
     while inputs.len() > plan.fan_in {
@@ -137,7 +137,7 @@ pub(super) fn open_merged(
         let mut merged = Vec::new();
         let mut rest = inputs.into_iter().peekable();
         while rest.peek().is_some() {
-            let group: Vec<Input> = rest.by_ref().take(plan.fan_in).collect();
+            let group: Vec<JoinInput> = rest.by_ref().take(plan.fan_in).collect();
             if group.len() == 1 {
                 // Left over: nothing to merge it with in this pass.
                 merged.extend(group);
@@ -186,7 +186,7 @@ pub(super) fn join_run(
     target: &mut impl WriteRun,
 ) -> Result<()> {
     let pieces = split(runs, plan.piece_entries)?;
-    let shape = Shape { pool, pieces: pieces.len() };
+    let shape = RunPieces { pool, pieces: pieces.len() };
     let make = |(): &mut (), at: usize| merge_whole(context, Phase::Merge, kind, runs, &pieces[at]);
     target.write_run(kind, shape, || (), make)?;
     Ok(())

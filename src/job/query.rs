@@ -150,20 +150,20 @@ fn best(context: &Context, options: &QueryOptions, partials: &[Partial]) -> Resu
 }
 
 /// All that some runs have of a piece.
-fn gather(context: &Context, runs: &[&Run], kind: Kind, piece: &Piece) -> Result<Part> {
+fn gather(context: &Context, runs: &[&Run], kind: Kind, piece: &Piece) -> Result<OneBatch> {
     let mut merge = merge_piece(runs, kind, piece);
     let (mut batch, mut all) = (Batch::default(), Batch::default());
     while merge.next(&mut batch)? {
         context.check_stop()?;
         all.extend_from(&batch, 0..batch.len());
     }
-    Ok(Part(Some(all)))
+    Ok(OneBatch(Some(all)))
 }
 
 /// A stream of one batch.
-struct Part(Option<Batch>);
+struct OneBatch(Option<Batch>);
 
-impl Stream for Part {
+impl Stream for OneBatch {
     fn next(&mut self, batch: &mut Batch) -> Result<bool> {
         *batch = self.0.take().unwrap_or_default();
         Ok(!batch.is_empty())

@@ -16,7 +16,7 @@ use crate::budget::LogLists;
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{self, DayLogs, InputPaths, Skipped, Source};
 use crate::model::{Day, InputFacts, Inputs, PerKind, RowCounts};
-use crate::partial::{self, Finished, Metadata};
+use crate::partial::{self, FinishedPartial, Metadata};
 use crate::row::ShownRejects;
 use crate::runfile::RunFacts;
 use crate::store::{self, Store, StoreLock};
@@ -212,7 +212,7 @@ pub(super) fn reduce_inputs(
     let context = &Context { budget, ..context.clone() };
     let counting = Counting { context, options, day, source: &source, lock: &lock, no_fewer_than };
     let Done { partial: finished, rejects, rows, spilled_runs } = counting.count(base)?;
-    let Finished { sink, bytes, metadata, inputs, .. } = finished;
+    let FinishedPartial { sink, bytes, metadata, inputs, .. } = finished;
     warn_of_repeats(context, &store, &metadata, &inputs);
     context.phase(Phase::Publish, Some(2), || store::publish_day(&lock, day, rejects, sink))?;
     let report = report(context, &metadata, bytes, outcome, inputs);

@@ -6,15 +6,15 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::join::{Input, OpenPartial, Scratch, Spill, WriteRun, temporary_writer};
+use super::join::{JoinInput, OpenPartial, Scratch, Spill, WriteRun, temporary_writer};
 use super::{Context, Phase};
 use crate::budget::CountPlan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{Source, Window};
 use crate::model::{Country, Kind, RowBatch};
 use crate::row::{self, CountrySet, RejectLog, RejectReport};
-use crate::run::{Counter, Filled, Filler, Means, Plan, Ranges, Sample, Worker};
-use crate::runfile::{RunFacts, Shape};
+use crate::run::{Counter, FilledArena, Filler, Means, Plan, Ranges, Sample, Worker};
+use crate::runfile::{RunFacts, RunPieces};
 
 /// Pieces of the logs that the splitters are chosen from: 4 MiB, about 170,000 rows.
 const SAMPLE_PIECES: usize = 64;
@@ -31,12 +31,12 @@ pub(super) enum Counted {
     /// All rows fitted the memory: in the file for the partial, which lacks its footer alone.
     Whole(Box<OpenPartial>),
     /// In files of their own, to be merged.
-    Spilled(Vec<Input>),
+    Spilled(Vec<JoinInput>),
 }
 
 /// One thread's place in the logs, kept while the arena is emptied.
 #[derive(Default)]
-struct Reader {
+struct LogReader {
     window: Window,
     /// Bytes of the window's rows that were parsed.
     parsed: usize,
@@ -62,7 +62,7 @@ pub(super) struct Logs<'a> {
 impl Logs<'_> {
     /// Reads the logs to their end and counts them. `check` sees the rejects before the last run is written.
     pub(super) fn tally(&self, check: impl FnOnce(&RejectReport) -> Result<()>) -> Result<Tally> {
-        let readers: Vec<Mutex<Reader>> =
+        let readers: Vec<Mutex<LogReader>> =
             (0..self.context.budget.threads).map(|_| Mutex::default()).collect();
         let plan = self.plan(&readers)?;
         let mut arena = plan.arena()?;
@@ -88,9 +88,9 @@ impl Logs<'_> {
     /// Reads to the end; what does not fit the arena is spilled, the rest stays in it.
     fn read_all<'a>(
         &self,
-        readers: &[Mutex<Reader>],
+        readers: &[Mutex<LogReader>],
         counter: &Counter<'a>,
-    ) -> Result<(Vec<Input>, Filled<'a>)> {
+    ) -> Result<(Vec<JoinInput>, FilledArena<'a>)> {
         let mut spills = Vec::new();
         loop {
             let (rows, ended) = self.fill(readers, counter)?;
@@ -109,7 +109,7 @@ impl Logs<'_> {
 
     /// Chooses a plan from rows all over the logs, or from the first rows where the logs can only be read front to
     /// back.
-    fn plan(&self, readers: &[Mutex<Reader>]) -> Result<Plan> {
+    fn plan(&self, readers: &[Mutex<LogReader>]) -> Result<Plan> {
         let mut pieces = self.source.sample(SAMPLE_PIECES, SAMPLE_PIECE_BYTES)?;
         if pieces.is_empty()
             && let Some(reader) = readers.first()
@@ -150,9 +150,9 @@ impl Logs<'_> {
     /// Reads and parses on all threads until the logs end (true) or the arena is full.
     fn fill<'a>(
         &self,
-        readers: &[Mutex<Reader>],
+        readers: &[Mutex<LogReader>],
         counter: &Counter<'a>,
-    ) -> Result<(Filled<'a>, bool)> {
+    ) -> Result<(FilledArena<'a>, bool)> {
         let failed = AtomicBool::new(false);
         counter.fill(self.pool, |thread, filler| {
             let Some(reader) = readers.get(thread) else { return Ok(true) };
@@ -163,7 +163,7 @@ impl Logs<'_> {
     }
 
     /// Counts what is in the arena into files of its own; also tells how many rows that were.
-    fn spill<'a>(&self, counter: &Counter<'a>, rows: Filled<'a>) -> Result<(Input, u64)> {
+    fn spill<'a>(&self, counter: &Counter<'a>, rows: FilledArena<'a>) -> Result<(JoinInput, u64)> {
         let mut spill = Spill::new(self.scratch);
         let rows = self.drain(counter, rows, &mut spill)?;
         Ok((spill.finish(), rows))
@@ -173,7 +173,7 @@ impl Logs<'_> {
     fn drain<'a>(
         &self,
         counter: &Counter<'a>,
-        rows: Filled<'a>,
+        rows: FilledArena<'a>,
         target: &mut impl WriteRun,
     ) -> Result<u64> {
         let mut ranges = counter.drain(self.pool, rows)?;
@@ -187,7 +187,7 @@ impl Logs<'_> {
     }
 
     fn write(&self, ranges: &Ranges<'_, '_>, target: &mut impl WriteRun) -> Result<RunFacts> {
-        let shape = Shape { pool: self.pool, pieces: ranges.len() };
+        let shape = RunPieces { pool: self.pool, pieces: ranges.len() };
         let count = |worker: &mut Worker<'_, '_>, range: usize| {
             self.context.check_stop()?;
             // The rows are counted for each run, and reported once.
@@ -200,14 +200,14 @@ impl Logs<'_> {
     }
 }
 
-fn merge_rejects(readers: Vec<Mutex<Reader>>) -> RejectReport {
+fn merge_rejects(readers: Vec<Mutex<LogReader>>) -> RejectReport {
     let logs = readers
         .into_iter()
         .map(|reader| reader.into_inner().unwrap_or_else(PoisonError::into_inner).rejects);
     RejectReport::merge(logs.collect())
 }
 
-impl Reader {
+impl LogReader {
     /// The next window, from its first row; false when the logs have ended.
     fn next_window(&mut self, logs: &Logs<'_>) -> Result<bool> {
         logs.context.check_stop()?;

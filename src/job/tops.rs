@@ -33,7 +33,7 @@ struct OpenKey {
 
 /// What a piece has come to.
 #[derive(Default)]
-struct Part {
+struct PieceTops {
     /// Its first key, if the piece before may have songs of it.
     head: Option<OpenKey>,
     /// Lines of the keys that are whole in it.
@@ -48,7 +48,7 @@ impl Tops<'_> {
     pub(super) fn write(&self, out: &mut (dyn Write + Send)) -> Result<u64> {
         let mut out = self.format.begin(self.input.kind, out)?;
         let pieces = split(self.input.runs, self.input.piece_entries)?;
-        let mut join = Join { tops: self, open: None, keys: 0, line: Lines::default() };
+        let mut join = TopsJoin { tops: self, open: None, keys: 0, line: Lines::default() };
         ordered::run(
             self.pool,
             pieces.len(),
@@ -77,14 +77,14 @@ impl Tops<'_> {
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
     }
 
-    fn rank(&self, ranker: &mut Ranker<'_>, piece: &Piece) -> Result<Part> {
-        let mut part = Part { lines: self.take_buffer(), ..Part::default() };
+    fn rank(&self, ranker: &mut Ranker<'_>, piece: &Piece) -> Result<PieceTops> {
+        let mut part = PieceTops { lines: self.take_buffer(), ..PieceTops::default() };
         ranker.rank(piece, |key, best| self.place(key, best, piece, &mut part))?;
         Ok(part)
     }
 
     /// Puts the best songs that a piece has of a key where they belong.
-    fn place(&self, key: u64, best: &[Ranked], piece: &Piece, part: &mut Part) {
+    fn place(&self, key: u64, best: &[Ranked], piece: &Piece, part: &mut PieceTops) {
         let best_of = |key| Some(OpenKey { key, best: best.to_vec() });
         if piece.start.song > 0 && piece.start.key == key {
             part.head = best_of(key);
@@ -98,7 +98,7 @@ impl Tops<'_> {
 }
 
 /// Joins parts in order.
-struct Join<'t, 'a> {
+struct TopsJoin<'t, 'a> {
     tops: &'t Tops<'a>,
     /// The key that may go on.
     open: Option<(u64, TopK)>,
@@ -106,8 +106,8 @@ struct Join<'t, 'a> {
     line: Lines,
 }
 
-impl Join<'_, '_> {
-    fn add(&mut self, part: Part, out: &mut dyn Pieces) -> Result<()> {
+impl TopsJoin<'_, '_> {
+    fn add(&mut self, part: PieceTops, out: &mut dyn Pieces) -> Result<()> {
         if let Some(head) = part.head {
             self.open_key(head, out)?;
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::Context;
 use super::inspect::open_day;
-use super::join::Input;
+use super::join::JoinInput;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Facts, Origin, PartialFacts};
 use crate::model::{Day, Inputs, PerKind, RowCounts};
@@ -136,9 +136,11 @@ impl StoredWindow<StoredDay> {
     }
 
     /// Its partials, to be merged.
-    pub(super) fn inputs(&self) -> Vec<Input> {
-        let input =
-            |stored: &StoredDay| Input::Stored { path: stored.path.clone(), digest: stored.digest };
+    pub(super) fn inputs(&self) -> Vec<JoinInput> {
+        let input = |stored: &StoredDay| JoinInput::Stored {
+            path: stored.path.clone(),
+            digest: stored.digest,
+        };
         self.stored.iter().map(input).collect()
     }
 }

@@ -55,7 +55,7 @@ impl Lists {
     pub(super) fn merge<'a>(
         &'a mut self,
         other: &'a mut Lists,
-    ) -> Result<[SongCounts<'a>; 2], Overflow> {
+    ) -> Result<[SongCounts<'a>; 2], SongOverflow> {
         while self.len() > 2 {
             other.clear();
             for pair in (0..self.len()).step_by(2) {
@@ -75,7 +75,7 @@ impl Lists {
 
 /// The sum of this song's counts exceeds 2^63 - 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Overflow {
+pub(super) struct SongOverflow {
     pub(super) song: u64,
 }
 
@@ -85,7 +85,7 @@ pub(super) fn merge_two(
     two: SongCounts<'_>,
     songs: &mut Vec<u64>,
     counts: &mut Vec<u64>,
-) -> Result<(), Overflow> {
+) -> Result<(), SongOverflow> {
     let start = songs.len();
     let most = one.songs.len() + two.songs.len();
     songs.resize(start + most, 0);
@@ -114,7 +114,7 @@ pub(super) fn merge_two(
     if excess > MAX_ID {
         let written = to_songs.iter().zip(to_counts.iter()).take(written);
         let song = written.filter(|(_, count)| **count > MAX_ID).map(|(song, _)| *song).next();
-        return Err(Overflow { song: song.unwrap_or_default() });
+        return Err(SongOverflow { song: song.unwrap_or_default() });
     }
     songs.truncate(start + written);
     counts.truncate(start + written);

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::model::Batch;
 
 pub use rounds::Merge;
-pub use words::{Overflow, Sums, Word, Words};
+pub use words::{PairOverflow, Sums, Word, Words};
 
 /// Entries in order, a batch at a time.
 pub trait Stream {

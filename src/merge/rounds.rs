@@ -9,7 +9,7 @@
 //! costs a few nanoseconds, for a user with ten songs and for a country with a million.
 
 use super::Stream;
-use super::lists::{Lists, Overflow, add_songs_from, merge_two};
+use super::lists::{Lists, SongOverflow, add_songs_from, merge_two};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Batch, Entries, Kind, MAX_ID, Position, SongCounts};
 
@@ -165,7 +165,7 @@ impl<S: Stream> Merge<S> {
         self.next_keys.extend(self.heads.iter().map(Head::key_or_none));
         while let Some(key) = self.next_keys.iter().copied().min().filter(|key| *key != NO_KEY) {
             self.find_holders(key);
-            self.merge_key(key, out).map_err(|Overflow { song }| {
+            self.merge_key(key, out).map_err(|SongOverflow { song }| {
                 Error::from(ErrorKind::SumOverflow { key: self.kind.describe(key), song })
             })?;
             out.keys.resize(out.songs.len(), key);
@@ -174,7 +174,7 @@ impl<S: Stream> Merge<S> {
     }
 
     /// Appends the songs that this round has for `key`, and their counts.
-    fn merge_key(&mut self, key: u64, out: &mut Batch) -> Result<(), Overflow> {
+    fn merge_key(&mut self, key: u64, out: &mut Batch) -> Result<(), SongOverflow> {
         if let Some((_, floor)) = self.floor.filter(|(open, _)| *open == key)
             && self.find_candidates(floor)
         {
@@ -245,14 +245,14 @@ impl<S: Stream> Merge<S> {
     }
 
     /// Appends the sums of the candidates; all other songs of the key are left out.
-    fn sum_candidates(&self, out: &mut Batch) -> Result<(), Overflow> {
+    fn sum_candidates(&self, out: &mut Batch) -> Result<(), SongOverflow> {
         for &song in &self.candidates {
             let mut sum = 0;
             for head in holders(&self.heads, &self.holders) {
                 // Two numbers below 2^63 do not wrap; the limit is checked after each.
                 sum += head.list().count_of(song);
                 if sum > MAX_ID {
-                    return Err(Overflow { song });
+                    return Err(SongOverflow { song });
                 }
             }
             out.songs.push(song);

@@ -148,7 +148,7 @@ pub struct Words<W> {
 
 /// The sum of this key's and song's counts exceeds 2^63 - 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Overflow {
+pub struct PairOverflow {
     /// The key.
     pub key: u64,
     /// The song.
@@ -265,7 +265,7 @@ impl<W: Word> Words<W> {
         &mut self,
         sums: &mut Sums<W>,
         mut each: impl FnMut(u64, &[u64], &mut [Ranked]),
-    ) -> Result<(), Overflow> {
+    ) -> Result<(), PairOverflow> {
         merge_all(&mut self.words, &mut self.ends, &mut self.other);
         self.large.sort_unstable();
         if self.is_empty() {
@@ -278,7 +278,8 @@ impl<W: Word> Words<W> {
             let distance = self.split.key(*first);
             let key = self.base + distance;
             let (once, parts) = sums.sort_out(self.split, distance, &mut words);
-            sums.add_up(self.split, parts, &self.large).map_err(|song| Overflow { key, song })?;
+            sums.add_up(self.split, parts, &self.large)
+                .map_err(|song| PairOverflow { key, song })?;
             each(key, &sums.once[..once], &mut sums.more);
         }
         Ok(())
@@ -380,7 +381,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::codec::block::{Decoder, Encoder, MAX_ENTRIES};
+    use crate::codec::block::{BlockDecoder, BlockEncoder, MAX_ENTRIES};
     use crate::model::Entry;
     use crate::testing::{Naive, batch_of};
 
@@ -394,8 +395,8 @@ mod tests {
             for start in (0..batch.len()).step_by(block) {
                 let mut bytes = Vec::new();
                 let range = start..batch.len().min(start + block);
-                Encoder::default().encode(batch.entries().slice(range), &mut bytes).unwrap();
-                words.push(Decoder::default().decode_runs(&bytes).unwrap());
+                BlockEncoder::default().encode(batch.entries().slice(range), &mut bytes).unwrap();
+                words.push(BlockDecoder::default().decode_runs(&bytes).unwrap());
             }
             words.end_list();
         }
@@ -403,7 +404,7 @@ mod tests {
     }
 
     /// What comes out under each key, by songs.
-    fn merge<W: Word>(lists: &[Naive], block: usize) -> Result<Option<Found>, Overflow> {
+    fn merge<W: Word>(lists: &[Naive], block: usize) -> Result<Option<Found>, PairOverflow> {
         let base = lists.iter().flatten().map(|((key, _), _)| *key).min().unwrap_or(0);
         let (mut words, mut sums) = (Words::<W>::default(), Sums::default());
         if !push(&mut words, base, lists, block) {
@@ -474,7 +475,7 @@ mod tests {
         let of = |count| Naive::from([((3, 5), 1), ((7, 9), count)]);
         let lists = [of(MAX_ID - 2), of(1), of(1)];
         assert_eq!(merge::<u64>(&lists, 9), Ok(Some(obvious(&lists))));
-        let over = Err(Overflow { key: 7, song: 9 });
+        let over = Err(PairOverflow { key: 7, song: 9 });
         assert_eq!(merge::<u64>(&[of(MAX_ID - 2), of(1), of(2)], 9), over);
         assert_eq!(merge::<u64>(&[of(MAX_ID), of(MAX_ID), of(MAX_ID)], 9), over);
     }

@@ -8,7 +8,7 @@ use std::io::Write;
 use super::Lines;
 use super::format::{Format, Pieces, file_name};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exchange::{Encoder, Facts, Rows, Table, TableFormat, TableWriter};
+use crate::exchange::{Facts, Rows, Table, TableEncoder, TableFormat, TableWriter};
 use crate::model::{Batch, Entry, Kind, PerKind, Ranked};
 
 /// What the footer of a Parquet file takes in memory for each row group.
@@ -22,7 +22,7 @@ const WORD: usize = 8;
 pub struct Tabular {
     facts: Facts,
     format: TableFormat,
-    encoders: PerKind<Encoder>,
+    encoders: PerKind<TableEncoder>,
     /// Row groups of a file at most.
     max_groups: u64,
 }
@@ -34,7 +34,7 @@ impl Tabular {
     /// # Errors
     /// [`ErrorKind::Usage`] for a format that this build lacks.
     pub fn new(format: TableFormat, facts: Facts, memory: u64) -> Result<Self> {
-        let encoders = PerKind::try_new(|kind| Encoder::new(format, Table::tops(kind)))?;
+        let encoders = PerKind::try_new(|kind| TableEncoder::new(format, Table::tops(kind)))?;
         Ok(Tabular { facts, format, encoders, max_groups: (memory / 8 / GROUP_BYTES).max(1) })
     }
 
@@ -73,7 +73,7 @@ impl Format for Tabular {
 
 /// Turns packed keys into chunks of rows. Memory: a chunk, plain and encoded (16 MB for Parquet).
 struct Sink<'a> {
-    encoder: &'a Encoder,
+    encoder: &'a TableEncoder,
     writer: TableWriter<&'a mut (dyn Write + Send)>,
     /// Rows that are not yet a chunk, and their ranks.
     rows: Batch,

@@ -27,15 +27,15 @@ use crate::model::{Day, RejectReason};
 const MAX_EXACT: u64 = (1 << 53) - 1;
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct PageData<'a> {
     day: Option<Day>,
     days: &'a [Day],
     top: u32,
     reasons: Vec<&'static str>,
     daily: Vec<Option<Daily>>,
-    earlier: Vec<EarlierWindow<'a>>,
+    earlier: Vec<EarlierWindowData<'a>>,
     songs: Vec<Vec<&'a str>>,
-    countries: Vec<Country<'a>>,
+    countries: Vec<CountryData<'a>>,
 }
 
 #[derive(Serialize)]
@@ -45,19 +45,19 @@ struct Daily {
 }
 
 #[derive(Serialize)]
-struct EarlierWindow<'a> {
+struct EarlierWindowData<'a> {
     end: Option<Day>,
     lacking: &'a [Day],
     streams: Option<Count>,
 }
 
 #[derive(Serialize)]
-struct Country<'a> {
+struct CountryData<'a> {
     code: String,
     name: String,
     streams: Vec<Count>,
     earlier: Vec<Option<Count>>,
-    songs: Vec<Row<'a>>,
+    songs: Vec<SongRow<'a>>,
 }
 
 /// A count, exact in JavaScript too.
@@ -74,12 +74,12 @@ impl Serialize for Count {
 }
 
 /// A song of a country.
-struct Row<'a> {
+struct SongRow<'a> {
     place: usize,
     figures: &'a SongFigures,
 }
 
-impl Serialize for Row<'_> {
+impl Serialize for SongRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut row = serializer.serialize_seq(Some(3 + self.figures.streams.len()))?;
         row.serialize_element(&self.place)?;
@@ -103,7 +103,7 @@ pub(super) fn document(report: &Report, names: &SongNames) -> Result<String> {
         report.songs().into_iter().map(|id| (id, id.to_string())).collect();
     let places: BTreeMap<u64, usize> =
         ids.iter().enumerate().map(|(place, (id, _))| (*id, place)).collect();
-    let document = Document {
+    let document = PageData {
         day: report.days.last().copied(),
         days: &report.days,
         top: report.top,
@@ -125,8 +125,12 @@ fn daily(day: &DayFigures) -> Daily {
     }
 }
 
-fn earlier(window: &Earlier) -> EarlierWindow<'_> {
-    EarlierWindow { end: window.end, lacking: &window.lacking, streams: window.streams.map(Count) }
+fn earlier(window: &Earlier) -> EarlierWindowData<'_> {
+    EarlierWindowData {
+        end: window.end,
+        lacking: &window.lacking,
+        streams: window.streams.map(Count),
+    }
 }
 
 fn song<'a>(id: u64, text: &'a str, names: &'a SongNames) -> Vec<&'a str> {
@@ -135,10 +139,11 @@ fn song<'a>(id: u64, text: &'a str, names: &'a SongNames) -> Vec<&'a str> {
     song
 }
 
-fn country<'a>(figures: &'a CountryFigures, places: &BTreeMap<u64, usize>) -> Country<'a> {
-    let row =
-        |song: &'a SongFigures| places.get(&song.song).map(|&place| Row { place, figures: song });
-    Country {
+fn country<'a>(figures: &'a CountryFigures, places: &BTreeMap<u64, usize>) -> CountryData<'a> {
+    let row = |song: &'a SongFigures| {
+        places.get(&song.song).map(|&place| SongRow { place, figures: song })
+    };
+    CountryData {
         code: figures.country.to_string(),
         name: country_name(figures.country),
         streams: figures.streams.iter().copied().map(Count).collect(),

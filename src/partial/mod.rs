@@ -18,7 +18,7 @@ pub use layout::VERSION;
 pub use metadata::{Metadata, check_room_for};
 pub use reader::Partial;
 pub use verify::verify;
-pub use writer::{Finished, Writer};
+pub use writer::{FinishedPartial, Writer};
 
 #[cfg(test)]
 mod tests;

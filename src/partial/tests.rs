@@ -8,7 +8,7 @@ use super::*;
 use crate::error::{Error, ErrorClass, Result};
 use crate::merge::Stream;
 use crate::model::{Batch, Entry, InputFacts, Inputs, Kind, Position, RejectCounts};
-use crate::runfile::Shape;
+use crate::runfile::RunPieces;
 use crate::testing::{MemoryFile, Naive, batch_of, pool};
 
 /// Writes both runs in pieces that end at every `cut`-th entry.
@@ -17,7 +17,7 @@ fn write(runs: &[Naive; 2], cut: usize, threads: usize, block_entries: usize) ->
     let pool = pool(threads);
     for run in runs {
         let whole = batch_of(run);
-        let shape = Shape { pool: &pool, pieces: whole.len().div_ceil(cut) };
+        let shape = RunPieces { pool: &pool, pieces: whole.len().div_ceil(cut) };
         let make = |(): &mut (), piece: usize| {
             let mut batch = Batch::default();
             batch.extend_from(&whole, piece * cut..whole.len().min((piece + 1) * cut));
@@ -184,7 +184,7 @@ fn blocks_out_of_order_are_refused_with_both_places() {
         let key = 5 - piece as u64;
         Ok((0..4096).map(|song| Entry { key, song, count: 1 }).collect::<Batch>())
     };
-    let error = writer.write_run(Shape { pool: &pool, pieces: 2 }, || (), make).unwrap_err();
+    let error = writer.write_run(RunPieces { pool: &pool, pieces: 2 }, || (), make).unwrap_err();
     assert_eq!(
         error.to_string(),
         "damaged: blocks out of order: Position { key: 4, song: 0 } after Some(Position { key: 5, song: 4095 })"
@@ -197,7 +197,7 @@ fn sums_that_differ_are_refused_before_the_footer_is_written() {
     let pool = pool(1);
     for count in [1, 2] {
         let make = |(): &mut (), _| Ok([Entry { key: 1, song: 1, count }].into_iter().collect());
-        writer.write_run(Shape { pool: &pool, pieces: 1 }, || (), make).unwrap();
+        writer.write_run(RunPieces { pool: &pool, pieces: 1 }, || (), make).unwrap();
     }
     let day = "2021-12-01".parse().unwrap();
     assert!(writer.finish(day, 1, RejectCounts::default(), Default::default()).is_err());
@@ -209,7 +209,7 @@ fn metadata_comes_back() {
     let pool = pool(1);
     for _ in 0..2 {
         let make = |(): &mut (), _| Ok([Entry { key: 1, song: 1, count: 3 }].into_iter().collect());
-        writer.write_run(Shape { pool: &pool, pieces: 1 }, || (), make).unwrap();
+        writer.write_run(RunPieces { pool: &pool, pieces: 1 }, || (), make).unwrap();
     }
     let input = InputFacts { name: b"\xff", size: 1, modified_ns: 2, digest: 3, rows: 10 };
     let inputs: Inputs = [input].into_iter().collect();

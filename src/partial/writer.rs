@@ -9,7 +9,7 @@ use crate::codec::block;
 use crate::codec::checksum::{Checksum, Hasher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Batch, Day, Inputs, Kind, PerKind, RejectCounts};
-use crate::runfile::{Root, RunFacts, Shape, Sink, write_run};
+use crate::runfile::{Root, RunFacts, RunPieces, RunSink, write_run};
 
 /// Writes one partial. Runs are written in the order of [`Kind::ALL`], then
 /// [`Writer::finish`] consumes the writer.
@@ -17,7 +17,7 @@ use crate::runfile::{Root, RunFacts, Shape, Sink, write_run};
 /// Memory: a 256-KiB buffer, one index page, and 64 bytes for every two million entries.
 #[derive(Debug)]
 pub struct Writer<W: Write> {
-    sink: Sink<W>,
+    sink: RunSink<W>,
     header: [u8; HEADER_BYTES],
     block_entries: usize,
     /// Facts and roots of the runs so far.
@@ -26,7 +26,7 @@ pub struct Writer<W: Write> {
 
 /// A partial that was written whole.
 #[derive(Debug)]
-pub struct Finished<W> {
+pub struct FinishedPartial<W> {
     /// What it was written to; not yet synced.
     pub sink: W,
     /// Its size.
@@ -50,7 +50,7 @@ impl<W: Write> Writer<W> {
     pub fn with_block_entries(sink: W, block_entries: usize) -> Result<Self> {
         let block_entries = block_entries.clamp(1, block::MAX_ENTRIES);
         let header = layout::header(u16::try_from(block_entries).unwrap_or(u16::MAX));
-        let mut sink = Sink::new(sink);
+        let mut sink = RunSink::new(sink);
         sink.put(&header)?;
         Ok(Writer { sink, header, block_entries, runs: Vec::new() })
     }
@@ -64,7 +64,7 @@ impl<W: Write> Writer<W> {
     /// Writes the next run, as [`write_run`] does.
     pub fn write_run<S>(
         &mut self,
-        shape: Shape<'_>,
+        shape: RunPieces<'_>,
         state: impl Fn() -> S + Sync,
         make: impl Fn(&mut S, usize) -> Result<Batch> + Sync,
     ) -> Result<RunFacts>
@@ -90,7 +90,7 @@ impl<W: Write> Writer<W> {
         rows: u64,
         rejects: RejectCounts,
         inputs: Inputs,
-    ) -> Result<Finished<W>> {
+    ) -> Result<FinishedPartial<W>> {
         let Ok(ended) = <[_; Kind::ALL.len()]>::try_from(self.runs) else {
             return Err(ErrorKind::Fault("a partial without a run of each kind").into());
         };
@@ -121,6 +121,6 @@ impl<W: Write> Writer<W> {
         vouching.update(&trailer);
         let bytes = self.sink.offset();
         let sink = self.sink.finish()?;
-        Ok(Finished { sink, bytes, digest: vouching.digest(), metadata, inputs })
+        Ok(FinishedPartial { sink, bytes, digest: vouching.digest(), metadata, inputs })
     }
 }

@@ -33,7 +33,7 @@ pub const MAX_ROW_BYTES: usize = 4096;
 
 /// One accepted row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Row {
+struct AcceptedRow {
     /// At most [`MAX_ID`](crate::model::MAX_ID).
     song: u64,
     /// At most [`MAX_ID`](crate::model::MAX_ID).

@@ -1,7 +1,7 @@
 //! The rules of a row, one after the other: decides every row that the fast way refuses. Tests compare
 //! the fast way with it, so it is written to be read, not to be fast.
 
-use super::{CountrySet, MAX_ROW_BYTES, Row};
+use super::{AcceptedRow, CountrySet, MAX_ROW_BYTES};
 use crate::model::{Country, MAX_ID, RejectReason};
 
 /// A line without its one CR; its LF is gone already.
@@ -10,7 +10,7 @@ pub(super) fn without_cr(line: &[u8]) -> &[u8] {
 }
 
 /// What the row says, or the first rule that it breaks.
-pub(super) fn classify(row: &[u8], countries: &CountrySet) -> Result<Row, RejectReason> {
+pub(super) fn classify(row: &[u8], countries: &CountrySet) -> Result<AcceptedRow, RejectReason> {
     if row.len() > MAX_ROW_BYTES {
         return Err(RejectReason::TooLong);
     }
@@ -23,7 +23,7 @@ pub(super) fn classify(row: &[u8], countries: &CountrySet) -> Result<Row, Reject
     else {
         return Err(RejectReason::FieldCount);
     };
-    Ok(Row {
+    Ok(AcceptedRow {
         song: id(trim(song)).ok_or(RejectReason::SongId)?,
         user: id(trim(user)).ok_or(RejectReason::UserId)?,
         country: country_number(trim(country), countries).ok_or(RejectReason::Country)?,

@@ -3,7 +3,7 @@
 use super::naive;
 use super::plain;
 use super::reject::RejectLog;
-use super::{CountrySet, Row};
+use super::{AcceptedRow, CountrySet};
 use crate::model::{RejectReason, RowBatch};
 use crate::simd::{Choice, Kernel, Work};
 
@@ -52,13 +52,13 @@ fn parse_up_to(
     // The last row may lack its LF. Small inputs do not pay for the whole batch.
     let room = limit.saturating_sub(start).min(bytes.len() / MIN_ROW + 1);
     resize(batch, start + room);
-    let columns = Columns {
+    let columns = RowColumns {
         // Each column has at least the rows that it had before.
         songs: &mut batch.songs[start..],
         users: &mut batch.users[start..],
         countries: &mut batch.countries[start..],
     };
-    let (taken, filled) = kernel.run(Fill { columns, bytes, countries, rejects });
+    let (taken, filled) = kernel.run(BatchFill { columns, bytes, countries, rejects });
     resize(batch, start + filled);
     taken
 }
@@ -72,7 +72,7 @@ fn resize(batch: &mut RowBatch, rows: usize) {
 
 /// The free part of a batch: room for rows, of equal length. Storing into it is cheaper by a tenth of
 /// all the work on a row than pushing to three vectors.
-struct Columns<'a> {
+struct RowColumns<'a> {
     songs: &'a mut [u64],
     users: &'a mut [u64],
     countries: &'a mut [u16],
@@ -80,19 +80,19 @@ struct Columns<'a> {
 
 /// Takes rows until `columns` are full or the bytes end; returns how many bytes that took and how
 /// many rows are filled.
-struct Fill<'a> {
-    columns: Columns<'a>,
+struct BatchFill<'a> {
+    columns: RowColumns<'a>,
     bytes: &'a [u8],
     countries: &'a CountrySet,
     rejects: &'a mut RejectLog,
 }
 
-impl Work for Fill<'_> {
+impl Work for BatchFill<'_> {
     type Outcome = (usize, usize);
 
     #[inline(always)]
     fn run<K: Kernel>(self, kernel: K) -> (usize, usize) {
-        let Fill { columns, bytes, countries, rejects } = self;
+        let BatchFill { columns, bytes, countries, rejects } = self;
         fill(kernel, columns, bytes, countries, rejects)
     }
 }
@@ -100,7 +100,7 @@ impl Work for Fill<'_> {
 #[inline(always)]
 fn fill<K: Kernel>(
     kernel: K,
-    columns: Columns<'_>,
+    columns: RowColumns<'_>,
     bytes: &[u8],
     countries: &CountrySet,
     rejects: &mut RejectLog,
@@ -146,7 +146,7 @@ fn by_the_rules<'a>(
     bytes: &'a [u8],
     at: &mut usize,
     countries: &CountrySet,
-) -> Result<Row, (RejectReason, &'a [u8])> {
+) -> Result<AcceptedRow, (RejectReason, &'a [u8])> {
     // A row that was taken ends in the bytes, at the latest with them.
     let rest = &bytes[*at..];
     let end = memchr::memchr(b'\n', rest);

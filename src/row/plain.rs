@@ -6,7 +6,7 @@
 //!
 //! A [`Kernel`] finds which bytes are digits, and their value.
 
-use super::{CountrySet, Row};
+use super::{AcceptedRow, CountrySet};
 use crate::model::MAX_ID;
 use crate::simd::{DIGITS, Kernel, LOOK, Masked};
 
@@ -45,7 +45,7 @@ pub(super) fn row<K: Kernel>(
     bytes: &[u8],
     start: usize,
     countries: &CountrySet,
-) -> Option<(Row, usize)> {
+) -> Option<(AcceptedRow, usize)> {
     let window = bytes.get(start.checked_sub(LEAD)?..)?.first_chunk()?;
     // Enough for two ids of up to fifteen digits. Both ends are found in one step: a search for the second from the
     // first on would make each instruction wait for the one before.
@@ -67,7 +67,7 @@ pub(super) fn row<K: Kernel>(
     }
     let (country, end) = tail(window, user_end, countries)?;
     let [song, user] = kernel.values([masked(window, song)?, masked(window, user)?]);
-    Some((Row { song, user, country }, end - LEAD))
+    Some((AcceptedRow { song, user, country }, end - LEAD))
 }
 
 /// The same for a row with an id of 17 to 19 digits, or with ids that reach beyond the first look.
@@ -77,7 +77,7 @@ fn long_row<K: Kernel>(
     kernel: K,
     window: &[u8; WINDOW],
     countries: &CountrySet,
-) -> Option<(Row, usize)> {
+) -> Option<(AcceptedRow, usize)> {
     let looks = [LEAD, WINDOW - LOOK].map(|start| chunk(window, start));
     let [Some(first), Some(second)] = looks else { return None };
     let stops = u64::from(kernel.non_digits(first))
@@ -96,7 +96,7 @@ fn long_row<K: Kernel>(
     let before = kernel.values([masked(window, song.before())?, masked(window, user.before())?]);
     // At most nineteen nines, which an u64 holds.
     let [song, user] = [0, 1].map(|at: usize| before[at] * 10_u64.pow(16) + last[at]);
-    (song <= MAX_ID && user <= MAX_ID).then_some((Row { song, user, country }, end - LEAD))
+    (song <= MAX_ID && user <= MAX_ID).then_some((AcceptedRow { song, user, country }, end - LEAD))
 }
 
 /// `|`, two bytes of `0x40` to `0x5f`, LF; little-endian, seen through [`TAIL_MASK`].
@@ -156,7 +156,7 @@ mod tests {
     struct OneRow<'a>(&'a [u8], usize, &'a CountrySet);
 
     impl Work for OneRow<'_> {
-        type Outcome = Option<(Row, usize)>;
+        type Outcome = Option<(AcceptedRow, usize)>;
 
         fn run<K: Kernel>(self, kernel: K) -> Self::Outcome {
             row(kernel, self.0, self.1, self.2)
@@ -164,7 +164,7 @@ mod tests {
     }
 
     /// What the fast way says of the row at `start`, the same with every kernel that this machine has.
-    fn row_at(bytes: &[u8], start: usize) -> Option<(Row, usize)> {
+    fn row_at(bytes: &[u8], start: usize) -> Option<(AcceptedRow, usize)> {
         let iso = CountrySet::iso();
         let portable = Choice::PORTABLE.run(OneRow(bytes, start, &iso));
         assert_eq!(Choice::fastest().run(OneRow(bytes, start, &iso)), portable, "{bytes:?}");
@@ -172,7 +172,7 @@ mod tests {
     }
 
     /// What it says of a line between [`LEAD`] bytes `before` and a window of `behind`.
-    fn taken(before: u8, line: &[u8], behind: u8) -> Option<(Row, usize)> {
+    fn taken(before: u8, line: &[u8], behind: u8) -> Option<(AcceptedRow, usize)> {
         row_at(&[&[before; LEAD], line, &[behind; WINDOW]].concat(), LEAD)
     }
 
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn the_largest_ids_are_taken_and_leading_zeros_are_digits() {
         let line = b"9223372036854775807|0000000000000000001|ZW\r\n";
-        let row = Row { song: MAX_ID, user: 1, country: 25 * 26 + 22 };
+        let row = AcceptedRow { song: MAX_ID, user: 1, country: 25 * 26 + 22 };
         assert_eq!(taken(b'1', line, b'1'), Some((row, 44)));
     }
 

@@ -29,7 +29,7 @@ impl ShownRejects {
     #[must_use]
     pub fn of(file: &[u8], inputs: &Inputs, counts: &RejectCounts) -> Option<Self> {
         let lines = usize::try_from(counts.total()).map_or(SAMPLES, |total| total.min(SAMPLES));
-        let mut reader = Reader { inputs: inputs.iter(), input: None, line: 0 };
+        let mut reader = LineWalk { inputs: inputs.iter(), input: None, line: 0 };
         let mut found = RejectCounts::default();
         let mut end = 0;
         let mut rest = file.split_inclusive(|byte| *byte == b'\n');
@@ -60,7 +60,7 @@ impl ShownRejects {
 }
 
 /// Walks over the inputs as the lines do.
-struct Reader<'a> {
+struct LineWalk<'a> {
     inputs: InputsIter<'a>,
     /// Rows of the input that the last line was of, and its name as it is shown.
     input: Option<(u64, Vec<u8>)>,
@@ -68,7 +68,7 @@ struct Reader<'a> {
     line: u64,
 }
 
-impl Reader<'_> {
+impl LineWalk<'_> {
     /// The reason that a line gives, if the line can stand here.
     fn reason_of(&mut self, line: &[u8]) -> Option<RejectReason> {
         loop {

@@ -19,7 +19,7 @@ pub struct Counter<'a> {
 
 /// The rows that are in the arena.
 #[derive(Debug)]
-pub struct Filled<'a>(Vec<Scatter<'a>>);
+pub struct FilledArena<'a>(Vec<Scatter<'a>>);
 
 impl<'a> Counter<'a> {
     /// A counter whose arena is empty.
@@ -44,7 +44,7 @@ impl<'a> Counter<'a> {
         &self,
         pool: &rayon::ThreadPool,
         read: impl Fn(usize, &mut Filler<'_, 'a>) -> Result<bool> + Sync,
-    ) -> Result<(Filled<'a>, bool)> {
+    ) -> Result<(FilledArena<'a>, bool)> {
         let outcomes = pool.broadcast(|thread| -> Result<_> {
             let scatter = Scatter::new(&self.plan.first().splitters);
             let supply = Supply::filling(&self.chunks);
@@ -58,12 +58,12 @@ impl<'a> Counter<'a> {
             scatters.push(scatter);
             all_ended &= ended;
         }
-        Ok((Filled(scatters), all_ended))
+        Ok((FilledArena(scatters), all_ended))
     }
 
     /// The ranges of the first run, to be counted in order or by several threads; then come those of the next run
     /// ([`Ranges::next_run`]), and behind the last one the arena is empty.
-    pub fn drain(&self, pool: &rayon::ThreadPool, rows: Filled<'a>) -> Result<Ranges<'_, 'a>> {
+    pub fn drain(&self, pool: &rayon::ThreadPool, rows: FilledArena<'a>) -> Result<Ranges<'_, 'a>> {
         Ranges::new(self, pool, Kind::FIRST, rows.0)
     }
 }

@@ -23,7 +23,7 @@ mod sort;
 mod splitters;
 
 pub use chunk::Arena;
-pub use counter::{Counter, Filled, Filler, Ranges, Worker};
+pub use counter::{Counter, FilledArena, Filler, Ranges, Worker};
 pub use plan::{Means, Plan, Sample};
 
 /// A row as the tables hold it: key, song, and a tag that travels along.

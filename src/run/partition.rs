@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use super::Row;
 use super::chunk::{ChunkPool, Supply};
 use super::packing::{Packed, Packing};
-use super::scatter::{Filled, Scatter, WIDE_WORDS};
+use super::scatter::{FilledChunk, Scatter, WIDE_WORDS};
 use super::splitters::Splitters;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Position;
@@ -17,11 +17,11 @@ const RESAMPLE: usize = 1 << 14;
 #[derive(Debug)]
 pub(super) struct Range<'a> {
     /// Packed rows.
-    pub(super) packed: Vec<Filled<'a>>,
+    pub(super) packed: Vec<FilledChunk<'a>>,
     /// How they are packed.
     pub(super) packing: Packing,
     /// Rows that do not fit the packing.
-    pub(super) wide: Vec<Filled<'a>>,
+    pub(super) wide: Vec<FilledChunk<'a>>,
     /// What the keys of packed rows are distances from.
     pub(super) base: u64,
     /// All rows are of one position.
@@ -32,7 +32,8 @@ impl<'a> Range<'a> {
     /// How many rows.
     #[must_use]
     pub(super) fn rows(&self) -> usize {
-        let words = |chunks: &[Filled<'_>]| chunks.iter().map(|filled| filled.words).sum::<usize>();
+        let words =
+            |chunks: &[FilledChunk<'_>]| chunks.iter().map(|filled| filled.words).sum::<usize>();
         words(&self.packed) / self.packing.words() + words(&self.wide) / WIDE_WORDS
     }
 

@@ -46,14 +46,14 @@ impl<P: Packed> Radix<P> {
         let width = differing_bits::<P>(parts.clone());
         let bits = width.saturating_sub(lowest);
         // One pass at least, which brings the words here.
-        let leading = Digits::of(bits.clamp(1, LEADING * DIGIT_BITS), width);
+        let leading = RadixDigits::of(bits.clamp(1, LEADING * DIGIT_BITS), width);
         self.words.resize(length, P::default());
         self.other.resize(length, P::default());
         self.sort_by(parts.map(P::load), leading);
         if leading.lowest <= lowest {
             return &mut self.words;
         }
-        let all = Digits::of(bits, width);
+        let all = RadixDigits::of(bits, width);
         if all.passes as usize > MAX_PASSES {
             sort_tied(&mut self.words, leading.lowest, lowest);
         } else if !insert(&mut self.words, lowest) {
@@ -68,7 +68,7 @@ impl<P: Packed> Radix<P> {
     fn sort_by<I: Iterator<Item = P>>(
         &mut self,
         parts: impl Iterator<Item = I> + Clone,
-        digits: Digits,
+        digits: RadixDigits,
     ) {
         let mut heads = [[0u32; SIZE]; MAX_PASSES];
         for word in parts.clone().flatten() {
@@ -113,17 +113,17 @@ fn sort_tied<P: Packed>(words: &mut [P], tied: u32, lowest: u32) {
 
 /// A stretch of bits as digits of equal width.
 #[derive(Debug, Clone, Copy)]
-struct Digits {
+struct RadixDigits {
     lowest: u32,
     bits_each: u32,
     passes: u32,
 }
 
-impl Digits {
+impl RadixDigits {
     /// The `bits` bits below bit `end`.
     fn of(bits: u32, end: u32) -> Self {
         let passes = bits.div_ceil(DIGIT_BITS);
-        Digits { lowest: end.saturating_sub(bits), bits_each: bits.div_ceil(passes), passes }
+        RadixDigits { lowest: end.saturating_sub(bits), bits_each: bits.div_ceil(passes), passes }
     }
 
     #[inline(always)]

@@ -18,12 +18,12 @@ const AHEAD: usize = 64;
 
 /// Words in a chunk, from its start.
 #[derive(Debug)]
-pub(super) struct Filled<'a> {
+pub(super) struct FilledChunk<'a> {
     pub(super) chunk: &'a mut Chunk,
     pub(super) words: usize,
 }
 
-impl Filled<'_> {
+impl FilledChunk<'_> {
     pub(super) fn words(&self) -> &[u64] {
         &self.chunk[..self.words]
     }
@@ -31,7 +31,7 @@ impl Filled<'_> {
 
 /// The chunk of a range that is being filled. Small, for all of them together should stay in the cache.
 #[derive(Debug, Default)]
-struct Head<'a> {
+struct OpenChunk<'a> {
     /// What the keys of packed rows are distances from.
     base: u64,
     open: Option<&'a mut Chunk>,
@@ -41,9 +41,9 @@ struct Head<'a> {
 
 const _: () = assert!(CHUNK_WORDS == u8::MAX as usize + 1);
 
-impl<'a> Head<'a> {
+impl<'a> OpenChunk<'a> {
     fn with_base(base: u64) -> Self {
-        Head { base, ..Head::default() }
+        OpenChunk { base, ..OpenChunk::default() }
     }
 
     /// A row packed, if it fits; and has the place where it goes brought near.
@@ -60,7 +60,7 @@ impl<'a> Head<'a> {
     fn push<P: Packed>(
         &mut self,
         packed: P,
-        full: &mut Vec<Filled<'a>>,
+        full: &mut Vec<FilledChunk<'a>>,
         supply: &mut Supply<'_, 'a>,
     ) -> bool {
         if self.fill == 0 && !self.rotate(CHUNK_WORDS, full, supply) {
@@ -81,12 +81,12 @@ impl<'a> Head<'a> {
     fn rotate(
         &mut self,
         words: usize,
-        full: &mut Vec<Filled<'a>>,
+        full: &mut Vec<FilledChunk<'a>>,
         supply: &mut Supply<'_, 'a>,
     ) -> bool {
         let Some(fresh) = supply.take() else { return false };
         if let Some(chunk) = self.open.replace(fresh) {
-            full.push(Filled { chunk, words });
+            full.push(FilledChunk { chunk, words });
         }
         self.fill = 0;
         true
@@ -96,7 +96,7 @@ impl<'a> Head<'a> {
     fn push_wide(
         &mut self,
         row: Row,
-        full: &mut Vec<Filled<'a>>,
+        full: &mut Vec<FilledChunk<'a>>,
         supply: &mut Supply<'_, 'a>,
     ) -> bool {
         let filled = usize::from(self.fill);
@@ -118,37 +118,37 @@ impl<'a> Head<'a> {
 
 /// Where a packed row goes.
 #[derive(Debug, Clone, Copy, Default)]
-struct Place<P> {
+struct Target<P> {
     range: usize,
     packed: P,
 }
 
 /// The chunks of each range, in one form of row.
 #[derive(Debug)]
-struct Chunks<'a> {
-    heads: Vec<Head<'a>>,
+struct RangeChunks<'a> {
+    heads: Vec<OpenChunk<'a>>,
     /// Those that were filled before.
-    full: Vec<Vec<Filled<'a>>>,
+    full: Vec<Vec<FilledChunk<'a>>>,
 }
 
-impl<'a> Chunks<'a> {
+impl<'a> RangeChunks<'a> {
     fn new(bases: impl Iterator<Item = u64>) -> Self {
-        let heads: Vec<_> = bases.map(Head::with_base).collect();
+        let heads: Vec<_> = bases.map(OpenChunk::with_base).collect();
         let full = std::iter::repeat_with(Vec::new).take(heads.len()).collect();
-        Chunks { heads, full }
+        RangeChunks { heads, full }
     }
 
     /// Puts a row into its range; false, with nothing done, when the supply has no chunk left.
     #[inline]
-    fn push<P: Packed>(&mut self, place: Place<P>, supply: &mut Supply<'_, 'a>) -> bool {
+    fn push<P: Packed>(&mut self, place: Target<P>, supply: &mut Supply<'_, 'a>) -> bool {
         let range = self.heads.get_mut(place.range).zip(self.full.get_mut(place.range));
         range.is_some_and(|(head, full)| head.push(place.packed, full, supply))
     }
 
-    fn finish(self) -> impl Iterator<Item = Vec<Filled<'a>>> {
+    fn finish(self) -> impl Iterator<Item = Vec<FilledChunk<'a>>> {
         self.heads.into_iter().zip(self.full).map(|(head, mut full)| {
             let words = if head.fill == 0 { CHUNK_WORDS } else { usize::from(head.fill) };
-            full.extend(head.open.map(|chunk| Filled { chunk, words }));
+            full.extend(head.open.map(|chunk| FilledChunk { chunk, words }));
             full
         })
     }
@@ -159,8 +159,8 @@ impl<'a> Chunks<'a> {
 /// Memory: at most one chunk (2 KiB) a range that is not full, twice that where rows do not fit the packing.
 #[derive(Debug)]
 pub(super) struct Scatter<'a> {
-    packed: Chunks<'a>,
-    wide: Chunks<'a>,
+    packed: RangeChunks<'a>,
+    wide: RangeChunks<'a>,
 }
 
 impl<'a> Scatter<'a> {
@@ -168,13 +168,13 @@ impl<'a> Scatter<'a> {
     #[must_use]
     pub(super) fn new(splitters: &Splitters) -> Self {
         let bases = || (0..splitters.ranges()).map(|range| splitters.base(range));
-        Scatter { packed: Chunks::new(bases()), wide: Chunks::new(bases()) }
+        Scatter { packed: RangeChunks::new(bases()), wide: RangeChunks::new(bases()) }
     }
 
     /// As [`Scatter::new`], for ranges within one range that starts at `base`.
     pub(super) fn within(splitters: &Splitters, base: u64) -> Self {
         let bases = || std::iter::repeat_n(base, splitters.ranges());
-        Scatter { packed: Chunks::new(bases()), wide: Chunks::new(bases()) }
+        Scatter { packed: RangeChunks::new(bases()), wide: RangeChunks::new(bases()) }
     }
 
     /// Puts rows into their ranges until they end or the supply has no chunk left; returns how many it put.
@@ -206,7 +206,7 @@ impl<'a> Scatter<'a> {
         supply: &mut Supply<'_, 'a>,
     ) -> usize {
         let mut put = 0;
-        let mut places = [Place::<P>::default(); AHEAD];
+        let mut places = [Target::<P>::default(); AHEAD];
         loop {
             let mut found = 0;
             let mut wide = None;
@@ -217,7 +217,7 @@ impl<'a> Scatter<'a> {
                     wide = Some((range, row));
                     break;
                 };
-                *place = Place { range, packed };
+                *place = Target { range, packed };
                 found += 1;
             }
             for place in places.iter().take(found) {
@@ -237,13 +237,15 @@ impl<'a> Scatter<'a> {
     #[cold]
     #[inline(never)]
     fn put_wide(&mut self, range: usize, row: Row, supply: &mut Supply<'_, 'a>) -> bool {
-        let Chunks { heads, full } = &mut self.wide;
+        let RangeChunks { heads, full } = &mut self.wide;
         let place = heads.get_mut(range).zip(full.get_mut(range));
         place.is_some_and(|(head, full)| head.push_wide(row, full, supply))
     }
 
     /// The filled chunks of each range: packed rows, and rows of three words.
-    pub(super) fn finish(self) -> impl Iterator<Item = (Vec<Filled<'a>>, Vec<Filled<'a>>)> {
+    pub(super) fn finish(
+        self,
+    ) -> impl Iterator<Item = (Vec<FilledChunk<'a>>, Vec<FilledChunk<'a>>)> {
         self.packed.finish().zip(self.wide.finish())
     }
 }

@@ -5,7 +5,7 @@ use super::chunk::Supply;
 use super::packing::Packed;
 use super::partition::{Range, TakeRows};
 use super::radix::Radix;
-use super::scatter::Filled;
+use super::scatter::FilledChunk;
 use crate::error::Result;
 use crate::merge::Word;
 use crate::model::{Batch, Entry};
@@ -82,7 +82,7 @@ fn count_packed<'a, P: Packed>(
     taker: &mut impl TakeRows<'a>,
 ) -> Result<Batch> {
     let (base, packing) = (range.base, range.packing);
-    let parts = range.packed.iter().map(Filled::words);
+    let parts = range.packed.iter().map(FilledChunk::words);
     let words = radix.sort(parts, packing.tag_bits());
     range.packed.into_iter().for_each(|filled| supply.give(filled.chunk));
     taker.take_rows(words.iter().map(|word| packing.unpack(base, *word)), supply)?;
@@ -132,7 +132,7 @@ fn count_uniform<'a>(
     supply: &mut Supply<'_, 'a>,
     taker: &mut impl TakeRows<'a>,
 ) -> Result<Batch> {
-    let mut counter = Counter::default();
+    let mut counter = NeighbourCounter::default();
     let count = |row: Row| counter.add(row.key, row.song);
     range.drain(supply, &mut Passing { see: count, taker })?;
     Ok(counter.finish())
@@ -157,12 +157,12 @@ impl<'a, S: FnMut(Row), T: TakeRows<'a>> TakeRows<'a> for Passing<'_, S, T> {
 
 /// Counts equal neighbours.
 #[derive(Default)]
-struct Counter {
+struct NeighbourCounter {
     batch: Batch,
     open: Option<Entry>,
 }
 
-impl Counter {
+impl NeighbourCounter {
     #[inline]
     fn add(&mut self, key: u64, song: u64) {
         match &mut self.open {

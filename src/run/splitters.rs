@@ -26,7 +26,7 @@ pub(super) struct Splitters {
     /// The starts as one number each, and [`COMPARED`] behind them that no position reaches.
     bounds: Vec<u128>,
     ranking: Ranking,
-    groups: Vec<Group>,
+    groups: Vec<RankGroup>,
     /// How many splitters are in buckets before this one; [`CROWDED`] when it has many itself.
     buckets: Vec<u16>,
 }
@@ -43,7 +43,7 @@ struct Ranking {
 
 /// A stretch of ranks.
 #[derive(Debug, Clone, Copy, Default)]
-struct Group {
+struct RankGroup {
     /// Its first bucket.
     first: u32,
     /// What makes a rank within the group a bucket of it.
@@ -173,11 +173,11 @@ impl Splitters {
         let mut group = |inside: &usize| {
             let wanted = (inside * BUCKETS_A_RANGE).next_power_of_two().trailing_zeros();
             let shift = ranking.group_shift.saturating_sub(wanted);
-            let group = Group { first, shift };
+            let group = RankGroup { first, shift };
             first += 1 << (ranking.group_shift - shift);
             group
         };
-        let groups: Vec<Group> = inside.iter().map(&mut group).collect();
+        let groups: Vec<RankGroup> = inside.iter().map(&mut group).collect();
         let bounds =
             starts.iter().map(|start| bound(*start)).chain([u128::MAX; COMPARED]).collect();
         let mut splitters =

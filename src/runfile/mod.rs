@@ -25,4 +25,4 @@ pub(crate) use reader::{fill, read_exact};
 pub use spill::RunFile;
 pub use split::{Piece, split, split_range};
 pub(crate) use verify::verify_run;
-pub use writer::{RunFacts, Shape, Sink, write_run};
+pub use writer::{RunFacts, RunPieces, RunSink, write_run};

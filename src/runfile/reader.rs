@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::index::{BlockHandle, PageHandle, Root, decode_page};
-use crate::codec::block::{Decoder, Runs};
+use crate::codec::block::{BlockDecoder, Runs};
 use crate::codec::checksum::Checksum;
 use crate::error::{Error, Result};
 use crate::fs::ReadFile;
@@ -98,7 +98,7 @@ impl Run {
             range,
             handles: Vec::new().into_iter(),
             bytes: Vec::new(),
-            decoder: Decoder::default(),
+            decoder: BlockDecoder::default(),
             begun: false,
             failed: false,
         }
@@ -127,7 +127,7 @@ pub struct BlockReader<'a> {
     /// What is left of the page before it.
     handles: std::vec::IntoIter<BlockHandle>,
     bytes: Vec<u8>,
-    decoder: Decoder,
+    decoder: BlockDecoder,
     begun: bool,
     failed: bool,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::index::Root;
 use super::reader::Run;
-use super::writer::{RunFacts, Shape, Sink, write_run};
+use super::writer::{RunFacts, RunPieces, RunSink, write_run};
 use crate::codec::block;
 use crate::error::{Error, Result};
 use crate::fs::{FileSystem, TemporaryFile, TemporaryName};
@@ -27,12 +27,12 @@ impl RunFile {
     pub fn write<S>(
         kind: Kind,
         file: Box<dyn TemporaryFile>,
-        shape: Shape<'_>,
+        shape: RunPieces<'_>,
         state: impl Fn() -> S + Sync,
         make: impl Fn(&mut S, usize) -> Result<Batch> + Sync,
     ) -> Result<Self> {
         let path = file.path().to_owned();
-        let mut sink = Sink::new(file).named(&path);
+        let mut sink = RunSink::new(file).named(&path);
         let (facts, root) = write_run(&mut sink, block::MAX_ENTRIES, shape, state, make)?;
         let file = sink.finish()?;
         let name = file.close().map_err(|error| Error::io("close", error).at(&path))?;
@@ -90,7 +90,7 @@ mod tests {
             (0..9000).map(|at| Entry { key: at / 100, song: at * 3, count: at % 5 + 1 }).collect();
         let pieces: Vec<_> = entries.chunks(1000).collect();
         let file = OsFileSystem.create_temporary(folder.path(), "tmp-").unwrap();
-        let shape = Shape { pool: &pool, pieces: pieces.len() };
+        let shape = RunPieces { pool: &pool, pieces: pieces.len() };
         let make = |(): &mut (), at: usize| Ok(pieces[at].iter().copied().collect());
         let run = RunFile::write(Kind::User, file, shape, || (), make).unwrap();
         let facts = run.facts();

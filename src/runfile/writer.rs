@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cutter::{Cut, Cutter};
 use super::index::{BlockHandle, IndexBuilder, Root};
-use crate::codec::block::{self, Disorder, Encoder};
+use crate::codec::block::{self, BlockEncoder, Disorder};
 use crate::codec::checksum::Checksum;
 use crate::error::{Error, Result};
 use crate::model::{Batch, Entries, Position};
@@ -28,7 +28,7 @@ pub struct RunFacts {
 
 /// How a run comes: so many pieces, made on the threads of a pool.
 #[derive(Debug, Clone, Copy)]
-pub struct Shape<'a> {
+pub struct RunPieces<'a> {
     /// Where pieces are made and encoded.
     pub pool: &'a rayon::ThreadPool,
     /// How many there are. All keys and songs of a piece come before those of the next.
@@ -40,9 +40,9 @@ pub struct Shape<'a> {
 /// `state` makes what one thread keeps between its pieces. The bytes are the same however the run is cut
 /// into pieces. Memory: a few pieces a thread, decoded (24 bytes an entry) or encoded.
 pub fn write_run<W: Write + Send, S>(
-    sink: &mut Sink<W>,
+    sink: &mut RunSink<W>,
     block_entries: usize,
-    shape: Shape<'_>,
+    shape: RunPieces<'_>,
     state: impl Fn() -> S + Sync,
     make: impl Fn(&mut S, usize) -> Result<Batch> + Sync,
 ) -> Result<(RunFacts, Root)> {
@@ -51,17 +51,17 @@ pub fn write_run<W: Write + Send, S>(
     ordered::run(
         shape.pool,
         shape.pieces,
-        || (state(), Encoder::default()),
+        || (state(), BlockEncoder::default()),
         |(state, _), piece| make(state, piece),
         |batch| Ok(cutter.cut(batch)),
         |(_, encoder), cut| encode(encoder, &cut, block_entries),
         |blocks| run.push(&blocks),
     )?;
-    run.push(&encode(&mut Encoder::default(), &cutter.finish(), block_entries)?)?;
+    run.push(&encode(&mut BlockEncoder::default(), &cutter.finish(), block_entries)?)?;
     run.finish()
 }
 
-fn encode(encoder: &mut Encoder, cut: &Cut, block_entries: usize) -> Result<EncodedBlocks> {
+fn encode(encoder: &mut BlockEncoder, cut: &Cut, block_entries: usize) -> Result<EncodedBlocks> {
     let mut blocks = EncodedBlocks::default();
     blocks.bytes.reserve((cut.head.len() + cut.full.len()) * 5);
     blocks.add(encoder, cut.head.entries())?;
@@ -93,7 +93,7 @@ struct EncodedBlocks {
 
 impl EncodedBlocks {
     /// Encodes entries as one block.
-    fn add(&mut self, encoder: &mut block::Encoder, entries: Entries<'_>) -> Result<()> {
+    fn add(&mut self, encoder: &mut block::BlockEncoder, entries: Entries<'_>) -> Result<()> {
         let start = self.bytes.len();
         let Some((first, last)) = entries.first().zip(entries.last()) else { return Ok(()) };
         let disorder = |error: Disorder| Error::damaged(error.to_string());
@@ -116,7 +116,7 @@ impl EncodedBlocks {
 
 /// Bytes on their way to a file. Memory: a buffer of 256 KiB.
 #[derive(Debug)]
-pub struct Sink<W: Write> {
+pub struct RunSink<W: Write> {
     sink: BufWriter<W>,
     /// Where it is, for messages.
     path: Option<PathBuf>,
@@ -124,16 +124,16 @@ pub struct Sink<W: Write> {
     offset: u64,
 }
 
-impl<W: Write> Sink<W> {
+impl<W: Write> RunSink<W> {
     /// A sink at its first byte.
     pub fn new(sink: W) -> Self {
-        Sink { sink: BufWriter::with_capacity(256 << 10, sink), path: None, offset: 0 }
+        RunSink { sink: BufWriter::with_capacity(256 << 10, sink), path: None, offset: 0 }
     }
 
     /// Says in messages that it is the file `path`.
     #[must_use]
     pub fn named(self, path: &Path) -> Self {
-        Sink { path: Some(path.to_owned()), ..self }
+        RunSink { path: Some(path.to_owned()), ..self }
     }
 
     /// Bytes written so far.
@@ -167,7 +167,7 @@ fn failed_write(error: io::Error, path: Option<&Path>) -> Error {
 
 /// A run that is being written.
 struct OpenRun<'a, W: Write> {
-    sink: &'a mut Sink<W>,
+    sink: &'a mut RunSink<W>,
     index: IndexBuilder,
     /// Its last entry so far.
     last: Option<Position>,
@@ -175,7 +175,7 @@ struct OpenRun<'a, W: Write> {
 }
 
 impl<'a, W: Write> OpenRun<'a, W> {
-    fn new(sink: &'a mut Sink<W>) -> Self {
+    fn new(sink: &'a mut RunSink<W>) -> Self {
         let index = IndexBuilder::new(sink.offset);
         OpenRun { sink, index, last: None, facts: RunFacts::default() }
     }

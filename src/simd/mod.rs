@@ -1,6 +1,6 @@
 //! What processors do faster than plain code, and its plain twin: the one place where they differ.
 //!
-//! Two [`Kernel`]s give the same answers: [`Words`] on any machine, `Avx2` on a processor that has it. Which one a run
+//! Two [`Kernel`]s give the same answers: [`Portable`] on any machine, `Avx2` on a processor that has it. Which one a run
 //! takes is decided once, by asking the processor ([`Choice::of_this_run`]); the environment variable `AGG_SIMD=off`
 //! decides for the plain one. Tests compare the second with the first. [`prefetch`] is a hint and changes no answer.
 //!
@@ -15,7 +15,7 @@ mod words;
 use std::sync::OnceLock;
 
 pub(crate) use kernel::{DIGITS, Kernel, LOOK, Masked, Work};
-pub(crate) use words::Words;
+pub(crate) use words::Portable;
 
 /// Set to `off`, it selects the plain kernel: for tests, and to measure what the other kernel saves.
 const VARIABLE: &str = "AGG_SIMD";
@@ -24,7 +24,7 @@ const VARIABLE: &str = "AGG_SIMD";
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Choice {
     /// For any machine.
-    Words(Words),
+    Portable(Portable),
     /// For a processor with AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2(avx2::Avx2),
@@ -33,7 +33,7 @@ pub(crate) enum Choice {
 impl Choice {
     /// The kernel that tests compare the others with.
     #[cfg(test)]
-    pub(crate) const PORTABLE: Choice = Choice::Words(Words);
+    pub(crate) const PORTABLE: Choice = Choice::Portable(Portable);
 
     /// The fastest that this machine has.
     pub(crate) fn fastest() -> Self {
@@ -41,7 +41,7 @@ impl Choice {
         if let Some(avx2) = avx2::Avx2::detect() {
             return Choice::Avx2(avx2);
         }
-        Choice::Words(Words)
+        Choice::Portable(Portable)
     }
 
     /// The fastest, unless the environment says otherwise; decided once.
@@ -49,7 +49,7 @@ impl Choice {
         static CHOICE: OnceLock<Choice> = OnceLock::new();
         *CHOICE.get_or_init(|| {
             let off = std::env::var_os(VARIABLE).is_some_and(|value| value == "off");
-            let choice = if off { Choice::Words(Words) } else { Choice::fastest() };
+            let choice = if off { Choice::Portable(Portable) } else { Choice::fastest() };
             tracing::debug!(?choice, "processor");
             choice
         })
@@ -58,7 +58,7 @@ impl Choice {
     /// Does the work with this kernel.
     pub(crate) fn run<W: Work>(self, work: W) -> W::Outcome {
         match self {
-            Choice::Words(words) => work.run(words),
+            Choice::Portable(words) => work.run(words),
             #[cfg(target_arch = "x86_64")]
             Choice::Avx2(avx2) => avx2.run(work),
         }

@@ -4,9 +4,9 @@ use super::{Kernel, LOOK, Masked};
 
 /// Needs nothing of the machine.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Words;
+pub(crate) struct Portable;
 
-impl Kernel for Words {
+impl Kernel for Portable {
     #[inline(always)]
     fn non_digits(self, bytes: &[u8; LOOK]) -> u32 {
         let (words, _) = bytes.as_chunks::<8>();

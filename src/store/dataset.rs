@@ -19,7 +19,7 @@ const TABLE_SUFFIXES: [&str; 3] = [".parquet", ".csv", ".jsonl"];
 
 /// One folder of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Partition {
+pub struct DatasetFolder {
     /// What its keys are.
     pub kind: Kind,
     /// What it was counted from.
@@ -46,7 +46,7 @@ impl PartitionDays {
     }
 }
 
-impl Partition {
+impl DatasetFolder {
     /// The folder of its kind in the dataset `root`.
     #[must_use]
     pub fn kind_folder(root: &Path, kind: Kind) -> PathBuf {
@@ -70,7 +70,7 @@ pub fn part_name(part: usize, extension: &str) -> String {
 ///
 /// # Errors
 /// [`ErrorKind::CannotCreate`](crate::ErrorKind::CannotCreate), or that the folder cannot be listed.
-pub fn check_partition(lock: &OutputLock, partition: Partition) -> Result<()> {
+pub fn check_partition(lock: &OutputLock, partition: DatasetFolder) -> Result<()> {
     let files = lock.output().files().as_ref();
     let target = partition.folder(lock.output().root());
     if emission_there(files, &target)? != Some(FileType::Folder) {
@@ -99,12 +99,12 @@ pub fn check_partition(lock: &OutputLock, partition: Partition) -> Result<()> {
 /// As [`publish_emission`](super::publish_emission).
 pub fn publish_partition(
     lock: &mut OutputLock,
-    partition: Partition,
+    partition: DatasetFolder,
     mut built: BuildFolder,
 ) -> Result<()> {
     let files = lock.output().files().as_ref();
     let root = lock.output().root();
-    let parent = Partition::kind_folder(root, partition.kind);
+    let parent = DatasetFolder::kind_folder(root, partition.kind);
     create_folders(files, &parent)?;
     let target = partition.folder(root);
     let old = emission_there(files, &target)?;
@@ -127,7 +127,7 @@ mod tests {
         let output = Output::new(folder.path().join("data"));
         let mut lock = OutputLock::take(&output).unwrap();
         let days = PartitionDays::Day("2021-12-01".parse().unwrap());
-        let partition = Partition { kind: Kind::Country, days };
+        let partition = DatasetFolder { kind: Kind::Country, days };
         let target = output.root().join("kind=country/day=2021-12-01");
         for name in ["part-0.csv", "part-0.parquet"] {
             check_partition(&lock, partition).unwrap();
@@ -148,7 +148,7 @@ mod tests {
         let output = Output::new(folder.path());
         let lock = OutputLock::take(&output).unwrap();
         let days = PartitionDays::Window("2021-12-07".parse().unwrap());
-        let partition = Partition { kind: Kind::User, days };
+        let partition = DatasetFolder { kind: Kind::User, days };
         let target = folder.path().join("kind=user/window=2021-12-07");
         fs::create_dir_all(&target).unwrap();
         for name in ["_SUCCESS", ".part-00000.crc", "part-00000-c000.snappy.parquet"] {

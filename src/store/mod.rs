@@ -39,7 +39,7 @@ mod writer;
 
 pub use aside::Aside;
 pub use build::BuildFolder;
-pub use dataset::{Partition, PartitionDays, check_partition, part_name, publish_partition};
+pub use dataset::{DatasetFolder, PartitionDays, check_partition, part_name, publish_partition};
 pub use emission::{check_replaceable, finish_interrupted, publish_emission};
 pub(crate) use folders::sync_folder;
 pub use latest::lost_latest;

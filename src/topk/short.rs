@@ -3,7 +3,7 @@
 use super::input::RankInput;
 use super::slots::best_of_sums;
 use crate::error::{Error, ErrorKind, Result};
-use crate::merge::{Overflow, Sums, Word, Words};
+use crate::merge::{PairOverflow, Sums, Word, Words};
 use crate::model::Ranked;
 use crate::runfile::Piece;
 
@@ -13,21 +13,21 @@ const MAX_TIMES: u64 = 2;
 /// Ranks the keys of pieces whose entries are packed into 64 bits, and into 128 where these are too few.
 #[derive(Debug, Default)]
 pub(super) struct ShortKeys {
-    narrow: Packed<u64>,
-    wide: Packed<u128>,
+    narrow: PackedPiece<u64>,
+    wide: PackedPiece<u128>,
     takes_wide: bool,
     best: Vec<Ranked>,
 }
 
 /// Entries packed into words.
 #[derive(Debug, Default)]
-struct Packed<W: Word> {
+struct PackedPiece<W: Word> {
     words: Words<W>,
     sums: Sums<W>,
 }
 
 /// What came of packing a piece.
-enum Packing {
+enum PackOutcome {
     Done,
     /// Ids are too wide for the words.
     TooWide,
@@ -45,26 +45,26 @@ impl ShortKeys {
     ) -> Result<bool> {
         if !self.takes_wide {
             match self.narrow.pack(input, piece)? {
-                Packing::Done => {
+                PackOutcome::Done => {
                     return self.narrow.rank(input, &mut self.best, each).map(|()| true);
                 }
-                Packing::TooMany => return Ok(false),
-                Packing::TooWide => {}
+                PackOutcome::TooMany => return Ok(false),
+                PackOutcome::TooWide => {}
             }
         }
         match self.wide.pack(input, piece)? {
-            Packing::Done => {
+            PackOutcome::Done => {
                 // The next piece is most likely like this one.
                 self.takes_wide = !self.wide.words.would_fit::<u64>();
                 self.wide.rank(input, &mut self.best, each).map(|()| true)
             }
-            Packing::TooMany | Packing::TooWide => Ok(false),
+            PackOutcome::TooMany | PackOutcome::TooWide => Ok(false),
         }
     }
 }
 
-impl<W: Word> Packed<W> {
-    fn pack(&mut self, input: &RankInput<'_>, piece: &Piece) -> Result<Packing> {
+impl<W: Word> PackedPiece<W> {
+    fn pack(&mut self, input: &RankInput<'_>, piece: &Piece) -> Result<PackOutcome> {
         // If it does not fit at first, it is known how wide it is.
         for _ in 0..2 {
             self.words.begin(piece.start.key);
@@ -74,19 +74,19 @@ impl<W: Word> Packed<W> {
                 while let Some(runs) = reader.next_runs()? {
                     self.words.push(runs);
                     if self.words.len() as u64 > MAX_TIMES * input.piece_entries {
-                        return Ok(Packing::TooMany);
+                        return Ok(PackOutcome::TooMany);
                     }
                 }
                 self.words.end_list();
             }
             if self.words.fits() {
-                return Ok(Packing::Done);
+                return Ok(PackOutcome::Done);
             }
             if !self.words.refit() {
                 break;
             }
         }
-        Ok(Packing::TooWide)
+        Ok(PackOutcome::TooWide)
     }
 
     /// Merges what was packed and ranks it.
@@ -101,7 +101,7 @@ impl<W: Word> Packed<W> {
             best_of_sums(once, more, input.top, best);
             each(key, best);
         });
-        merged.map_err(|Overflow { key, song }| {
+        merged.map_err(|PairOverflow { key, song }| {
             Error::from(ErrorKind::SumOverflow { key: input.kind.describe(key), song })
         })?;
         (input.progress)(entries)

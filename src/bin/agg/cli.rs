@@ -68,13 +68,13 @@ pub(crate) struct Limits {
     pub(crate) date_offset: Option<i32>,
 
     /// Accept these country codes
-    #[arg(long, value_enum, value_name = "WHICH", default_value_t = Countries::Iso)]
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = CountryRule::Iso)]
     #[arg(env = "AGG_COUNTRIES", hide_env_values = true)]
-    pub(crate) countries: Countries,
+    pub(crate) countries: CountryRule,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Countries {
+pub(crate) enum CountryRule {
     /// Any two capitals A to Z
     Any,
     /// The 249 assigned codes of ISO 3166-1
@@ -83,7 +83,7 @@ pub(crate) enum Countries {
 
 /// Which window and where to: shared by the commands that emit.
 #[derive(Debug, Args)]
-pub(crate) struct Window {
+pub(crate) struct WindowArguments {
     /// Folder of the emitted windows
     #[arg(long, value_name = "DIR", default_value = "agg-out")]
     #[arg(env = "AGG_OUT", hide_env_values = true)]

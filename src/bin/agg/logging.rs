@@ -27,15 +27,15 @@ pub(crate) fn start(common: &Common, progress: &Progress) {
         .log_internal_errors(false);
     // Fails only when a log was started already, and then that one serves.
     let _ = match common.verbose {
-        0 => set_global_default(log.event_format(Plain).finish()),
+        0 => set_global_default(log.event_format(PlainEvents).finish()),
         _ => set_global_default(log.finish()),
     };
 }
 
 /// Where nobody asked for a log, what it has to say reads like any other warning.
-struct Plain;
+struct PlainEvents;
 
-impl<S, N> FormatEvent<S, N> for Plain
+impl<S, N> FormatEvent<S, N> for PlainEvents
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,

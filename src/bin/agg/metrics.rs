@@ -24,7 +24,7 @@ use clap::Args;
 use crate::exit::Exit;
 use crate::message;
 use crate::settings::Settings;
-use crate::summary::Run;
+use crate::summary::RunCost;
 
 const SUCCESS: &str = "agg_last_success_timestamp_seconds";
 const DAY: &str = "agg_day_timestamp_seconds";
@@ -48,7 +48,7 @@ impl MetricsFile {
 
 /// What a run can tell of its data; what it did not come to is left out of the file.
 #[derive(Debug, Default)]
-pub(crate) struct Facts {
+pub(crate) struct MetricFacts {
     /// The day that the run was about, of several the newest.
     day: Option<Day>,
     rows: Option<RowCounts>,
@@ -61,7 +61,7 @@ pub(crate) struct Facts {
     skipped: BTreeMap<&'static str, u64>,
 }
 
-impl Facts {
+impl MetricFacts {
     /// Adds a day's reduction.
     pub(crate) fn reduced(&mut self, report: &ReduceReport) {
         self.skipped(&report.skipped);
@@ -121,9 +121,9 @@ pub(crate) fn recorded(
     command: &'static str,
     arguments: &MetricsFile,
     settings: &Settings,
-    run: impl FnOnce(&mut Facts) -> anyhow::Result<Exit>,
+    run: impl FnOnce(&mut MetricFacts) -> anyhow::Result<Exit>,
 ) -> anyhow::Result<Exit> {
-    let mut facts = Facts::default();
+    let mut facts = MetricFacts::default();
     let Some(path) = &arguments.file else { return run(&mut facts) };
     // Before hours of work, not after them.
     let before = former(path).map_err(|error| creation_error(error).at(path))?;
@@ -133,7 +133,7 @@ pub(crate) fn recorded(
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let success = if exit == Exit::Done { Some(now) } else { sample(&before, SUCCESS, command) };
     let day = sample(&before, DAY, command);
-    let ended = Ended { command, exit, now, success, day, run: settings.cost() };
+    let ended = EndedRun { command, exit, now, success, day, run: settings.cost() };
     match (Aside::Metrics.publish(&OsFileSystem, path, ended.text(&facts).as_bytes()), outcome) {
         (Ok(()), outcome) => outcome,
         (Err(error), Ok(_)) => Err(error.into()),
@@ -178,7 +178,7 @@ fn sample(before: &str, name: &str, command: &str) -> Option<u64> {
 
 /// A run that has ended.
 #[derive(Debug)]
-struct Ended {
+struct EndedRun {
     command: &'static str,
     exit: Exit,
     /// Seconds since 1970.
@@ -187,11 +187,11 @@ struct Ended {
     success: Option<u64>,
     /// The day that the run before was about, as the metric has it, for one that came to no day.
     day: Option<u64>,
-    run: Run,
+    run: RunCost,
 }
 
-impl Ended {
-    fn text(&self, facts: &Facts) -> String {
+impl EndedRun {
+    fn text(&self, facts: &MetricFacts) -> String {
         let mut page = Page { command: self.command, text: String::new() };
         page.gauge("agg_last_run_timestamp_seconds", "When the last run ended.", Some(self.now));
         page.gauge(SUCCESS, "When a run ended well last.", self.success);
@@ -271,24 +271,24 @@ mod tests {
 
     use super::*;
 
-    fn ended(exit: Exit) -> Ended {
+    fn ended(exit: Exit) -> EndedRun {
         let phases = [("publish", 0.25), ("read", 1.5)].into_iter().collect();
         let warnings = vec!["w".to_owned()];
-        let run = Run { seconds: 2.5, phases, peak_memory_bytes: Some(1 << 20), warnings };
+        let run = RunCost { seconds: 2.5, phases, peak_memory_bytes: Some(1 << 20), warnings };
         let (now, success) = (1_638_400_000, Some(1_638_300_000));
-        Ended { command: "reduce-day", exit, now, success, day: Some(1_638_230_400), run }
+        EndedRun { command: "reduce-day", exit, now, success, day: Some(1_638_230_400), run }
     }
 
     #[test]
     fn the_file_of_a_good_run_is_pinned() {
-        let facts = Facts {
+        let facts = MetricFacts {
             day: "2021-12-01".parse().ok(),
             rows: Some(RowCounts::of_day(100, Some(RejectCounts([0, 1, 0, 0, 0, 2])))),
             counted_rows: Some(100),
             log_bytes: Some(2048),
             partial_bytes: Some(1536),
             days: [("reduced", 1)].into(),
-            ..Facts::default()
+            ..MetricFacts::default()
         };
         assert_eq!(
             ended(Exit::Done).text(&facts),
@@ -350,13 +350,13 @@ agg_days{command=\"reduce-day\",outcome=\"reduced\"} 1
 
     #[test]
     fn a_failed_run_tells_its_code_and_no_rows_and_the_last_success_is_found_again() {
-        let text = ended(Exit::Failed(agg::ErrorClass::Data)).text(&Facts::default());
+        let text = ended(Exit::Failed(agg::ErrorClass::Data)).text(&MetricFacts::default());
         assert!(text.contains("agg_exit_status{command=\"reduce-day\"} 65\n"), "{text}");
         assert!(!text.contains("rows"), "{text}");
         assert_eq!(sample(&text, SUCCESS, "reduce-day"), Some(1_638_300_000));
         assert_eq!(sample(&text, SUCCESS, "backfill"), None);
         assert_eq!(sample(&text, DAY, "reduce-day"), Some(1_638_230_400), "the day of before");
-        let never = Ended { success: None, ..ended(Exit::Failed(agg::ErrorClass::Io)) };
-        assert!(!never.text(&Facts::default()).contains(SUCCESS));
+        let never = EndedRun { success: None, ..ended(Exit::Failed(agg::ErrorClass::Io)) };
+        assert!(!never.text(&MetricFacts::default()).contains(SUCCESS));
     }
 }

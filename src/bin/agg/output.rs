@@ -3,26 +3,26 @@
 use std::io::{self, BufWriter, Write};
 
 use crate::message;
-use crate::summary::{Run, Summary};
+use crate::summary::{RunCost, Summary};
 
 /// How a report is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Output {
+pub(crate) enum ReportForm {
     /// Text for people.
     Human,
     /// One JSON document on one line.
     Json,
 }
 
-impl Output {
+impl ReportForm {
     /// Prints a report on standard output.
     ///
     /// A reader that closed the pipe had enough: that is no error, and the run's own outcome stands.
-    pub(crate) fn print<R: Summary>(self, report: &R, run: &Run) -> anyhow::Result<()> {
+    pub(crate) fn print<R: Summary>(self, report: &R, run: &RunCost) -> anyhow::Result<()> {
         let mut out = BufWriter::new(io::stdout().lock());
         let written = match self {
-            Output::Human => report.write_text(run, &mut out),
-            Output::Json => match report.write_document(run, message::CleanJson(&mut out)) {
+            ReportForm::Human => report.write_text(run, &mut out),
+            ReportForm::Json => match report.write_document(run, message::CleanJson(&mut out)) {
                 Ok(()) => writeln!(out),
                 Err(failed) if failed.is_io() => Err(failed.into()),
                 Err(failed) => return Err(failed.into()),
@@ -34,8 +34,8 @@ impl Output {
     /// Refuses `--json` for what writes its result, which is no report, to standard output.
     pub(crate) fn refuse_json(self, what: &str) -> agg::Result<()> {
         match self {
-            Output::Human => Ok(()),
-            Output::Json => {
+            ReportForm::Human => Ok(()),
+            ReportForm::Json => {
                 let text =
                     format!("--json and {what} both write to standard output; use one of them");
                 Err(agg::ErrorKind::Usage(text).into())

@@ -22,11 +22,11 @@ const KEPT_WARNINGS: usize = 1000;
 pub(crate) struct Progress {
     bars: MultiProgress,
     quiet: bool,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<OpenBars>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct OpenBars {
     /// The phases under way; one that began twice (two days at once) has one bar for both.
     open: BTreeMap<Phase, OpenPhase>,
     /// Wall clock of the phases that ended.
@@ -86,7 +86,7 @@ impl Progress {
         self.bars.remove(bar);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, OpenBars> {
         // What a panicking thread left is still good enough to draw.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

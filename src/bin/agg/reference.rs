@@ -15,7 +15,7 @@ const END: &str = "<!-- flags end -->\n";
 
 /// A row of the table: one flag as one or several commands take it.
 #[derive(Debug, PartialEq)]
-struct Row {
+struct FlagRow {
     flag: String,
     value: String,
     variable: String,
@@ -24,7 +24,7 @@ struct Row {
     commands: Vec<String>,
 }
 
-impl Row {
+impl FlagRow {
     fn new(argument: &Arg, command: &str) -> Option<Self> {
         let long = argument.get_long().filter(|long| *long != "help")?;
         let short = argument.get_short().map(|short| format!("`-{short}`, "));
@@ -43,7 +43,7 @@ impl Row {
             (false, true) => "needed".to_owned(),
             (false, false) => told,
         };
-        Some(Row {
+        Some(FlagRow {
             flag: format!("{}`--{long}`", short.unwrap_or_default()),
             value: [names.join(" "), choices(argument)].concat(),
             variable: argument
@@ -55,7 +55,7 @@ impl Row {
         })
     }
 
-    fn is_the_flag_of(&self, other: &Row) -> bool {
+    fn is_the_flag_of(&self, other: &FlagRow) -> bool {
         (&self.flag, &self.value, &self.variable, &self.default, &self.meaning)
             == (&other.flag, &other.value, &other.variable, &other.default, &other.meaning)
     }
@@ -88,18 +88,18 @@ fn choices(argument: &Arg) -> String {
 }
 
 /// The flags of all commands, sorted by name; those that several commands take in the same way stand once.
-fn rows(agg: &Command) -> Vec<Row> {
-    let mut rows: Vec<Row> = Vec::new();
+fn rows(agg: &Command) -> Vec<FlagRow> {
+    let mut rows: Vec<FlagRow> = Vec::new();
     for command in agg.get_subcommands().filter(|command| command.get_name() != "help") {
         let arguments = command.get_arguments().filter(|argument| !argument.is_hide_set());
-        for row in arguments.filter_map(|argument| Row::new(argument, command.get_name())) {
+        for row in arguments.filter_map(|argument| FlagRow::new(argument, command.get_name())) {
             match rows.iter_mut().find(|known| known.is_the_flag_of(&row)) {
                 Some(known) => known.commands.extend(row.commands),
                 None => rows.push(row),
             }
         }
     }
-    let name = |row: &Row| row.flag.split_once("--").map(|(_, name)| name.to_owned());
+    let name = |row: &FlagRow| row.flag.split_once("--").map(|(_, name)| name.to_owned());
     rows.sort_by_key(name);
     rows
 }

@@ -11,18 +11,18 @@ use agg::exchange::TableFormat;
 use agg::fs::OsFileSystem;
 use agg::job::{Context, EmitOptions, ReduceOptions, TopsFormat};
 
-use crate::cli::{Common, Countries, Format, Limits, Window};
+use crate::cli::{Common, CountryRule, Format, Limits, WindowArguments};
 use crate::limits;
 use crate::message;
-use crate::output::Output;
+use crate::output::ReportForm;
 use crate::progress::Progress;
-use crate::summary::Run;
+use crate::summary::RunCost;
 
 /// What every command works with.
 #[derive(Debug)]
 pub(crate) struct Settings {
     /// How the report is printed.
-    pub(crate) output: Output,
+    pub(crate) output: ReportForm,
     context: Context,
     progress: Progress,
     started: Instant,
@@ -44,7 +44,7 @@ impl Settings {
             stop,
             observer: Arc::new(progress.clone()),
         };
-        let output = if common.json { Output::Json } else { Output::Human };
+        let output = if common.json { ReportForm::Json } else { ReportForm::Human };
         Ok(Settings { output, context, progress, started: Instant::now() })
     }
 
@@ -52,7 +52,7 @@ impl Settings {
     pub(crate) fn job<T>(
         &self,
         job: impl FnOnce(&Context) -> agg::Result<T>,
-    ) -> agg::Result<(T, Run)> {
+    ) -> agg::Result<(T, RunCost)> {
         limits::check_address_space(self.context.budget.memory)?;
         let result = job(&self.context);
         self.progress.clear();
@@ -62,8 +62,8 @@ impl Settings {
 
 impl Settings {
     /// What the run cost until now.
-    pub(crate) fn cost(&self) -> Run {
-        Run::until_now(self.started, &self.progress)
+    pub(crate) fn cost(&self) -> RunCost {
+        RunCost::until_now(self.started, &self.progress)
     }
 
     /// Tells something on standard error that is neither a warning nor an error.
@@ -78,7 +78,7 @@ impl Limits {
     /// The options of a reduction, without logs and day.
     pub(crate) fn options(&self) -> ReduceOptions {
         ReduceOptions {
-            any_country: self.countries == Countries::Any,
+            any_country: self.countries == CountryRule::Any,
             max_reject_ratio: self.max_reject_ratio,
             min_rows: self.min_rows,
             min_logs: self.min_logs,
@@ -89,7 +89,7 @@ impl Limits {
     }
 }
 
-impl Window {
+impl WindowArguments {
     /// The options of the emission of the window that ends on `day`.
     pub(crate) fn options(&self, day: Day) -> EmitOptions {
         EmitOptions {
@@ -131,13 +131,13 @@ mod tests {
         let settings = settings("agg list --store S --memory 64MiB --threads 1 --json");
         assert_eq!(settings.context.store, std::path::PathBuf::from("S"));
         assert_eq!(settings.context.budget, Budget::new(64 << 20, 1).unwrap());
-        assert_eq!(settings.output, Output::Json);
+        assert_eq!(settings.output, ReportForm::Json);
     }
 
     #[test]
     fn a_job_that_fails_leaves_its_error_and_one_that_ends_its_warnings() {
         let settings = settings("agg list");
-        assert_eq!(settings.output, Output::Human);
+        assert_eq!(settings.output, ReportForm::Human);
         let failed = settings.job(|_| Err::<(), _>(agg::Error::damaged("x"))).unwrap_err();
         assert_eq!(failed.to_string(), "damaged: x");
         let warned = settings.job(|context| {

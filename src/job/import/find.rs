@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, FileType};
 use crate::model::{Day, Kind};
-use crate::store::{Partition, PartitionDays};
+use crate::store::{DatasetFolder, PartitionDays};
 
 /// The files of the arguments, each once.
 pub(super) fn find(files: &dyn FileSystem, day: Day, paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
@@ -62,7 +62,7 @@ fn look_into(
             names.push((name, kind));
         }
     }
-    let kind_folders = Kind::ALL.map(|kind| Partition::kind_folder(folder, kind));
+    let kind_folders = Kind::ALL.map(|kind| DatasetFolder::kind_folder(folder, kind));
     let of_kinds: Vec<&PathBuf> = kind_folders
         .iter()
         .filter(|path| names.iter().any(|(name, _)| path.file_name() == Some(name)))

@@ -10,22 +10,22 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::slice::ParallelSliceMut;
 
-use super::super::join::{Input, OpenPartial, Scratch, Spill, WriteRun, join_run, open_merged};
+use super::super::join::{JoinInput, OpenPartial, Scratch, Spill, WriteRun, join_run, open_merged};
 use super::super::{Context, Phase};
-use super::table::TableFile;
+use super::table::ImportTable;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::GroupOutline;
 use crate::model::{Batch, Entry, Kind, MAX_ID, Position};
-use crate::runfile::Shape;
+use crate::runfile::RunPieces;
 
 /// Entries of a piece of a spill.
 const SPILL_PIECE: usize = 64 << 10;
 
 /// Reads tables into a partial.
-pub(super) struct Reading<'a> {
+pub(super) struct TableReading<'a> {
     context: &'a Context,
     pool: &'a rayon::ThreadPool,
-    files: &'a [TableFile],
+    files: &'a [ImportTable],
     scratch: Scratch<'a>,
     /// Streams of each file.
     streams: Vec<AtomicU64>,
@@ -34,17 +34,17 @@ pub(super) struct Reading<'a> {
 }
 
 /// A row group: of which file, and which one of it.
-type Group = (usize, usize);
+type GroupOfTable = (usize, usize);
 
-impl<'a> Reading<'a> {
+impl<'a> TableReading<'a> {
     pub(super) fn new(
         context: &'a Context,
         pool: &'a rayon::ThreadPool,
-        files: &'a [TableFile],
+        files: &'a [ImportTable],
         scratch: Scratch<'a>,
     ) -> Self {
         let streams = files.iter().map(|_| AtomicU64::new(0)).collect();
-        Reading { context, pool, files, scratch, streams, spilled_runs: 0 }
+        TableReading { context, pool, files, scratch, streams, spilled_runs: 0 }
     }
 
     /// Streams of each file; those of a file whose counts exceed 2^64-1 stay there.
@@ -87,7 +87,7 @@ impl<'a> Reading<'a> {
     }
 
     /// The row groups of a kind that have rows.
-    fn groups(&self, kind: Kind) -> Vec<Group> {
+    fn groups(&self, kind: Kind) -> Vec<GroupOfTable> {
         let files = self.files.iter().enumerate().filter(|(_, file)| file.kind() == kind);
         let groups = files.flat_map(|(at, file)| {
             let groups = file.table.outline().groups.iter().enumerate();
@@ -96,11 +96,11 @@ impl<'a> Reading<'a> {
         groups.collect()
     }
 
-    fn outline(&self, (file, group): Group) -> Option<&GroupOutline> {
+    fn outline(&self, (file, group): GroupOfTable) -> Option<&GroupOutline> {
         self.files.get(file)?.table.outline().groups.get(group)
     }
 
-    fn rows(&self, group: Group) -> u64 {
+    fn rows(&self, group: GroupOfTable) -> u64 {
         self.outline(group).map_or(0, |group| group.rows)
     }
 
@@ -109,7 +109,7 @@ impl<'a> Reading<'a> {
     fn may_be_sorted(&self, kind: Kind) -> bool {
         let most = self.context.budget.import().piece_rows;
         let groups = self.groups(kind);
-        let keys = |group: Group| self.outline(group)?.keys;
+        let keys = |group: GroupOfTable| self.outline(group)?.keys;
         let follow = groups.windows(2).all(|pair| match pair {
             [one, two] => keys(*one).zip(keys(*two)).is_none_or(|(one, two)| one.1 <= two.0),
             _ => true,
@@ -118,7 +118,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads a row group, some thousand rows at a time.
-    fn read(&self, group: Group, mut take: impl FnMut(&Batch) -> Result<()>) -> Result<()> {
+    fn read(&self, group: GroupOfTable, mut take: impl FnMut(&Batch) -> Result<()>) -> Result<()> {
         let (file, at) = group;
         let file = self.files.get(file).ok_or(ErrorKind::Fault("there is no such table"))?;
         file.table.read(at, &mut |batch| {
@@ -129,7 +129,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Counts what was read of a file.
-    fn told(&self, (file, _): Group, counts: &[u64]) {
+    fn told(&self, (file, _): GroupOfTable, counts: &[u64]) {
         self.context.observer.advance(Phase::Import, counts.len() as u64);
         let more = counts.iter().fold(0u64, |sum, count| sum.saturating_add(*count));
         if let Some(streams) = self.streams.get(file) {
@@ -142,7 +142,7 @@ impl<'a> Reading<'a> {
     fn write_sorted(&self, kind: Kind, writer: &mut OpenPartial) -> Result<bool> {
         let groups = self.groups(kind);
         let ends = Ends::new(groups.len());
-        let shape = Shape { pool: self.pool, pieces: groups.len() };
+        let shape = RunPieces { pool: self.pool, pieces: groups.len() };
         let make = |(): &mut (), at: usize| {
             let batch = self.whole_group(groups[at])?;
             ends.check(at, &batch)?;
@@ -154,7 +154,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn whole_group(&self, group: Group) -> Result<Batch> {
+    fn whole_group(&self, group: GroupOfTable) -> Result<Batch> {
         let most = self.context.budget.import().piece_rows as u64;
         let rows = usize::try_from(self.rows(group).min(most)).unwrap_or(0);
         let mut batch = Batch::with_capacity(rows);
@@ -174,7 +174,7 @@ impl<'a> Reading<'a> {
         join_run(self.context, self.pool, plan, kind, &opened.of(kind), writer)
     }
 
-    fn spill(&self, kind: Kind) -> Result<Vec<Input>> {
+    fn spill(&self, kind: Kind) -> Result<Vec<JoinInput>> {
         let most = self.context.budget.import().sorted_rows;
         let mut entries = Vec::with_capacity(most);
         let mut spills = Vec::new();
@@ -197,7 +197,7 @@ impl<'a> Reading<'a> {
         Ok(spills)
     }
 
-    fn spill_rows(&self, kind: Kind, entries: &mut Vec<Entry>) -> Result<Input> {
+    fn spill_rows(&self, kind: Kind, entries: &mut Vec<Entry>) -> Result<JoinInput> {
         let order = |entry: &Entry| (entry.key, entry.song);
         self.pool.install(|| entries.par_sort_unstable_by_key(order));
         let spilled = self.spill_sorted(kind, entries);
@@ -206,14 +206,14 @@ impl<'a> Reading<'a> {
     }
 
     /// Writes sorted entries to a file of their own.
-    fn spill_sorted(&self, kind: Kind, entries: &[Entry]) -> Result<Input> {
+    fn spill_sorted(&self, kind: Kind, entries: &[Entry]) -> Result<JoinInput> {
         let sum = entries.iter().try_fold(0u64, |sum, entry| sum.checked_add(entry.count));
         if sum.is_none_or(|sum| sum > MAX_ID) {
             let text = "its streams sum to more than 2^63-1".to_owned();
             return Err(ErrorKind::BadTable(text).into());
         }
         let pieces = cut(entries);
-        let shape = Shape { pool: self.pool, pieces: pieces.len() };
+        let shape = RunPieces { pool: self.pool, pieces: pieces.len() };
         let make = |(): &mut (), at: usize| sum_equal(kind, pieces[at]);
         let mut spill = Spill::new(self.scratch);
         spill.write_run(kind, shape, || (), make)?;

@@ -11,7 +11,7 @@ use crate::model::Kind;
 
 /// One table of an import.
 #[derive(Debug)]
-pub(super) struct TableFile {
+pub(super) struct ImportTable {
     pub(super) table: Box<dyn OpenTable>,
     path: PathBuf,
     file: Arc<dyn ReadFile>,
@@ -19,7 +19,7 @@ pub(super) struct TableFile {
     stat: FileStat,
 }
 
-impl TableFile {
+impl ImportTable {
     pub(super) fn open(
         context: &Context,
         path: &Path,
@@ -30,7 +30,7 @@ impl TableFile {
         let file: Arc<dyn ReadFile> = Arc::from(context.files.open(path).map_err(unreadable)?);
         let stat = file.stat().map_err(|error| Error::io("read", error).at(path))?;
         let table = decoder.open(Arc::clone(&file), path, rules)?;
-        Ok(TableFile { table, path: path.to_owned(), file, stat })
+        Ok(ImportTable { table, path: path.to_owned(), file, stat })
     }
 
     pub(super) fn kind(&self) -> Kind {

@@ -8,24 +8,24 @@ use super::super::Context;
 use super::super::inspect::open_day;
 use super::super::join::temporary_writer;
 use super::super::reduce_day::ReduceOutcome;
-use super::rows::Reading;
-use super::table::TableFile;
+use super::rows::TableReading;
+use super::table::ImportTable;
 use super::{ImportOptions, ImportReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Facts, Judge, Origin, TableDecoder, TableRules};
 use crate::fs::TemporaryFile;
 use crate::job::Phase;
 use crate::model::{Day, InputFacts, Inputs, Kind, MAX_ID};
-use crate::partial::{Finished, Metadata, Partial, VERSION, Writer};
+use crate::partial::{FinishedPartial, Metadata, Partial, VERSION, Writer};
 use crate::row::CountrySet;
-use crate::store::{self, Partition, Store, StoreLock};
+use crate::store::{self, DatasetFolder, Store, StoreLock};
 
 /// A digest is made of the digests of pieces of so many bytes.
 const PIECE: usize = 1 << 20;
 
 /// The tables of one import.
 struct Tables {
-    files: Vec<TableFile>,
+    files: Vec<ImportTable>,
     /// What all of them say of themselves; `None` for those of other programs.
     facts: Option<Facts>,
 }
@@ -51,7 +51,7 @@ pub(super) fn import_found(
         return Ok(tables.report(&store, partial.metadata(), partial.bytes(), unchanged));
     }
     let counted = count(context, options, &tables, existing.as_ref(), &lock)?;
-    let Finished { sink, bytes, digest, metadata, .. } = counted.partial;
+    let FinishedPartial { sink, bytes, digest, metadata, .. } = counted.partial;
     let outcome = match &existing {
         Some(partial) if partial.digest() == digest => ReduceOutcome::Unchanged,
         Some(_) => return Err(ErrorKind::DayExists(options.day).into()),
@@ -71,7 +71,7 @@ pub(super) fn import_found(
 
 /// A partial that is complete and not yet published.
 struct Imported {
-    partial: Finished<Box<dyn TemporaryFile>>,
+    partial: FinishedPartial<Box<dyn TemporaryFile>>,
     spilled_runs: usize,
 }
 
@@ -87,7 +87,7 @@ fn count(
     let groups = tables.files.iter().flat_map(|file| &file.table.outline().groups);
     let total = groups.fold(0u64, |sum, group| sum.saturating_add(group.rows));
     let scratch = || lock.scratch_file();
-    let mut reading = Reading::new(context, &pool, &tables.files, &scratch);
+    let mut reading = TableReading::new(context, &pool, &tables.files, &scratch);
     let writer = context.phase(Phase::Import, Some(total), || {
         reading.write(&|| temporary_writer(lock.temporary_partial()?))
     })?;
@@ -158,14 +158,14 @@ impl Tables {
         found: &[PathBuf],
         decoder: &dyn TableDecoder,
     ) -> Result<Self> {
-        let mut files: Vec<TableFile> = Vec::new();
+        let mut files: Vec<ImportTable> = Vec::new();
         let plan = context.budget.decoder();
         let known = if options.any_country { CountrySet::any() } else { CountrySet::iso() };
         let judge = Judge::new(|country| known.contains(country));
         let mut rules = TableRules { footer: plan.footers, page: plan.page, judge };
         for path in found {
             context.check_stop()?;
-            let file = TableFile::open(context, path, decoder, rules.clone())?;
+            let file = ImportTable::open(context, path, decoder, rules.clone())?;
             // What they say stays in memory: together they have one allowance.
             rules.footer = rules.footer.saturating_sub(file.table.outline().footer_bytes);
             check_facts(&file, files.first(), options.day).map_err(|error| error.at(path))?;
@@ -264,7 +264,7 @@ impl Tables {
 }
 
 /// Refuses a table that says that it is not of the day, or not of the same counts as the first one.
-fn check_facts(file: &TableFile, first: Option<&TableFile>, day: Day) -> Result<()> {
+fn check_facts(file: &ImportTable, first: Option<&ImportTable>, day: Day) -> Result<()> {
     let bad = |text: String| Err(ErrorKind::BadTable(text).into());
     match file.facts().map(|facts| &facts.origin) {
         Some(Origin::Window { from, to, .. }) => {
@@ -285,14 +285,14 @@ fn check_facts(file: &TableFile, first: Option<&TableFile>, day: Day) -> Result<
 }
 
 /// A table's name among the inputs of a day: no log's base name has a slash.
-fn input_name(file: &TableFile) -> Vec<u8> {
-    let folder = Partition::kind_folder(Path::new(""), file.kind());
+fn input_name(file: &ImportTable) -> Vec<u8> {
+    let folder = DatasetFolder::kind_folder(Path::new(""), file.kind());
     let name = file.path().file_name().unwrap_or_default();
     folder.join(name).into_os_string().into_encoded_bytes()
 }
 
 /// The digest of a table's bytes, defined as that of a log.
-fn digest(context: &Context, table: &TableFile) -> Result<u128> {
+fn digest(context: &Context, table: &ImportTable) -> Result<u128> {
     let failed = |error| Error::io("read", error).at(table.path());
     let mut buffer = vec![0; PIECE];
     let mut fold = Xxh3::new();

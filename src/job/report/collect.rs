@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::super::{Context, Phase};
-use super::windows::{Windows, countries};
+use super::windows::{ComparedWindows, countries};
 use crate::error::{Error, ErrorKind, Result};
 use crate::merge::{Merge, Stream};
 use crate::model::{Batch, Country, Kind, Position, Ranked};
@@ -23,18 +23,19 @@ use crate::topk::LongKeys;
 const CHUNK: usize = 4096;
 
 /// Reads the windows' country runs; `top` songs of each country are kept.
-pub(super) fn figures(context: &Context, windows: &Windows, top: u32) -> Result<Report> {
+pub(super) fn figures(context: &Context, windows: &ComparedWindows, top: u32) -> Result<Report> {
     let partials = &windows.partials;
     let pool = context.pool()?;
     let piece_entries = context.budget.emit(partials.len()).piece_entries;
     let runs: Vec<&Run> = partials.iter().map(|partial| partial.run(Kind::Country)).collect();
     let pieces = split(&runs, piece_entries)?;
-    let mut join = Join { windows, top, countries: Vec::new(), read: vec![0; partials.len()] };
+    let mut join =
+        CountryJoin { windows, top, countries: Vec::new(), read: vec![0; partials.len()] };
     let songs = usize::try_from(top).unwrap_or(usize::MAX);
     ordered::run(
         &pool,
         pieces.len(),
-        || Reader::new(context, windows, songs),
+        || PieceReader::new(context, windows, songs),
         |reader, at| reader.read(&pieces[at]),
         Ok,
         |_, part| Ok(part),
@@ -55,24 +56,24 @@ struct Gathered {
 }
 
 /// By country number.
-type Part = BTreeMap<u64, Gathered>;
+type GatheredPart = BTreeMap<u64, Gathered>;
 
 /// One thread's means to read pieces.
-struct Reader<'a> {
+struct PieceReader<'a> {
     context: &'a Context,
-    windows: &'a Windows,
+    windows: &'a ComparedWindows,
     /// The piece's entries of each day.
     lists: Vec<Batch>,
     ranking: LongKeys,
 }
 
-impl<'a> Reader<'a> {
-    fn new(context: &'a Context, windows: &'a Windows, top: usize) -> Self {
+impl<'a> PieceReader<'a> {
+    fn new(context: &'a Context, windows: &'a ComparedWindows, top: usize) -> Self {
         let lists = vec![Batch::default(); windows.partials.len()];
-        Reader { context, windows, lists, ranking: LongKeys::new(top) }
+        PieceReader { context, windows, lists, ranking: LongKeys::new(top) }
     }
 
-    fn read(&mut self, piece: &Piece) -> Result<Part> {
+    fn read(&mut self, piece: &Piece) -> Result<GatheredPart> {
         for (partial, list) in self.windows.partials.iter().zip(&mut self.lists) {
             read_list(self.context, partial, piece, list)?;
         }
@@ -93,8 +94,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Adds up each country's streams of each day.
-    fn count_streams(&self) -> Result<Part> {
-        let mut part = Part::new();
+    fn count_streams(&self) -> Result<GatheredPart> {
+        let mut part = GatheredPart::new();
         for (place, list) in self.lists.iter().enumerate() {
             for (key, songs) in list.entries().by_key() {
                 let sum = songs.counts.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count));
@@ -114,7 +115,7 @@ impl<'a> Reader<'a> {
     ) -> Result<()> {
         // There is a list for each partial, and places are places of partials.
         let lists = &self.lists;
-        let chosen = places.iter().map(|place| Chunks { list: &lists[*place], at: 0 });
+        let chosen = places.iter().map(|place| BatchChunks { list: &lists[*place], at: 0 });
         let merge = Merge::new(Kind::Country, chosen.collect());
         let progress = |_| self.context.check_stop();
         self.ranking.rank(merge, None, &progress, |key, best| take(key, best, lists))
@@ -140,12 +141,12 @@ fn days_of(lists: &[Batch], key: u64, song: u64) -> Vec<u64> {
 }
 
 /// A list in parts, as a merge takes it.
-struct Chunks<'a> {
+struct BatchChunks<'a> {
     list: &'a Batch,
     at: usize,
 }
 
-impl Stream for Chunks<'_> {
+impl Stream for BatchChunks<'_> {
     fn next(&mut self, batch: &mut Batch) -> Result<bool> {
         batch.clear();
         let end = self.list.len().min(self.at + CHUNK);
@@ -156,16 +157,16 @@ impl Stream for Chunks<'_> {
 }
 
 /// Joins parts in order.
-struct Join<'a> {
-    windows: &'a Windows,
+struct CountryJoin<'a> {
+    windows: &'a ComparedWindows,
     top: u32,
     countries: Vec<(u64, Gathered)>,
     /// Streams found on the day of each partial.
     read: Vec<u64>,
 }
 
-impl Join<'_> {
-    fn add(&mut self, part: Part) -> Result<()> {
+impl CountryJoin<'_> {
+    fn add(&mut self, part: GatheredPart) -> Result<()> {
         let most = usize::try_from(self.top).unwrap_or(usize::MAX);
         for (key, gathered) in part {
             for (sum, more) in self.read.iter_mut().zip(&gathered.streams) {

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use self::windows::ComparedWindows;
 pub use self::windows::ReportOptions;
-use self::windows::Windows;
 use super::warning::Warning;
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
@@ -87,7 +87,7 @@ pub fn report(context: &Context, options: &ReportOptions) -> Result<ReportOutcom
         let text = format!("a report is of 1 to {} days", ReportOptions::MAX_DAYS);
         return Err(ErrorKind::Usage(text).into());
     }
-    let windows = Windows::open(context, options)?;
+    let windows = ComparedWindows::open(context, options)?;
     let entries = windows.entries();
     let figures =
         context.phase(Phase::Emit, Some(entries), || collect::figures(context, &windows, TOP))?;

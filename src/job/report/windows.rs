@@ -41,7 +41,7 @@ impl ReportOptions {
 const EARLIER: [i64; 2] = [1, 7];
 
 /// Partials of three overlapping windows, open: at most 38.
-pub(super) struct Windows {
+pub(super) struct ComparedWindows {
     /// Each day once, oldest first.
     pub(super) partials: Vec<Partial>,
     /// The days of the report's own window, and the place of each among `partials` if it is stored.
@@ -62,7 +62,7 @@ pub(super) struct EarlierWindow {
     pub(super) places: Vec<usize>,
 }
 
-impl Windows {
+impl ComparedWindows {
     /// Opens what is stored of the windows' days.
     pub(super) fn open(context: &Context, options: &ReportOptions) -> Result<Self> {
         let days = options.day.window(options.days);
@@ -85,7 +85,7 @@ impl Windows {
         for window in &earlier {
             all(&window.places)?;
         }
-        Ok(Windows { partials, current, missing, earlier, counts })
+        Ok(ComparedWindows { partials, current, missing, earlier, counts })
     }
 
     /// Entries of the country runs of all days.

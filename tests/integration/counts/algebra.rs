@@ -9,7 +9,7 @@ use agg::job::{EmitOptions, ReduceOptions, ReduceReport, emit_window, reduce_day
 use agg::merge::Merge;
 use agg::model::{Batch, RejectCounts};
 use agg::partial::Writer;
-use agg::runfile::{Run, Shape, split};
+use agg::runfile::{Run, RunPieces, split};
 use agg::{Country, Day, Kind};
 
 use crate::harness::{DAY, Sandbox};
@@ -164,7 +164,7 @@ fn pieces_of_a_day_merged_in_any_order_are_the_whole_byte_for_byte() {
         for kind in Kind::ALL {
             let runs: Vec<&Run> = partials.iter().map(|partial| partial.run(kind)).collect();
             let pieces = split(&runs, piece_entries).unwrap();
-            let shape = Shape { pool: &pool, pieces: pieces.len() };
+            let shape = RunPieces { pool: &pool, pieces: pieces.len() };
             let make = |(): &mut (), at: usize| {
                 use agg::merge::Stream;
                 let streams = runs.iter().map(|run| run.blocks(pieces[at].clone()));

@@ -10,12 +10,12 @@ use agg::{Day, ErrorKind};
 use anyhow::Context as _;
 use clap::Args;
 
-use crate::cli::{Limits, Window};
+use crate::cli::{Limits, WindowArguments};
 use crate::exit::Exit;
 use crate::message;
 use crate::metrics;
 use crate::settings::Settings;
-use crate::summary::{Run, Side, Summary, Table, rejected, size};
+use crate::summary::{Alignment, RunCost, Summary, TextTable, rejected, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,7 +55,7 @@ pub(crate) struct Arguments {
     pub(crate) dry_run: bool,
 
     #[command(flatten)]
-    window: Window,
+    window: WindowArguments,
 
     #[command(flatten)]
     limits: Limits,
@@ -117,18 +117,18 @@ fn failures(report: &BackfillReport) -> impl Iterator<Item = (Day, &agg::Error)>
 impl Summary for BackfillReport {
     const COMMAND: &'static str = "backfill";
 
-    fn text(&self, _: &Run) -> String {
+    fn text(&self, _: &RunCost) -> String {
         let mut columns = vec![
-            ("DAY", Side::Left),
-            ("OUTCOME", Side::Left),
-            ("ROWS", Side::Right),
-            ("REJECTS", Side::Right),
-            ("SIZE", Side::Right),
+            ("DAY", Alignment::Left),
+            ("OUTCOME", Alignment::Left),
+            ("ROWS", Alignment::Right),
+            ("REJECTS", Alignment::Right),
+            ("SIZE", Alignment::Right),
         ];
         if self.emit {
-            columns.push(("WINDOW", Side::Left));
+            columns.push(("WINDOW", Alignment::Left));
         }
-        let mut table = Table::with_header(&columns);
+        let mut table = TextTable::with_header(&columns);
         for day in &self.days {
             table.row(cells(day).into_iter().take(columns.len()));
         }
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn the_table_of_a_backfill_is_pinned() {
         assert_eq!(
-            report().text(&Run::default()),
+            report().text(&RunCost::default()),
             "\
 DAY         OUTCOME  ROWS  REJECTS     SIZE  WINDOW
 2021-12-01  reduced   100        3  1.5 KiB  lacks 6 days: 2021-11-25 to 2021-11-30
@@ -281,7 +281,7 @@ DAY         OUTCOME  ROWS  REJECTS     SIZE  WINDOW
         report.days.truncate(1);
         report.emit = false;
         assert_eq!(
-            report.text(&Run::default()),
+            report.text(&RunCost::default()),
             "\
 DAY         OUTCOME  ROWS  REJECTS     SIZE
 2021-12-01  reduced   100        3  1.5 KiB
@@ -303,7 +303,7 @@ DAY         OUTCOME  ROWS  REJECTS     SIZE
             ..report()
         };
         assert_eq!(
-            report.text(&Run::default()),
+            report.text(&RunCost::default()),
             "\
 DAY         OUTCOME        ROWS  REJECTS  SIZE  WINDOW
 2021-12-01  would reduce      -        -     -  would emit
@@ -322,7 +322,7 @@ DAY         OUTCOME        ROWS  REJECTS  SIZE  WINDOW
         report.days.truncate(1);
         report.stopped = Some(ErrorKind::Interrupted(15).into());
         assert_eq!(
-            report.document(&Run::default()).unwrap(),
+            report.document(&RunCost::default()).unwrap(),
             concat!(
                 r#"{"command":"backfill","dry_run":false,"days":[{"day":"2021-12-02","logs":[],"#,
                 r#""outcome":"failed","window":"failed","#,

@@ -5,11 +5,11 @@ use agg::job::{self, EmitOptions, EmitReport};
 use agg::text::{self, counted};
 use clap::Args;
 
-use crate::cli::Window;
+use crate::cli::WindowArguments;
 use crate::exit::Exit;
 use crate::metrics;
 use crate::settings::Settings;
-use crate::summary::{Run, Summary, Table, rejected_share, size};
+use crate::summary::{RunCost, Summary, TextTable, rejected_share, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     date: Day,
 
     #[command(flatten)]
-    window: Window,
+    window: WindowArguments,
 
     /// Publish even if the published window includes days that are not stored now
     #[arg(long)]
@@ -59,8 +59,8 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
 impl Summary for EmitReport {
     const COMMAND: &'static str = "emit-window";
 
-    fn text(&self, run: &Run) -> String {
-        let mut pairs = Table::of_pairs();
+    fn text(&self, run: &RunCost) -> String {
+        let mut pairs = TextTable::of_pairs();
         pairs.pair("day", self.day);
         let days = counted(self.days.into(), "day");
         pairs.pair("window", format_args!("{days}, top {}", self.top));
@@ -156,7 +156,7 @@ pub(crate) mod tests {
     #[test]
     fn the_text_of_an_emission_is_pinned() {
         assert_eq!(
-            report().text(&Run::default()),
+            report().text(&RunCost::default()),
             "\
 day       2021-12-07
 window    7 days, top 50
@@ -176,7 +176,7 @@ time      0.000 s
         let mut report = report();
         report.files.truncate(1);
         assert_eq!(
-            report.document(&Run::default()).unwrap(),
+            report.document(&RunCost::default()).unwrap(),
             concat!(
                 r#"{"command":"emit-window","day":"2021-12-07","days":7,"top":50,"#,
                 r#""folder":"agg-out/2021-12-07","missing":["2021-12-03"],"#,

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 
 use crate::exit::Exit;
 use crate::settings::Settings;
-use crate::summary::{Run, Summary, Table, rejected_share, size};
+use crate::summary::{RunCost, Summary, TextTable, rejected_share, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -108,8 +108,8 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
 impl Summary for ExportReport {
     const COMMAND: &'static str = "export";
 
-    fn text(&self, run: &Run) -> String {
-        let mut pairs = Table::of_pairs();
+    fn text(&self, run: &RunCost) -> String {
+        let mut pairs = TextTable::of_pairs();
         if !self.missing.is_empty() {
             pairs.pair("missing", text::days(&self.missing));
         }
@@ -130,7 +130,7 @@ impl Summary for ExportReport {
 #[cfg(test)]
 mod tests {
     use agg::job::{ExportedFile, ExportedPartition};
-    use agg::store::{Partition, PartitionDays};
+    use agg::store::{DatasetFolder, PartitionDays};
 
     use super::super::{arguments, typed};
     use super::*;
@@ -165,7 +165,8 @@ mod tests {
     }
 
     fn report() -> ExportReport {
-        let partition = Partition { kind: Kind::User, days: PartitionDays::Day(day("2021-12-01")) };
+        let partition =
+            DatasetFolder { kind: Kind::User, days: PartitionDays::Day(day("2021-12-01")) };
         let folder = std::path::PathBuf::from("D/kind=user/day=2021-12-01");
         let path = folder.join("part-0.parquet");
         let files = vec![ExportedFile { path, rows: 90, bytes: 2048, xxh3_64: 0xfeed }];
@@ -180,7 +181,7 @@ mod tests {
     #[test]
     fn the_text_of_an_export_is_pinned() {
         assert_eq!(
-            report().text(&Run::default()),
+            report().text(&RunCost::default()),
             "\
 rows      100
 rejected  3 (3.00%)
@@ -193,7 +194,7 @@ time      0.000 s
     #[test]
     fn the_json_of_an_export_is_pinned() {
         assert_eq!(
-            report().document(&Run::default()).unwrap(),
+            report().document(&RunCost::default()).unwrap(),
             concat!(
                 r#"{"command":"export","format":"parquet","partitions":[{"kind":"user","day":"2021-12-01","#,
                 r#""window":false,"folder":"D/kind=user/day=2021-12-01","files":[{"path":"#,

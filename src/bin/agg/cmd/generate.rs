@@ -11,7 +11,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::cli;
 use crate::exit::Exit;
 use crate::settings::Settings;
-use crate::summary::{Run, Side, Summary, Table, rejected, size};
+use crate::summary::{Alignment, RunCost, Summary, TextTable, rejected, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -99,13 +99,13 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
 impl Summary for GenerateReport {
     const COMMAND: &'static str = "generate";
 
-    fn text(&self, _: &Run) -> String {
-        let mut table = Table::with_header(&[
-            ("DAY", Side::Left),
-            ("ROWS", Side::Right),
-            ("CORRUPT", Side::Right),
-            ("SIZE", Side::Right),
-            ("LOG", Side::Left),
+    fn text(&self, _: &RunCost) -> String {
+        let mut table = TextTable::with_header(&[
+            ("DAY", Alignment::Left),
+            ("ROWS", Alignment::Right),
+            ("CORRUPT", Alignment::Right),
+            ("SIZE", Alignment::Right),
+            ("LOG", Alignment::Left),
         ]);
         for log in &self.logs {
             table.row([
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn the_table_of_generated_logs_is_pinned() {
         assert_eq!(
-            report().text(&Run::default()),
+            report().text(&RunCost::default()),
             "\
 DAY         ROWS  CORRUPT     SIZE  LOG
 2021-12-01   100        3  2.5 KiB  logs/listen-20211201.log
@@ -189,7 +189,7 @@ DAY         ROWS  CORRUPT     SIZE  LOG
     #[test]
     fn the_json_of_generated_logs_is_pinned() {
         assert_eq!(
-            report().document(&Run::default()).unwrap(),
+            report().document(&RunCost::default()).unwrap(),
             concat!(
                 r#"{"command":"generate","seed":1,"shape":"normal","logs":[{"day":"2021-12-01","#,
                 r#""path":"logs/listen-20211201.log","bytes":2560,"rows":100,"accepted":97,"rejected":3,"#,

@@ -7,10 +7,10 @@ use agg::job::{self, ImportOptions, ImportReport};
 use agg::text::{self, counted};
 use clap::Args;
 
-use crate::cli::Countries;
+use crate::cli::CountryRule;
 use crate::exit::Exit;
 use crate::settings::Settings;
-use crate::summary::{Run, Summary, Table, rejected_share, size};
+use crate::summary::{RunCost, Summary, TextTable, rejected_share, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,8 +37,8 @@ pub(crate) struct Arguments {
     force: bool,
 
     /// Accept these country codes
-    #[arg(long, value_enum, value_name = "WHICH", default_value_t = Countries::Iso)]
-    countries: Countries,
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = CountryRule::Iso)]
+    countries: CountryRule,
 }
 
 impl Arguments {
@@ -47,7 +47,7 @@ impl Arguments {
             day: self.date,
             tables: self.tables.clone(),
             force: self.force,
-            any_country: self.countries == Countries::Any,
+            any_country: self.countries == CountryRule::Any,
         }
     }
 }
@@ -68,8 +68,8 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
 impl Summary for ImportReport {
     const COMMAND: &'static str = "import";
 
-    fn text(&self, run: &Run) -> String {
-        let mut pairs = Table::of_pairs();
+    fn text(&self, run: &RunCost) -> String {
+        let mut pairs = TextTable::of_pairs();
         pairs.pair("day", format_args!("{} ({})", self.day, self.outcome.word()));
         pairs.pair("tables", counted(self.tables.len() as u64, "file"));
         pairs.pair("rows", self.counts.rows);
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_text_of_an_import_is_pinned() {
-        let text = |known| report(known).text(&Run::default());
+        let text = |known| report(known).text(&RunCost::default());
         assert_eq!(
             text(true),
             "\
@@ -154,7 +154,7 @@ time       0.000 s
     #[test]
     fn the_json_of_an_import_is_pinned() {
         assert_eq!(
-            report(true).document(&Run::default()).unwrap(),
+            report(true).document(&RunCost::default()).unwrap(),
             concat!(
                 r#"{"command":"import","day":"2021-12-01","outcome":"imported","rows":100,"accepted":97,"#,
                 r#""rejected":3,"rejects":{"too_long":0,"blank":1,"field_count":0,"song_id":0,"user_id":0,"#,

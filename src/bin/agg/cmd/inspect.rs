@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::exit::Exit;
 use crate::settings::Settings;
-use crate::summary::{Run, Summary, Table, rejected};
+use crate::summary::{RunCost, Summary, TextTable, rejected};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,15 +35,15 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
 impl Summary for DayFacts {
     const COMMAND: &'static str = "inspect";
 
-    fn text(&self, run: &Run) -> String {
+    fn text(&self, run: &RunCost) -> String {
         let mut text = Vec::new();
         // Writing to a vector cannot fail, and the logs are held.
         let _ = self.write_text(run, &mut text);
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    fn write_text(&self, _: &Run, out: &mut dyn io::Write) -> io::Result<()> {
-        let mut pairs = Table::of_pairs();
+    fn write_text(&self, _: &RunCost, out: &mut dyn io::Write) -> io::Result<()> {
+        let mut pairs = TextTable::of_pairs();
         pairs.pair("day", self.day);
         pairs.pair("partial", text::path(&self.path));
         pairs.pair("bytes", self.bytes);
@@ -111,7 +111,7 @@ pub(crate) mod tests {
     #[test]
     fn the_text_of_an_inspected_day_is_pinned() {
         assert_eq!(
-            day_facts("2021-12-01").text(&Run::default()),
+            day_facts("2021-12-01").text(&RunCost::default()),
             "\
 day                   2021-12-01
 partial               agg-store/partials/2021-12-01.agg
@@ -148,7 +148,7 @@ input.1.digest        00000000000000000000000000000abc
         let facts = day_facts("2021-12-01");
         let stored = serde_json::to_string(&facts).unwrap();
         assert_eq!(
-            facts.document(&Run::default()).unwrap(),
+            facts.document(&RunCost::default()).unwrap(),
             format!(
                 r#"{{"command":"inspect",{},"seconds":0.0,"phases":{{}},"peak_memory_bytes":null,"warnings":[]}}"#,
                 stored.trim_start_matches('{').strip_suffix('}').unwrap()

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::exit::Exit;
 use crate::message;
 use crate::settings::Settings;
-use crate::summary::{Run, Side, Summary, Table, rejected, size};
+use crate::summary::{Alignment, RunCost, Summary, TextTable, rejected, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,10 +41,11 @@ fn unread(report: &ListReport) -> impl Iterator<Item = &agg::Error> {
 impl Summary for ListReport {
     const COMMAND: &'static str = "list";
 
-    fn text(&self, _: &Run) -> String {
-        let numbers = ["ROWS", "REJECTS", "USERS", "PAIRS", "SIZE"].map(|name| (name, Side::Right));
-        let columns: Vec<_> = std::iter::once(("DAY", Side::Left)).chain(numbers).collect();
-        let mut table = Table::with_header(&columns);
+    fn text(&self, _: &RunCost) -> String {
+        let numbers =
+            ["ROWS", "REJECTS", "USERS", "PAIRS", "SIZE"].map(|name| (name, Alignment::Right));
+        let columns: Vec<_> = std::iter::once(("DAY", Alignment::Left)).chain(numbers).collect();
+        let mut table = TextTable::with_header(&columns);
         let mut gaps = self.gaps.iter().peekable();
         for checked in &self.days {
             if let Some(gap) = gaps.next_if(|gap| gap.last < checked.day) {
@@ -103,7 +104,7 @@ pub(crate) mod tests {
                     gap("2021-12-06", "2021-12-08", 3),
                 ],
             }
-            .text(&Run::default()),
+            .text(&RunCost::default()),
             "\
 DAY         ROWS  REJECTS  USERS  PAIRS     SIZE
 2021-11-30   100        3     10     90  1.5 KiB
@@ -124,7 +125,7 @@ DAY         ROWS  REJECTS  USERS  PAIRS     SIZE
             days: days()[2..4].to_vec(),
             gaps: vec![gap("2021-12-04", "2021-12-04", 1)],
         }
-        .document(&Run::default())
+        .document(&RunCost::default())
         .unwrap();
         let stored = serde_json::to_string(&day_facts("2021-12-03")).unwrap();
         let failed = concat!(
@@ -152,7 +153,7 @@ DAY         ROWS  REJECTS  USERS  PAIRS     SIZE
         let report = job::list(&context).unwrap();
         assert_eq!(Exit::worst_of(unread(&report)), Exit::Done);
         std::fs::remove_file(path).unwrap();
-        let document = report.document(&Run::default()).unwrap();
+        let document = report.document(&RunCost::default()).unwrap();
         let document: serde_json::Value = serde_json::from_str(&document).unwrap();
         assert_eq!(document["days"][0]["error"]["exit_code"], 66);
         assert_eq!(Exit::worst_of(unread(&report)), Exit::Failed(agg::ErrorClass::NoInput));

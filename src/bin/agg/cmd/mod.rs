@@ -20,7 +20,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::Common;
 use crate::exit::Exit;
-use crate::output::{self, Output};
+use crate::output::{self, ReportForm};
 use crate::settings::Settings;
 use crate::stdout;
 
@@ -80,7 +80,7 @@ pub(crate) enum Command {
 
 /// Runs the command that was typed.
 pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<Exit> {
-    if settings.output == Output::Json || result_is_printed(command) {
+    if settings.output == ReportForm::Json || result_is_printed(command) {
         stdout::check().map_err(output::error)?;
     }
     match command {

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::cli;
 use crate::exit::Exit;
 use crate::settings::Settings;
-use crate::summary::{Run, Side, Summary, Table, size};
+use crate::summary::{Alignment, RunCost, Summary, TextTable, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -52,12 +52,15 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
 impl Summary for PruneReport {
     const COMMAND: &'static str = "prune";
 
-    fn text(&self, _: &Run) -> String {
+    fn text(&self, _: &RunCost) -> String {
         let mut text = String::new();
         if !self.pruned.is_empty() {
-            let headings =
-                [("DAY", Side::Left), ("PARTIAL", Side::Right), ("REJECTS", Side::Right)];
-            let mut table = Table::with_header(&headings);
+            let headings = [
+                ("DAY", Alignment::Left),
+                ("PARTIAL", Alignment::Right),
+                ("REJECTS", Alignment::Right),
+            ];
+            let mut table = TextTable::with_header(&headings);
             let cell = |bytes: Option<u64>| bytes.map_or_else(|| "-".to_owned(), size);
             for day in &self.pruned {
                 table.row([day.day.to_string(), cell(day.partial_bytes), cell(day.rejects_bytes)]);
@@ -117,7 +120,7 @@ mod tests {
     #[test]
     fn the_text_of_a_pruning_is_pinned() {
         assert_eq!(
-            report().text(&Run::default()),
+            report().text(&RunCost::default()),
             "\
 DAY         PARTIAL  REJECTS
 2021-12-01  2.0 KiB     10 B
@@ -127,7 +130,7 @@ DAY         PARTIAL  REJECTS
         );
         let nothing = PruneReport { pruned: Vec::new(), dry_run: true, bytes: 0, ..report() };
         assert_eq!(
-            nothing.text(&Run::default()),
+            nothing.text(&RunCost::default()),
             "0 days would go (0 B), 14 days kept, from 2021-12-17\n"
         );
     }
@@ -135,7 +138,7 @@ DAY         PARTIAL  REJECTS
     #[test]
     fn the_json_of_a_pruning_is_pinned() {
         assert_eq!(
-            report().document(&Run::default()).unwrap(),
+            report().document(&RunCost::default()).unwrap(),
             concat!(
                 r#"{"command":"prune","keep_days":15,"dry_run":false,"newest":"2021-12-31","#,
                 r#""keep_from":"2021-12-17","kept":14,"days":["#,

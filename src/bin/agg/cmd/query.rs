@@ -10,9 +10,9 @@ use clap::{ArgGroup, Args, ValueEnum};
 
 use crate::cli;
 use crate::exit::Exit;
-use crate::output::{self, Output};
+use crate::output::{self, ReportForm};
 use crate::settings::Settings;
-use crate::summary::{Run, Side, Summary, Table};
+use crate::summary::{Alignment, RunCost, Summary, TextTable};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -88,7 +88,7 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
     if let Some(remark) = remark(&report) {
         settings.remark(&remark);
     }
-    let json = settings.output == Output::Json;
+    let json = settings.output == ReportForm::Json;
     let format = if json { QueryFormat::Json } else { arguments.format };
     output::print_bytes(printed(&report, format, &run)?.as_bytes())?;
     Ok(Exit::Done)
@@ -112,9 +112,9 @@ pub(crate) enum QueryFormat {
 impl Summary for QueryReport {
     const COMMAND: &'static str = "query";
 
-    fn text(&self, _: &Run) -> String {
-        let columns = ["RANK", "SONG", "COUNT"].map(|heading| (heading, Side::Right));
-        let mut table = Table::with_header(&columns);
+    fn text(&self, _: &RunCost) -> String {
+        let columns = ["RANK", "SONG", "COUNT"].map(|heading| (heading, Alignment::Right));
+        let mut table = TextTable::with_header(&columns);
         for RankedSong { rank, song, count } in self.ranked() {
             table.row([rank.to_string(), song.to_string(), count.to_string()]);
         }
@@ -137,7 +137,7 @@ fn remark(report: &QueryReport) -> Option<String> {
 }
 
 /// The songs in a format, each line with its end.
-fn printed(report: &QueryReport, format: QueryFormat, run: &Run) -> serde_json::Result<String> {
+fn printed(report: &QueryReport, format: QueryFormat, run: &RunCost) -> serde_json::Result<String> {
     let mut text = String::new();
     // Writing to a string cannot fail.
     match format {
@@ -255,7 +255,7 @@ mod tests {
                 "{\"rank\":1,\"song\":75064605,\"count\":12}\n{\"rank\":2,\"song\":9,\"count\":3}\n",
             ),
         ] {
-            assert_eq!(printed(&query, format, &Run::default()).unwrap(), text, "{format:?}");
+            assert_eq!(printed(&query, format, &RunCost::default()).unwrap(), text, "{format:?}");
         }
         assert_eq!(remark(&query).unwrap(), "not stored: 2021-12-03");
     }
@@ -263,10 +263,10 @@ mod tests {
     #[test]
     fn a_key_without_streams_has_no_line_and_is_said_to_have_none() {
         let empty = query(&[], &[]);
-        assert_eq!(printed(&empty, QueryFormat::Text, &Run::default()).unwrap(), "");
-        assert_eq!(printed(&empty, QueryFormat::Jsonl, &Run::default()).unwrap(), "");
+        assert_eq!(printed(&empty, QueryFormat::Text, &RunCost::default()).unwrap(), "");
+        assert_eq!(printed(&empty, QueryFormat::Jsonl, &RunCost::default()).unwrap(), "");
         assert_eq!(
-            printed(&empty, QueryFormat::Csv, &Run::default()).unwrap(),
+            printed(&empty, QueryFormat::Csv, &RunCost::default()).unwrap(),
             "rank,song,count\n"
         );
         let text = "country FR has no streams in the 7 days that end on 2021-12-07";

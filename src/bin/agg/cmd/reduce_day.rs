@@ -12,7 +12,7 @@ use crate::cli::Limits;
 use crate::exit::Exit;
 use crate::metrics;
 use crate::settings::Settings;
-use crate::summary::{Run, Summary, Table, rejected_share, size};
+use crate::summary::{RunCost, Summary, TextTable, rejected_share, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -84,8 +84,8 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
 impl Summary for ReduceReport {
     const COMMAND: &'static str = "reduce-day";
 
-    fn text(&self, run: &Run) -> String {
-        let mut pairs = Table::of_pairs();
+    fn text(&self, run: &RunCost) -> String {
+        let mut pairs = TextTable::of_pairs();
         pairs.pair("day", format_args!("{} {}", self.day, self.outcome.word()));
         if self.outcome == ReduceOutcome::Added {
             pairs.pair("rows", format_args!("{} (+{})", self.counts.rows, self.rows_read));
@@ -196,9 +196,9 @@ pub(crate) mod tests {
         }
     }
 
-    fn run() -> Run {
+    fn run() -> RunCost {
         let phases = [("read", 0.25)].into();
-        Run {
+        RunCost {
             seconds: 0.5,
             phases,
             peak_memory_bytes: Some(1 << 20),

@@ -10,7 +10,7 @@ use clap::Args;
 use crate::exit::Exit;
 use crate::output;
 use crate::settings::Settings;
-use crate::summary::{Run, Summary, Table, rejected_share, size};
+use crate::summary::{RunCost, Summary, TextTable, rejected_share, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -82,8 +82,8 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
 impl Summary for ReportOutcome {
     const COMMAND: &'static str = "report";
 
-    fn text(&self, run: &Run) -> String {
-        let mut pairs = Table::of_pairs();
+    fn text(&self, run: &RunCost) -> String {
+        let mut pairs = TextTable::of_pairs();
         pairs.pair("day", self.day);
         pairs.pair("window", counted(self.days.into(), "day"));
         if !self.missing.is_empty() {
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn the_text_of_a_page_is_pinned() {
         assert_eq!(
-            page().text(&Run::default()),
+            page().text(&RunCost::default()),
             "\
 day        2021-12-07
 window     7 days
@@ -177,13 +177,13 @@ time       0.000 s
 "
         );
         let alone = ReportOutcome { compared: Vec::new(), ..page() };
-        assert!(alone.text(&Run::default()).contains("against    no earlier window is stored"));
+        assert!(alone.text(&RunCost::default()).contains("against    no earlier window is stored"));
     }
 
     #[test]
     fn the_json_of_a_page_is_pinned() {
         assert_eq!(
-            page().document(&Run::default()).unwrap(),
+            page().document(&RunCost::default()).unwrap(),
             concat!(
                 r#"{"command":"report","day":"2021-12-07","days":7,"missing":["2021-12-03"],"#,
                 r#""compared":["2021-12-06","2021-11-30"],"file":"week.html","bytes":2048,"#,

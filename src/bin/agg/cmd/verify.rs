@@ -8,7 +8,7 @@ use clap::Args;
 use crate::exit::Exit;
 use crate::message;
 use crate::settings::Settings;
-use crate::summary::{Run, Summary, size};
+use crate::summary::{RunCost, Summary, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
 impl Summary for VerifyReport {
     const COMMAND: &'static str = "verify";
 
-    fn text(&self, _: &Run) -> String {
+    fn text(&self, _: &RunCost) -> String {
         let line = |checked: &CheckedDay| {
             let day = checked.day;
             match &checked.facts {
@@ -88,7 +88,7 @@ mod tests {
     fn the_text_of_a_verification_names_the_command_that_mends() {
         let report = VerifyReport { days: days()[2..4].to_vec() };
         assert_eq!(
-            report.text(&Run::default()),
+            report.text(&RunCost::default()),
             "\
 2021-12-03 ok 100 rows, 1.5 KiB
 2021-12-05 failed \"s/partials/2021-12-05.agg\" at offset 7: damaged: checksum; to repair it, run: agg reduce-day --store s --date 2021-12-05 --force LOG…
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn the_json_of_a_verification_is_pinned() {
         assert_eq!(
-            VerifyReport { days: days()[2..3].to_vec() }.document(&Run::default()).unwrap(),
+            VerifyReport { days: days()[2..3].to_vec() }.document(&RunCost::default()).unwrap(),
             concat!(
                 r#"{"command":"verify","days":[{"day":"2021-12-03","ok":true,"partial_bytes":1536,"#,
                 r#""rows":100,"error":null}],"seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#

@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::memory;
 use crate::progress::Progress;
 
-pub(crate) use table::{Side, Table};
+pub(crate) use table::{Alignment, TextTable};
 
 /// A job's report that can be printed.
 pub(crate) trait Summary: Serialize {
@@ -25,20 +25,20 @@ pub(crate) trait Summary: Serialize {
     const COMMAND: &'static str;
 
     /// The text for people, each line with its end.
-    fn text(&self, run: &Run) -> String;
+    fn text(&self, run: &RunCost) -> String;
 
     /// Writes the text, which need not be in memory whole.
-    fn write_text(&self, run: &Run, out: &mut dyn io::Write) -> io::Result<()> {
+    fn write_text(&self, run: &RunCost, out: &mut dyn io::Write) -> io::Result<()> {
         out.write_all(self.text(run).as_bytes())
     }
 
     /// Writes the JSON document, without a line end.
-    fn write_document(&self, run: &Run, out: impl io::Write) -> serde_json::Result<()> {
+    fn write_document(&self, run: &RunCost, out: impl io::Write) -> serde_json::Result<()> {
         serde_json::to_writer(out, &Document { command: Self::COMMAND, report: self, run })
     }
 
     /// The JSON document, without a line end.
-    fn document(&self, run: &Run) -> serde_json::Result<String> {
+    fn document(&self, run: &RunCost) -> serde_json::Result<String> {
         serde_json::to_string(&Document { command: Self::COMMAND, report: self, run })
     }
 }
@@ -49,12 +49,12 @@ struct Document<'a, R: Summary + ?Sized> {
     #[serde(flatten)]
     report: &'a R,
     #[serde(flatten)]
-    run: &'a Run,
+    run: &'a RunCost,
 }
 
 /// What a run cost, and what it warned of: the last fields of every document.
 #[derive(Debug, Clone, Default, Serialize)]
-pub(crate) struct Run {
+pub(crate) struct RunCost {
     /// Wall clock since the start, to the millisecond.
     pub(crate) seconds: f64,
     /// Wall clock of each phase, likewise.
@@ -65,10 +65,10 @@ pub(crate) struct Run {
     pub(crate) warnings: Vec<String>,
 }
 
-impl Run {
+impl RunCost {
     pub(crate) fn until_now(started: Instant, progress: &Progress) -> Self {
         let spent = progress.spent().into_iter();
-        Run {
+        RunCost {
             seconds: seconds(started.elapsed()),
             phases: spent.map(|(phase, spent)| (phase.name(), seconds(spent))).collect(),
             peak_memory_bytes: memory::peak(),
@@ -155,10 +155,10 @@ pub(crate) mod tests {
 
     #[test]
     fn a_run_shows_its_speed_when_it_read_rows() {
-        let run = Run { seconds: 2.0, peak_memory_bytes: Some(3 << 20), ..Run::default() };
+        let run = RunCost { seconds: 2.0, peak_memory_bytes: Some(3 << 20), ..RunCost::default() };
         assert_eq!(run.cost(Some(3_000_000)), "2.000 s, 1500000 rows/s, 3.0 MiB peak memory");
         assert_eq!(run.cost(None), "2.000 s, 3.0 MiB peak memory");
-        assert_eq!(Run::default().cost(Some(1)), "0.000 s");
+        assert_eq!(RunCost::default().cost(Some(1)), "0.000 s");
     }
 
     #[test]

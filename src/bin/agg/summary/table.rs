@@ -4,44 +4,44 @@ use std::fmt;
 
 /// A column's side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum Alignment {
     Left,
     Right,
 }
 
 /// Rows of cells, two spaces between columns, no space at the end of a line.
 #[derive(Debug, Default)]
-pub(crate) struct Table {
-    sides: Vec<Side>,
-    rows: Vec<Row>,
+pub(crate) struct TextTable {
+    sides: Vec<Alignment>,
+    rows: Vec<Line>,
     /// Width of the first column at least.
     least: usize,
 }
 
 #[derive(Debug)]
-enum Row {
+enum Line {
     /// A cell for each column, or fewer.
     Cells(Vec<String>),
     /// Text across all columns.
     Line(String),
 }
 
-impl Table {
+impl TextTable {
     /// A table with these headings.
-    pub(crate) fn with_header(columns: &[(&str, Side)]) -> Self {
+    pub(crate) fn with_header(columns: &[(&str, Alignment)]) -> Self {
         let header = columns.iter().map(|(heading, _)| (*heading).to_owned()).collect();
         let sides = columns.iter().map(|(_, side)| *side).collect();
-        Table { sides, rows: vec![Row::Cells(header)], least: 0 }
+        TextTable { sides, rows: vec![Line::Cells(header)], least: 0 }
     }
 
     /// A list of labels and values.
     pub(crate) fn of_pairs() -> Self {
-        Table { sides: vec![Side::Left; 2], rows: Vec::new(), least: 0 }
+        TextTable { sides: vec![Alignment::Left; 2], rows: Vec::new(), least: 0 }
     }
 
     /// Adds a row.
     pub(crate) fn row<I: IntoIterator<Item = String>>(&mut self, cells: I) {
-        self.rows.push(Row::Cells(cells.into_iter().collect()));
+        self.rows.push(Line::Cells(cells.into_iter().collect()));
     }
 
     /// Adds a label and its value.
@@ -57,7 +57,7 @@ impl Table {
 
     /// Adds a line across all columns.
     pub(crate) fn line(&mut self, text: impl Into<String>) {
-        self.rows.push(Row::Line(text.into()));
+        self.rows.push(Line::Line(text.into()));
     }
 
     fn widths(&self) -> Vec<usize> {
@@ -66,7 +66,7 @@ impl Table {
             *first = self.least;
         }
         for row in &self.rows {
-            if let Row::Cells(cells) = row {
+            if let Line::Cells(cells) = row {
                 for (width, cell) in widths.iter_mut().zip(cells) {
                     *width = (*width).max(cell.chars().count());
                 }
@@ -76,18 +76,18 @@ impl Table {
     }
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for TextTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let widths = self.widths();
         for row in &self.rows {
             let mut line = String::new();
             match row {
-                Row::Line(text) => line.push_str(text),
-                Row::Cells(cells) => {
+                Line::Line(text) => line.push_str(text),
+                Line::Cells(cells) => {
                     for ((cell, &width), side) in cells.iter().zip(&widths).zip(&self.sides) {
                         match side {
-                            Side::Left => line += &format!("{cell:<width$}  "),
-                            Side::Right => line += &format!("{cell:>width$}  "),
+                            Alignment::Left => line += &format!("{cell:<width$}  "),
+                            Alignment::Right => line += &format!("{cell:>width$}  "),
                         }
                     }
                 }
@@ -104,8 +104,11 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_lines_end_without_spaces() {
-        let mut table =
-            Table::with_header(&[("DAY", Side::Left), ("ROWS", Side::Right), ("X", Side::Left)]);
+        let mut table = TextTable::with_header(&[
+            ("DAY", Alignment::Left),
+            ("ROWS", Alignment::Right),
+            ("X", Alignment::Left),
+        ]);
         table.row(["2021-12-01", "7", "é"].map(str::to_owned));
         table.line("a line across all of them");
         table.row(["2021-12-02", "12345", ""].map(str::to_owned));
@@ -122,7 +125,7 @@ a line across all of them
 
     #[test]
     fn values_start_in_one_column() {
-        let mut pairs = Table::of_pairs();
+        let mut pairs = TextTable::of_pairs();
         pairs.pair("day", "2021-12-01");
         pairs.pair("accepted", 7);
         assert_eq!(pairs.to_string(), "day       2021-12-01\naccepted  7\n");

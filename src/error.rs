@@ -517,6 +517,7 @@ fn cut(mut kind: ErrorKind) -> ErrorKind {
     kind
 }
 
+/// `"PATH": what is wrong`, with the place as `"PATH":LINE: …` or `"PATH": at offset N: …`.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { kind, path, place } = self.0.as_ref();
@@ -524,8 +525,8 @@ impl fmt::Display for Error {
             // Debug form of the path: quoted, control characters escaped.
             write!(f, "{path:?}")?;
             match place {
-                Some(Place::Offset(offset)) => write!(f, " at offset {offset}")?,
-                Some(Place::Line(line)) => write!(f, " line {line}")?,
+                Some(Place::Offset(offset)) => write!(f, ": at offset {offset}")?,
+                Some(Place::Line(line)) => write!(f, ":{line}")?,
                 None => {}
             }
             f.write_str(": ")?;
@@ -552,8 +553,10 @@ mod tests {
     #[test]
     fn the_place_nearest_to_the_fault_wins_and_the_path_is_quoted() {
         let error = Error::damaged("checksum").at_offset(7).at("a\nb").at_offset(9).at("other");
-        assert_eq!(error.to_string(), "\"a\\nb\" at offset 7: damaged: checksum");
+        assert_eq!(error.to_string(), "\"a\\nb\": at offset 7: damaged: checksum");
         assert_eq!(error.class(), ErrorClass::Data);
+        let error = Error::damaged("no columns").at_line(3).at("songs.csv");
+        assert_eq!(error.to_string(), "\"songs.csv\":3: damaged: no columns");
     }
 
     #[test]
@@ -578,7 +581,7 @@ mod tests {
         let error = Error::damaged("checksum").at_offset(7).at("s/partials/2021-12-01.agg");
         assert_eq!(
             serde_json::to_string(&error).unwrap(),
-            r#"{"exit_code":65,"message":"\"s/partials/2021-12-01.agg\" at offset 7: damaged: checksum","remedy":"agg reduce-day --store s --date 2021-12-01 --force LOG…"}"#
+            r#"{"exit_code":65,"message":"\"s/partials/2021-12-01.agg\": at offset 7: damaged: checksum","remedy":"agg reduce-day --store s --date 2021-12-01 --force LOG…"}"#
         );
         let missing = Error::from(ErrorKind::NoLogs).at("s/partials/2021-12-01.agg");
         assert_eq!(missing.remedy(), None);

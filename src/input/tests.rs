@@ -452,7 +452,7 @@ fn damage_in_a_stream_is_an_error_at_its_path_and_stays_one() {
     let twin = Twin::new();
     twin.put("empty.gz", b"");
     let text =
-        "\"empty.gz\" at offset 0: damaged gzip stream: the file is empty; fetch the log again";
+        "\"empty.gz\": at offset 0: damaged gzip stream: the file is empty; fetch the log again";
     assert_eq!(failure(&twin, &["empty.gz"]), (text.to_owned(), ErrorClass::Data));
 }
 
@@ -462,7 +462,7 @@ fn a_failing_disk_is_an_io_error_at_its_place() {
     let twin = Twin::new();
     twin.put("a.log", &bytes);
     twin.fail_reads_from("a.log", 40);
-    let text = "\"a.log\" at offset 15: cannot read: the disk failed";
+    let text = "\"a.log\": at offset 15: cannot read: the disk failed";
     let source = source(&twin, &["a.log"], TINY).unwrap();
     let mut window = Window::new();
     assert!(source.next(&mut window).unwrap());
@@ -470,7 +470,7 @@ fn a_failing_disk_is_an_io_error_at_its_place() {
     assert_eq!((error.to_string().as_str(), error.class()), (text, ErrorClass::Io));
     twin.put("b.gz", &gzip(&bytes));
     twin.fail_reads_from("b.gz", 3);
-    let text = "\"b.gz\" at offset 0: cannot read: the disk failed";
+    let text = "\"b.gz\": at offset 0: cannot read: the disk failed";
     assert_eq!(failure(&twin, &["b.gz"]), (text.to_owned(), ErrorClass::Io));
 }
 

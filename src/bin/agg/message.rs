@@ -66,7 +66,7 @@ mod tests {
             Error::damaged("checksum of the block").at_offset(9).at("s/partials/2021-12-01.agg");
         assert_eq!(
             described(&error),
-            "\"s/partials/2021-12-01.agg\" at offset 9: damaged: checksum of the block; to make the day \
+            "\"s/partials/2021-12-01.agg\": at offset 9: damaged: checksum of the block; to make the day \
              again from its logs, run: agg reduce-day --store s --date 2021-12-01 --force LOG…"
         );
         let manifest = Error::damaged("no JSON").at("out/2021-12-07/manifest.json");

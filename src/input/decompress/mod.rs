@@ -300,7 +300,7 @@ mod tests {
         bytes[at] ^= 1;
         let error = decode(Compression::Gzip, &bytes, 64).unwrap_err().at("f.gz");
         let text = format!(
-            "\"f.gz\" at offset {}: damaged gzip stream: it does not have a matching checksum; fetch the log again",
+            "\"f.gz\": at offset {}: damaged gzip stream: it does not have a matching checksum; fetch the log again",
             bytes.len()
         );
         assert_eq!(error.to_string(), text);

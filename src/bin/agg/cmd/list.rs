@@ -130,7 +130,7 @@ DAY         ROWS  REJECTS  USERS  PAIRS     SIZE
         let stored = serde_json::to_string(&day_facts("2021-12-03")).unwrap();
         let failed = concat!(
             r#"{"day":"2021-12-05","error":{"exit_code":65,"message":"#,
-            r#""\"s/partials/2021-12-05.agg\" at offset 7: damaged: checksum","#,
+            r#""\"s/partials/2021-12-05.agg\": at offset 7: damaged: checksum","#,
             r#""remedy":"agg reduce-day --store s --date 2021-12-05 --force LOG…"}}"#
         );
         assert_eq!(

@@ -91,7 +91,7 @@ mod tests {
             report.text(&RunCost::default()),
             "\
 2021-12-03 ok 100 rows, 1.5 KiB
-2021-12-05 failed \"s/partials/2021-12-05.agg\" at offset 7: damaged: checksum; to repair it, run: agg reduce-day --store s --date 2021-12-05 --force LOG…
+2021-12-05 failed \"s/partials/2021-12-05.agg\": at offset 7: damaged: checksum; to repair it, run: agg reduce-day --store s --date 2021-12-05 --force LOG…
 "
         );
         assert_eq!(complaint(&report).unwrap(), "1 of 2 days failed the check: 2021-12-05");

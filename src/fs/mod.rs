@@ -14,6 +14,7 @@ mod write_back;
 use std::ffi::OsString;
 use std::fmt::Debug;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,9 @@ pub struct FileStat {
     pub identity: (u64, u64),
 }
 
+/// Takes a name in a folder, and says whether to go on.
+pub type Visit<'a> = dyn FnMut(OsString, FileType) -> ControlFlow<()> + 'a;
+
 /// The file operations that the library needs. Paths are used as given; errors are the system's.
 pub trait FileSystem: Debug + Send + Sync {
     /// Opens a file to read by position. Anything but a regular file is an error. Never waits for a pipe.
@@ -62,8 +66,19 @@ pub trait FileSystem: Debug + Send + Sync {
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn WriteFile>>;
     /// Size and time; follows links.
     fn stat(&self, path: &Path) -> io::Result<FileStat>;
-    /// Names in a folder with their types, in byte order of the names.
-    fn list(&self, folder: &Path) -> io::Result<Vec<(OsString, FileType)>>;
+    /// Hands over the names in a folder with their types, in no order, until `visit` breaks off.
+    fn visit(&self, folder: &Path, visit: &mut Visit<'_>) -> io::Result<()>;
+    /// Names in a folder with their types, in byte order of the names. All of them are in memory at once: for folders
+    /// of ours, and [`FileSystem::visit`] for those of others.
+    fn list(&self, folder: &Path) -> io::Result<Vec<(OsString, FileType)>> {
+        let mut entries = Vec::new();
+        self.visit(folder, &mut |name, file_type| {
+            entries.push((name, file_type));
+            ControlFlow::Continue(())
+        })?;
+        entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(entries)
+    }
     /// Creates a folder and those above it. Succeeds if the folder is there.
     fn create_folders(&self, folder: &Path) -> io::Result<()>;
     /// Gives a file or folder another name; a file there is replaced.

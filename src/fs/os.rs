@@ -4,7 +4,6 @@
 //! is a lock file that is unfit or not open to this user, which is explained. Every descriptor is closed
 //! on `exec`.
 
-use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -18,7 +17,8 @@ use super::direct::DirectWriter;
 use super::temporaries::ListedPath;
 use super::write_back::WriteBack;
 use super::{
-    FileStat, FileSystem, FileType, Lock, ReadFile, TemporaryFile, TemporaryName, WriteFile, lock,
+    FileStat, FileSystem, FileType, Lock, ReadFile, TemporaryFile, TemporaryName, Visit, WriteFile,
+    lock,
 };
 
 /// The mode of new files before the umask, as for any file that a shell creates.
@@ -82,19 +82,20 @@ impl FileSystem for OsFileSystem {
         Ok(file_stat(&fs::metadata(path)?))
     }
 
-    fn list(&self, folder: &Path) -> io::Result<Vec<(OsString, FileType)>> {
-        let mut entries = Vec::new();
+    fn visit(&self, folder: &Path, visit: &mut Visit<'_>) -> io::Result<()> {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            match entry.file_type() {
-                Ok(kind) => entries.push((entry.file_name(), file_type(kind))),
+            let seen = match entry.file_type() {
+                Ok(kind) => visit(entry.file_name(), file_type(kind)),
                 // Removed since the folder was read, on a file system that does not list types.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
+            };
+            if seen.is_break() {
+                break;
             }
         }
-        entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        Ok(entries)
+        Ok(())
     }
 
     fn create_folders(&self, folder: &Path) -> io::Result<()> {

@@ -1,13 +1,12 @@
 //! A file system in memory for the tests of this stage: what is read, with faults on demand.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
 use std::io::{self, Cursor, Read, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::fs::{FileStat, FileSystem, FileType, Lock, ReadFile, TemporaryFile, WriteFile};
+use crate::fs::{FileStat, FileSystem, FileType, Lock, ReadFile, TemporaryFile, Visit, WriteFile};
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Twin(Arc<Shared>);
@@ -237,7 +236,7 @@ impl FileSystem for Twin {
         Ok(FileStat { file_type, size: 0, modified_ns: 0, identity: (2, identity) })
     }
 
-    fn list(&self, folder: &Path) -> io::Result<Vec<(OsString, FileType)>> {
+    fn visit(&self, folder: &Path, visit: &mut Visit<'_>) -> io::Result<()> {
         let tree = self.tree();
         let folder = resolve(&tree, folder);
         if tree.denied.contains(&folder) {
@@ -254,7 +253,9 @@ impl FileSystem for Twin {
             let file_type = parts.next().map_or(file_type, |_| FileType::Folder);
             entries.insert(name.as_os_str().to_owned(), file_type);
         }
-        Ok(entries.into_iter().collect())
+        drop(tree);
+        let _ = entries.into_iter().try_for_each(|(name, file_type)| visit(name, file_type));
+        Ok(())
     }
 
     fn create_temporary(&self, _: &Path, _: &str) -> io::Result<Box<dyn TemporaryFile>> {

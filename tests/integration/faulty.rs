@@ -6,7 +6,6 @@
 //!
 //! Calls are numbered in the order in which they are made; with one thread that order is always the same.
 
-use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -14,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use agg::fs::{
-    FileStat, FileSystem, FileType, Lock, OsFileSystem, ReadFile, TemporaryFile, TemporaryName,
+    FileStat, FileSystem, Lock, OsFileSystem, ReadFile, TemporaryFile, TemporaryName, Visit,
     WriteFile,
 };
 use rustix::io::Errno;
@@ -246,9 +245,9 @@ impl FileSystem for Faulty {
         self.ask(Operation::Stat, path)?;
         OsFileSystem.stat(path)
     }
-    fn list(&self, folder: &Path) -> io::Result<Vec<(OsString, FileType)>> {
+    fn visit(&self, folder: &Path, visit: &mut Visit<'_>) -> io::Result<()> {
         self.ask(Operation::List, folder)?;
-        OsFileSystem.list(folder)
+        OsFileSystem.visit(folder, visit)
     }
     fn create_folders(&self, folder: &Path) -> io::Result<()> {
         self.ask(Operation::CreateFolders, folder)?;

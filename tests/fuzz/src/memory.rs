@@ -1,12 +1,11 @@
 //! A file system in memory with what the targets need: files, folders, links. It never fails by itself.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use agg::fs::{FileStat, FileSystem, FileType, Lock, ReadFile, TemporaryFile, WriteFile};
+use agg::fs::{FileStat, FileSystem, FileType, Lock, ReadFile, TemporaryFile, Visit, WriteFile};
 
 type Bytes = Arc<Mutex<Vec<u8>>>;
 
@@ -95,13 +94,17 @@ impl FileSystem for Memory {
     fn stat(&self, path: &Path) -> io::Result<FileStat> {
         Ok(stat(&self.node(path)?))
     }
-    fn list(&self, folder: &Path) -> io::Result<Vec<(OsString, FileType)>> {
+    fn visit(&self, folder: &Path, visit: &mut Visit<'_>) -> io::Result<()> {
         self.node(folder)?;
-        let nodes = self.nodes();
-        let inside = nodes.iter().filter(|(path, _)| path.parent() == Some(folder));
-        Ok(inside
-            .map(|(path, node)| (path.file_name().unwrap().to_owned(), stat(node).file_type))
-            .collect())
+        let inside: Vec<_> = {
+            let nodes = self.nodes();
+            let inside = nodes.iter().filter(|(path, _)| path.parent() == Some(folder));
+            inside
+                .map(|(path, node)| (path.file_name().unwrap().to_owned(), stat(node).file_type))
+                .collect()
+        };
+        let _ = inside.into_iter().try_for_each(|(name, file_type)| visit(name, file_type));
+        Ok(())
     }
     fn create_folders(&self, folder: &Path) -> io::Result<()> {
         self.nodes().insert(folder.to_owned(), Node::Folder);

@@ -13,7 +13,7 @@ use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::TemporaryFile;
 use crate::input::{self, Search, Source};
-use crate::model::{Day, Inputs, MAX_ID};
+use crate::model::{Day, Inputs, MAX_ID, Rules};
 use crate::partial::{FinishedPartial, Partial};
 use crate::row::{CountrySet, RejectReport, ShownRejects};
 use crate::store::{self, StoreLock};
@@ -35,8 +35,8 @@ pub struct ReduceOptions {
     pub force: bool,
     /// Count the logs on top of what the day's partial has; not with `force`, which goes first.
     pub add: bool,
-    /// Take any two capitals as a country, not the assigned ISO 3166-1 codes alone.
-    pub any_country: bool,
+    /// By which rules the rows are read.
+    pub rules: Rules,
     /// Refuse the logs when rejects / rows is strictly above this; what is in the partial already does not count.
     pub max_reject_ratio: f64,
     /// Refuse the logs when fewer rows of the day are accepted, with `add` those that it has included.
@@ -65,7 +65,7 @@ impl Default for ReduceOptions {
             excluded: Vec::new(),
             force: false,
             add: false,
-            any_country: false,
+            rules: Rules::default(),
             max_reject_ratio: 0.10,
             min_rows: 0,
             min_logs: 0,
@@ -136,7 +136,7 @@ impl Counting<'_> {
     pub(super) fn count(&self, base: Option<Base>) -> Result<Done> {
         let Counting { context, options, source, lock, .. } = *self;
         let pool = context.pool()?;
-        let countries = if options.any_country { CountrySet::any() } else { CountrySet::iso() };
+        let countries = CountrySet::of(options.rules.countries());
         let partial = || lock.temporary_partial();
         let scratch = || lock.scratch_file();
         let (_, zstd) = source.paths().streams();

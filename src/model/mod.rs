@@ -6,19 +6,23 @@
 //! **The order.** Entries are sorted by key, then by song, both numerically. A key is a number whatever its
 //! [`Kind`]: a user id, or a [`Country`]'s number, which follows the alphabet. So "sorted" means the same in every run.
 
+mod columns;
 mod country;
 mod day;
 mod entries;
 mod input;
 mod kind;
 mod rejects;
+mod rules;
 
+pub use columns::{Column, Columns, Delimiter, NoColumns, NoDelimiter};
 pub use country::Country;
 pub use day::{Day, NoDay};
 pub use entries::{Batch, Entries, Entry, Position, Ranked, RowBatch, SongCounts};
 pub use input::{InputFacts, Inputs, Iter as InputsIter};
 pub use kind::{BadKey, Code, KeyText, Kind, PerKind, SongLists};
 pub use rejects::{RejectCounts, RejectReason, RowCounts};
+pub use rules::{CountryCodes, Rules};
 
 /// The largest id and the largest count: a BIGINT in every database (2^63 - 1).
 pub const MAX_ID: u64 = i64::MAX as u64;

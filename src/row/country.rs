@@ -1,6 +1,6 @@
 //! Which two capitals are a country.
 
-use crate::model::Country;
+use crate::model::{Country, CountryCodes};
 
 /// The place of a country that is not in the set; [`Country::from_number`] refuses it.
 const NONE: u16 = u16::MAX;
@@ -21,6 +21,15 @@ const fn slot(first: u8, second: u8) -> usize {
 }
 
 impl CountrySet {
+    /// The set of the codes that a rule names.
+    #[must_use]
+    pub fn of(codes: CountryCodes) -> Self {
+        match codes {
+            CountryCodes::Iso => Self::iso(),
+            CountryCodes::Any => Self::any(),
+        }
+    }
+
     /// The 249 officially assigned codes of ISO 3166-1 alpha-2.
     #[must_use]
     pub fn iso() -> Self {

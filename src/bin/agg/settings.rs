@@ -10,6 +10,7 @@ use agg::budget::Budget;
 use agg::exchange::TableFormat;
 use agg::fs::OsFileSystem;
 use agg::job::{Context, EmitOptions, ReduceOptions, TopsFormat};
+use agg::model::{CountryCodes, Delimiter, Rules};
 
 use crate::cli::{Common, CountryRule, Format, Limits, WindowArguments};
 use crate::limits;
@@ -75,16 +76,30 @@ impl Settings {
 }
 
 impl Limits {
+    /// By which rules rows are read.
+    fn rules(&self) -> Rules {
+        Rules::new(Delimiter::PIPE, None, false, self.countries.into())
+    }
+
     /// The options of a reduction, without logs and day.
     pub(crate) fn options(&self) -> ReduceOptions {
         ReduceOptions {
-            any_country: self.countries == CountryRule::Any,
+            rules: self.rules(),
             max_reject_ratio: self.max_reject_ratio,
             min_rows: self.min_rows,
             min_logs: self.min_logs,
             date_offset: self.date_offset,
             allow_duplicates: self.allow_duplicates,
             ..ReduceOptions::default()
+        }
+    }
+}
+
+impl From<CountryRule> for CountryCodes {
+    fn from(rule: CountryRule) -> Self {
+        match rule {
+            CountryRule::Iso => CountryCodes::Iso,
+            CountryRule::Any => CountryCodes::Any,
         }
     }
 }

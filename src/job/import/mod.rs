@@ -35,7 +35,7 @@ pub use options::{ImportOptions, ImportReport};
 /// ```
 /// use agg::exchange::TableFormat;
 /// use agg::job::{ExportOptions, ImportOptions, Selection, export, import};
-/// use agg::model::Kind;
+/// use agg::model::{CountryCodes, Kind};
 /// # #[cfg(feature = "parquet")] {
 /// # use agg::budget::Budget;
 /// # use agg::job::{Context, ReduceOptions, reduce_day};
@@ -52,7 +52,8 @@ pub use options::{ImportOptions, ImportReport};
 /// export(&context, &ExportOptions { selection, kinds, format, out: tables.clone() })?;
 ///
 /// let other = Context { store: folder.path().join("other"), ..context.clone() };
-/// let options = ImportOptions { day, tables: vec![tables], force: false, any_country: false };
+/// let (tables, countries) = (vec![tables], CountryCodes::Iso);
+/// let options = ImportOptions { day, tables, force: false, countries };
 /// let imported = import(&other, &options)?;
 /// let original = context.store.join("partials/2021-12-01.agg");
 /// assert!(std::fs::read(imported.partial)? == std::fs::read(original)?);

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::super::document;
 use super::super::reduce_day::ReduceOutcome;
-use crate::model::{Day, PerKind, RowCounts};
+use crate::model::{CountryCodes, Day, PerKind, RowCounts};
 use crate::runfile::RunFacts;
 use crate::text::json;
 
@@ -19,8 +19,8 @@ pub struct ImportOptions {
     pub tables: Vec<PathBuf>,
     /// Replace a partial of other counts.
     pub force: bool,
-    /// Take any two capitals as a country, not the assigned ISO 3166-1 codes alone.
-    pub any_country: bool,
+    /// Which country codes the tables may have.
+    pub countries: CountryCodes,
 }
 
 /// What an import did.

@@ -160,7 +160,7 @@ impl Tables {
     ) -> Result<Self> {
         let mut files: Vec<ImportTable> = Vec::new();
         let plan = context.budget.decoder();
-        let known = if options.any_country { CountrySet::any() } else { CountrySet::iso() };
+        let known = CountrySet::of(options.countries);
         let judge = Judge::new(|country| known.contains(country));
         let mut rules = TableRules { footer: plan.footers, page: plan.page, judge };
         for path in found {

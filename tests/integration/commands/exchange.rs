@@ -711,7 +711,7 @@ mod with_parquet {
             day,
             tables: vec![tables],
             force: true,
-            any_country: false,
+            countries: Default::default(),
         };
         let mut refused = 0;
         for at in (0..bytes.len()).step_by(3) {
@@ -759,7 +759,7 @@ mod with_parquet {
             day: DAY.parse().unwrap(),
             tables: vec![sandbox.path("t")],
             force: false,
-            any_country: false,
+            countries: Default::default(),
         };
         for (threads, memory) in [(1, 64 << 20), (1, 200 << 10), (3, 400 << 10)] {
             let folder = sandbox.path(format!("{threads}-{memory}"));

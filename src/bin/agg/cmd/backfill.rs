@@ -162,6 +162,7 @@ fn cells(day: &BackfillDay) -> Vec<String> {
 mod tests {
     use agg::Error;
     use agg::job::DayPlan;
+    use agg::model::CountryCodes;
 
     use super::super::{arguments, emit_window, reduce_day, typed};
     use super::*;
@@ -186,7 +187,8 @@ mod tests {
         assert_eq!(options.from, "2021-12-01".parse().ok());
         assert_eq!(options.to, "2021-12-02".parse().ok());
         let reduce = &options.reduce;
-        assert_eq!((reduce.max_reject_ratio, reduce.min_rows, reduce.any_country), (1.0, 5, true));
+        assert_eq!((reduce.max_reject_ratio, reduce.min_rows), (1.0, 5));
+        assert_eq!(reduce.rules.countries(), CountryCodes::Any);
         assert_eq!((reduce.min_logs, reduce.date_offset), (2, Some(-1)));
         assert!(reduce.allow_duplicates);
         assert_eq!(options.logs, ["L", "M"].map(PathBuf::from));

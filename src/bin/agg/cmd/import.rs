@@ -47,7 +47,7 @@ impl Arguments {
             day: self.date,
             tables: self.tables.clone(),
             force: self.force,
-            any_country: self.countries == CountryRule::Any,
+            countries: self.countries.into(),
         }
     }
 }
@@ -95,7 +95,7 @@ impl Summary for ImportReport {
 #[cfg(test)]
 mod tests {
     use agg::job::ReduceOutcome;
-    use agg::model::RowCounts;
+    use agg::model::{CountryCodes, RowCounts};
 
     use super::super::{arguments, typed};
     use super::*;
@@ -106,7 +106,7 @@ mod tests {
         let options = arguments!(Import, "import --date 2021-12-01 a b").options();
         assert_eq!(Some(options.day), "2021-12-01".parse().ok());
         assert_eq!(options.tables, ["a", "b"].map(std::path::PathBuf::from));
-        assert!(!options.force && !options.any_country);
+        assert_eq!((options.force, options.countries), (false, CountryCodes::Iso));
         assert!(typed("import a").unwrap_err().contains("--date"));
         assert!(typed("import --date 2021-12-01").unwrap_err().contains("<PATH>"));
     }
@@ -115,7 +115,7 @@ mod tests {
     fn each_flag_reaches_its_option() {
         let line = "import --date 2021-12-01 a --force --countries any";
         let options = arguments!(Import, line).options();
-        assert!(options.force && options.any_country);
+        assert_eq!((options.force, options.countries), (true, CountryCodes::Any));
     }
 
     fn report(known: bool) -> ImportReport {

@@ -124,6 +124,7 @@ impl Summary for ReduceReport {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use agg::model::{CountryCodes, Rules};
 
     use super::super::{arguments, typed};
     use super::*;
@@ -133,7 +134,7 @@ pub(crate) mod tests {
     fn the_usual_limits_hold_when_nothing_is_said() {
         let options = arguments!(ReduceDay, "reduce-day a.log").options();
         assert_eq!(options.logs, [std::path::PathBuf::from("a.log")]);
-        assert_eq!((options.day, options.force, options.any_country), (None, false, false));
+        assert_eq!((options.day, options.force, options.rules), (None, false, Rules::default()));
         assert_eq!((options.max_reject_ratio, options.min_rows), (0.10, 0));
     }
 
@@ -156,8 +157,9 @@ pub(crate) mod tests {
         assert!(both.unwrap_err().contains("cannot be used with"));
         assert!(arguments!(ReduceDay, "reduce-day a --add").options().add);
         assert!(typed("reduce-day a --add --force").unwrap_err().contains("cannot be used with"));
-        assert!(arguments!(ReduceDay, "reduce-day a --countries any").options().any_country);
-        assert!(!arguments!(ReduceDay, "reduce-day a --countries iso").options().any_country);
+        let any = arguments!(ReduceDay, "reduce-day a --countries any").options().rules;
+        assert_eq!(any.countries(), CountryCodes::Any);
+        assert!(arguments!(ReduceDay, "reduce-day a --countries iso").options().rules.is_default());
         assert_eq!(arguments!(ReduceDay, "reduce-day a --min-rows 7").options().min_rows, 7);
         let ratio = arguments!(ReduceDay, "reduce-day a --max-reject-ratio 0.5").options();
         assert_eq!(ratio.max_reject_ratio, 0.5);

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use agg::exchange::{Judge, OpenTable, TableDecoder, TableRules, TrustingDecoder};
 use agg::fs::OsFileSystem;
+use agg::model::CountryCodes;
 use agg::row::CountrySet;
 use agg::{Error, Result};
 use rustix::process::{Resource, Rlimit, Signal, getppid, getrlimit, setrlimit};
@@ -38,7 +39,7 @@ pub(super) struct Task {
     /// Limits of [`TableRules`].
     pub(super) footer: u64,
     pub(super) page: u64,
-    pub(super) any_country: bool,
+    pub(super) countries: CountryCodes,
 }
 
 /// Decodes a table, when this process was started for that.
@@ -97,7 +98,7 @@ fn limit(resource: Resource, most: u64) -> io::Result<()> {
 
 /// Sends the outline, then the row groups that are asked for until nobody asks.
 fn answer(task: &Task, socket: &mut UnixStream) -> Result<()> {
-    let known = if task.any_country { CountrySet::any() } else { CountrySet::iso() };
+    let known = CountrySet::of(task.countries);
     let judge = Judge::new(|country| known.contains(country));
     let rules = TableRules { footer: task.footer, page: task.page, judge };
     let file = Arc::from(OsFileSystem::stdin_file().map_err(|error| Error::io("read", error))?);

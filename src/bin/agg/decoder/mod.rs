@@ -22,7 +22,7 @@ use std::time::Duration;
 use agg::exchange::{OpenTable, Outline, TableDecoder, TableRules};
 use agg::fs::ReadFile;
 use agg::job::Context;
-use agg::model::MAX_ID;
+use agg::model::{CountryCodes, MAX_ID};
 use agg::{Batch, Error, ErrorKind, Kind, Result};
 use bytesize::ByteSize;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGXCPU};
@@ -174,7 +174,7 @@ impl Shared {
             seconds,
             footer: *footer,
             page: *page,
-            any_country: judge.takes_any(),
+            countries: if judge.takes_any() { CountryCodes::Any } else { CountryCodes::Iso },
         };
         let file = source.file.descriptor().ok_or(io::ErrorKind::Unsupported)?;
         let (socket, theirs) = UnixStream::pair()?;

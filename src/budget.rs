@@ -40,6 +40,12 @@ const EXPORTED_GROUP: u64 = crate::exchange::GROUP_ROWS as u64;
 const MIN_ROWS: u64 = 8 << 10;
 /// A thread's share of the smallest arena.
 const MIN_ARENA: u64 = 128 << 10;
+/// The part of the memory for traces of what was read, one a MiB and up to seven a log.
+const TRACES_SHARE: u64 = 128;
+/// One of them; a list that grows may have room for twice as many.
+const TRACE: u64 = 2 * 16;
+/// What tests with tiny budgets get.
+const MIN_TRACES: usize = 64;
 /// What is kept of a log while a day is reduced, beside its name: where it is, its size, time, identity and digest, its
 /// rows, and its place in the partial.
 const LOG: u64 = 240;
@@ -182,13 +188,20 @@ impl Budget {
         let zstd = if zstd { (self.memory / 4).max(16 * MIB) + self.memory / 16 } else { 0 };
         // Ranges are a quarter as large as the largest on average; never are all threads at one of those.
         let sorted = (self.threads() - 1).max(1) * max_rows * SORTED_ROW;
-        let others = FIXED + zstd + self.threads() * READER + sorted;
+        let traces = self.memory / TRACES_SHARE;
+        let others = FIXED + zstd + self.threads() * READER + sorted + traces;
         // Three eighths at least, and a few chunks a thread: budgets below the least are for tests, which want tiny arenas
         // that work.
         let arena = self.memory.saturating_sub(others.min(self.memory / 8 * 5));
         let arena = arena.max(self.threads() * MIN_ARENA);
         // A hundredth for what is kept of a chunk outside of it: 16 bytes in the list of its range.
         CountPlan { arena: to_usize(arena / 100 * 99), max_rows: to_usize(max_rows) }
+    }
+
+    /// Traces of logs that are held, while rows are read, before they are spilled.
+    #[must_use]
+    pub fn traces(&self) -> usize {
+        to_usize(self.memory / TRACES_SHARE / TRACE).max(MIN_TRACES)
     }
 
     /// Shares for merging partials into one.
@@ -320,6 +333,7 @@ mod tests {
                 for zstd in [false, true] {
                     let plan = budget.count(zstd);
                     let windows = if zstd { memory / 4 + memory / 16 } else { 0 };
+                    let windows = windows + TRACE * budget.traces() as u64;
                     assert!(
                         FIXED + sorted(plan) + windows + plan.arena as u64 <= memory,
                         "{plan:?}"

@@ -127,6 +127,16 @@ pub enum ErrorKind {
         "has the same content as {0:?}, so its rows would count twice; leave one of them out, or count both with --allow-duplicates"
     )]
     SameContent(PathBuf),
+    /// A log that begins with another log of the day.
+    #[error(
+        "begins with the whole content of {0:?}, so those rows would count twice; leave one of them out, or count both with --allow-duplicates"
+    )]
+    BeginsWith(PathBuf),
+    /// Two logs of a day with a piece in common.
+    #[error(
+        "has a whole MiB in common with {0:?}, so those rows would count twice; leave one of them out, or count both with --allow-duplicates"
+    )]
+    SharedPiece(PathBuf),
     /// A compressed log is damaged, cut short, or goes on behind its end.
     #[error("damaged {format} stream: {reason}; fetch the log again")]
     Compression {

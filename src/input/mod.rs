@@ -48,6 +48,7 @@ mod source;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod trace;
 #[cfg(test)]
 mod twin;
 mod walk;
@@ -59,6 +60,7 @@ pub use find::{DatedDay, DatedLogs, DayLogs, Search, find_day, find_days};
 pub use paths::{InputPath, InputPaths};
 pub use skipped::{SkipReason, Skipped, SkippedFile};
 pub use source::Source;
+pub use trace::{Trace, TracedPart, digests_of_starts};
 pub use window::Window;
 
 /// Locks, also after a panic elsewhere: what is behind these locks is whole between any two steps.

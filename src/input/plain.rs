@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use memchr::{memchr, memrchr};
 
-use super::digest::{PieceDigests, digest_of_piece};
+use super::digest::PieceDigests;
 use super::lock;
 use super::paths::unreadable;
 use super::window::{Geometry, LF, Rows, Window, mark_length};
@@ -99,7 +99,7 @@ impl Plain {
             }
             reading.unterminated.store(view.is_unterminated(buffer), Ordering::Relaxed);
         }
-        let digest = digest_of_piece(window.bytes(view.lead..view.end));
+        let digest = window.digest(index, view.lead..view.end, geometry);
         window.set(input, index, end - start, &rows);
         lock(&reading.digests).add(index, digest);
         if reading.left.fetch_sub(1, Ordering::AcqRel) == 1 {

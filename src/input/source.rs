@@ -8,7 +8,7 @@ use super::decompress::{Slots, Windows};
 use super::facts::{Finished, InputStat};
 use super::lock;
 use super::paths::{InputPath, InputPaths, blame, stat_input, unreadable, wrong_size};
-use super::plain::{Known, Plain};
+use super::plain::{Known, Plain, open_known};
 use super::sample;
 use super::stream::{Ended, Origin, Outcome, Stream, Turn};
 use super::window::{Geometry, Window};
@@ -249,6 +249,30 @@ impl Source {
             }
         }
         Ok(finished)
+    }
+
+    /// The first bytes of an input once it was read, `bytes` of them or all; none of standard input, which is gone.
+    ///
+    /// # Errors
+    /// As [`Source::next`].
+    pub fn start(&self, input: usize, bytes: usize) -> Result<Vec<u8>> {
+        let Some((path, Input { stat: Some(stat), reader })) = self.input(input) else {
+            return Ok(Vec::new());
+        };
+        let path = path.path();
+        let read = || {
+            let file = open_known(&*self.files, &path, stat)?;
+            let mut start = vec![0; bytes];
+            let read = match reader {
+                Reader::Plain(_) => {
+                    file.read_full_at(&mut start, 0).map_err(|error| Error::io("read", error))?
+                }
+                Reader::Stream(stream) => stream.start(file, &self.windows, &mut start)?,
+            };
+            start.truncate(read);
+            Ok(start)
+        };
+        read().map_err(|error| blame(&*self.files, &path, stat, error).at(path.clone()))
     }
 
     /// The next window of a plain file; `false` if none is left.

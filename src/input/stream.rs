@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use memchr::{memchr, memrchr};
 
 use super::decompress::{Ahead, Compressed, Decoder, Progress, Slots, Windows};
-use super::digest::{PieceDigests, digest_of_piece};
+use super::digest::PieceDigests;
 use super::lock;
 use super::names::Compression;
 use super::paths::blame;
@@ -144,9 +144,9 @@ impl Stream {
         match result {
             Ok(Fill::Window(filled)) => {
                 drop(turn);
-                let fresh = window.bytes(filled.fresh.clone());
-                if !fresh.is_empty() {
-                    lock(&self.digests).add(filled.index, digest_of_piece(fresh));
+                if !filled.fresh.is_empty() {
+                    let digest = window.digest(filled.index, filled.fresh.clone(), geometry);
+                    lock(&self.digests).add(filled.index, digest);
                 }
                 Ok(Outcome::Window(filled))
             }
@@ -170,6 +170,27 @@ impl Stream {
                 Err(error)
             }
         }
+    }
+
+    /// Fills the buffer with the first bytes of the stream's file, opened again; returns how many there are.
+    pub(super) fn start(
+        &self,
+        file: Box<dyn ReadFile>,
+        windows: &Arc<Windows>,
+        buffer: &mut [u8],
+    ) -> Result<usize> {
+        let Origin::File(_, compression) = self.origin else { return Ok(0) };
+        let file = Compressed::new(Arc::from(file));
+        let mut decoder = Decoder::open(compression, file, windows, None)?;
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match decoder.read(rest)? {
+                // Nobody else holds a window once all is read.
+                Progress::Read(0) | Progress::Wait { .. } => break,
+                Progress::Read(read) => done += read,
+            }
+        }
+        Ok(done)
     }
 
     /// Size, end and digest, if it was read to its end.

@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use memchr::memchr_iter;
 
+use super::digest::digest_of_piece;
+use super::trace::{Trace, trace};
+
 /// A line of the processor's cache.
 const ALIGNMENT: usize = 64;
 
@@ -64,6 +67,7 @@ pub struct Window {
     lead: usize,
     /// Where the rows are, counted from `lead`.
     rows: Range<usize>,
+    traces: Vec<Trace>,
 }
 
 impl Window {
@@ -91,9 +95,16 @@ impl Window {
         memchr_iter(LF, rows).count() as u64 + u64::from(unended)
     }
 
+    /// Traces of the bytes that were read for it.
+    #[must_use]
+    pub fn traces(&self) -> &[Trace] {
+        &self.traces
+    }
+
     /// The whole buffer, to read into.
     pub(super) fn buffer(&mut self, geometry: Geometry) -> &mut [u8] {
         self.rows = 0..0;
+        self.traces.clear();
         if self.buffer.len() != geometry.buffer() + ALIGNMENT {
             self.buffer.resize(geometry.buffer() + ALIGNMENT, 0);
             let aligned = self.buffer.as_ptr().align_offset(ALIGNMENT);
@@ -102,8 +113,19 @@ impl Window {
         self.buffer.get_mut(self.lead..).unwrap_or_default()
     }
 
+    /// The digest of what was read as piece `index` of its input; keeps its traces. Before [`Window::set`], which may
+    /// overwrite a byte.
+    pub(super) fn digest(&mut self, index: u64, piece: Range<usize>, geometry: Geometry) -> u128 {
+        let mut traces = std::mem::take(&mut self.traces);
+        let piece = self.bytes(piece);
+        let digest = digest_of_piece(piece);
+        trace(index, piece, digest, geometry.window, &mut traces);
+        self.traces = traces;
+        digest
+    }
+
     /// Some of what was read.
-    pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {
+    fn bytes(&self, range: Range<usize>) -> &[u8] {
         self.buffer.get(self.lead..).and_then(|bytes| bytes.get(range)).unwrap_or_default()
     }
 

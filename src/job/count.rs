@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::join::{JoinInput, OpenPartial, Scratch, join, open_merged, temporary_writer};
 use super::known;
+use super::overlap::Traces;
 use super::tally::{self, Logs, Tally};
 use super::warning::Warning;
 use super::{Context, Phase};
@@ -43,7 +44,7 @@ pub struct ReduceOptions {
     pub min_rows: u64,
     /// Refuse the day when it has fewer logs, with `add` those that it has included.
     pub min_logs: u64,
-    /// Count logs that have the same content.
+    /// Count logs that have rows in common.
     pub allow_duplicates: bool,
 }
 
@@ -140,6 +141,7 @@ impl Counting<'_> {
         let partial = || lock.temporary_partial();
         let scratch = || lock.scratch_file();
         let (_, zstd) = source.paths().streams();
+        let traces = Traces::new(context.budget.traces());
         let logs = Logs {
             context,
             pool: &pool,
@@ -148,12 +150,18 @@ impl Counting<'_> {
             plan: context.budget.count(zstd),
             partial: base.is_none().then_some(&partial),
             scratch: &scratch,
+            traces: &traces,
         };
         // Asked as soon as all is read, before minutes of merging.
         let mut read = input::Finished::default();
         let check = |report: &RejectReport| {
             read = self.check(base.as_ref(), report)?;
-            Ok(())
+            let counts = self.colliding(report);
+            if !self.options.allow_duplicates {
+                let means = (context, &pool, &scratch as Scratch<'_>);
+                traces.refuse_overlaps(means, (source, &read.facts), &counts)?;
+            }
+            self.check_limits(base.as_ref(), report)
         };
         let Tally { rejects: report, runs } = logs.tally(check)?;
         self.warn_of_cut_logs(&read);
@@ -177,7 +185,7 @@ impl Counting<'_> {
         let paths = self.source.paths();
         let rows: Vec<u64> = (0..paths.len()).map(|input| report.rows(input)).collect();
         let finished = self.source.finish(&rows)?;
-        let counts = |input: usize| report.has_accepted(input) && !self.options.allow_duplicates;
+        let counts = self.colliding(report);
         known::refuse_copies(paths, &finished.facts, &counts)?;
         if let Some(base) = base {
             known::refuse_known(self.day, &base.inputs, paths, &finished.facts, &counts)?;
@@ -186,8 +194,13 @@ impl Counting<'_> {
                 self.context.observer.warn(&Warning::SameName { name });
             }
         }
-        self.check_limits(base, report)?;
         Ok(finished)
+    }
+
+    /// Which logs may have no rows in common with others.
+    fn colliding<'r>(&self, report: &'r RejectReport) -> impl Fn(usize) -> bool + 'r {
+        let allow = self.options.allow_duplicates;
+        move |input| report.has_accepted(input) && !allow
     }
 
     fn warn_of_cut_logs(&self, read: &input::Finished) {

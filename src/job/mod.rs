@@ -15,6 +15,7 @@ mod import;
 mod inspect;
 mod join;
 mod known;
+mod overlap;
 mod prune;
 mod query;
 mod reduce_day;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::join::{JoinInput, OpenPartial, Scratch, Spill, WriteRun, temporary_writer};
+use super::overlap::{GatheredTraces, Traces};
 use super::{Context, Phase};
 use crate::budget::CountPlan;
 use crate::error::{Error, ErrorKind, Result};
@@ -44,6 +45,7 @@ struct LogReader {
     /// Rows of the batch that were scattered.
     scattered: usize,
     rejects: RejectLog,
+    gathered: GatheredTraces,
 }
 
 /// What a tally works with.
@@ -57,6 +59,8 @@ pub(super) struct Logs<'a> {
     pub(super) partial: Option<Scratch<'a>>,
     /// Makes a file for a spilled run.
     pub(super) scratch: Scratch<'a>,
+    /// Takes what shows which logs have rows in common.
+    pub(super) traces: &'a Traces,
 }
 
 impl Logs<'_> {
@@ -70,7 +74,7 @@ impl Logs<'_> {
         let total = self.source.total_disk_bytes();
         let (mut spills, rows) =
             self.context.phase(Phase::Read, total, || self.read_all(&readers, &counter))?;
-        let rejects = merge_rejects(readers);
+        let rejects = self.merge_rejects(readers);
         check(&rejects)?;
         let accepted = rejects.rows_by_input.iter().sum::<u64>() - rejects.counts.total();
         let runs = self.context.phase(Phase::Count, Some(accepted), || {
@@ -97,14 +101,25 @@ impl Logs<'_> {
             if ended {
                 return Ok((spills, rows));
             }
+            let made_room = self.traces.make_room(self.pool, self.scratch)?;
             let (spill, rows) = self.spill(counter, rows)?;
-            if rows == 0 {
+            if rows == 0 && !made_room {
                 // No budget that `Budget::new` allows is so small that nothing fits.
                 return Err(Error::from(ErrorKind::Usage("--memory is too small".to_owned())));
             }
             tracing::info!(rows, "spilled a run");
             spills.push(spill);
         }
+    }
+
+    /// What all readers have gathered, and their rejects.
+    fn merge_rejects(&self, readers: Vec<Mutex<LogReader>>) -> RejectReport {
+        let logs = readers.into_iter().map(|reader| {
+            let mut reader = reader.into_inner().unwrap_or_else(PoisonError::into_inner);
+            reader.gathered.hand_on(self.traces);
+            reader.rejects
+        });
+        RejectReport::merge(logs.collect())
     }
 
     /// Chooses a plan from rows all over the logs, or from the first rows where the logs can only be read front to
@@ -200,13 +215,6 @@ impl Logs<'_> {
     }
 }
 
-fn merge_rejects(readers: Vec<Mutex<LogReader>>) -> RejectReport {
-    let logs = readers
-        .into_iter()
-        .map(|reader| reader.into_inner().unwrap_or_else(PoisonError::into_inner).rejects);
-    RejectReport::merge(logs.collect())
-}
-
 impl LogReader {
     /// The next window, from its first row; false when the logs have ended.
     fn next_window(&mut self, logs: &Logs<'_>) -> Result<bool> {
@@ -219,6 +227,7 @@ impl LogReader {
         let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         self.rejects.begin_window(number(self.window.input as u64), number(self.window.index));
         self.parsed = 0;
+        self.gathered.take(&self.window, logs.traces);
         logs.context.observer.advance(Phase::Read, self.window.disk_bytes);
         Ok(true)
     }
@@ -230,7 +239,7 @@ impl LogReader {
         failed: &AtomicBool,
     ) -> Result<bool> {
         loop {
-            if !self.put(filler) {
+            if !self.put(filler) || logs.traces.is_full() {
                 return Ok(false);
             }
             // Of the window's own rows: both are set together.

@@ -57,7 +57,7 @@ pub(crate) struct Limits {
     #[arg(env = "AGG_MIN_LOGS", hide_env_values = true)]
     pub(crate) min_logs: u64,
 
-    /// Count logs of a day that have the same content, instead of refusing the day
+    /// Count logs of a day that have rows in common, instead of refusing the day
     #[arg(long)]
     pub(crate) allow_duplicates: bool,
 

@@ -337,6 +337,35 @@ fn logs_with_the_same_content_are_refused_unless_they_may() {
 }
 
 #[test]
+fn logs_of_which_one_begins_with_the_other_or_that_share_a_whole_mebibyte_are_refused() {
+    let sandbox = Sandbox::new();
+    let rows = |from: u64, to: u64| (from..to).map(|at| format!("{at}|1|FR\n")).collect::<String>();
+    sandbox.write("a.log", rows(0, 9));
+    sandbox.write("start.log", rows(0, 4));
+    sandbox.write("one.log", rows(0, 1));
+    sandbox.write("a.gz", gz(rows(0, 9)));
+    sandbox.write("big.log", rows(0, 300_000));
+    sandbox.write("big.gz", gz(rows(0, 200_000)));
+    sandbox.write("big.zst", zst(rows(0, 400_000) + "x"));
+    sandbox.write("other.log", rows(0, 3) + "4|1|FR\n");
+    sandbox.write("corrupt.log", "0|1\n");
+    for (logs, words) in [
+        ("a.log start.log", "\"a.log\": begins with the whole content of \"start.log\""),
+        ("one.log a.gz", "\"a.gz\": begins with the whole content of \"one.log\""),
+        ("big.zst a.log", "\"big.zst\": begins with the whole content of \"a.log\""),
+        ("big.log big.gz", "\"big.gz\": has a whole MiB in common with \"big.log\""),
+        ("other.log big.log big.zst", "\"big.zst\": has a whole MiB in common with \"big.log\""),
+    ] {
+        let run = reduce(&sandbox, logs).exits(65).tells(&[words, "--allow-duplicates"]);
+        run.in_one_line();
+        assert!(!sandbox.has_partial(DAY));
+    }
+    reduce(&sandbox, "other.log corrupt.log start.log --max-reject-ratio 0.5").exits(0);
+    reduce(&sandbox, "--force --allow-duplicates one.log start.log").exits(0);
+    assert_eq!(sandbox.tops_of_day(DAY).1, "1|0:2,1:1,2:1,3:1\n");
+}
+
+#[test]
 fn logs_without_an_accepted_row_may_be_alike() {
     let sandbox = Sandbox::new();
     let header = "sng_id|user_id|country\n";

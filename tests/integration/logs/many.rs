@@ -39,6 +39,19 @@ fn a_day_of_more_logs_than_the_memory_has_room_for_is_refused_before_one_is_read
 }
 
 #[test]
+fn of_very_many_logs_the_one_that_begins_with_another_is_found() {
+    let sandbox = Sandbox::new();
+    let options = options(logs(&sandbox, 2000));
+    sandbox.write("logs/last.log", "1500|7|FR\n2|7|FR\n");
+    // What shows it does not fit the memory, and is spilled.
+    let refused = unless_locked(|| reduce_day(&context(&sandbox.path(""), 2 << 20, 2), &options));
+    let error = refused.unwrap_err();
+    let first = sandbox.path(format!("logs/01500-{}.log", "x".repeat(24)));
+    assert!(matches!(error.kind(), ErrorKind::BeginsWith(path) if *path == first), "{error}");
+    assert_eq!(error.path(), Some(sandbox.path("logs/last.log").as_path()));
+}
+
+#[test]
 fn a_list_of_days_reads_the_logs_of_each_when_they_are_shown_and_not_those_of_another_partial() {
     let sandbox = Sandbox::new();
     let context = context(&sandbox.path(""), 64 << 20, 1);

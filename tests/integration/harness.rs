@@ -166,13 +166,15 @@ pub(crate) fn hearing_signals(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Keeps the settings of whoever runs the tests from a command.
+/// Keeps the settings of the user who runs the tests, and of the machine, from a command.
 fn untouched(command: &mut Command) {
     for (variable, _) in std::env::vars_os() {
         if variable.as_encoded_bytes().starts_with(b"AGG_") {
             command.env_remove(variable);
         }
     }
+    // No settings file.
+    command.env("AGG_CONFIG", "");
 }
 
 /// Starts a command with both of its output streams caught.

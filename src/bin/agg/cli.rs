@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use agg::budget::Budget;
 use bytesize::ByteSize;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{ArgAction, Args, ValueEnum};
 
 /// Taken by every command, before or after its name.
@@ -25,6 +26,12 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "N", env = "AGG_THREADS", hide_env_values = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
+
+    /// Settings file: TOML with flags as keys [default: /etc/agg.toml if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "AGG_CONFIG", hide_env_values = true)]
+    // Not the parser of paths, which refuses the empty text that stands for no file.
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    pub(crate) config: Option<PathBuf>,
 
     /// Increase log verbosity (repeat for more)
     #[arg(short, long, global = true, action = ArgAction::Count)]
@@ -222,6 +229,7 @@ mod tests {
             ("store", "AGG_STORE"),
             ("memory", "AGG_MEMORY"),
             ("threads", "AGG_THREADS"),
+            ("config", "AGG_CONFIG"),
             ("out", "AGG_OUT"),
             ("days", "AGG_DAYS"),
             ("top", "AGG_TOP"),

@@ -1,12 +1,13 @@
 //! The program `agg`: what was typed, what it means, one job of the library, its report.
 //!
 //! All work on logs, partials and windows is the library's. Here stand the command line ([`cli`]),
-//! its meaning ([`settings`]), what is shown while a job runs ([`progress`], [`logging`]) and after
+//! its meaning ([`settings`], [`config`]), what is shown while a job runs ([`progress`], [`logging`]) and after
 //! it ([`summary`], [`metrics`]), and the only place that turns an outcome into an exit code ([`exit`]). Tables of other
 //! programs are decoded in a child process (`decoder`).
 
 mod cli;
 mod cmd;
+mod config;
 #[cfg(feature = "parquet")]
 mod decoder;
 mod exit;
@@ -26,7 +27,7 @@ mod summary;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::cmd::Cli;
 use crate::exit::Exit;
@@ -38,8 +39,15 @@ fn main() -> ExitCode {
     if let Some(code) = decoder::child::run_if_asked() {
         return code;
     }
-    let outcome = Cli::try_parse().map_err(anyhow::Error::from).and_then(run);
-    exit::end(outcome)
+    exit::end(typed().and_then(run))
+}
+
+/// What was typed, with the settings of the environment and the file where it says nothing.
+fn typed() -> anyhow::Result<Cli> {
+    let words: Vec<_> = std::env::args_os().collect();
+    let mut agg = config::with_file(Cli::command(), &words)?;
+    let matches = agg.try_get_matches_from_mut(words)?;
+    Ok(Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut agg))?)
 }
 
 fn run(cli: Cli) -> anyhow::Result<Exit> {

@@ -1,14 +1,16 @@
-//! The table of all flags in docs/reference.md, made from the definition of the command line.
+//! The table of all flags in docs/reference.md and the example of a settings file, made from the definition of the command
+//! line.
 //!
-//! Nothing of this is in the program. The test compares the marked part of the page with the table; with
-//! `UPDATE_REFERENCE=1` in its environment it writes it there.
+//! Nothing of this is in the program. The tests compare the files with what is made; with `UPDATE_REFERENCE=1` in their
+//! environment they write it there.
 
 use std::path::Path;
 use std::{env, fs};
 
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, ArgAction, Command, CommandFactory};
 
 use crate::cmd::Cli;
+use crate::config;
 
 const BEGIN: &str = "<!-- flags: UPDATE_REFERENCE=1 cargo test --bin agg reference -->\n";
 const END: &str = "<!-- flags end -->\n";
@@ -139,4 +141,62 @@ fn the_reference_has_the_table_of_all_flags() {
     panic!(
         "docs/reference.md lacks {missing:#?} and has {foreign:#?}: UPDATE_REFERENCE=1 cargo test --bin agg reference"
     );
+}
+
+const EXAMPLE: &str = "scripts/ops/agg.toml.example";
+
+/// Every key with its help and default, commented out: first those of every command, then a table a command.
+fn example() -> String {
+    let agg = Cli::command();
+    let mut text = format!(
+        "# Settings of agg. Copy this file to {}, or elsewhere and name it with --config or AGG_CONFIG.\n\
+         # Remove the # before a key to set it. `agg config` shows what is in force. Paths are absolute, because cron and\n\
+         # systemd start in another folder than you do.\n#\n\
+         # These keys hold for every command; in the table of a command they hold for it alone.\n",
+        config::DEFAULT_PATH
+    );
+    let shared = config::shared(&agg);
+    text.extend(shared.iter().map(|argument| key(argument)));
+    for command in agg.get_subcommands() {
+        let own = command.get_arguments().filter(|argument| config::may_be_set(argument));
+        let own = own.filter(|argument| argument.get_env().is_none()).map(key).collect::<String>();
+        if !own.is_empty() {
+            text += &format!("\n[{}]\n{own}", command.get_name());
+        }
+    }
+    text
+}
+
+fn key(argument: &Arg) -> String {
+    let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+    let defaults = argument.get_default_values().iter().map(|value| value.to_string_lossy());
+    let default = defaults.collect::<Vec<_>>().join(",");
+    let value = match (argument.get_action(), default.as_str()) {
+        (ArgAction::SetTrue, _) => "false".to_owned(),
+        (ArgAction::Count, _) => "0".to_owned(),
+        (_, number) if number.parse::<f64>().is_ok() => number.to_owned(),
+        (_, text) => format!("\"{text}\""),
+    };
+    let flag = argument.get_long().unwrap_or_default();
+    format!("\n# {help}{}\n#{flag} = {value}\n", choices(argument))
+}
+
+#[test]
+fn the_example_has_every_key_and_is_a_settings_file() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(EXAMPLE);
+    let example = example();
+    if env::var_os("UPDATE_REFERENCE").is_some_and(|wanted| wanted == "1") {
+        fs::write(&path, &example).unwrap();
+    }
+    assert_eq!(
+        fs::read_to_string(&path).unwrap_or_default(),
+        example,
+        "UPDATE_REFERENCE=1 writes it"
+    );
+    // Every key that has a default, set to it.
+    let set = example.lines().map(|line| match line.strip_prefix('#') {
+        Some(key) if key.contains(" = ") && !key.starts_with(' ') && !key.ends_with("\"\"") => key,
+        _ => line,
+    });
+    config::check_file(&Cli::command(), &set.collect::<Vec<_>>().join("\n")).unwrap();
 }

@@ -1,5 +1,6 @@
 //! What the command line means, in the library's types: nothing below this sees a typed text.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI32;
 use std::thread;
@@ -24,6 +25,8 @@ use crate::summary::RunCost;
 pub(crate) struct Settings {
     /// How the report is printed.
     pub(crate) output: ReportForm,
+    /// The settings file that is named.
+    pub(crate) config: Option<PathBuf>,
     context: Context,
     progress: Progress,
     started: Instant,
@@ -46,7 +49,13 @@ impl Settings {
             observer: Arc::new(progress.clone()),
         };
         let output = if common.json { ReportForm::Json } else { ReportForm::Human };
-        Ok(Settings { output, context, progress, started: Instant::now() })
+        Ok(Settings {
+            output,
+            config: common.config.clone(),
+            context,
+            progress,
+            started: Instant::now(),
+        })
     }
 
     /// Runs a job, takes the bars away, and tells what the run cost until then.

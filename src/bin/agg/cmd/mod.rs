@@ -2,6 +2,7 @@
 
 pub(crate) mod backfill;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod emit_window;
 pub(crate) mod export;
 pub(crate) mod generate;
@@ -74,6 +75,7 @@ pub(crate) enum Command {
     Prune(prune::Arguments),
     Report(report::Arguments),
     Generate(generate::Arguments),
+    Config(config::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -96,6 +98,7 @@ pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<Exit
         Command::Prune(arguments) => prune::run(arguments, settings),
         Command::Report(arguments) => report::run(arguments, settings),
         Command::Generate(arguments) => generate::run(arguments, settings),
+        Command::Config(arguments) => config::run(arguments, &Cli::command(), settings),
         Command::Completions(arguments) => completions::run(arguments, Cli::command(), settings),
         Command::Man(arguments) => man::run(arguments, Cli::command(), settings),
     }
@@ -108,6 +111,7 @@ fn result_is_printed(command: &Command) -> bool {
         | Command::Inspect(_)
         | Command::Verify(_)
         | Command::Query(_)
+        | Command::Config(_)
         | Command::Completions(_)
         | Command::Man(_) => true,
         Command::Report(arguments) => arguments.is_printed(),

@@ -9,6 +9,7 @@
 //! Parquet is behind the feature `parquet`; a build without it refuses the format and has no reader. Which files
 //! there are and where they go is the business of `store`, what is in them that of `job`.
 
+mod encoder;
 mod facts;
 #[cfg(feature = "parquet")]
 mod open;
@@ -17,10 +18,13 @@ mod parquet;
 mod table;
 mod text;
 
-use std::io::Write;
+use std::fmt;
 
-use crate::error::{Error, Result};
+use serde::{Serialize, Serializer};
 
+use crate::error::Result;
+
+pub use encoder::{EncodedRows, GROUP_ROWS, MAX_GROUPS, TableEncoder, TableWriter};
 pub use facts::{Facts, Origin, PartialFacts};
 #[cfg(feature = "parquet")]
 pub use open::{GroupOutline, Judge, OpenTable, Outline, TableDecoder, TableRules};
@@ -28,160 +32,80 @@ pub use open::{GroupOutline, Judge, OpenTable, Outline, TableDecoder, TableRules
 pub use parquet::TrustingDecoder;
 #[cfg(feature = "parquet")]
 pub(crate) use table::RANK;
-pub use table::{Rows, SONG, STREAMS, Table, TableFormat};
+pub use table::{Rows, SONG, STREAMS, Table};
+use text::TextForm;
 
-/// Rows of a Parquet row group.
-///
-/// An engine skips by row groups, so that one user is one group of a few hundred; a group's encoding takes about 8 MB
-/// of memory.
-pub const GROUP_ROWS: usize = 128 << 10;
-
-/// Rows of text that are formatted at once: about a megabyte.
-const TEXT_ROWS: usize = 16 << 10;
-
-/// Row groups of a file at most (134 million rows): what the file's footer must say of each of them is held in
-/// memory until its end. What is more goes to the next file.
-pub const MAX_GROUPS: usize = 1024;
-
-/// Encodes rows of one table in one format. Shared by the threads that do it.
-#[derive(Debug)]
-pub struct TableEncoder {
-    format: TableFormat,
-    table: Table,
-    #[cfg(feature = "parquet")]
-    layout: parquet::Layout,
+/// How a table is written. All that depends on the format is here; a format of text adds its two functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TableFormat {
+    /// Apache Parquet, compressed with zstd.
+    Parquet,
+    /// Comma-separated values with a header, RFC 4180 without anything to quote.
+    Csv,
+    /// One JSON object a line.
+    JsonLines,
 }
 
-/// A stretch of encoded rows.
-#[derive(Debug)]
-pub struct EncodedRows {
-    rows: usize,
-    content: Content,
-}
+impl TableFormat {
+    /// How many there are; the match reminds you to enter a new one in [`TableFormat::ALL`].
+    const COUNT: usize = match TableFormat::Parquet {
+        TableFormat::Parquet | TableFormat::Csv | TableFormat::JsonLines => 3,
+    };
 
-#[derive(Debug)]
-enum Content {
-    Text(Vec<u8>),
-    #[cfg(feature = "parquet")]
-    RowGroup(parquet::RowGroup),
-}
+    /// All of them.
+    pub const ALL: [TableFormat; TableFormat::COUNT] =
+        [TableFormat::Parquet, TableFormat::Csv, TableFormat::JsonLines];
 
-impl TableEncoder {
-    /// # Errors
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a format that this build lacks.
-    pub fn new(format: TableFormat, table: Table) -> Result<Self> {
-        check_supported(format)?;
-        Ok(TableEncoder {
-            format,
-            table,
-            #[cfg(feature = "parquet")]
-            layout: parquet::Layout::new(table)?,
-        })
-    }
-
-    /// The format it writes.
+    /// How names of such files end, without the dot; also the format's name on the command line.
     #[must_use]
-    pub fn format(&self) -> TableFormat {
-        self.format
-    }
-
-    /// Rows of a chunk: of a Parquet row group, or of a buffer of text.
-    #[must_use]
-    pub fn group_rows(&self) -> usize {
-        match self.format {
-            TableFormat::Parquet => GROUP_ROWS,
-            TableFormat::Csv | TableFormat::JsonLines => TEXT_ROWS,
+    pub const fn extension(self) -> &'static str {
+        match self {
+            TableFormat::Parquet => "parquet",
+            TableFormat::Csv => "csv",
+            TableFormat::JsonLines => "jsonl",
         }
     }
 
-    /// Encodes rows: [`TableEncoder::group_rows`] of them, or fewer at the end of a file.
-    pub fn encode(&self, rows: Rows<'_>) -> Result<EncodedRows> {
-        let content = match self.format {
-            TableFormat::Csv => Content::Text(text::csv(self.table, rows)),
-            TableFormat::JsonLines => Content::Text(text::json_lines(self.table, rows)),
-            #[cfg(feature = "parquet")]
-            TableFormat::Parquet => Content::RowGroup(self.layout.encode(rows)?),
-            #[cfg(not(feature = "parquet"))]
-            TableFormat::Parquet => return Err(unsupported()),
+    /// What it is, for a list of formats.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            TableFormat::Parquet => "Apache Parquet",
+            TableFormat::Csv => "Comma-separated values with a header",
+            TableFormat::JsonLines => "One JSON object a line",
+        }
+    }
+
+    /// How its files are written, if they are text.
+    const fn text(self) -> Option<TextForm> {
+        match self {
+            TableFormat::Parquet => None,
+            TableFormat::Csv => Some(text::CSV),
+            TableFormat::JsonLines => Some(text::JSON_LINES),
+        }
+    }
+
+    /// Whether a file of this name may be a table.
+    #[must_use]
+    pub fn has_table_name(name: &std::ffi::OsStr) -> bool {
+        let name = std::path::Path::new(name);
+        let ends = |format: TableFormat| {
+            name.extension().is_some_and(|extension| extension == format.extension())
         };
-        Ok(EncodedRows { rows: rows.entries.len(), content })
-    }
-
-    /// Starts a file. What it says of itself (`facts`) stands in Parquet's footer; the other formats have no place for
-    /// it.
-    pub fn begin<W: Write + Send>(&self, sink: W, facts: &Facts) -> Result<TableWriter<W>> {
-        let sink = match self.format {
-            TableFormat::Csv => Sink::Text(write_first(sink, &text::csv_header(self.table))?),
-            TableFormat::JsonLines => Sink::Text(sink),
-            #[cfg(feature = "parquet")]
-            TableFormat::Parquet => Sink::Parquet(self.layout.begin(sink, facts)?),
-            #[cfg(not(feature = "parquet"))]
-            TableFormat::Parquet => return Err(unsupported()),
-        };
-        // A build without Parquet has nowhere to put them.
-        let _ = facts;
-        Ok(TableWriter { sink, rows: 0, chunks: 0 })
+        TableFormat::ALL.into_iter().any(ends)
     }
 }
 
-/// One file of a table, written front to back.
-#[derive(Debug)]
-pub struct TableWriter<W: Write + Send> {
-    sink: Sink<W>,
-    rows: u64,
-    chunks: usize,
-}
-
-#[derive(Debug)]
-enum Sink<W: Write + Send> {
-    Text(W),
-    #[cfg(feature = "parquet")]
-    Parquet(parquet::FileWriter<W>),
-}
-
-impl<W: Write + Send> TableWriter<W> {
-    /// Appends a chunk of the same encoder.
-    pub fn append(&mut self, chunk: EncodedRows) -> Result<()> {
-        self.rows += chunk.rows as u64;
-        self.chunks += 1;
-        match (&mut self.sink, chunk.content) {
-            (Sink::Text(sink), Content::Text(bytes)) => sink.write_all(&bytes).map_err(failed),
-            #[cfg(feature = "parquet")]
-            (Sink::Parquet(sink), Content::RowGroup(group)) => sink.append(group),
-            #[cfg(feature = "parquet")]
-            _ => Err(crate::ErrorKind::Fault("a chunk of another format").into()),
-        }
-    }
-
-    /// Whether it has as many row groups as a file may have; text has no such bound.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        !matches!(self.sink, Sink::Text(_)) && self.chunks >= MAX_GROUPS
-    }
-
-    /// Rows so far.
-    #[must_use]
-    pub fn rows(&self) -> u64 {
-        self.rows
-    }
-
-    /// Ends the file and gives the sink back, not flushed.
-    pub fn finish(self) -> Result<W> {
-        match self.sink {
-            Sink::Text(sink) => Ok(sink),
-            #[cfg(feature = "parquet")]
-            Sink::Parquet(sink) => sink.finish(),
-        }
+impl Serialize for TableFormat {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.extension())
     }
 }
 
-fn failed(error: std::io::Error) -> Error {
-    Error::io("write", error)
-}
-
-fn write_first<W: Write>(mut sink: W, bytes: &[u8]) -> Result<W> {
-    sink.write_all(bytes).map_err(failed)?;
-    Ok(sink)
+impl fmt::Display for TableFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.extension())
+    }
 }
 
 /// Whether this build writes (and, for Parquet, reads) the format.
@@ -197,7 +121,7 @@ pub fn check_supported(format: TableFormat) -> Result<()> {
 }
 
 #[cfg(not(feature = "parquet"))]
-fn unsupported() -> Error {
+fn unsupported() -> crate::Error {
     let text = "this build of agg lacks Parquet: build it with the feature 'parquet', which is on unless turned off";
     crate::ErrorKind::Usage(text.to_owned()).into()
 }

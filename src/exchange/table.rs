@@ -1,45 +1,6 @@
-//! What a table has: its format, its columns, its rows.
-
-use std::fmt;
-
-use serde::{Serialize, Serializer};
+//! What a table has: its columns, its rows.
 
 use crate::model::{Entries, Kind};
-
-/// How a table is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TableFormat {
-    /// Apache Parquet, compressed with zstd.
-    Parquet,
-    /// Comma-separated values with a header, RFC 4180 without anything to quote.
-    Csv,
-    /// One JSON object a line.
-    JsonLines,
-}
-
-impl TableFormat {
-    /// How names of such files end, without the dot.
-    #[must_use]
-    pub const fn extension(self) -> &'static str {
-        match self {
-            TableFormat::Parquet => "parquet",
-            TableFormat::Csv => "csv",
-            TableFormat::JsonLines => "jsonl",
-        }
-    }
-}
-
-impl Serialize for TableFormat {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.extension())
-    }
-}
-
-impl fmt::Display for TableFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.extension())
-    }
-}
 
 /// What a table's rows are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

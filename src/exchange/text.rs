@@ -3,18 +3,32 @@
 use super::{Rows, Table};
 use crate::model::{Entries, KeyText, Kind};
 
+/// A way to write rows as text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TextForm {
+    /// What a file begins with.
+    pub(super) header: fn(Table) -> Vec<u8>,
+    /// The lines of some rows.
+    pub(super) lines: fn(Table, Rows<'_>) -> Vec<u8>,
+}
+
+/// Comma-separated values.
+pub(super) const CSV: TextForm = TextForm { header: csv_header, lines: csv };
+/// JSON objects.
+pub(super) const JSON_LINES: TextForm = TextForm { header: |_| Vec::new(), lines: json_lines };
+
 /// Bytes of a row, as a guess to start from.
 const USUAL_ROW: usize = 32;
 
 /// The first line of a CSV file.
-pub(super) fn csv_header(table: Table) -> Vec<u8> {
+fn csv_header(table: Table) -> Vec<u8> {
     let mut line = table.columns().join(",").into_bytes();
     line.push(b'\n');
     line
 }
 
 /// A line a row, fields separated by commas.
-pub(super) fn csv(table: Table, rows: Rows<'_>) -> Vec<u8> {
+fn csv(table: Table, rows: Rows<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(rows.entries.len() * USUAL_ROW);
     each(rows, |key, numbers| {
         write_key(table.kind, key, &mut out);
@@ -28,7 +42,7 @@ pub(super) fn csv(table: Table, rows: Rows<'_>) -> Vec<u8> {
 }
 
 /// An object a row; codes are strings, all else numbers.
-pub(super) fn json_lines(table: Table, rows: Rows<'_>) -> Vec<u8> {
+fn json_lines(table: Table, rows: Rows<'_>) -> Vec<u8> {
     let names = table.columns();
     let mut out = Vec::with_capacity(rows.entries.len() * 2 * USUAL_ROW);
     let quote: &[u8] = if table.kind.has_codes() { b"\"" } else { b"" };

@@ -12,10 +12,9 @@ use super::warning::Warning;
 use super::window::{StoredDay, StoredWindow, overtaken_once};
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exchange::TableFormat;
 use crate::fs::WriteFile;
 use crate::model::{Day, Inputs, Kind, RowCounts, SongLists};
-use crate::output::{FileEntry, Format, Manifest, PartialEntry, Tabular, Text, Window};
+use crate::output::{FileEntry, Format, Manifest, PartialEntry, TopsFormat, Window};
 use crate::store::{self, BuildFolder, HashingWriter, MANIFEST, Output, OutputLock, Written};
 use crate::text::{self, json};
 use crate::topk::{Floor, RankInput};
@@ -40,25 +39,6 @@ pub struct EmitOptions {
     pub allow_missing: bool,
     /// Publish over an emission that knew more days.
     pub force: bool,
-}
-
-/// How tops are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TopsFormat {
-    /// A line a key, `key|song:count,…`.
-    Text,
-    /// A table with a row a song.
-    Table(TableFormat),
-}
-
-impl TopsFormat {
-    /// The name of the file of one kind's top K.
-    pub(super) fn file_name(self, kind: Kind, top: u32) -> String {
-        match self {
-            TopsFormat::Text => Text.file_name(kind, top),
-            TopsFormat::Table(format) => Tabular::name_of(format, kind, top),
-        }
-    }
 }
 
 impl EmitOptions {
@@ -173,7 +153,7 @@ fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
         let files = runs
             .iter()
             .flat_map(|(kind, runs)| formats.iter().map(move |format| (*kind, runs, format)));
-        let files = files.map(|(kind, runs, format)| {
+        let files = files.map(|(kind, runs, (format, writer))| {
             let input = RankInput {
                 kind,
                 runs,
@@ -185,9 +165,8 @@ fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
                 progress: &progress,
                 floor: Floor::default(),
             };
-            let format = format.as_ref();
-            let tops = Tops { pool: &pool, input, format, buffers: Mutex::default() };
-            write_file(&built, &tops, options.top)
+            let tops = Tops { pool: &pool, input, format: &**writer, buffers: Mutex::default() };
+            write_file(&built, &tops, format.file_name(kind, options.top))
         });
         files.collect::<Result<Vec<_>>>()
     })?;
@@ -228,24 +207,18 @@ pub(super) fn warn_of_lost_latest(context: &Context, output: &Output) {
     }
 }
 
-/// The formats that were asked for, each once.
+/// The formats that were asked for, each once, and what writes them.
 fn formats(
     context: &Context,
     options: &EmitOptions,
     window: &StoredWindow<StoredDay>,
-) -> Result<Vec<Box<dyn Format>>> {
+) -> Result<Vec<(TopsFormat, Box<dyn Format>)>> {
     let facts = || window.facts(window.origin(options.day, options.days), Inputs::default());
-    let mut formats: Vec<Box<dyn Format>> = Vec::new();
-    for (at, format) in options.formats.iter().enumerate() {
-        if options.formats.iter().take(at).any(|before| before == format) {
-            continue;
+    let mut formats: Vec<(TopsFormat, Box<dyn Format>)> = Vec::new();
+    for format in &options.formats {
+        if !formats.iter().any(|(before, _)| before == format) {
+            formats.push((*format, format.open(facts, context.budget.memory)?));
         }
-        formats.push(match format {
-            TopsFormat::Text => Box::new(Text),
-            TopsFormat::Table(format) => {
-                Box::new(Tabular::new(*format, facts()?, context.budget.memory)?)
-            }
-        });
     }
     Ok(formats)
 }
@@ -307,8 +280,7 @@ fn file_entry(name: &str, file: &EmittedFile) -> FileEntry {
 }
 
 /// Writes and syncs one file of tops; its path is still its name alone.
-fn write_file(built: &BuildFolder, tops: &Tops<'_>, top: u32) -> Result<(String, EmittedFile)> {
-    let name = tops.format.file_name(tops.input.kind, top);
+fn write_file(built: &BuildFolder, tops: &Tops<'_>, name: String) -> Result<(String, EmittedFile)> {
     let path = built.path().join(&name);
     let mut file = built.create_file(&name)?;
     file.bypass_cache();

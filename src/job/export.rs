@@ -148,7 +148,7 @@ fn export_once(context: &Context, options: &ExportOptions) -> Result<ExportRepor
     let mut lock = OutputLock::take(&output)?;
     for set in &sets {
         for (kind, _) in &encoders {
-            store::check_partition(&lock, set.partition(*kind))?;
+            store::check_partition(&lock, set.partition(*kind), TableFormat::has_table_name)?;
         }
     }
     let pool = context.pool()?;

@@ -32,7 +32,7 @@ pub use context::{Context, Observer, Phase, Silent};
 pub use count::ReduceOptions;
 pub use day_inputs::DayInputs;
 pub use document::RankedSong;
-pub use emit_window::{EmitOptions, EmitReport, EmittedFile, TopsFormat, emit_window};
+pub use emit_window::{EmitOptions, EmitReport, EmittedFile, emit_window};
 pub use export::{ExportOptions, ExportReport, ExportedFile, ExportedPartition, Selection, export};
 #[cfg(feature = "parquet")]
 pub use import::import_with;

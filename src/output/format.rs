@@ -10,8 +10,6 @@ use crate::model::{Kind, Ranked};
 /// A way to write the best songs of each key. Keys are written from many threads, one at a time, in no order; the
 /// pieces they make are put together in the order of the keys.
 pub trait Format: Debug + Sync {
-    /// The name of the file with the best `top` songs of each key of this kind.
-    fn file_name(&self, kind: Kind, top: u32) -> String;
     /// Appends one key with its best songs, the best first.
     fn write_key(&self, kind: Kind, key: u64, best: &[Ranked], out: &mut Lines);
 
@@ -23,11 +21,6 @@ pub trait Format: Debug + Sync {
     ) -> Result<Box<dyn Pieces + 'a>> {
         Ok(Box::new(Plain(out)))
     }
-}
-
-/// The name of a file with the best `top` songs of each key of a kind.
-pub(super) fn file_name(kind: Kind, top: u32, extension: &str) -> String {
-    format!("top{top}_songs_per_{}.{extension}", kind.noun())
 }
 
 /// One file, whose pieces come in order.

@@ -1,7 +1,7 @@
 //! Stage 6: tops to files.
 //!
-//! A format is a file behind the small trait [`Format`]; who emits chooses one (`job::TopsFormat`). The manifest that
-//! says what an emission was made from stands beside.
+//! A format is a file behind the small trait [`Format`] and a variant of [`TopsFormat`], which owns the rest. The manifest
+//! that says what an emission was made from stands beside.
 
 mod format;
 mod lines;
@@ -9,8 +9,89 @@ mod manifest;
 mod table;
 mod text;
 
+use crate::error::Result;
+use crate::exchange::{Facts, TableFormat};
+use crate::model::Kind;
+
 pub use format::{Format, Pieces};
 pub use lines::Lines;
 pub use manifest::{FileEntry, Manifest, PartialEntry, Window};
 pub use table::Tabular;
 pub use text::Text;
+
+/// How tops are written. All that depends on the format is here, except how a key is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopsFormat {
+    /// A line a key, `key|song:count,…`.
+    Text,
+    /// A table with a row a song.
+    Table(TableFormat),
+}
+
+impl TopsFormat {
+    /// All of them: lines, then tables.
+    pub fn all() -> impl Iterator<Item = TopsFormat> {
+        [TopsFormat::Text].into_iter().chain(TableFormat::ALL.map(TopsFormat::Table))
+    }
+
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            TopsFormat::Text => "text",
+            TopsFormat::Table(format) => format.extension(),
+        }
+    }
+
+    /// What it is, for a list of formats.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            TopsFormat::Text => "A line a country or user: key|song:count,…",
+            TopsFormat::Table(format) => format.description(),
+        }
+    }
+
+    /// The name of the file with the best `top` songs of each key of a kind.
+    #[must_use]
+    pub fn file_name(self, kind: Kind, top: u32) -> String {
+        let extension = match self {
+            TopsFormat::Text => "txt",
+            TopsFormat::Table(format) => format.extension(),
+        };
+        format!("top{top}_songs_per_{}.{extension}", kind.noun())
+    }
+
+    /// What writes it. `facts` are asked for by tables, which say them of themselves; `memory` bounds the footer of one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a format that this build lacks, and the error of `facts`.
+    pub fn open(
+        self,
+        facts: impl FnOnce() -> Result<Facts>,
+        memory: u64,
+    ) -> Result<Box<dyn Format>> {
+        Ok(match self {
+            TopsFormat::Text => Box::new(Text),
+            TopsFormat::Table(format) => Box::new(Tabular::new(format, facts()?, memory)?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_format_has_a_name_and_a_file_of_its_own() {
+        let named =
+            TopsFormat::all().map(|format| (format.name(), format.file_name(Kind::User, 50)));
+        let expected = [
+            ("text", "top50_songs_per_user.txt"),
+            ("parquet", "top50_songs_per_user.parquet"),
+            ("csv", "top50_songs_per_user.csv"),
+            ("jsonl", "top50_songs_per_user.jsonl"),
+        ];
+        assert!(named.eq(expected.map(|(name, file)| (name, file.to_owned()))));
+    }
+}

@@ -6,7 +6,7 @@
 use std::io::Write;
 
 use super::Lines;
-use super::format::{Format, Pieces, file_name};
+use super::format::{Format, Pieces};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Facts, Rows, Table, TableEncoder, TableFormat, TableWriter};
 use crate::model::{Batch, Entry, Kind, PerKind, Ranked};
@@ -21,7 +21,6 @@ const WORD: usize = 8;
 #[derive(Debug)]
 pub struct Tabular {
     facts: Facts,
-    format: TableFormat,
     encoders: PerKind<TableEncoder>,
     /// Row groups of a file at most.
     max_groups: u64,
@@ -35,21 +34,11 @@ impl Tabular {
     /// [`ErrorKind::Usage`] for a format that this build lacks.
     pub fn new(format: TableFormat, facts: Facts, memory: u64) -> Result<Self> {
         let encoders = PerKind::try_new(|kind| TableEncoder::new(format, Table::tops(kind)))?;
-        Ok(Tabular { facts, format, encoders, max_groups: (memory / 8 / GROUP_BYTES).max(1) })
-    }
-
-    /// The name of the file of one kind's top K in this format.
-    #[must_use]
-    pub fn name_of(format: TableFormat, kind: Kind, top: u32) -> String {
-        file_name(kind, top, format.extension())
+        Ok(Tabular { facts, encoders, max_groups: (memory / 8 / GROUP_BYTES).max(1) })
     }
 }
 
 impl Format for Tabular {
-    fn file_name(&self, kind: Kind, top: u32) -> String {
-        Self::name_of(self.format, kind, top)
-    }
-
     fn write_key(&self, _: Kind, key: u64, best: &[Ranked], out: &mut Lines) {
         let songs = best.iter().flat_map(|ranked| [ranked.song, ranked.count]);
         let words = [key, best.len() as u64].into_iter().chain(songs);
@@ -139,7 +128,6 @@ mod tests {
         let facts =
             Facts { origin, partials: Vec::new(), rows, rejects, inputs: Default::default() };
         let tabular = Tabular::new(TableFormat::Csv, facts, 1 << 20).unwrap();
-        assert_eq!(tabular.file_name(Kind::User, 50), "top50_songs_per_user.csv");
         let keys = 9_000;
         let best = [Ranked { song: 9, count: 3 }, Ranked { song: 5, count: 1 }];
         let mut out = Vec::new();

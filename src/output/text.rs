@@ -1,6 +1,5 @@
 //! The text format: a line a key, `key|song:count,song:count,…`.
 
-use super::format::file_name;
 use super::{Format, Lines};
 use crate::model::{KeyText, Kind, Ranked};
 
@@ -9,10 +8,6 @@ use crate::model::{KeyText, Kind, Ranked};
 pub struct Text;
 
 impl Format for Text {
-    fn file_name(&self, kind: Kind, top: u32) -> String {
-        file_name(kind, top, "txt")
-    }
-
     fn write_key(&self, kind: Kind, key: u64, best: &[Ranked], out: &mut Lines) {
         let line = out.room(MAX_KEY_BYTES + best.len() * MAX_SONG_BYTES + SPARE);
         let mut at = match kind.key_text(key) {
@@ -145,7 +140,6 @@ mod tests {
         let line = write(Kind::Country, france, &best);
         assert_eq!(line, "FR|12:3,9000000000:1\n");
         assert_eq!(write(Kind::User, 77, &best[..1]), "77|12:3\n");
-        assert_eq!(Text.file_name(Kind::User, 50), "top50_songs_per_user.txt");
     }
 
     #[test]

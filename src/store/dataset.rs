@@ -4,6 +4,7 @@
 //! (`emission.rs` has the steps): a reader meets the old files or the new ones. The kinds of a day are partitions of their own,
 //! swapped in one after the other.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::build::BuildFolder;
@@ -13,9 +14,6 @@ use super::lock::OutputLock;
 use crate::error::{Error, Result};
 use crate::fs::FileType;
 use crate::model::{Day, Kind};
-
-/// Endings of the files that a partition may hold, whoever wrote it.
-const TABLE_SUFFIXES: [&str; 3] = [".parquet", ".csv", ".jsonl"];
 
 /// One folder of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,11 +64,16 @@ pub fn part_name(part: usize, extension: &str) -> String {
     format!("part-{part}.{extension}")
 }
 
-/// Refuses to replace a folder that holds anything but tables: publishing removes what had the name.
+/// Refuses to replace a folder that holds anything but tables, which `is_table` knows by their names: publishing removes
+/// what had the folder's name.
 ///
 /// # Errors
 /// [`ErrorKind::CannotCreate`](crate::ErrorKind::CannotCreate), or that the folder cannot be listed.
-pub fn check_partition(lock: &OutputLock, partition: DatasetFolder) -> Result<()> {
+pub fn check_partition(
+    lock: &OutputLock,
+    partition: DatasetFolder,
+    is_table: fn(&OsStr) -> bool,
+) -> Result<()> {
     let files = lock.output().files().as_ref();
     let target = partition.folder(lock.output().root());
     if emission_there(files, &target)? != Some(FileType::Folder) {
@@ -78,11 +81,10 @@ pub fn check_partition(lock: &OutputLock, partition: DatasetFolder) -> Result<()
     }
     let entries = files.list(&target).map_err(|error| Error::io("list", error).at(&target))?;
     let stranger = entries.iter().find(|(name, kind)| {
-        let name = name.to_string_lossy();
         // `_SUCCESS` and checksums of other engines.
-        let marker = name.starts_with(['_', '.']);
-        let table = TABLE_SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
-        *kind != FileType::File || !(marker || table)
+        let marker =
+            name.as_encoded_bytes().starts_with(b"_") || name.as_encoded_bytes().starts_with(b".");
+        *kind != FileType::File || !(marker || is_table(name))
     });
     match stranger {
         None => Ok(()),
@@ -121,6 +123,10 @@ mod tests {
     use crate::fs::{FileSystem, OsFileSystem};
     use std::fs;
 
+    fn is_table(name: &OsStr) -> bool {
+        [&b".parquet"[..], b".csv"].iter().any(|end| name.as_encoded_bytes().ends_with(end))
+    }
+
     #[test]
     fn a_partition_is_published_then_replaced_whole() {
         let folder = tempfile::tempdir().unwrap();
@@ -130,7 +136,7 @@ mod tests {
         let partition = DatasetFolder { kind: Kind::Country, days };
         let target = output.root().join("kind=country/day=2021-12-01");
         for name in ["part-0.csv", "part-0.parquet"] {
-            check_partition(&lock, partition).unwrap();
+            check_partition(&lock, partition, is_table).unwrap();
             let built = lock.build_folder().unwrap();
             built.create_file(name).unwrap().sync().unwrap();
             publish_partition(&mut lock, partition, built).unwrap();
@@ -154,9 +160,9 @@ mod tests {
         for name in ["_SUCCESS", ".part-00000.crc", "part-00000-c000.snappy.parquet"] {
             fs::write(target.join(name), "").unwrap();
         }
-        check_partition(&lock, partition).unwrap();
+        check_partition(&lock, partition, is_table).unwrap();
         fs::write(target.join("notes.md"), "").unwrap();
-        let error = check_partition(&lock, partition).unwrap_err();
+        let error = check_partition(&lock, partition, is_table).unwrap_err();
         assert_eq!(error.class(), ErrorClass::CannotCreate);
         assert_eq!(error.path(), Some(target.as_path()));
         assert!(error.to_string().contains("notes.md"), "{error}");

@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 
 use agg::budget::Budget;
+use agg::output::TopsFormat;
 use bytesize::ByteSize;
-use clap::builder::{OsStringValueParser, TypedValueParser as _};
+use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueEnum};
 
 /// Taken by every command, before or after its name.
@@ -107,26 +108,30 @@ pub(crate) struct WindowArguments {
     #[arg(env = "AGG_TOP", hide_env_values = true)]
     pub(crate) top: u32,
 
-    /// Formats of the tops, one or more
-    #[arg(long, value_enum, value_name = "FORMAT", value_delimiter = ',', default_value = "text")]
-    pub(crate) format: Vec<Format>,
+    /// Formats of the tops, one or more; tables have a row a song
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', default_value = "text")]
+    #[arg(value_parser = tops_format())]
+    pub(crate) format: Vec<TopsFormat>,
 
     /// Emit even if days of the window are not stored; the manifest lists them
     #[arg(long)]
     pub(crate) allow_missing: bool,
 }
 
-/// How tops are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// A line a country or user: key|song:count,…
-    Text,
-    /// Comma-separated values, a row a song
-    Csv,
-    /// A JSON object a song, one a line
-    Jsonl,
-    /// Apache Parquet, a row a song
-    Parquet,
+/// Takes one of the `values` by its name; each comes with its name and its line of help.
+pub(crate) fn one_of<T: Clone + Send + Sync + 'static>(
+    values: impl IntoIterator<Item = (T, &'static str, String)>,
+) -> impl TypedValueParser<Value = T> {
+    let values: Vec<_> = values.into_iter().collect();
+    let names = values.iter().map(|(_, name, help)| PossibleValue::new(*name).help(help.clone()));
+    PossibleValuesParser::new(names.collect::<Vec<_>>()).try_map(move |typed| {
+        let value = values.iter().find(|(_, name, _)| *name == typed);
+        value.map(|(value, ..)| value.clone()).ok_or("not one of the values")
+    })
+}
+
+fn tops_format() -> impl TypedValueParser<Value = TopsFormat> {
+    one_of(TopsFormat::all().map(|format| (format, format.name(), format.description().to_owned())))
 }
 
 fn memory(typed: &str) -> Result<u64, String> {

@@ -8,12 +8,11 @@ use std::time::Instant;
 
 use agg::Day;
 use agg::budget::Budget;
-use agg::exchange::TableFormat;
 use agg::fs::OsFileSystem;
-use agg::job::{Context, EmitOptions, ReduceOptions, TopsFormat};
+use agg::job::{Context, EmitOptions, ReduceOptions};
 use agg::model::{CountryCodes, Delimiter, Rules};
 
-use crate::cli::{Common, CountryRule, Format, Limits, WindowArguments};
+use crate::cli::{Common, CountryRule, Limits, WindowArguments};
 use crate::limits;
 use crate::message;
 use crate::output::ReportForm;
@@ -119,20 +118,9 @@ impl WindowArguments {
         EmitOptions {
             days: self.days,
             top: self.top,
-            formats: self.format.iter().copied().map(TopsFormat::from).collect(),
+            formats: self.format.clone(),
             allow_missing: self.allow_missing,
             ..EmitOptions::new(day, self.out.clone())
-        }
-    }
-}
-
-impl From<Format> for TopsFormat {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Text => TopsFormat::Text,
-            Format::Csv => TopsFormat::Table(TableFormat::Csv),
-            Format::Jsonl => TopsFormat::Table(TableFormat::JsonLines),
-            Format::Parquet => TopsFormat::Table(TableFormat::Parquet),
         }
     }
 }

@@ -83,7 +83,8 @@ impl Summary for EmitReport {
 #[cfg(test)]
 pub(crate) mod tests {
     use agg::exchange::TableFormat;
-    use agg::job::{EmittedFile, TopsFormat};
+    use agg::job::EmittedFile;
+    use agg::output::TopsFormat;
 
     use super::super::{arguments, typed};
     use super::*;

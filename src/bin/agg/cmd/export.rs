@@ -6,9 +6,10 @@ use agg::exchange::TableFormat;
 use agg::job::{self, ExportOptions, ExportReport, Selection};
 use agg::text::{self, counted};
 use agg::{Day, Kind};
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::TypedValueParser;
 
+use crate::cli::one_of;
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::summary::{RunCost, Summary, TextTable, rejected_share, size};
@@ -35,8 +36,9 @@ pub(crate) struct Arguments {
     out: PathBuf,
 
     /// Format of the tables
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Parquet)]
-    format: Format,
+    #[arg(long, value_name = "FORMAT", default_value_t = TableFormat::Parquet)]
+    #[arg(value_parser = table_format())]
+    format: TableFormat,
 
     /// Export the table of this kind only
     #[arg(long, value_name = "KIND", value_parser = one_kind())]
@@ -56,25 +58,14 @@ pub(crate) struct Arguments {
     allow_missing: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Apache Parquet
-    Parquet,
-    /// Comma-separated values with a header
-    Csv,
-    /// One JSON object a line
-    Jsonl,
+fn one_kind() -> impl TypedValueParser<Value = Kind> {
+    let value = |kind: Kind| (kind, kind.noun(), format!("Counts of {} and song", kind.noun()));
+    one_of(Kind::in_output_order().map(value))
 }
 
-/// Takes the noun of a kind.
-fn one_kind() -> impl TypedValueParser<Value = Kind> {
-    let value = |kind: Kind| {
-        PossibleValue::new(kind.noun()).help(format!("Counts of {} and song", kind.noun()))
-    };
-    PossibleValuesParser::new(Kind::in_output_order().map(value)).try_map(|noun| {
-        let kind = Kind::ALL.into_iter().find(|kind| kind.noun() == noun);
-        kind.ok_or("not a kind of key")
-    })
+fn table_format() -> impl TypedValueParser<Value = TableFormat> {
+    let value = |format: TableFormat| (format, format.extension(), format.description().to_owned());
+    one_of(TableFormat::ALL.map(value))
 }
 
 impl Arguments {
@@ -89,12 +80,7 @@ impl Arguments {
             None => Kind::in_output_order().collect(),
             Some(kind) => vec![kind],
         };
-        let format = match self.format {
-            Format::Parquet => TableFormat::Parquet,
-            Format::Csv => TableFormat::Csv,
-            Format::Jsonl => TableFormat::JsonLines,
-        };
-        ExportOptions { selection, kinds, format, out: self.out.clone() }
+        ExportOptions { selection, kinds, format: self.format, out: self.out.clone() }
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
-use crate::model::Day;
+use crate::model::{Day, Rules};
 use crate::text;
 
 /// Bytes of the longest text that may come from a foreign file.
@@ -268,6 +268,18 @@ pub enum ErrorKind {
         "{0} is already reduced from other logs; use --add to add these, or --force to replace the day"
     )]
     DayExists(Day),
+    /// The day was counted by other rules.
+    #[error(
+        "{day} is already counted with {stored}, and this run has {given}; use the same rules, or replace the day with --force"
+    )]
+    OtherRules {
+        /// The day.
+        day: Day,
+        /// The rules that its partial records.
+        stored: Rules,
+        /// The rules of this run.
+        given: Rules,
+    },
     /// Logs are to be added to a day that was made from the tables of another program.
     #[error(
         "{0} was imported from tables; imported tables do not record their source logs, so adding a log could count rows twice; reduce all logs of the day with --force"

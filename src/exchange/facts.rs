@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Day, Inputs, MAX_ID, RejectCounts, RejectReason};
+use crate::model::{Day, Inputs, MAX_ID, RejectCounts, RejectReason, Rules};
 
-/// The version of the pairs, and of the columns.
-const VERSION: u16 = 1;
+/// The newest version of the pairs, and of the columns: where a day has other rules than the default ones.
+const VERSION: u16 = 2;
+const VERSION_WITHOUT_RULES: u16 = 1;
 
 const KEY_FORMAT: &str = "agg.format";
 const KEY_DAY: &str = "agg.day";
@@ -63,6 +64,9 @@ pub struct PartialFacts {
     pub version: u16,
     /// Its digest, 32 hexadecimal digits.
     pub digest: String,
+    /// By which rules its rows were read, where it records that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Rules>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,7 +88,7 @@ impl Facts {
             }
         };
         let mut pairs = vec![
-            (KEY_FORMAT, VERSION.to_string()),
+            (KEY_FORMAT, self.version().to_string()),
             origin,
             (KEY_PARTIALS, json(&self.partials)?),
             (KEY_ROWS, self.rows.to_string()),
@@ -127,6 +131,9 @@ impl Facts {
             rejects: rejects(get(KEY_REJECTS)?)?,
             inputs,
         };
+        if found != facts.version() {
+            return Err(wrong(KEY_PARTIALS));
+        }
         // As of a window, whose rows must fit a BIGINT.
         if facts.rows > MAX_ID {
             return Err(wrong(KEY_ROWS));
@@ -138,6 +145,18 @@ impl Facts {
             return Err(wrong(KEY_REJECTS));
         }
         Ok(Some(facts))
+    }
+
+    /// The version that has room for this.
+    fn version(&self) -> u16 {
+        let has_rules = self.partials.iter().any(|partial| partial.rules.is_some());
+        if has_rules { VERSION } else { VERSION_WITHOUT_RULES }
+    }
+
+    /// By which rules the rows of a day were read.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        self.partials.iter().find_map(|partial| partial.rules).unwrap_or_default()
     }
 
     /// Rows that were counted.
@@ -181,7 +200,7 @@ fn wrong(key: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::InputFacts;
+    use crate::model::{CountryCodes, InputFacts};
 
     fn day(text: &str) -> Day {
         text.parse().unwrap()
@@ -196,6 +215,7 @@ mod tests {
                 day: day("2021-12-01"),
                 version: 1,
                 digest: crate::text::hex128(5),
+                rules: None,
             }],
             rows: 9,
             rejects: Some(RejectCounts([1, 0, 2, 0, 0, 0])),
@@ -233,6 +253,25 @@ mod tests {
     }
 
     #[test]
+    fn the_rules_of_a_day_make_version_2_of_the_pairs() {
+        let rules = Rules::new(";".parse().unwrap(), None, true, CountryCodes::Any);
+        let mut facts = facts();
+        facts.partials[0] =
+            PartialFacts { version: 2, rules: Some(rules), ..facts.partials[0].clone() };
+        let pairs = facts.pairs().unwrap();
+        let expected = r#"[{"day":"2021-12-01","version":2,"digest":"00000000000000000000000000000005","rules":{"delimiter":";","columns":null,"header":true,"countries":"any"}}]"#;
+        assert_eq!(pairs[0], ("agg.format", "2".to_owned()));
+        assert_eq!(pairs[2], ("agg.partials", expected.to_owned()));
+        assert_eq!(read(&pairs).unwrap().unwrap().rules(), rules);
+        assert_eq!(read(&pairs).unwrap(), Some(facts));
+        for (at, text) in [(0, "1"), (2, &expected.replace(";", "a")), (2, "[]")] {
+            let mut wrong = pairs.clone();
+            wrong[at].1 = text.to_owned();
+            assert!(read(&wrong).unwrap_err().to_string().contains("agg.partials"), "{text}");
+        }
+    }
+
+    #[test]
     fn unknown_rejects_are_null_and_only_of_days_that_came_from_tables() {
         let mut facts = Facts { rejects: None, ..facts() };
         let of_logs = facts.pairs().unwrap();
@@ -255,8 +294,8 @@ mod tests {
     fn pairs_of_others_are_no_facts_and_those_that_make_no_sense_are_refused() {
         assert_eq!(read(&[("ARROW:schema", String::new())]).unwrap(), None);
         let pairs = facts().pairs().unwrap();
-        let newer = read(&[("agg.format", "2".to_owned())]).unwrap_err();
-        assert!(matches!(newer.kind(), ErrorKind::NewerVersion { found: 2, newest: 1 }));
+        let newer = read(&[("agg.format", "3".to_owned())]).unwrap_err();
+        assert!(matches!(newer.kind(), ErrorKind::NewerVersion { found: 3, newest: 2 }));
         for (at, (key, _)) in pairs.iter().enumerate() {
             for value in ["", "-1", "{}", "[{}]"] {
                 let mut pairs = pairs.clone();

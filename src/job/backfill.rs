@@ -15,10 +15,11 @@ use super::freshness::Digests;
 use super::inspect::open_day;
 use super::known::{self, Comparison};
 use super::reduce_day::{self, IfStored, ReduceOutcome, ReduceReport, reduce_inputs};
+use super::rules::{compared, warn_of_unrecorded};
 use super::warning::Warning;
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{self, DatedDay, DatedLogs, InputPaths, Search, Skipped, Source};
-use crate::model::Day;
+use crate::model::{Day, Rules};
 use crate::store::{Output, finish_interrupted, settle_days};
 
 /// Which logs, which days, and whether to emit.
@@ -284,6 +285,9 @@ pub fn backfill(context: &Context, options: &BackfillOptions) -> Result<Backfill
         let reduced = run.reduce(dated);
         run.report.days.push(BackfillDay { day, logs, reduced, window: WindowOutcome::NotAsked });
     }
+    let is_left = |day: &&BackfillDay| matches!(&day.reduced, DayOutcome::Reduced(report) if report.is_left_without_rules());
+    let unrecorded = run.report.days.iter().filter(is_left).map(|day| day.day).collect();
+    warn_of_unrecorded(context, unrecorded, options.reduce.rules);
     if run.report.days.iter().any(|day| day.reduced.is_unchanged()) {
         settle_days(&context.store())?;
     }
@@ -307,7 +311,8 @@ impl Run<'_> {
         let (context, reduce) = (self.context, &self.options.reduce);
         let outcome = inputs.and_then(|inputs| {
             if self.options.dry_run {
-                return plan(context, day, inputs, &unread_before).map(DayOutcome::Planned);
+                return plan(context, reduce.rules, day, inputs, &unread_before)
+                    .map(DayOutcome::Planned);
             }
             let if_stored = IfStored::Refresh(&unread_before);
             let mut reduced = reduce_inputs(context, reduce, if_stored, day, inputs)?;
@@ -453,6 +458,7 @@ impl Run<'_> {
 /// What a reduction of these logs would do.
 fn plan(
     context: &Context,
+    rules: Rules,
     day: Day,
     inputs: InputPaths,
     unread_before: &[usize],
@@ -464,9 +470,12 @@ fn plan(
     let Some(partial) = open_day(&context.store(), day)? else {
         return Ok(DayPlan::Reduce);
     };
-    match known::compare(context, &partial.inputs()?, source, unread_before)? {
+    let metadata = partial.metadata();
+    let unread_before = if metadata.rules.is_none() { unread_before } else { &[] };
+    let comparison = known::compare(context, &partial.inputs()?, source, unread_before)?;
+    match compared(comparison, metadata, rules) {
         Comparison::Same => Ok(DayPlan::Unchanged),
-        Comparison::Changed => Ok(DayPlan::Replace),
+        Comparison::Changed | Comparison::OtherRules => Ok(DayPlan::Replace),
         Comparison::Emptied { name, rows } => Err(reduce_day::emptied(day, &name, rows)),
         Comparison::Gone { names, further } => {
             context.observer.warn(&reduce_day::gone(day, &names, further));

@@ -147,6 +147,7 @@ impl Counting<'_> {
             pool: &pool,
             source,
             countries: &countries,
+            rules: options.rules,
             plan: context.budget.count(zstd),
             partial: base.is_none().then_some(&partial),
             scratch: &scratch,
@@ -306,7 +307,7 @@ impl Counting<'_> {
     ) -> Result<OpenPartial> {
         let plan = self.context.budget.join();
         let opened = open_merged(self.context, pool, plan, pieces, scratch)?;
-        let mut writer = temporary_writer(file)?;
+        let mut writer = temporary_writer(file, self.options.rules)?;
         join(self.context, pool, plan, &opened, &mut writer)?;
         Ok(writer)
     }

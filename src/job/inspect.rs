@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::day_inputs::DayInputs;
 use super::{Context, document};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Day, PerKind, RowCounts};
+use crate::model::{Day, PerKind, RowCounts, Rules};
 use crate::partial::{self, Partial};
 use crate::runfile::RunFacts;
 use crate::store::Store;
@@ -26,6 +26,8 @@ pub struct DayFacts {
     pub bytes: u64,
     /// Format version.
     pub version: u16,
+    /// By which rules its rows were read; `None` where that is not recorded.
+    pub rules: Option<Rules>,
     /// Digest of header, roots, metadata and trailer, which vouch for all other bytes.
     #[serde(serialize_with = "json::hex128::serialize")]
     pub digest: u128,
@@ -136,6 +138,7 @@ impl DayFacts {
             path: partial.path().to_owned(),
             bytes: partial.bytes(),
             version: partial.version(),
+            rules: metadata.rules,
             digest: partial.digest(),
             counts: metadata.counts(),
             inputs,

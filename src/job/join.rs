@@ -8,7 +8,7 @@ use crate::budget::MergePlan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, TemporaryFile};
 use crate::merge::Stream;
-use crate::model::{Batch, Kind};
+use crate::model::{Batch, Kind, Rules};
 use crate::partial::{Partial, Writer};
 use crate::runfile::{Piece, Run, RunFacts, RunFile, RunPieces, merge_piece, split};
 
@@ -153,10 +153,10 @@ pub(super) fn open_merged(
     Opened::open(context, &inputs)
 }
 
-/// A writer of a partial to a file that has no name of its own yet.
-pub(super) fn temporary_writer(file: Box<dyn TemporaryFile>) -> Result<OpenPartial> {
+/// A writer of a partial by these rules to a file that has no name of its own yet.
+pub(super) fn temporary_writer(file: Box<dyn TemporaryFile>, rules: Rules) -> Result<OpenPartial> {
     let path = file.path().to_owned();
-    Ok(Writer::new(file)?.named(&path))
+    Ok(Writer::with_rules(file, rules)?.named(&path))
 }
 
 /// Writes a run of each kind that there is, all that is open together.

@@ -14,6 +14,8 @@ use crate::model::{Day, InputFacts, Inputs};
 pub(super) enum Comparison {
     /// The same ones, in whatever order.
     Same,
+    /// The same ones, which were counted by other rules.
+    OtherRules,
     /// All that it was made from are among them, some with other content, or there are more.
     Changed,
     /// One that it was made from, and that had so many rows, has none now: more often a mishap than a correction.

@@ -20,6 +20,7 @@ mod prune;
 mod query;
 mod reduce_day;
 mod report;
+mod rules;
 mod tally;
 mod tops;
 mod warning;

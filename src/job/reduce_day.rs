@@ -11,11 +11,11 @@ use super::day_inputs::DayInputs;
 use super::inspect::open_day;
 use super::known::{self, Comparison};
 use super::warning::Warning;
-use super::{Context, Phase, document};
+use super::{Context, Phase, document, rules};
 use crate::budget::LogLists;
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{self, DayLogs, InputPaths, Skipped, Source};
-use crate::model::{Day, InputFacts, Inputs, PerKind, RowCounts};
+use crate::model::{Day, InputFacts, Inputs, PerKind, RowCounts, Rules};
 use crate::partial::{self, FinishedPartial, Metadata};
 use crate::row::ShownRejects;
 use crate::runfile::RunFacts;
@@ -81,6 +81,8 @@ pub struct ReduceReport {
     pub day: Day,
     /// What became of it.
     pub outcome: ReduceOutcome,
+    /// By which rules its rows were read; `None` where that is not recorded.
+    pub rules: Option<Rules>,
     /// Rows of the day. Of an imported day that is kept, the rejects may be unknown.
     #[serde(flatten)]
     pub counts: RowCounts,
@@ -108,6 +110,13 @@ pub struct ReduceReport {
     pub skipped: Skipped,
 }
 
+impl ReduceReport {
+    /// Whether the day is left as it was, and does not record its rules.
+    pub(super) fn is_left_without_rules(&self) -> bool {
+        self.outcome == ReduceOutcome::Unchanged && self.rules.is_none()
+    }
+}
+
 /// Reduces the logs of one day to its partial in the store.
 ///
 /// A partial of the same logs stays as it is: logs of equal name, size and time are not even read, others are
@@ -133,7 +142,7 @@ pub struct ReduceReport {
 /// ```
 ///
 /// # Errors
-/// Those of the logs ([`input`]), [`ErrorKind::DayExists`], [`ErrorKind::AlreadyInDay`], [`ErrorKind::AddToTables`],
+/// Those of the logs ([`input`]), [`ErrorKind::DayExists`], [`ErrorKind::OtherRules`], [`ErrorKind::AlreadyInDay`], [`ErrorKind::AddToTables`],
 /// [`ErrorKind::TooManyRejects`] (the rejects file is published all the same), [`ErrorKind::TooFewRows`],
 /// [`ErrorKind::Locked`], and failures to write. The store is then what it was.
 pub fn reduce_day(context: &Context, options: &ReduceOptions) -> Result<ReduceReport> {
@@ -155,6 +164,11 @@ pub fn reduce_day(context: &Context, options: &ReduceOptions) -> Result<ReduceRe
     };
     if has_it {
         store::settle_days(&context.store())?;
+    }
+    if let Ok(report) = &outcome
+        && report.is_left_without_rules()
+    {
+        rules::warn_of_unrecorded(context, vec![day], options.rules);
     }
     outcome.map(|report| ReduceReport { skipped, ..report })
 }
@@ -184,6 +198,9 @@ pub(super) fn reduce_inputs(
     if if_stored != IfStored::Replace
         && let Some(partial) = open_day(&store, day)?
     {
+        if matches!(if_stored, IfStored::Add | IfStored::Refuse) {
+            rules::refuse_other(partial.metadata(), options.rules)?;
+        }
         if if_stored == IfStored::Add {
             if partial.metadata().is_of_tables() {
                 return Err(ErrorKind::AddToTables(day).into());
@@ -194,16 +211,19 @@ pub(super) fn reduce_inputs(
             base = Some(Base::new(context, &lock, partial)?);
         } else {
             let unread_before = match if_stored {
-                IfStored::Refresh(unread_before) => unread_before,
+                IfStored::Refresh(unread) if partial.metadata().rules.is_none() => unread,
                 _ => &[],
             };
             let metadata = *partial.metadata();
             let known = partial.inputs()?;
             let comparison = known::compare(context, &known, source, unread_before)?;
+            let comparison = rules::compared(comparison, &metadata, options.rules);
+            // By other rules, the same logs may have any number of good rows.
+            let is_same = comparison == Comparison::OtherRules;
             if let Some(outcome) = untouched(context, &store, &metadata, if_stored, comparison)? {
                 return Ok(report(context, &metadata, partial.bytes(), outcome, known));
             }
-            no_fewer_than = Some(metadata.accepted());
+            no_fewer_than = Some(metadata.accepted()).filter(|_| !is_same);
             source = open()?;
         }
     }
@@ -269,7 +289,7 @@ fn untouched(
             Ok(Some(ReduceOutcome::Unchanged))
         }
         _ if if_stored == IfStored::Refuse => Err(ErrorKind::DayExists(day).into()),
-        Comparison::Changed => Ok(None),
+        Comparison::Changed | Comparison::OtherRules => Ok(None),
         Comparison::Emptied { name, rows } => Err(emptied(day, &name, rows)),
         Comparison::Gone { names, further } => {
             context.observer.warn(&gone(day, &names, further));
@@ -350,6 +370,7 @@ fn report(
     ReduceReport {
         day: metadata.day,
         outcome,
+        rules: metadata.rules,
         counts: metadata.counts(),
         rows_read: 0,
         log_bytes: inputs.iter().fold(0, |sum, input| input.size.saturating_add(sum)),

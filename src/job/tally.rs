@@ -12,7 +12,7 @@ use super::{Context, Phase};
 use crate::budget::CountPlan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{Source, Window};
-use crate::model::{Country, Kind, RowBatch};
+use crate::model::{Country, Kind, RowBatch, Rules};
 use crate::row::{self, CountrySet, RejectLog, RejectReport};
 use crate::run::{Counter, FilledArena, Filler, Means, Plan, Ranges, Sample, Worker};
 use crate::runfile::{RunFacts, RunPieces};
@@ -54,6 +54,7 @@ pub(super) struct Logs<'a> {
     pub(super) pool: &'a rayon::ThreadPool,
     pub(super) source: &'a Source,
     pub(super) countries: &'a CountrySet,
+    pub(super) rules: Rules,
     pub(super) plan: CountPlan,
     /// Makes the file for the partial; `None` if the logs come on top of one, as a piece like spilled ones.
     pub(super) partial: Option<Scratch<'a>>,
@@ -79,7 +80,7 @@ impl Logs<'_> {
         let accepted = rejects.rows_by_input.iter().sum::<u64>() - rejects.counts.total();
         let runs = self.context.phase(Phase::Count, Some(accepted), || {
             if let Some(partial) = self.partial.filter(|_| spills.is_empty()) {
-                let mut writer = temporary_writer(partial()?)?;
+                let mut writer = temporary_writer(partial()?, self.rules)?;
                 self.drain(&counter, rows, &mut writer)?;
                 return Ok(Counted::Whole(Box::new(writer)));
             }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::model::Day;
+use crate::model::{Day, Rules};
 use crate::text;
 
 /// Something unusual that does not stop a run. Its text is one line that says what was done all the same.
@@ -81,6 +81,24 @@ pub enum Warning {
         /// The logs of that.
         known: u64,
     },
+    /// Days are left as they are, and do not record by which rules they were counted.
+    #[error(
+        "{} recorded no rules when stored, and {} taken as counted with {rules}; to count again with these, use 'agg reduce-day --force'",
+        text::days(.days),
+        if days.len() == 1 { "is" } else { "are" }
+    )]
+    RulesUnrecorded {
+        /// The days, ascending.
+        days: Vec<Day>,
+        /// The rules of this run.
+        rules: Rules,
+    },
+    /// The days of a window were counted by different rules.
+    #[error("the days of this window were counted with different rules: {}", grouped(.groups))]
+    MixedRules {
+        /// The days of each set of rules; none where they are not recorded.
+        groups: Vec<(Option<Rules>, Vec<Day>)>,
+    },
     /// What the search for logs found, and did not count.
     #[error("{0}")]
     Search(String),
@@ -147,6 +165,23 @@ pub enum Warning {
     },
 }
 
+/// Groups in a warning.
+const MAX_GROUPS: usize = 4;
+
+/// `2021-12-01 with --countries any; 2021-12-02 to 2021-12-07 with …`
+fn grouped(groups: &[(Option<Rules>, Vec<Day>)]) -> String {
+    let shown = groups.iter().take(MAX_GROUPS).map(|(rules, days)| {
+        let days = text::days(days);
+        match rules {
+            Some(rules) => format!("{days} with {rules}"),
+            None => format!("{days} with the default rules, or recorded none"),
+        }
+    });
+    let more = groups.len().saturating_sub(MAX_GROUPS);
+    let more = (more > 0).then(|| format!("{more} more"));
+    shown.chain(more).collect::<Vec<_>>().join("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +201,34 @@ mod tests {
         let both = text(&["a.log", "b.log", "c.log"], true);
         assert!(both.contains("\"a.log\" and 2 more, which"), "{both}");
         assert!(both.contains("to add new logs, use --add; to replace"), "{both}");
+    }
+
+    #[test]
+    fn rules_are_named_with_their_days() {
+        let day = |text: &str| text.parse().unwrap();
+        let rules = |columns: &str| {
+            let columns = columns.parse().ok();
+            Rules::new(";".parse().unwrap(), columns, false, Default::default())
+        };
+        let mut groups = vec![
+            (None, vec![day("2021-12-01"), day("2021-12-02")]),
+            (Some(rules("")), vec![day("2021-12-03")]),
+        ];
+        assert_eq!(
+            Warning::MixedRules { groups: groups.clone() }.to_string(),
+            "the days of this window were counted with different rules: 2021-12-01 to 2021-12-02 with the default \
+             rules, or recorded none; 2021-12-03 with --delimiter ';'"
+        );
+        let others = ["user,song,country", "country,user,song", "song,country,user"];
+        groups.extend(others.map(|columns| (Some(rules(columns)), vec![day("2021-12-04")])));
+        let many = Warning::MixedRules { groups }.to_string();
+        assert!(many.ends_with("--columns country,user_id,sng_id; 1 more"), "{many}");
+        let days = vec![day("2021-12-01"), day("2021-12-03")];
+        assert_eq!(
+            Warning::RulesUnrecorded { days, rules: rules("") }.to_string(),
+            "2021-12-01, 2021-12-03 recorded no rules when stored, and are taken as counted with --delimiter ';'; \
+             to count again with these, use 'agg reduce-day --force'"
+        );
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use super::Context;
 use super::inspect::open_day;
 use super::join::JoinInput;
+use super::rules::warn_of_mixed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Facts, Origin, PartialFacts};
-use crate::model::{Day, Inputs, PerKind, RowCounts};
+use crate::model::{Day, Inputs, PerKind, RowCounts, Rules};
 use crate::output::PartialEntry;
 use crate::partial::Partial;
 use crate::text;
@@ -33,6 +34,7 @@ pub(super) struct StoredDay {
     day: Day,
     version: u16,
     digest: u128,
+    rules: Option<Rules>,
     counts: RowCounts,
 }
 
@@ -44,7 +46,7 @@ impl<P> StoredWindow<P> {
         mut keep: impl FnMut(Partial) -> P,
     ) -> Result<Self> {
         let store = context.store();
-        let (mut missing, mut stored) = (Vec::new(), Vec::new());
+        let (mut missing, mut stored, mut rules) = (Vec::new(), Vec::new(), Vec::new());
         let mut entries = PerKind::<u64>::default();
         for &day in &days {
             context.check_stop()?;
@@ -56,8 +58,10 @@ impl<P> StoredWindow<P> {
             for (kind, entries) in entries.iter_mut() {
                 *entries += metadata.runs[kind].pairs;
             }
+            rules.push((day, metadata.rules));
             stored.push(keep(partial));
         }
+        warn_of_mixed(context, &rules);
         Ok(StoredWindow { days, missing, stored, entries })
     }
 
@@ -91,6 +95,7 @@ impl StoredDay {
             day: metadata.day,
             version: partial.version(),
             digest: partial.digest(),
+            rules: metadata.rules,
             counts: metadata.counts(),
         }
     }
@@ -119,6 +124,7 @@ impl StoredWindow<StoredDay> {
             day: stored.day,
             version: stored.version,
             digest: text::hex128(stored.digest),
+            rules: stored.rules,
         };
         let partials = self.stored.iter().map(partial).collect();
         let RowCounts { rows, rejects, .. } = self.counts()?;

@@ -9,8 +9,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Kind, PerKind};
 use crate::runfile::{Fields, MAX_ROOT_BYTES};
 
-/// The newest version, and the one that is written.
-pub const VERSION: u16 = 1;
+/// The newest version: of days with other rules than the default ones.
+pub const VERSION: u16 = 2;
+/// The version of days with the default rules, and of all days that an older `agg` wrote.
+pub(super) const VERSION_WITHOUT_RULES: u16 = 1;
 
 /// First bytes of every partial.
 pub(super) const MAGIC: [u8; 8] = *b"agg-part";
@@ -39,11 +41,11 @@ pub(super) const TRAILER_BYTES: usize = TRAILER_MAGIC + END_MAGIC.len();
 /// The smallest file there can be.
 pub(super) const MIN_BYTES: u64 = (HEADER_BYTES + TRAILER_BYTES) as u64;
 
-/// The first bytes of a partial whose blocks have up to `block_entries` entries.
-pub(super) fn header(block_entries: u16) -> [u8; HEADER_BYTES] {
+/// The first bytes of a partial of this version, whose blocks have up to `block_entries` entries.
+pub(super) fn header(version: u16, block_entries: u16) -> [u8; HEADER_BYTES] {
     let mut bytes = Vec::with_capacity(HEADER_BYTES);
     bytes.extend_from_slice(&MAGIC);
-    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&version.to_le_bytes());
     bytes.extend_from_slice(&block_entries.to_le_bytes());
     bytes.extend_from_slice(&[0; HEADER_CHECKSUM - HEADER_ZERO]);
     bytes.extend_from_slice(&Checksum::of(&bytes).0.to_le_bytes());
@@ -52,11 +54,11 @@ pub(super) fn header(block_entries: u16) -> [u8; HEADER_BYTES] {
     header
 }
 
-/// Checks the first bytes of a file and returns its block entries.
+/// Checks the first bytes of a file and returns its version and block entries.
 ///
 /// Magic and version come first in every version, so that a foreign or a newer file is told apart from a
 /// damaged one.
-pub(super) fn read_header(bytes: &[u8; HEADER_BYTES]) -> Result<u16> {
+pub(super) fn read_header(bytes: &[u8; HEADER_BYTES]) -> Result<(u16, u16)> {
     let mut fields = Fields(bytes);
     if fields.array::<8>() != MAGIC {
         return Err(Error::from(ErrorKind::Foreign).at_offset(0));
@@ -69,14 +71,14 @@ pub(super) fn read_header(bytes: &[u8; HEADER_BYTES]) -> Result<u16> {
     let block_entries = fields.u16();
     let zero = fields.u32();
     let (checked, _) = bytes.split_at(HEADER_CHECKSUM);
-    if Checksum::of(checked) != Checksum(fields.u64()) || found != VERSION || zero != 0 {
+    if Checksum::of(checked) != Checksum(fields.u64()) || found == 0 || zero != 0 {
         return Err(Error::damaged("the header's checksum is wrong").at_offset(0));
     }
     if block_entries == 0 || usize::from(block_entries) > block::MAX_ENTRIES {
         let what = "the header's block size is impossible";
         return Err(Error::damaged(what).at_offset(HEADER_BLOCK_ENTRIES as u64));
     }
-    Ok(block_entries)
+    Ok((found, block_entries))
 }
 
 /// Where a part of the file lies, and what its bytes hash to.
@@ -168,15 +170,17 @@ mod tests {
 
     #[test]
     fn a_header_tells_foreign_newer_and_damaged_apart() {
-        assert_eq!(read_header(&header(16)).unwrap(), 16);
+        for version in 1..=VERSION {
+            assert_eq!(read_header(&header(version, 16)).unwrap(), (version, 16));
+        }
         let changed = |at: usize, to: u8| {
-            let mut bytes = header(16);
+            let mut bytes = header(VERSION, 16);
             bytes[at] = to;
             read_header(&bytes).unwrap_err().to_string()
         };
         assert_eq!(changed(0, b'A'), "not an agg partial (bad magic number)");
-        let newer = "format version 2, but this agg reads up to version 1; update agg";
-        assert_eq!(changed(HEADER_VERSION, 2), newer);
+        let newer = "format version 3, but this agg reads up to version 2; update agg";
+        assert_eq!(changed(HEADER_VERSION, 3), newer);
         for (at, to) in [(HEADER_VERSION, 0), (HEADER_BLOCK_ENTRIES, 1), (HEADER_ZERO, 1)] {
             assert_eq!(changed(at, to), "damaged: the header's checksum is wrong", "{at}");
         }

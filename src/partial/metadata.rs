@@ -1,17 +1,21 @@
 //! The footer's metadata: what a partial says of its day.
 //!
-//! Numbers of fixed width, then the inputs, which a reader may leave on the disk: a day of very many logs opens in
+//! Numbers of fixed width, the rules if they are not the default ones, then the inputs, which a reader may leave on the disk: a day of very many logs opens in
 //! the memory of any other day. The literal bytes are pinned by a test.
 
-use super::layout::MAX_METADATA_BYTES;
+use super::layout::{MAX_METADATA_BYTES, VERSION, VERSION_WITHOUT_RULES};
 use super::section::SectionReader;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Day, Inputs, PerKind, RejectCounts, RowCounts};
+use crate::model::{
+    Columns, CountryCodes, Day, Delimiter, Inputs, PerKind, RejectCounts, RowCounts, Rules,
+};
 use crate::runfile::{Fields, RunFacts};
 
-/// Bytes before the first input.
+/// Bytes before the rules and the first input.
 const HEAD_BYTES: usize = 4 + 8 * (1 + 6 + RUNS * 4 + 1);
-/// Runs of a partial of this version: a further kind of key needs a new one.
+/// Delimiter, header, countries, fields, places of song, user and country, and a zero.
+const RULES_BYTES: usize = 8;
+/// Runs of a partial of these versions: a further kind of key needs a new one.
 const RUNS: usize = 2;
 
 /// What a partial says of its day.
@@ -19,6 +23,9 @@ const RUNS: usize = 2;
 pub struct Metadata {
     /// The day.
     pub day: Day,
+    /// By which rules rows were read; `None` where that is not recorded: by the default ones, or by those of an older
+    /// version of `agg`.
+    pub rules: Option<Rules>,
     /// All rows of the logs.
     pub rows: u64,
     /// Rejected rows by reason.
@@ -35,12 +42,14 @@ impl Metadata {
     /// Checks that the sums of both runs are the accepted rows, and that the inputs have room.
     pub(super) fn new(
         day: Day,
+        rules: Option<Rules>,
         (rows, rejects): (u64, RejectCounts),
         inputs: &Inputs,
         runs: PerKind<RunFacts>,
     ) -> Result<Metadata> {
         let tables = inputs.iter().any(|input| input.name.contains(&b'/'));
-        let metadata = Metadata { day, rows, rejects, inputs: inputs.len() as u64, tables, runs };
+        let logs = inputs.len() as u64;
+        let metadata = Metadata { day, rules, rows, rejects, inputs: logs, tables, runs };
         let accepted = rows.checked_sub(rejects.total());
         if runs.values().any(|run| Some(run.streams) != accepted) {
             let text = format!("the sums of all runs are not the accepted rows: {metadata:?}");
@@ -69,10 +78,16 @@ impl Metadata {
         self.tables
     }
 
+    /// The version of a partial that says this.
+    #[must_use]
+    pub fn version(&self) -> u16 {
+        version_of(self.rules)
+    }
+
     /// The bytes before the inputs.
     pub(super) fn head(&self) -> Vec<u8> {
         let (year, month, day) = self.day.parts();
-        let mut bytes = Vec::with_capacity(HEAD_BYTES);
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + RULES_BYTES);
         bytes.extend_from_slice(&year.to_le_bytes());
         bytes.extend_from_slice(&month.to_le_bytes());
         bytes.extend_from_slice(&day.to_le_bytes());
@@ -82,17 +97,19 @@ impl Metadata {
         for number in numbers.chain([self.inputs]) {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
+        bytes.extend(self.rules.iter().flat_map(encoded_rules));
         bytes
     }
 
-    /// Decodes the metadata and walks over the inputs, and checks that the numbers agree with each other. The inner
+    /// Decodes the metadata of this version and walks over the inputs, and checks that the numbers agree with each other. The inner
     /// error counts only once the checksum is found to be right.
-    pub(super) fn scan(section: &mut SectionReader<'_>) -> Result<Result<Metadata>> {
-        let mut head = Vec::with_capacity(HEAD_BYTES);
-        if !section.take(HEAD_BYTES as u64, |bytes| head.extend_from_slice(bytes))? {
+    pub(super) fn scan(version: u16, section: &mut SectionReader<'_>) -> Result<Result<Metadata>> {
+        let length = head_bytes(version);
+        let mut head = Vec::with_capacity(length);
+        if !section.take(length as u64, |bytes| head.extend_from_slice(bytes))? {
             return Ok(Err(wrong("cannot be decoded: it ends too early")));
         }
-        let mut metadata = match Self::decode_head(&head) {
+        let mut metadata = match Self::decode_head(version, &head) {
             Ok(metadata) => metadata,
             Err(error) => return Ok(Err(error)),
         };
@@ -117,7 +134,7 @@ impl Metadata {
         Ok(if section.is_at_end() { Ok(metadata) } else { Err(wrong("has idle bytes")) })
     }
 
-    fn decode_head(head: &[u8]) -> Result<Metadata> {
+    fn decode_head(version: u16, head: &[u8]) -> Result<Metadata> {
         let mut fields = Fields(head);
         let year = i16::from_le_bytes(fields.array());
         let [month, day] = [(); 2].map(|()| i8::from_le_bytes(fields.array()));
@@ -130,21 +147,63 @@ impl Metadata {
             blocks: fields.u64(),
         }));
         let inputs = fields.u64();
+        let rules = match version {
+            VERSION_WITHOUT_RULES => None,
+            _ => {
+                let rules = decoded_rules(fields.array());
+                Some(rules.ok_or_else(|| wrong("has rules that no day can have"))?)
+            }
+        };
         let day = Day::new(year, month, day).ok_or_else(|| wrong("names no day"))?;
         let accepted = rows.checked_sub(rejects.total());
         if runs.values().any(|run| Some(run.streams) != accepted) {
             return Err(wrong("has sums that do not agree"));
         }
-        Ok(Metadata { day, rows, rejects, inputs, tables: false, runs })
+        Ok(Metadata { day, rules, rows, rejects, inputs, tables: false, runs })
     }
 
     /// The inputs, from all bytes of metadata that were scanned before.
     pub(super) fn inputs(&self, mut bytes: Vec<u8>) -> Result<Inputs> {
-        bytes.drain(..HEAD_BYTES.min(bytes.len()));
+        bytes.drain(..head_bytes(self.version()).min(bytes.len()));
         let count = usize::try_from(self.inputs).unwrap_or(usize::MAX);
         Inputs::from_encoded(bytes, count)
             .ok_or_else(|| wrong("cannot be decoded: it ends within the inputs"))
     }
+}
+
+/// What is recorded of the rules of a day.
+pub(super) fn recorded(rules: Rules) -> Option<Rules> {
+    (!rules.is_default()).then_some(rules)
+}
+
+/// The version of a partial that records these rules.
+pub(super) fn version_of(rules: Option<Rules>) -> u16 {
+    if rules.is_some() { VERSION } else { VERSION_WITHOUT_RULES }
+}
+
+/// Bytes of the metadata before the inputs.
+fn head_bytes(version: u16) -> usize {
+    HEAD_BYTES + if version == VERSION_WITHOUT_RULES { 0 } else { RULES_BYTES }
+}
+
+fn encoded_rules(rules: &Rules) -> [u8; RULES_BYTES] {
+    let fields = rules.columns().map_or(0, Columns::fields);
+    let [song, user, country] = rules.columns().map_or([0; 3], Columns::places);
+    let any = rules.countries() == CountryCodes::Any;
+    let (delimiter, header) = (rules.delimiter().byte(), rules.header());
+    [delimiter, header.into(), any.into(), fields, song, user, country, 0]
+}
+
+/// The rules of these bytes; `None` if they are not the bytes of rules that are recorded.
+fn decoded_rules(bytes: [u8; RULES_BYTES]) -> Option<Rules> {
+    let [delimiter, header, any, fields, song, user, country, _] = bytes;
+    let columns = match fields {
+        0 => None,
+        _ => Some(Columns::new(fields, [song, user, country])?),
+    };
+    let countries = if any == 0 { CountryCodes::Iso } else { CountryCodes::Any };
+    let rules = Rules::new(Delimiter::new(delimiter)?, columns, header != 0, countries);
+    recorded(rules).filter(|rules| encoded_rules(rules) == bytes)
 }
 
 fn wrong(what: &str) -> Error {
@@ -158,7 +217,7 @@ fn wrong(what: &str) -> Error {
 pub fn check_room_for(logs: usize, names: u64) -> Result<()> {
     let each = (Inputs::LENGTH_BYTES + Inputs::NUMBER_BYTES) as u64;
     let needed = names.saturating_add(each.saturating_mul(logs as u64));
-    if needed.saturating_add(HEAD_BYTES as u64) > MAX_METADATA_BYTES {
+    if needed.saturating_add((HEAD_BYTES + RULES_BYTES) as u64) > MAX_METADATA_BYTES {
         return Err(ErrorKind::LogsExceedPartial { logs, needed, limit: MAX_METADATA_BYTES }.into());
     }
     Ok(())
@@ -175,6 +234,7 @@ mod tests {
         let run = |keys| RunFacts { keys, pairs: 3, streams: 4, blocks: 1 };
         Metadata {
             day: "2021-12-01".parse().unwrap(),
+            rules: None,
             rows: 10,
             rejects: RejectCounts([1, 0, 2, 0, 3, 0]),
             inputs: 1,
@@ -193,7 +253,15 @@ mod tests {
     }
 
     fn scanned(bytes: &[u8]) -> Result<Metadata> {
-        in_memory(bytes, |section| Metadata::scan(section).unwrap())
+        scanned_of(VERSION_WITHOUT_RULES, bytes)
+    }
+
+    fn scanned_of(version: u16, bytes: &[u8]) -> Result<Metadata> {
+        in_memory(bytes, |section| Metadata::scan(version, section).unwrap())
+    }
+
+    fn rules(delimiter: &str, columns: &str, header: bool, countries: CountryCodes) -> Rules {
+        Rules::new(delimiter.parse().unwrap(), columns.parse().ok(), header, countries)
     }
 
     #[test]
@@ -211,6 +279,54 @@ mod tests {
         assert_eq!(bytes, expected);
         assert_eq!(scanned(&bytes).unwrap(), metadata());
         assert_eq!(metadata().inputs(bytes).unwrap(), inputs);
+    }
+
+    #[test]
+    fn other_rules_than_the_default_ones_are_these_bytes_before_the_inputs() {
+        use CountryCodes::{Any, Iso};
+        let inputs = inputs(b"a.log");
+        let without = encoded(&metadata(), &inputs);
+        for (rules, expected) in [
+            (rules(";", "user_id,sng_id,_,country", false, Iso), [b';', 0, 0, 4, 1, 0, 3, 0]),
+            (rules("|", "", false, Any), [b'|', 0, 1, 0, 0, 0, 0, 0]),
+            (rules("\\t", "", true, Iso), [b'\t', 1, 0, 0, 0, 0, 0, 0]),
+            (rules(",", "sng_id,user_id,country", true, Any), [b',', 1, 1, 3, 0, 1, 2, 0]),
+        ] {
+            let metadata = Metadata { rules: Some(rules), ..metadata() };
+            let bytes = encoded(&metadata, &inputs);
+            let parts = [&without[..HEAD_BYTES], &expected, &without[HEAD_BYTES..]];
+            assert_eq!(bytes, parts.concat(), "{rules}");
+            assert_eq!(metadata.version(), 2);
+            assert_eq!(scanned_of(2, &bytes).unwrap(), metadata);
+            assert_eq!(metadata.inputs(bytes).unwrap(), inputs);
+        }
+    }
+
+    #[test]
+    fn rules_that_no_day_can_have_are_damage() {
+        let any = Metadata { rules: Some(rules("|", "", false, CountryCodes::Any)), ..metadata() };
+        let good = encoded(&any, &inputs(b"a.log"));
+        for wrong in [
+            // The default ones are not recorded, and the usual columns only beside a header.
+            [b'|', 0, 0, 0, 0, 0, 0, 0],
+            [b';', 0, 0, 3, 0, 1, 2, 0],
+            [b'a', 0, 0, 0, 0, 0, 0, 0],
+            [b';', 2, 0, 0, 0, 0, 0, 0],
+            [b';', 0, 2, 0, 0, 0, 0, 0],
+            [b';', 0, 0, 0, 1, 0, 0, 0],
+            [b';', 0, 0, 4, 1, 1, 3, 0],
+            [b';', 0, 0, 4, 1, 0, 4, 0],
+            [b';', 0, 0, 65, 1, 0, 4, 0],
+            [b';', 0, 0, 0, 0, 0, 0, 1],
+        ] {
+            let mut bytes = good.clone();
+            bytes[HEAD_BYTES..HEAD_BYTES + RULES_BYTES].copy_from_slice(&wrong);
+            let error = scanned_of(2, &bytes).unwrap_err().to_string();
+            assert_eq!(error, "damaged: the metadata has rules that no day can have", "{wrong:?}");
+        }
+        for cut in 0..good.len() {
+            assert!(scanned_of(2, &good[..cut]).is_err());
+        }
     }
 
     #[test]

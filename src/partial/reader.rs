@@ -48,7 +48,7 @@ impl Partial {
         if bytes < MIN_BYTES || got < HEADER_BYTES {
             return Err(Error::damaged("the file is too short for a partial").at_offset(bytes));
         }
-        let block_entries = layout::read_header(&header)?;
+        let (version, block_entries) = layout::read_header(&header)?;
         let mut trailer = [0; TRAILER_BYTES];
         read_exact(file.as_ref(), &mut trailer, bytes - TRAILER_BYTES as u64)?;
         let decoded = Trailer::decode(&trailer, bytes)?;
@@ -62,7 +62,7 @@ impl Partial {
         let mut vouching = Hasher::new();
         vouching.update(&header);
         roots.values().for_each(|root| vouching.update(root));
-        let metadata = read_metadata(file.as_ref(), decoded.metadata, &mut vouching)?;
+        let metadata = read_metadata(file.as_ref(), version, decoded.metadata, &mut vouching)?;
         vouching.update(&trailer);
         let mut roots = decode_roots(&roots, &decoded)?;
         check_totals(&roots, &metadata)
@@ -126,8 +126,7 @@ impl Partial {
     /// Format version of the file.
     #[must_use]
     pub fn version(&self) -> u16 {
-        // Every file that opens is of the one version there is; a second one keeps its own here.
-        layout::VERSION
+        self.metadata.version()
     }
 
     /// Where the file is, for messages.
@@ -182,9 +181,14 @@ fn decode_roots(roots: &PerKind<Vec<u8>>, trailer: &Trailer) -> Result<PerKind<R
 }
 
 /// Reads the metadata, all of which vouches for the partial too.
-fn read_metadata(file: &dyn ReadFile, section: Section, vouching: &mut Hasher) -> Result<Metadata> {
+fn read_metadata(
+    file: &dyn ReadFile,
+    version: u16,
+    section: Section,
+    vouching: &mut Hasher,
+) -> Result<Metadata> {
     let mut reader = SectionReader::new(file, section, vouching);
-    let metadata = Metadata::scan(&mut reader)?;
+    let metadata = Metadata::scan(version, &mut reader)?;
     if !reader.is_intact()? {
         let what = "the checksum of the metadata is wrong";
         return Err(Error::damaged(what).at_offset(section.offset));

@@ -7,13 +7,26 @@ use proptest::prelude::*;
 use super::*;
 use crate::error::{Error, ErrorClass, Result};
 use crate::merge::Stream;
-use crate::model::{Batch, Entry, InputFacts, Inputs, Kind, Position, RejectCounts};
+use crate::model::{
+    Batch, CountryCodes, Entry, InputFacts, Inputs, Kind, Position, RejectCounts, Rules,
+};
 use crate::runfile::RunPieces;
 use crate::testing::{MemoryFile, Naive, batch_of, pool};
 
 /// Writes both runs in pieces that end at every `cut`-th entry.
 fn write(runs: &[Naive; 2], cut: usize, threads: usize, block_entries: usize) -> Vec<u8> {
-    let mut writer = Writer::with_block_entries(Vec::new(), block_entries).unwrap();
+    write_by(Rules::default(), runs, cut, threads, block_entries)
+}
+
+/// The same for a day whose rows were read by these rules.
+fn write_by(
+    rules: Rules,
+    runs: &[Naive; 2],
+    cut: usize,
+    threads: usize,
+    block_entries: usize,
+) -> Vec<u8> {
+    let mut writer = Writer::with_block_entries(Vec::new(), rules, block_entries).unwrap();
     let pool = pool(threads);
     for run in runs {
         let whole = batch_of(run);
@@ -74,15 +87,14 @@ fn users() -> impl Strategy<Value = Naive> {
     prop::collection::btree_map((id.clone(), id), 1u64..1000, 0..120)
 }
 
-#[test]
-fn a_partial_with_one_row_is_these_bytes() {
-    let users = Naive::from([((7, 9), 1)]);
-    let bytes = write(&[users, Naive::from([((3, 9), 1)])], 1, 1, 4096);
+/// The partial of one row, of this version and with these bytes of rules.
+fn one_row(version: u8, rules: &[u8]) -> Vec<u8> {
     let (block, page, root, metadata) = (20 + 3 * 6 + 5, 40, 48, 4 + 7 * 8 + 8 * 8 + 8);
     let mut expected = Vec::new();
     let u64s = |numbers: &[u64]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>();
     let hash = |bytes: &[u8]| xxhash_rust::xxh3::xxh3_64(bytes).to_le_bytes();
-    expected.extend(b"agg-part\x01\x00\x00\x10\x00\x00\x00\x00");
+    expected.extend(b"agg-part");
+    expected.extend([version, 0, 0, 0x10, 0, 0, 0, 0]);
     expected.extend(hash(&expected));
     let mut roots = Vec::new();
     for key in [7u64, 3] {
@@ -107,6 +119,7 @@ fn a_partial_with_one_row_is_these_bytes() {
     let mut meta = vec![0xe5, 0x07, 12, 1];
     meta.extend(u64s(&[1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 0]));
     assert_eq!(meta.len(), metadata);
+    meta.extend(rules);
     for section in [&roots[0], &roots[1], &meta] {
         trailer.extend(u64s(&[expected.len() as u64, section.len() as u64]));
         trailer.extend(hash(section));
@@ -116,8 +129,32 @@ fn a_partial_with_one_row_is_these_bytes() {
     trailer.extend(hash(&trailer));
     trailer.extend(b"part-end");
     expected.extend(trailer);
-    assert_eq!(bytes, expected);
+    expected
+}
+
+#[test]
+fn a_partial_with_one_row_is_these_bytes() {
+    let runs = [Naive::from([((7, 9), 1)]), Naive::from([((3, 9), 1)])];
+    let bytes = write(&runs, 1, 1, 4096);
+    assert_eq!(bytes, one_row(1, &[]));
     verify_all(&bytes).unwrap();
+    assert_eq!(
+        (open(&bytes).unwrap().version(), open(&bytes).unwrap().metadata().rules),
+        (1, None)
+    );
+}
+
+#[test]
+fn a_partial_of_other_rules_is_the_same_with_version_2_and_eight_bytes_more() {
+    let runs = [Naive::from([((7, 9), 1)]), Naive::from([((3, 9), 1)])];
+    let columns = "user_id,sng_id,_,country".parse().ok();
+    let rules = Rules::new(";".parse().unwrap(), columns, true, CountryCodes::Any);
+    let bytes = write_by(rules, &runs, 1, 1, 4096);
+    assert_eq!(bytes, one_row(2, &[b';', 1, 1, 4, 1, 0, 3, 0]));
+    verify_all(&bytes).unwrap();
+    let partial = open(&bytes).unwrap();
+    assert_eq!((partial.version(), partial.metadata().rules), (2, Some(rules)));
+    assert_eq!(partial.inputs().unwrap(), Inputs::default());
 }
 
 #[test]

@@ -4,11 +4,11 @@ use std::io::Write;
 use std::path::Path;
 
 use super::layout::{self, HEADER_BYTES, Section, Trailer};
-use super::metadata::Metadata;
+use super::metadata::{Metadata, recorded, version_of};
 use crate::codec::block;
 use crate::codec::checksum::{Checksum, Hasher};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Batch, Day, Inputs, Kind, PerKind, RejectCounts};
+use crate::model::{Batch, Day, Inputs, Kind, PerKind, RejectCounts, Rules};
 use crate::runfile::{Root, RunFacts, RunPieces, RunSink, write_run};
 
 /// Writes one partial. Runs are written in the order of [`Kind::ALL`], then
@@ -19,6 +19,7 @@ use crate::runfile::{Root, RunFacts, RunPieces, RunSink, write_run};
 pub struct Writer<W: Write> {
     sink: RunSink<W>,
     header: [u8; HEADER_BYTES],
+    rules: Rules,
     block_entries: usize,
     /// Facts and roots of the runs so far.
     runs: Vec<(RunFacts, Root)>,
@@ -40,19 +41,25 @@ pub struct FinishedPartial<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Starts a partial with blocks of [`block::MAX_ENTRIES`].
+    /// Starts the partial of a day with the default rules.
     pub fn new(sink: W) -> Result<Self> {
-        Self::with_block_entries(sink, block::MAX_ENTRIES)
+        Self::with_rules(sink, Rules::default())
+    }
+
+    /// Starts the partial of a day whose rows were read by these rules, with blocks of [`block::MAX_ENTRIES`].
+    pub fn with_rules(sink: W, rules: Rules) -> Result<Self> {
+        Self::with_block_entries(sink, rules, block::MAX_ENTRIES)
     }
 
     /// Starts a partial with smaller blocks, 1 to [`block::MAX_ENTRIES`] entries: for tests, where tiny
     /// blocks put a boundary under every case.
-    pub fn with_block_entries(sink: W, block_entries: usize) -> Result<Self> {
+    pub fn with_block_entries(sink: W, rules: Rules, block_entries: usize) -> Result<Self> {
         let block_entries = block_entries.clamp(1, block::MAX_ENTRIES);
-        let header = layout::header(u16::try_from(block_entries).unwrap_or(u16::MAX));
+        let version = version_of(recorded(rules));
+        let header = layout::header(version, u16::try_from(block_entries).unwrap_or(u16::MAX));
         let mut sink = RunSink::new(sink);
         sink.put(&header)?;
-        Ok(Writer { sink, header, block_entries, runs: Vec::new() })
+        Ok(Writer { sink, header, rules, block_entries, runs: Vec::new() })
     }
 
     /// Says in messages that the sink is the file `path`.
@@ -96,7 +103,7 @@ impl<W: Write> Writer<W> {
         };
         let ended = PerKind::from(ended);
         let runs = PerKind::new(|kind| ended[kind].0);
-        let metadata = Metadata::new(day, (rows, rejects), &inputs, runs)?;
+        let metadata = Metadata::new(day, recorded(self.rules), (rows, rejects), &inputs, runs)?;
         let head = metadata.head();
         let mut vouching = Hasher::new();
         vouching.update(&self.header);

@@ -21,12 +21,24 @@ import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from typing import NamedTuple
 
 WINDOW, TOP = 7, 50
 MAX_ID = 2**63 - 1
 REASONS = ["too_long", "blank", "field_count", "song_id", "user_id", "country"]
 CODES = (pathlib.Path(__file__).parent.parent / "data/iso3166.txt").read_text().split()
 LOG_NAME = re.compile(r"\.(log|txt)(\.gz|\.zst)?$")
+COLUMNS = ["sng_id", "user_id", "country"]
+NAMES = {b"sngid": 0, b"songid": 0, b"song": 0, b"trackid": 0, b"userid": 1, b"user": 1, b"country": 2, b"countrycode": 2}
+
+
+class Rules(NamedTuple):
+    """What the flags of the same names say; the default is a plain log."""
+
+    delimiter: bytes = b"|"
+    columns: list[str] | None = None
+    header: bool = False
+    any_country: bool = False
 
 
 def days_in(name):
@@ -86,20 +98,32 @@ def number(field):
     return None
 
 
-def parse(row):
+def columns_of(header, rules):
+    """The columns of the log that begins with this line."""
+    bare = [re.sub(rb'^"(.*)"$', rb"\1", field.strip()) for field in header.split(rules.delimiter)]
+    places = [NAMES.get(re.sub(rb"[-_ ]", b"", name).lower()) for name in bare]
+    named = ["_" if at is None else COLUMNS[at] for at in places]
+    return rules.columns or (named if set(COLUMNS) <= set(named) else COLUMNS)
+
+
+def parse(row, rules=Rules(), columns=None):
     """Song, user and country of a row, or the reason why it is corrupt."""
+    columns = columns or rules.columns or COLUMNS
     if len(row) > 4096:
         return "too_long"
     if row.strip(b" \t") == b"":
         return "blank"
-    if row.count(b"|") != 2:
+    fields = [field.strip(b" \t") for field in row.split(rules.delimiter)]
+    quoted = [name == "_" and field.startswith(b'"') for name, field in zip(columns, fields, strict=False)]
+    if len(fields) != len(columns) or any(quoted):
         return "field_count"
-    song, user, country = (field.strip(b" \t") for field in row.split(b"|"))
+    song, user, country = (fields[columns.index(name)] for name in COLUMNS)
     if number(song) is None:
         return "song_id"
     if number(user) is None:
         return "user_id"
-    if country not in [code.encode() for code in CODES]:
+    known = re.fullmatch(rb"[A-Z]{2}", country) if rules.any_country else country in [code.encode() for code in CODES]
+    if not known:
         return "country"
     return number(song), number(user), country.decode()
 
@@ -110,16 +134,20 @@ def shown(data):
     return "".join(chr(b) if p else f"\\x{b:02x}" for b, p in zip(data[:200], plain, strict=True))
 
 
-def reduce_day(logs):
+def reduce_day(logs, rules=Rules()):
     """Counts by country and by user, facts for days.json, and the rejects file's lines."""
     country_songs, user_songs = defaultdict(Counter), defaultdict(Counter)
     facts = {"logs": [log.name for log in logs], "rows": 0, "accepted": 0, "rejected": 0}
     facts["rejects"] = dict.fromkeys(REASONS, 0)
     corrupt = []
     for log in logs:
+        columns = None
         for line, row in enumerate(rows(content(log)), start=1):
+            if rules.header and line == 1:
+                columns = columns_of(row, rules)
+                continue
             facts["rows"] += 1
-            parsed = parse(row)
+            parsed = parse(row, rules, columns)
             if isinstance(parsed, str):
                 facts["rejected"] += 1
                 facts["rejects"][parsed] += 1

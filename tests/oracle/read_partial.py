@@ -116,10 +116,22 @@ def run(data, root, at):
     return entries, at
 
 
-def metadata(data):
+def rules_of(data):
+    """The rules that version 2 has before the inputs."""
+    delimiter, header, any_country, fields, song, user, country, zero = data
+    need(header < 2 and any_country < 2 and zero == 0, "the rules")
+    places = {song: "sng_id", user: "user_id", country: "country"}
+    columns = [places.get(at, "_") for at in range(fields)] or None
+    return oracle.Rules(bytes([delimiter]), columns, bool(header), bool(any_country))
+
+
+def metadata(data, version):
     year, month, day, rows, *rest = numbers("hbb16Q", data)
     rejects, runs, inputs = rest[:6], [rest[6:10], rest[10:14]], []
     at = 132
+    rules = oracle.Rules()
+    if version == 2:
+        rules, at = rules_of(data[132:140]), 140
     for _ in range(rest[14]):
         (length,) = numbers("Q", data, at)
         name, at = data[at + 8 : at + 8 + length], at + 8 + length
@@ -127,14 +139,14 @@ def metadata(data):
         inputs.append((name, size, modified, high << 64 | low, input_rows))
         at += 40
     need(at == len(data), "idle bytes behind the metadata")
-    return f"{year:04}-{month:02}-{day:02}", rows, rejects, runs, inputs
+    return f"{year:04}-{month:02}-{day:02}", rules, rows, rejects, runs, inputs
 
 
 def read(data):
     """Metadata, the entries of both runs, and the digest of a partial."""
     need(data[:8] == b"agg-part" and data[-8:] == b"part-end", "no partial")
     version, _, zero, checksum = numbers("HHIQ", data, 8)
-    need(version == 1 and zero == 0, "the version")
+    need(version in (1, 2) and zero == 0, "the version")
     check(data[:16], checksum, "the header")
     trailer = data[-96:]
     header_checksum, trailer_checksum = numbers("QQ", trailer, 72)
@@ -152,7 +164,7 @@ def read(data):
     countries, at = run(data, sections[1], at)
     need(at == numbers("Q", trailer)[0], "a gap behind the runs")
     vouching = data[:24] + b"".join(sections) + trailer
-    return metadata(sections[2]), users, countries, xxhash and xxhash.xxh3_128_hexdigest(vouching)
+    return metadata(sections[2], version), users, countries, xxhash and xxhash.xxh3_128_hexdigest(vouching)
 
 
 def log_digest(log):
@@ -166,8 +178,8 @@ def log_digest(log):
 
 def compare(day, logs, path):
     """Holds one partial against the logs of its day."""
-    (stored_day, rows, rejects, runs, inputs), users, countries, digest = read(path.read_bytes())
-    country_songs, user_songs, facts, _ = oracle.reduce_day(logs)
+    (stored_day, rules, rows, rejects, runs, inputs), users, countries, digest = read(path.read_bytes())
+    country_songs, user_songs, facts, _ = oracle.reduce_day(logs, rules)
 
     def letters(number):
         return chr(65 + number // 26) + chr(65 + number % 26)

@@ -163,6 +163,11 @@ def export_facts(spark: SparkSession, day: datetime.date, paths: Sequence[str]) 
         raise BadData(f"{paths[0]}: its folder has files of several exports: export the day again")
     facts = dict(pairs)
     try:
+        if facts["agg.format"] != "1":
+            raise BadData(
+                f"{paths[0]}: format {facts['agg.format']}, of a day with rules that this job does not have "
+                f"({facts['agg.partials']}): count the day here"
+            )
         if facts["agg.day"] != str(day):
             raise BadData(f"{paths[0]}: holds {facts['agg.day']}, not {day}: export the day again")
         rejects = json.loads(facts["agg.rejects"])

@@ -16,7 +16,7 @@ use crate::exchange::{Facts, Judge, Origin, TableDecoder, TableRules};
 use crate::fs::TemporaryFile;
 use crate::job::Phase;
 use crate::model::{Day, InputFacts, Inputs, Kind, MAX_ID};
-use crate::partial::{FinishedPartial, Metadata, Partial, VERSION, Writer};
+use crate::partial::{FinishedPartial, Metadata, Partial, Writer};
 use crate::row::CountrySet;
 use crate::store::{self, DatasetFolder, Store, StoreLock};
 
@@ -87,9 +87,11 @@ fn count(
     let groups = tables.files.iter().flat_map(|file| &file.table.outline().groups);
     let total = groups.fold(0u64, |sum, group| sum.saturating_add(group.rows));
     let scratch = || lock.scratch_file();
+    // Of another program's rows the rules are not known.
+    let rules = tables.facts.as_ref().map(Facts::rules).unwrap_or_default();
     let mut reading = TableReading::new(context, &pool, &tables.files, &scratch);
     let writer = context.phase(Phase::Import, Some(total), || {
-        reading.write(&|| temporary_writer(lock.temporary_partial()?))
+        reading.write(&|| temporary_writer(lock.temporary_partial()?, rules))
     })?;
     let rows = check_sums(&writer)?;
     let (facts, inputs) = match &tables.facts {
@@ -103,7 +105,7 @@ fn count(
     let rejects = facts.and_then(|facts| facts.rejects).unwrap_or_default();
     let partial = writer.finish(options.day, all_rows, rejects, inputs)?;
     if let Some(facts) = facts {
-        check_digest(facts, partial.digest).map_err(|error| tables.at_first(error))?;
+        check_digest(facts, &partial).map_err(|error| tables.at_first(error))?;
     }
     Ok(Imported { partial, spilled_runs: reading.spilled_runs })
 }
@@ -137,11 +139,12 @@ fn check_accepted(facts: &Facts, rows: u64) -> Result<()> {
     Err(ErrorKind::BadTable(text).into())
 }
 
-/// What was exported from one partial of the format that is written now must give that partial again.
-fn check_digest(facts: &Facts, digest: u128) -> Result<()> {
-    let digest = crate::text::hex128(digest);
+/// What was exported from one partial of the version that is written for it now must give that partial again.
+fn check_digest<W>(facts: &Facts, partial: &FinishedPartial<W>) -> Result<()> {
+    let version = partial.metadata.version();
+    let digest = crate::text::hex128(partial.digest);
     match facts.partials.as_slice() {
-        [exported] if exported.version == VERSION && exported.digest != digest => {
+        [exported] if exported.version == version && exported.digest != digest => {
             let text =
                 "its counts are not those of the partial that its footer names: export it again";
             Err(ErrorKind::BadTable(text.to_owned()).into())

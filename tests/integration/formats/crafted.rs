@@ -219,7 +219,7 @@ fn what_is_forged_here_is_good_if_nothing_is_changed() {
 fn a_header_that_makes_no_sense_is_refused() {
     use Emission::Refuses;
     refused(&with(Part::Header, 0, b"x"), "not an agg partial", Refuses);
-    refused(&with(Part::Header, 8, &[2, 0]), "format version 2", Refuses);
+    refused(&with(Part::Header, 8, &[3, 0]), "format version 3", Refuses);
     refused(&with(Part::Header, 8, &[0, 0]), "the header's checksum", Refuses);
     refused(&with(Part::Header, 10, &[0, 0]), "block size is impossible", Refuses);
     refused(&with(Part::Header, 10, &[1, 16]), "block size is impossible", Refuses);

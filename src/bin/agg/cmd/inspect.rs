@@ -48,6 +48,9 @@ impl Summary for DayFacts {
         pairs.pair("partial", text::path(&self.path));
         pairs.pair("bytes", self.bytes);
         pairs.pair("version", self.version);
+        if let Some(rules) = self.rules {
+            pairs.pair("rules", rules);
+        }
         pairs.pair("digest", text::hex128(self.digest));
         pairs.pair("rows", self.counts.rows);
         pairs.pair("accepted", self.counts.accepted);
@@ -101,6 +104,7 @@ pub(crate) mod tests {
             path: format!("agg-store/partials/{text}.agg").into(),
             bytes: 1536,
             version: 1,
+            rules: None,
             digest: 0x1234,
             counts: counts(100, 1, 2),
             inputs: inputs(),
@@ -144,6 +148,17 @@ input.1.digest        00000000000000000000000000000abc
     }
 
     #[test]
+    fn rules_are_shown_where_they_are_recorded() {
+        let rules = agg::model::Rules::new(";".parse().unwrap(), None, true, Default::default());
+        let facts = DayFacts { version: 2, rules: Some(rules), ..day_facts("2021-12-01") };
+        let text = facts.text(&RunCost::default());
+        assert!(
+            text.contains("\nrules                 --delimiter ';' --header\ndigest"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn the_json_of_an_inspected_day_is_pinned() {
         let facts = day_facts("2021-12-01");
         let stored = serde_json::to_string(&facts).unwrap();
@@ -166,6 +181,7 @@ input.1.digest        00000000000000000000000000000abc
   "partial": "agg-store/partials/2021-12-01.agg",
   "partial_bytes": 1536,
   "version": 1,
+  "rules": null,
   "digest": "00000000000000000000000000001234",
   "rows": 100,
   "accepted": 97,

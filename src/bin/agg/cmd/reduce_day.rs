@@ -185,6 +185,7 @@ pub(crate) mod tests {
         ReduceReport {
             day: day(text),
             outcome: ReduceOutcome::Reduced,
+            rules: None,
             counts: counts(100, 1, 2),
             rows_read: 100,
             inputs: inputs(),
@@ -258,7 +259,7 @@ time       0.500 s, 1.0 MiB peak memory
         assert_eq!(
             json,
             concat!(
-                r#"{"command":"reduce-day","day":"2021-12-01","outcome":"reduced","#,
+                r#"{"command":"reduce-day","day":"2021-12-01","outcome":"reduced","rules":null,"#,
                 r#""rows":100,"accepted":97,"rejected":3,"#,
                 r#""rejects":{"too_long":0,"blank":1,"field_count":0,"song_id":0,"user_id":0,"country":2},"rows_read":100,"#,
                 r#""inputs":[{"name":"listen-20211201.log","bytes":2048,"modified_ns":1638400000000000000,"#,

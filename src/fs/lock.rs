@@ -8,6 +8,7 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
@@ -19,6 +20,8 @@ const PRIVATE: u32 = 0o600;
 /// Mode of one in a folder that a group may write to.
 const SHARED: u32 = 0o660;
 const GROUP_WRITES: u32 = 0o020;
+/// Milliseconds in which a new lock file has its mode, however busy the machine is.
+const SHARED_WITHIN: u32 = 500;
 
 /// An open file with `flock`: the kernel lets go when the last descriptor closes, by a kill too.
 #[derive(Debug)]
@@ -52,11 +55,16 @@ pub(super) fn try_lock(path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
 /// `O_CREAT`.
 fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut waits = 0..SHARED_WITHIN;
     loop {
         match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(file) => return Ok(file.into()),
             Err(Errno::NOENT) => {}
             Err(Errno::LOOP) => return Err(unfit("a symbolic link, which is not followed")),
+            // A colleague's run has created it, and gives it the group's mode in the next instant.
+            Err(Errno::ACCESS) if may_be_shared(path) && waits.next().is_some() => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             Err(Errno::ACCESS) => return Err(not_open_to_us(path)),
             Err(error) => return Err(error.into()),
         }
@@ -67,6 +75,17 @@ fn open(path: &Path) -> io::Result<File> {
             created => return Ok(created?.into()),
         }
     }
+}
+
+/// Whether the file is private in a folder that a group may write to.
+fn may_be_shared(path: &Path) -> bool {
+    let is_private = |file: Metadata| file.mode() & 0o077 == 0;
+    fs::symlink_metadata(path).is_ok_and(is_private)
+        && fs::metadata(folder_of(path)).is_ok_and(|folder| is_shared(&folder))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn unfit(what: &str) -> io::Error {
@@ -82,8 +101,7 @@ fn restrict(file: &File, path: &Path) -> io::Result<()> {
     if before.nlink() != 1 || !(user.is_root() || before.uid() == user.as_raw()) {
         return Ok(());
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = fs::metadata(folder.unwrap_or(Path::new(".")))?;
+    let folder = fs::metadata(folder_of(path))?;
     let owner = (user.is_root() && before.uid() != folder.uid()).then_some(folder.uid());
     let group = before.gid() != folder.gid() && (user.is_root() || is_shared(&folder));
     let group = group.then_some(folder.gid());

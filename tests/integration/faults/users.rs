@@ -143,3 +143,22 @@ fn a_lock_of_an_older_version_is_narrowed_by_its_owner_and_given_away_by_root() 
         assert_eq!((now.uid(), now.mode() & 0o7777), (OWNER, 0o600), "as {user}");
     }
 }
+
+#[test]
+fn a_colleague_who_comes_before_a_new_lock_file_has_its_mode_waits_for_it() {
+    let Some(machine) = Machine::new() else { return };
+    machine.folders(0o2770, GROUP);
+    let lock = machine.sandbox.path("agg-store/.lock");
+    fs::write(&lock, "").unwrap();
+    chown(&lock, Some(OWNER), Some(GROUP)).unwrap();
+    set_mode(&lock, 0o600);
+    let widened = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        set_mode(&lock, 0o660);
+    });
+    machine.agg(COLLEAGUE, "022", &reduce()).exits(0);
+    widened.join().unwrap();
+    // One that stays private is its owner's alone.
+    set_mode(&machine.sandbox.path("agg-store/.lock"), 0o600);
+    machine.agg(COLLEAGUE, "022", &reduce()).exits(73).tells(&["only the user"]);
+}

@@ -126,6 +126,8 @@ pub struct LogLists {
     pub zstd: bool,
     /// Bytes of their names.
     pub names: u64,
+    /// Bytes of the paths of logs without those names, and of the paths of other days' logs.
+    pub paths: u64,
     /// Bytes of the list of logs that the day has already.
     pub stored: u64,
 }
@@ -137,7 +139,8 @@ impl LogLists {
         let (logs, streams) = (self.logs as u64, self.streams as u64);
         // Once as read, once in the new metadata.
         let stored = 2 * self.stored;
-        let bytes = logs * LOG + streams * STREAM + self.names.saturating_mul(NAMES) + stored;
+        let names = self.names.saturating_mul(NAMES).saturating_add(self.paths);
+        let bytes = (logs * LOG + streams * STREAM + stored).saturating_add(names);
         // zstd windows keep their share of the whole memory.
         if self.zstd { bytes + bytes / 4 + bytes / 16 } else { bytes }
     }
@@ -172,6 +175,20 @@ impl Budget {
         Ok(Budget { memory: self.memory - bytes.saturating_sub(MIB), ..self })
     }
 
+    /// Checks that logs can be read beside these lists, without counting their rows.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooManyLogs`].
+    pub fn check_reading_beside(&self, logs: usize, lists: LogLists) -> Result<()> {
+        let readers = FIXED + self.zstd(lists.zstd) + self.threads() * READER;
+        let needed = lists.bytes().saturating_add(readers);
+        // Half is left even by budgets below the least, which are for tests.
+        if lists.bytes() > self.memory / 2 && needed > self.memory {
+            return Err(ErrorKind::TooManyLogs { logs, needed, memory: self.memory }.into());
+        }
+        Ok(())
+    }
+
     fn threads(&self) -> u64 {
         self.threads as u64
     }
@@ -184,8 +201,7 @@ impl Budget {
         let max_rows = (self.memory / (4 << 10)).clamp(MIN_ROWS, 256 << 10);
         // With many threads, all their sorting together takes an eighth.
         let max_rows = max_rows.min(self.memory / 8 / self.threads() / SORTED_ROW).max(MIN_ROWS);
-        // Twice the share of all windows: an allocator may keep some of those that were given back.
-        let zstd = if zstd { (self.memory / 4).max(16 * MIB) + self.memory / 16 } else { 0 };
+        let zstd = self.zstd(zstd);
         // Ranges are a quarter as large as the largest on average; never are all threads at one of those.
         let sorted = (self.threads() - 1).max(1) * max_rows * SORTED_ROW;
         let traces = self.memory / TRACES_SHARE;
@@ -202,6 +218,12 @@ impl Budget {
     #[must_use]
     pub fn traces(&self) -> usize {
         to_usize(self.memory / TRACES_SHARE / TRACE).max(MIN_TRACES)
+    }
+
+    /// Twice the share of all zstd windows, since an allocator may keep some of those that were given back, and that of
+    /// frames that are decoded ahead.
+    fn zstd(&self, zstd: bool) -> u64 {
+        if zstd { (self.memory / 4).max(16 * MIB) + self.memory / 16 } else { 0 }
     }
 
     /// Shares for merging partials into one.

@@ -183,6 +183,32 @@ pub enum ErrorKind {
         /// Bytes of memory of the run.
         memory: u64,
     },
+    /// The lists of the logs of several days do not fit the memory together.
+    #[error(
+        "{logs} logs of {days} days at once need --memory {}MiB, and it is {}MiB; raise it, or take fewer days with --from and --to",
+        .needed.div_ceil(1 << 20), .memory >> 20
+    )]
+    TooManyDays {
+        /// Number of days.
+        days: usize,
+        /// Number of their logs.
+        logs: usize,
+        /// Bytes of memory that would do.
+        needed: u64,
+        /// Bytes of memory of the run.
+        memory: u64,
+    },
+    /// The names in the places that are searched do not fit the memory.
+    #[error(
+        "more than {names} names at once, which take over half of --memory {}MiB; raise it, or search fewer files",
+        .memory >> 20
+    )]
+    TooManyNames {
+        /// Number of names that were met.
+        names: u64,
+        /// Bytes of memory of the run.
+        memory: u64,
+    },
     /// The list of a day's logs does not fit a partial.
     #[error(
         "{logs} logs of one day take {needed} bytes of a partial's metadata, over the limit of {limit}; join some of the logs"

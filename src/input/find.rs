@@ -1,12 +1,13 @@
 //! Which logs a day is made of: of all that is met in folders and by patterns, what counts for which day, and what is
 //! skipped for which reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::dates::{self, Dates, Place};
+use super::listing::{Room, keep_few};
 use super::names;
 use super::paths::{InputPaths, STANDARD_INPUT, folder_of, one_of_each, stat_input};
 use super::pattern::Days;
@@ -16,8 +17,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, FileType};
 use crate::model::Day;
 
-/// Names in the error of a place without logs.
+/// Logs in the error of logs of several days.
 const NAMED: usize = 3;
+/// Bytes an input that take it to see that each log is given once.
+const COMPARED: u64 = 32;
 
 /// Which days are wanted, and how dates in names are read.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +34,8 @@ pub struct Search {
     pub date_offset: Option<i32>,
     /// Folders that are never searched, by identity; those that are not there are left out.
     pub excluded: Vec<PathBuf>,
+    /// Bytes of the run's memory, of which names may take half; `None` is without a bound.
+    pub memory: Option<u64>,
 }
 
 /// Logs by day.
@@ -54,6 +59,15 @@ pub struct DatedDay {
     pub inputs: Result<InputPaths>,
     /// Which of them (indexes, ascending) version 0.1 did not read in the same folder.
     pub unread_before: Vec<usize>,
+}
+
+impl DatedDay {
+    /// Bytes of memory that its logs take.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let inputs = self.inputs.as_ref().map_or(0, InputPaths::bytes);
+        inputs + size_of_val(self.unread_before.as_slice()) as u64
+    }
 }
 
 /// The logs of one day.
@@ -108,12 +122,14 @@ impl Search {
 /// A log that is given twice (compressed and not) and a link under a log's name that leads nowhere are errors of their
 /// day alone, because the day without them would be a short one.
 ///
-/// Memory: about 200 bytes a log of the days, and a name.
+/// Memory: 20 bytes a log of the days, and its name; 16 bytes for each name in a folder while that is searched, and the
+/// name; 32 bytes a log of the largest day.
 ///
 /// # Errors
 /// [`ErrorKind::Missing`] or [`ErrorKind::Unreadable`] for a folder that is not there or cannot be listed;
 /// [`ErrorKind::Usage`] for a pattern that cannot be; [`ErrorKind::NoLogs`], [`ErrorKind::NoDatedLogs`] or
-/// [`ErrorKind::NoMatch`] where there is no log of the days at all.
+/// [`ErrorKind::NoMatch`] where there is no log of the days at all; [`ErrorKind::TooManyNames`] as soon as the names exceed
+/// half of the memory.
 pub fn find_days(files: &dyn FileSystem, places: &[PathBuf], search: &Search) -> Result<DatedLogs> {
     let places: Vec<Where> =
         places.iter().map(|place| Where::parse(files, place, false)).collect::<Result<_>>()?;
@@ -151,12 +167,14 @@ pub fn find_day(
         let text = "name a log, a folder of logs, or - to read one";
         return Err(ErrorKind::Usage(text.to_owned()).into());
     }
+    let room = Room::of(search.memory);
     let mut given = Given {
         search,
         date,
         days: BTreeMap::new(),
         inputs: InputPaths::default(),
         notes: Notes::default(),
+        room: &room,
     };
     for path in logs {
         given.add_argument(files, path)?;
@@ -165,8 +183,9 @@ pub fn find_day(
 }
 
 fn find_in(files: &dyn FileSystem, places: &[Where], search: &Search) -> Result<DatedLogs> {
-    let mut found =
-        Found { search, root: None, days: BTreeMap::new(), notes: Notes::default(), logs: 0 };
+    let room = Room::of(search.memory);
+    let (days, notes) = (BTreeMap::new(), Notes::default());
+    let mut found = Found { search, room: &room, root: None, days, notes, logs: 0 };
     let excluded = identities(files, &search.excluded);
     for place in places {
         found.root = match place {
@@ -176,7 +195,8 @@ fn find_in(files: &dyn FileSystem, places: &[Where], search: &Search) -> Result<
         let before = found.logs;
         let mut add = |met| found.add(met);
         let days = search.written_days();
-        place.search(&mut Walk { files, excluded: excluded.clone(), days, found: &mut add })?;
+        let excluded = excluded.clone();
+        place.search(&mut Walk { files, excluded, days, room: &room, found: &mut add })?;
         if found.logs == before && places.len() > 1 {
             found.notes.warnings.push(format!("no log of these days in {}", place.shown(days)));
         }
@@ -187,7 +207,7 @@ fn find_in(files: &dyn FileSystem, places: &[Where], search: &Search) -> Result<
             |place| found.nothing_in(place),
         ));
     }
-    Ok(found.finish(files))
+    found.finish(files)
 }
 
 impl Where {
@@ -204,16 +224,14 @@ impl Where {
 struct Notes {
     skipped: Skipped,
     warnings: Vec<String>,
-    /// The first files that were met, of whatever day.
-    names: Vec<PathBuf>,
+    /// The first files by their names, of whatever day.
+    names: BTreeSet<PathBuf>,
     has_rotated: bool,
 }
 
 impl Notes {
     fn met(&mut self, path: &Path) {
-        if self.names.len() < NAMED {
-            self.names.push(path.to_owned());
-        }
+        keep_few(&mut self.names, path.to_owned());
     }
 
     /// Warns once of a log that seems to be named after the day of its rotation.
@@ -248,6 +266,7 @@ struct Files {
 /// What was found for many days.
 struct Found<'a> {
     search: &'a Search,
+    room: &'a Room,
     /// The folder that is searched; none for a pattern.
     root: Option<&'a PathBuf>,
     days: BTreeMap<Day, Result<Files>>,
@@ -271,8 +290,8 @@ impl Found<'_> {
             Dates::One(_) | Dates::Two(..) => return Ok(()),
         };
         match (what, dates) {
-            (What::Log, Dates::One(day)) => self.log(day, &path),
-            (What::BrokenLog(error), Dates::One(day)) => self.logs_of(day, Err(error)),
+            (What::Log, Dates::One(day)) => self.log(day, &path)?,
+            (What::BrokenLog(error), Dates::One(day)) => self.logs_of(day, Err(error))?,
             (What::Log | What::BrokenLog(_), Dates::Two(..)) => {
                 let reason = two_dates(&path, self.search);
                 self.notes.skipped.add(&path, reason, true);
@@ -293,25 +312,30 @@ impl Found<'_> {
         Ok(())
     }
 
-    fn log(&mut self, day: Day, path: &Path) {
+    fn log(&mut self, day: Day, path: &Path) -> Result<()> {
         self.notes.counted(path, self.search);
-        self.logs_of(day, Ok(path));
+        self.logs_of(day, Ok(path))
     }
 
     /// Adds a log to its day, or the day's first error.
-    fn logs_of(&mut self, day: Day, log: Result<&Path>) {
+    fn logs_of(&mut self, day: Day, log: Result<&Path>) -> Result<()> {
         self.logs += 1;
         let files = self.days.entry(day).or_insert_with(|| Ok(Files::default()));
         match (files.as_mut(), log) {
             (Ok(files), Ok(log)) => {
+                let before = files.inputs.bytes();
                 if self.root.is_some_and(|root| !was_read_before(root, log)) {
                     files.unread_before.push(files.inputs.len());
                 }
                 files.inputs.push(log);
+                // Its path, and perhaps that it was not read before.
+                let bytes = files.inputs.bytes() - before + size_of::<usize>() as u64;
+                self.room.take(0, bytes).map_err(|error| error.at(log))?;
             }
             (Ok(_), Err(error)) => *files = Err(error),
             (Err(_), _) => {}
         }
+        Ok(())
     }
 
     fn nothing_in(&self, place: &Where) -> Error {
@@ -323,23 +347,27 @@ impl Found<'_> {
                 Error::from(ErrorKind::NoLogs).at(folder)
             }
             Where::Folder(folder) => {
-                Error::from(ErrorKind::NoDatedLogs(self.notes.names.clone())).at(folder)
+                let names = self.notes.names.iter().cloned().collect();
+                Error::from(ErrorKind::NoDatedLogs(names)).at(folder)
             }
         }
     }
 
-    fn finish(self, files: &dyn FileSystem) -> DatedLogs {
-        let days = self.days.into_iter().map(|(day, found)| {
+    fn finish(self, files: &dyn FileSystem) -> Result<DatedLogs> {
+        let mut days = Vec::new();
+        for (day, found) in self.days {
+            let compared = COMPARED * found.as_ref().map_or(0, |found| found.inputs.len()) as u64;
+            self.room.take(0, compared)?;
             let found =
                 found.and_then(|found| one_of_each(files, found.inputs, found.unread_before));
-            match found {
+            self.room.give(compared);
+            days.push(match found {
                 Ok((inputs, unread_before)) => DatedDay { day, inputs: Ok(inputs), unread_before },
                 Err(error) => DatedDay { day, inputs: Err(error), unread_before: Vec::new() },
-            }
-        });
-        let days = days.collect();
+            });
+        }
         let (skipped, warnings) = self.notes.finish();
-        DatedLogs { days, skipped, warnings }
+        Ok(DatedLogs { days, skipped, warnings })
     }
 }
 
@@ -351,6 +379,7 @@ struct Given<'a> {
     days: BTreeMap<Day, PathBuf>,
     inputs: InputPaths,
     notes: Notes,
+    room: &'a Room,
 }
 
 impl Given<'_> {
@@ -366,8 +395,9 @@ impl Given<'_> {
         }
         let before = self.inputs.len();
         let excluded = identities(files, &self.search.excluded);
+        let (days, room) = (Days::default(), self.room);
         let mut add = |met| self.add(met);
-        let mut walk = Walk { files, excluded, days: Days::default(), found: &mut add };
+        let mut walk = Walk { files, excluded, days, room, found: &mut add };
         walk.named(path, &At::Folder(Place::of_folder(path)))?;
         if self.inputs.len() == before {
             return Err(Error::from(ErrorKind::NoLogs).at(path));
@@ -393,8 +423,10 @@ impl Given<'_> {
             self.notes.counted(&path, self.search);
             self.days.entry(day).or_insert_with(|| path.clone());
         }
+        let before = self.inputs.bytes();
         self.inputs.push(&path);
-        Ok(())
+        let bytes = self.inputs.bytes() - before + COMPARED;
+        self.room.take(0, bytes).map_err(|error| error.at(path))
     }
 
     fn finish(self, files: &dyn FileSystem) -> Result<DayLogs> {
@@ -786,6 +818,24 @@ mod tests {
             .into_iter()
             .any(was_read)
         );
+    }
+
+    #[test]
+    fn a_search_ends_as_soon_as_names_take_half_of_the_memory_and_other_days_take_none() {
+        let twin = Twin::new();
+        let log = |day: u8, at: usize| format!("logs/201112{day:02}-{at:03}.log");
+        (1..=4).for_each(|day| (0..100).for_each(|at| twin.put(log(day, at), b"")));
+        // 16 bytes and a name of 16, then 20 bytes and the name, and 32 to compare the logs of a day.
+        let search = |memory, to| Search { memory: Some(memory), ..range("2011-12-01", to) };
+        let text = "\"logs\": more than 301 names at once, which take over half of --memory 0MiB; raise it, or search \
+                    fewer files";
+        let refused = error(&twin, &["logs"], &search(2 * 32 * 300, "2011-12-04"));
+        assert_eq!(refused, (text.to_owned(), ErrorClass::Data));
+        assert_eq!(found(&twin, &["logs"], &search(2 * 32 * 300, "2011-12-01")).len(), 1);
+        assert_eq!(found(&twin, &["logs/%Y%m%d*"], &search(2 * 32 * 300, "2011-12-01")).len(), 1);
+        // What is kept of the logs counts with the listing.
+        let few = search(2 * (32 * 100 + 36 * 50), "2011-12-01");
+        assert!(error(&twin, &["logs"], &few).0.contains("more than 100 names at once"));
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use serde::{Serialize, Serializer};
+
 use super::names::{self, Compression};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileStat, FileSystem, FileType};
@@ -31,7 +33,8 @@ pub enum InputPath<'a> {
 
 /// The inputs of a run, in their order.
 ///
-/// Memory: 12 bytes an input and its base name; a folder once for all logs of it that follow one another.
+/// Memory: 12 bytes an input and its base name; 56 bytes and its path a folder, once for all logs of it that follow one
+/// another.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InputPaths {
     /// All base names.
@@ -41,6 +44,16 @@ pub struct InputPaths {
     /// Which folder each input is in; [`STANDARD_INPUT_FOLDER`] for standard input.
     places: Vec<u32>,
     folders: Vec<Vec<u8>>,
+    folder_bytes: u64,
+}
+
+/// Bytes of a folder beside its path: its place in the list, the allocator's own, and where it is compared.
+const FOLDER: u64 = 24 + 16 + 16;
+impl Serialize for InputPaths {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let paths = self.iter().map(|input| input.path().to_string_lossy().into_owned());
+        serializer.collect_seq(paths)
+    }
 }
 
 /// What standard input has in the place of a folder.
@@ -81,6 +94,7 @@ impl InputPaths {
         let (folder, name) = path.split_at(start);
         if self.folders.last().is_none_or(|last| last != folder) {
             self.folders.push(folder.to_vec());
+            self.folder_bytes += folder.len() as u64 + FOLDER;
         }
         let place = u32::try_from(self.folders.len() - 1).unwrap_or(STANDARD_INPUT_FOLDER);
         self.add(name, place);
@@ -131,6 +145,19 @@ impl InputPaths {
     #[must_use]
     pub fn name_bytes(&self) -> u64 {
         self.names.len() as u64
+    }
+
+    /// Bytes of memory that their folders take.
+    #[must_use]
+    pub fn folder_bytes(&self) -> u64 {
+        self.folder_bytes
+    }
+
+    /// Bytes of memory that they take.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let each = size_of::<usize>() + size_of::<u32>();
+        self.name_bytes() + self.folder_bytes + (each * self.len()) as u64
     }
 
     /// Number of compressed inputs, and whether any is a zstd stream.

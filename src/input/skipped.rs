@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::{Serialize, Serializer};
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::model::Day;
-use crate::text::{self, json};
+use crate::text;
 
 /// Lines of warnings for each reason; a last one has the number of the others.
 const WARNED: usize = 5;
@@ -15,6 +15,8 @@ const WARNED: usize = 5;
 const SHOWN: usize = 20;
 /// The most files that are remembered by their paths; the others are counted.
 const KEPT: usize = 10_000;
+/// The most bytes of those paths.
+const KEPT_BYTES: usize = 1 << 20;
 
 /// Why a file or folder is not counted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +76,14 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
+    /// Bytes of the texts that it holds.
+    fn own_bytes(&self) -> usize {
+        match self {
+            SkipReason::UnrealDate(text) | SkipReason::TwoDates { pattern: text, .. } => text.len(),
+            _ => 0,
+        }
+    }
+
     /// The name in reports and metrics.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -107,17 +117,19 @@ pub struct SkippedFile {
 
 /// All files and folders that are not counted.
 ///
-/// Memory: the paths of the first 10,000, and a number for each reason.
+/// Memory: the paths of the first 10,000, of 1 MiB at most, and a number for each reason.
 #[derive(Debug, Clone, Default)]
 pub struct Skipped {
     files: Vec<SkippedFile>,
+    /// Bytes of their paths, and of what is said of them.
+    bytes: usize,
     counts: BTreeMap<&'static str, u64>,
     /// Of each reason, those that are warned of.
     warned: BTreeMap<&'static str, u64>,
 }
 
 impl Skipped {
-    /// The first 10,000, in the order in which they were met.
+    /// The first 10,000, of 1 MiB at most, in the order in which they were met.
     #[must_use]
     pub fn files(&self) -> &[SkippedFile] {
         &self.files
@@ -177,7 +189,9 @@ impl Skipped {
             self.warned.insert(name, warned + 1);
         }
         // A warning needs its path, however many others there were before.
-        if self.files.len() < KEPT || is_warned && warned < WARNED as u64 {
+        let has_room = self.files.len() < KEPT && self.bytes < KEPT_BYTES;
+        if has_room || is_warned && warned < WARNED as u64 {
+            self.bytes += path.as_os_str().len() + reason.own_bytes();
             self.files.push(SkippedFile { path: path.to_owned(), reason, is_warned });
         }
     }
@@ -187,20 +201,23 @@ fn more(others: u64, reason: &str) -> String {
     format!("skipped {others} more for the same reason ({reason}); --json lists them")
 }
 
+/// The list, which may be cut, and the counts, which are not.
 impl Serialize for Skipped {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct File<'a> {
-            #[serde(serialize_with = "json::path")]
-            path: &'a Path,
-            reason: &'static str,
-            text: String,
-        }
-        serializer.collect_seq(self.files.iter().map(|SkippedFile { path, reason, .. }| File {
-            path,
-            reason: reason.name(),
-            text: text::line(&reason.to_string()),
-        }))
+        let mut fields = serializer.serialize_struct("Skipped", 2)?;
+        fields.serialize_field("skipped", &self.files)?;
+        fields.serialize_field("skipped_files", &self.counts)?;
+        fields.end()
+    }
+}
+
+impl Serialize for SkippedFile {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("SkippedFile", 3)?;
+        fields.serialize_field("path", &self.path.to_string_lossy())?;
+        fields.serialize_field("reason", self.reason.name())?;
+        fields.serialize_field("text", &text::line(&self.reason.to_string()))?;
+        fields.end()
     }
 }
 
@@ -224,5 +241,20 @@ mod tests {
         );
         assert_eq!(skipped.counts()["not_a_log"], 7);
         assert_eq!(skipped.files().len(), 8);
+    }
+
+    #[test]
+    fn the_list_ends_at_its_limits_and_the_counts_go_on() {
+        let listed = |number: usize, name: &str| {
+            let mut skipped = Skipped::default();
+            for at in 0..number {
+                skipped.add(Path::new(&format!("{name}{at:05}")), SkipReason::Undated, false);
+            }
+            let shown = serde_json::to_value(&skipped).unwrap();
+            assert_eq!(shown["skipped_files"]["undated"], number);
+            shown["skipped"].as_array().unwrap().len()
+        };
+        assert_eq!(listed(10_050, "a"), 10_000);
+        assert_eq!(listed(1_100, &"x".repeat(1_019)), 1_024);
     }
 }

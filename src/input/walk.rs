@@ -2,12 +2,14 @@
 //!
 //! It reads names and metadata through the file trait and decides nothing: what a day is made of is for those who ask.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::dates::{Dates, Place};
+use super::listing::{Listing, Marks, Room, keep_few};
 use super::names::{NameKind, is_quiet_folder, is_set_aside};
 use super::paths::{stat_input, unlistable, unreadable};
 use super::pattern::{Days, Entered, Pattern, State};
@@ -43,9 +45,6 @@ pub(super) enum At<'p> {
     Pattern(&'p Pattern, State),
 }
 
-/// A listing.
-type Entries = Vec<(OsString, FileType)>;
-
 /// A search.
 pub(super) struct Walk<'a> {
     pub(super) files: &'a dyn FileSystem,
@@ -53,8 +52,18 @@ pub(super) struct Walk<'a> {
     pub(super) excluded: Vec<(u64, u64)>,
     /// The days that are wanted, as names have them.
     pub(super) days: Days,
+    pub(super) room: &'a Room,
     /// Is given all that is met, in byte order of the names in each folder.
     pub(super) found: &'a mut dyn FnMut(Met) -> Result<()>,
+}
+
+/// What a name in a folder is good for.
+enum Use {
+    /// Neither a log nor worth a word.
+    None,
+    /// It is of a day that is not wanted: an example where there is nothing else.
+    Outside,
+    Entry,
 }
 
 /// What is under a name once links are followed.
@@ -74,11 +83,11 @@ impl Walk<'_> {
     /// A folder that cannot be listed, and what `found` returns.
     pub(super) fn named(&mut self, folder: &Path, at: &At<'_>) -> Result<()> {
         let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        let entries = self.files.list(listed).map_err(|error| unlistable(error).at(listed))?;
-        if is_store(&entries) {
+        let listing = self.listing(listed, at)?;
+        if listing.marks.is_store() {
             return self.skip(listed.to_owned(), SkipReason::OfAgg, at.dates());
         }
-        self.entries(folder, entries, at)
+        self.entries(folder, &listing, at)
     }
 
     fn folder(&mut self, folder: PathBuf, at: &At<'_>) -> Result<()> {
@@ -87,15 +96,68 @@ impl Walk<'_> {
         {
             return Ok(());
         }
-        let entries = self.files.list(&folder).map_err(|error| unlistable(error).at(&folder))?;
-        if self.is_of_agg(&folder, &entries) {
+        let listing = self.listing(&folder, at)?;
+        if self.is_of_agg(&folder, &listing.marks) {
+            self.room.give(listing.bytes());
             return self.skip(folder, SkipReason::OfAgg, at.dates());
         }
-        self.entries(&folder, entries, at)
+        self.entries(&folder, &listing, at)
     }
 
-    fn entries(&mut self, folder: &Path, entries: Entries, at: &At<'_>) -> Result<()> {
-        for (name, file_type) in entries {
+    /// The names in a folder that may matter: a folder may have many more files of other days than the memory has room
+    /// for.
+    fn listing(&self, folder: &Path, at: &At<'_>) -> Result<Listing> {
+        let (mut listing, mut pushed) = (Listing::default(), Ok(()));
+        let visited = self.files.visit(folder, &mut |name, file_type| {
+            listing.marks.see(&name, file_type);
+            match self.use_of(&name, file_type, at) {
+                Use::None => return ControlFlow::Continue(()),
+                Use::Outside => {
+                    keep_few(&mut listing.outside, name);
+                    return ControlFlow::Continue(());
+                }
+                Use::Entry => {}
+            }
+            pushed = listing.push(&name, file_type, self.room);
+            if pushed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        visited.map_err(unlistable).and(pushed).map_err(|error| error.at(folder))?;
+        listing.sort();
+        Ok(listing)
+    }
+
+    /// What a name in a folder is good for. Folders and links are always looked at.
+    fn use_of(&self, name: &OsStr, file_type: FileType, at: &At<'_>) -> Use {
+        if matches!(file_type, FileType::Folder | FileType::Link) {
+            return Use::Entry;
+        }
+        let (kind, dates) = match at {
+            At::Folder(place) => (NameKind::of(name.as_bytes()), place.dates_of(name.as_bytes())),
+            At::Pattern(pattern, state) => match pattern.file(state, name, self.days) {
+                Some(matched) => matched,
+                None => return Use::None,
+            },
+        };
+        let is_outside = match dates {
+            Dates::None => false,
+            Dates::One(day) => !self.days.contain(day),
+            Dates::Two(one, other) => !self.days.contain(one) && !self.days.contain(other),
+        };
+        match kind {
+            NameKind::Quiet => Use::None,
+            _ if is_outside => Use::Outside,
+            _ => Use::Entry,
+        }
+    }
+
+    fn entries(&mut self, folder: &Path, listing: &Listing, at: &At<'_>) -> Result<()> {
+        if let At::Folder(place) = at {
+            for name in &listing.outside {
+                let (path, dates) = (folder.join(name), place.dates_of(name.as_bytes()));
+                (self.found)(Met { path, what: What::Log, dates })?;
+            }
+        }
+        for (name, file_type) in listing.iter() {
             let path = folder.join(&name);
             match self.under(&path, file_type) {
                 Under::Folder => self.enter(path, &name, at)?,
@@ -103,6 +165,7 @@ impl Walk<'_> {
                 under => self.file(path, &name, under, at)?,
             }
         }
+        self.room.give(listing.bytes());
         Ok(())
     }
 
@@ -188,15 +251,9 @@ impl Walk<'_> {
     }
 
     /// Whether a store, an output folder, an emission or a dataset is in this folder.
-    fn is_of_agg(&self, folder: &Path, entries: &Entries) -> bool {
-        let is_dataset = |(name, file_type): &(OsString, FileType)| {
-            *file_type == FileType::Folder && name.as_bytes().starts_with(b"kind=")
-        };
-        find(entries, ".out.lock").is_some()
-            || is_store(entries)
-            || find(entries, "manifest.json") == Some(FileType::File)
-                && self.is_manifest(&folder.join("manifest.json")).unwrap_or(false)
-            || entries.iter().any(is_dataset)
+    fn is_of_agg(&self, folder: &Path, marks: &Marks) -> bool {
+        let manifest = || self.is_manifest(&folder.join("manifest.json")).unwrap_or(false);
+        marks.is_of_agg() || marks.manifest && manifest()
     }
 
     /// Whether the file begins as the manifest of an emission does.
@@ -215,17 +272,6 @@ impl At<'_> {
             At::Pattern(..) => Dates::None,
         }
     }
-}
-
-/// What is under a name in a listing, which is in byte order.
-fn find(entries: &Entries, name: &str) -> Option<FileType> {
-    let found = entries.binary_search_by(|(entry, _)| entry.as_os_str().cmp(OsStr::new(name)));
-    found.ok().and_then(|at| entries.get(at)).map(|(_, file_type)| *file_type)
-}
-
-fn is_store(entries: &Entries) -> bool {
-    find(entries, ".lock").is_some()
-        && find(entries, "partials").is_some_and(|found| found != FileType::File)
 }
 
 /// Device and inode of folders, those left out that are not there.

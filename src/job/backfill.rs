@@ -46,7 +46,7 @@ pub struct BackfillDay {
     /// The day.
     pub day: Day,
     /// What it would be made from, in a dry run.
-    pub logs: Vec<PathBuf>,
+    pub logs: Arc<InputPaths>,
     /// Its reduction; a bad day does not stop the others.
     pub reduced: DayOutcome,
     /// The window that ends on it.
@@ -91,6 +91,21 @@ impl DayOutcome {
             DayOutcome::Failed(error) => Some(error),
             _ => None,
         }
+    }
+
+    /// What was done, if anything was.
+    #[must_use]
+    pub fn report(&self) -> Option<&ReduceReport> {
+        match self {
+            DayOutcome::Reduced(report) => Some(report),
+            _ => None,
+        }
+    }
+
+    /// Why the day's logs could not be read when the report was serialized.
+    #[must_use]
+    pub fn unread(&self) -> Option<&Error> {
+        self.report()?.inputs.failure()
     }
 
     /// Whether the day's partial is of these logs since before.
@@ -177,10 +192,13 @@ enum Part<'a, T> {
 
 impl Serialize for BackfillDay {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let reduced = match &self.reduced {
-            DayOutcome::Reduced(report) => Some(Part::Done(report.as_ref())),
-            outcome => outcome.error().map(|error| Part::Failed { error }),
-        };
+        // Read before the report's object begins: what another run has changed meanwhile is an error of this day alone.
+        let shown = self.reduced.report().and_then(|report| {
+            Some(ReduceReport { inputs: report.inputs.held()?, ..report.clone() })
+        });
+        let failure = self.reduced.error().or_else(|| self.reduced.unread());
+        let reduced =
+            shown.as_ref().map(Part::Done).or(failure.map(|error| Part::Failed { error }));
         let emitted = match &self.window {
             WindowOutcome::Emitted(report) => Some(Part::Done(report.as_ref())),
             outcome => outcome.error().map(|error| Part::Failed { error }),
@@ -191,8 +209,7 @@ impl Serialize for BackfillDay {
         };
         let mut fields = serializer.serialize_struct("BackfillDay", 7)?;
         fields.serialize_field("day", &self.day)?;
-        let logs: Vec<_> = self.logs.iter().map(|path| path.to_string_lossy()).collect();
-        fields.serialize_field("logs", &logs)?;
+        fields.serialize_field("logs", self.logs.as_ref())?;
         fields.serialize_field("outcome", self.reduced.word())?;
         fields.serialize_field("window", &self.window.word())?;
         fields.serialize_field("reduced", &reduced)?;
@@ -210,6 +227,7 @@ pub struct BackfillReport {
     /// The days, ascending.
     pub days: Vec<BackfillDay>,
     /// Files and folders that were met and not counted.
+    #[serde(flatten)]
     pub skipped: Skipped,
     /// What ended the run before its end: a signal, or a lock that somebody else holds.
     pub stopped: Option<Error>,
@@ -259,7 +277,8 @@ impl BackfillOptions {
 /// ```
 ///
 /// # Errors
-/// A folder that is not there or has no logs; all else is in the report, a signal too.
+/// A folder that is not there or has no logs; [`ErrorKind::TooManyDays`] and [`ErrorKind::TooManyNames`] where the paths of
+/// all logs do not fit the memory, before a log is read; all else is in the report, a signal too.
 pub fn backfill(context: &Context, options: &BackfillOptions) -> Result<BackfillReport> {
     let search = Search { from: options.from, to: options.to, ..options.reduce.search(context) };
     let found = input::find_days(context.files.as_ref(), &options.logs, &search)?;
@@ -278,11 +297,11 @@ pub fn backfill(context: &Context, options: &BackfillOptions) -> Result<Backfill
             emit: options.emit.is_some(),
         },
     };
-    for dated in days {
-        let day = dated.day;
-        let logs = dated.inputs.iter().filter(|_| dry_run).flat_map(InputPaths::iter);
-        let logs = logs.map(|input| input.path()).collect();
-        let reduced = run.reduce(dated);
+    let held = check_room(context, &days)?;
+    for DatedDay { day, inputs, unread_before } in days {
+        let inputs = inputs.map(Arc::new);
+        let logs = inputs.as_ref().ok().filter(|_| dry_run).map(Arc::clone).unwrap_or_default();
+        let reduced = run.reduce(day, inputs, held, &unread_before);
         run.report.days.push(BackfillDay { day, logs, reduced, window: WindowOutcome::NotAsked });
     }
     let is_left = |day: &&BackfillDay| matches!(&day.reduced, DayOutcome::Reduced(report) if report.is_left_without_rules());
@@ -304,18 +323,26 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn reduce(&mut self, DatedDay { day, inputs, unread_before }: DatedDay) -> DayOutcome {
+    /// Reduces a day; the paths of all days' logs take `held` bytes.
+    fn reduce(
+        &mut self,
+        day: Day,
+        inputs: Result<Arc<InputPaths>>,
+        held: u64,
+        unread_before: &[usize],
+    ) -> DayOutcome {
         if self.report.stopped.is_some() {
             return DayOutcome::NotReached;
         }
         let (context, reduce) = (self.context, &self.options.reduce);
         let outcome = inputs.and_then(|inputs| {
+            let others = held.saturating_sub(inputs.bytes());
             if self.options.dry_run {
-                return plan(context, reduce.rules, day, inputs, &unread_before)
-                    .map(DayOutcome::Planned);
+                let plan = plan(context, reduce.rules, day, (inputs, others), unread_before);
+                return plan.map(DayOutcome::Planned);
             }
-            let if_stored = IfStored::Refresh(&unread_before);
-            let mut reduced = reduce_inputs(context, reduce, if_stored, day, inputs)?;
+            let if_stored = IfStored::Refresh(unread_before);
+            let mut reduced = reduce_inputs(context, reduce, if_stored, day, (inputs, others))?;
             // All days together may have more logs than fit the memory.
             if let Some(partial) = open_day(&context.store(), day)? {
                 reduced.inputs = DayInputs::stored(context, &partial);
@@ -364,7 +391,7 @@ impl Run<'_> {
             stored.iter().filter(|day| self.options.covers(**day) && !with_logs.contains(day));
         days.extend(others.map(|day| BackfillDay {
             day: *day,
-            logs: Vec::new(),
+            logs: Arc::default(),
             reduced: DayOutcome::NoLogs,
             window: WindowOutcome::NotAsked,
         }));
@@ -455,34 +482,55 @@ impl Run<'_> {
     }
 }
 
+/// Bytes that the paths of all days' logs take, if each day that fits the memory alone fits beside them.
+///
+/// # Errors
+/// [`ErrorKind::TooManyDays`].
+fn check_room(context: &Context, days: &[DatedDay]) -> Result<u64> {
+    let held = days.iter().map(DatedDay::bytes).sum();
+    for dated in days {
+        let Ok(inputs) = &dated.inputs else { continue };
+        let others = held - dated.bytes();
+        let Ok(alone) = reduce_day::lists_of(context, inputs, 0) else { continue };
+        if reduce_day::lists_of(context, inputs, others).is_err() {
+            let inputs = days.iter().filter_map(|dated| dated.inputs.as_ref().ok());
+            let (days, logs) = (days.len(), inputs.map(InputPaths::len).sum());
+            let needed = alone.bytes().saturating_add(others).saturating_mul(2);
+            let memory = context.budget.memory;
+            return Err(ErrorKind::TooManyDays { days, logs, needed, memory }.into());
+        }
+    }
+    Ok(held)
+}
+
 /// What a reduction of these logs would do.
 fn plan(
     context: &Context,
     rules: Rules,
     day: Day,
-    inputs: InputPaths,
+    (inputs, others): (Arc<InputPaths>, u64),
     unread_before: &[usize],
 ) -> Result<DayPlan> {
     context.check_stop()?;
-    reduce_day::lists_of(context, &inputs)?;
-    let (files, inputs) = (Arc::clone(&context.files), Arc::new(inputs));
-    let source = Source::open(files, inputs, context.budget.memory)?;
+    let lists = reduce_day::lists_of(context, &inputs, others)?;
+    let source = Source::open(Arc::clone(&context.files), inputs, context.budget.memory)?;
     let Some(partial) = open_day(&context.store(), day)? else {
         return Ok(DayPlan::Reduce);
     };
     let metadata = partial.metadata();
     let unread_before = if metadata.rules.is_none() { unread_before } else { &[] };
-    let comparison = known::compare(context, &partial.inputs()?, source, unread_before)?;
+    let known = known::inputs_of(context, &partial, lists)?;
+    let comparison = known::compare(context, &known, source, unread_before)?;
     match compared(comparison, metadata, rules) {
         Comparison::Same => Ok(DayPlan::Unchanged),
         Comparison::Changed | Comparison::OtherRules => Ok(DayPlan::Replace),
         Comparison::Emptied { name, rows } => Err(reduce_day::emptied(day, &name, rows)),
-        Comparison::Gone { names, further } => {
-            context.observer.warn(&reduce_day::gone(day, &names, further));
+        Comparison::Gone { name, others, further } => {
+            context.observer.warn(&reduce_day::gone(day, &name, others, further));
             Ok(DayPlan::Kept)
         }
-        Comparison::Gains { names } => {
-            context.observer.warn(&reduce_day::gains(day, &names));
+        Comparison::Gains { name, others } => {
+            context.observer.warn(&reduce_day::gains(day, &name, others));
             Ok(DayPlan::Kept)
         }
     }

@@ -52,7 +52,8 @@ impl ReduceOptions {
     /// How logs are searched for, of whatever days.
     pub(super) fn search(&self, context: &Context) -> Search {
         let excluded = [vec![context.store.clone()], self.excluded.clone()].concat();
-        Search { from: None, to: None, date_offset: self.date_offset, excluded }
+        let memory = Some(context.budget.memory);
+        Search { from: None, to: None, date_offset: self.date_offset, excluded, memory }
     }
 }
 

@@ -5,9 +5,11 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Context, Phase};
+use crate::budget::LogLists;
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{self, InputPaths, InputStat, Source};
 use crate::model::{Day, InputFacts, Inputs};
+use crate::partial::Partial;
 
 /// How the logs that are given compare with those of the partial.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,17 +29,33 @@ pub(super) enum Comparison {
     },
     /// Some that it was made from are not among them. Made again from what is there, the day would lose rows.
     Gone {
-        /// Their base names.
-        names: Vec<Vec<u8>>,
+        /// The base name of the first.
+        name: Vec<u8>,
+        /// How many more there are.
+        others: usize,
         /// Whether others are given that the day has not, by name or content.
         further: bool,
     },
     /// Logs from places that version 0.1 did not read would be counted too. The number of such a day changes because
     /// somebody says so, not because of an update.
     Gains {
-        /// Their base names.
-        names: Vec<Vec<u8>>,
+        /// The base name of the first.
+        name: Vec<u8>,
+        /// How many more there are.
+        others: usize,
     },
+}
+
+/// The logs of a partial, to be compared with logs of which the run holds `lists`.
+///
+/// # Errors
+/// [`ErrorKind::TooManyLogs`] where both do not fit the memory, and those of [`Partial::inputs`].
+pub(super) fn inputs_of(context: &Context, partial: &Partial, lists: LogLists) -> Result<Inputs> {
+    let stored = usize::try_from(partial.metadata().inputs).unwrap_or(usize::MAX);
+    let logs = lists.logs.saturating_add(stored);
+    let lists = LogLists { stored: partial.metadata_bytes(), ..lists };
+    context.budget.check_reading_beside(logs, lists)?;
+    partial.inputs()
 }
 
 /// Compares the logs of a source with those of a partial, reading them only if name, size and time of any differ. Version
@@ -81,8 +99,16 @@ fn gains(known: &Inputs, given: &Inputs, unread_before: &[usize]) -> Option<Comp
     if unread().any(|facts| has(&known, &facts)) {
         return None;
     }
-    let names: Vec<Vec<u8>> = unread().map(|facts| facts.name.to_vec()).collect();
-    (!names.is_empty()).then_some(Comparison::Gains { names })
+    let (name, others) = first_and_others(unread())?;
+    Some(Comparison::Gains { name, others })
+}
+
+/// The base name of the first log, and how many others there are.
+fn first_and_others<'a>(
+    mut logs: impl Iterator<Item = InputFacts<'a>>,
+) -> Option<(Vec<u8>, usize)> {
+    let first = logs.next()?;
+    Some((first.name.to_vec(), logs.count()))
 }
 
 /// Whether name, size and time of all logs are those of the partial's.
@@ -124,7 +150,8 @@ fn compare_facts(known: &Inputs, given: &Inputs) -> Comparison {
         *left += 1;
         *full |= facts.rows > 0;
     }
-    let mut gone = Vec::new();
+    // The first and their number.
+    let mut gone = None;
     let mut emptied = None;
     for facts in known {
         let lost = facts.rows > 0 && contents.binary_search(&facts.digest).is_err();
@@ -137,19 +164,17 @@ fn compare_facts(known: &Inputs, given: &Inputs) -> Comparison {
                 emptied = Some(Comparison::Emptied { name, rows: facts.rows });
             }
         } else if lost {
-            gone.push(facts.name.to_vec());
+            gone.get_or_insert_with(|| (facts.name.to_vec(), 0)).1 += 1;
         }
     }
-    if gone.is_empty() {
-        return emptied.unwrap_or(Comparison::Changed);
-    }
+    let Some((name, gone)) = gone else { return emptied.unwrap_or(Comparison::Changed) };
     let contents = digests(known.iter());
     let names: HashSet<&[u8]> = known.iter().map(|facts| facts.name).collect();
     let is_known = |facts: &InputFacts<'_>| {
         contents.binary_search(&facts.digest).is_ok() || names.contains(facts.name)
     };
     let further = given.iter().any(|facts| facts.rows > 0 && !is_known(&facts));
-    Comparison::Gone { names: gone, further }
+    Comparison::Gone { name, others: gone - 1, further }
 }
 
 /// Refuses logs with the same content, which would count every row twice; logs without an accepted row, of which `counts`
@@ -227,23 +252,27 @@ mod tests {
             &facts(given),
             unread,
         ) {
-            Some(Comparison::Gains { names }) => String::from_utf8(names.join(&b' ')).unwrap(),
+            Some(Comparison::Gains { name, others }) => {
+                format!("{} +{others}", String::from_utf8(name).unwrap())
+            }
             _ => String::new(),
         };
-        assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 2), ("c", 0)], &[1, 2]), "b");
-        assert_eq!(gained(&[("a", 1)], &[("a", 3), ("a", 2)], &[1]), "a");
+        assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 2), ("c", 0)], &[1, 2]), "b +0");
+        assert_eq!(gained(&[("a", 1)], &[("a", 3), ("a", 2)], &[1]), "a +0");
+        assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 2), ("c", 3)], &[1, 2]), "b +1");
         assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 2)], &[]), "");
         // A day that has one of them is not of that version.
         assert_eq!(gained(&[("a", 1), ("b", 2)], &[("a", 1), ("b", 2), ("c", 3)], &[1, 2]), "");
-        assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 1), ("c", 3)], &[1, 2]), "c");
+        assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 1), ("c", 3)], &[1, 2]), "c +0");
     }
 
     #[test]
     fn logs_are_the_same_changed_or_gone_by_content_first_and_by_name_then() {
         let compared = |known: &[_], given: &[_]| compare_facts(&facts(known), &facts(given));
-        let lost = |names: &[&str], further| {
-            let names = names.iter().map(|name| name.as_bytes().to_vec()).collect();
-            Comparison::Gone { names, further }
+        let lost = |names: &[&str], further| Comparison::Gone {
+            name: names[0].into(),
+            others: names.len() - 1,
+            further,
         };
         let gone = |names: &[&str]| lost(names, false);
         let day = [("a", 1), ("b", 2)];

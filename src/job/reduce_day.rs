@@ -107,6 +107,7 @@ pub struct ReduceReport {
     /// Runs that were spilled because the rows exceeded the memory; 0 when all fitted.
     pub spilled_runs: usize,
     /// Files that were met and not counted; none for a day of a backfill, whose own report has them.
+    #[serde(flatten)]
     pub skipped: Skipped,
 }
 
@@ -157,7 +158,7 @@ pub fn reduce_day(context: &Context, options: &ReduceOptions) -> Result<ReduceRe
         (false, true) => IfStored::Add,
         (false, false) => IfStored::Refuse,
     };
-    let outcome = reduce_inputs(context, options, if_stored, day, inputs);
+    let outcome = reduce_inputs(context, options, if_stored, day, (Arc::new(inputs), 0));
     let has_it = match &outcome {
         Ok(report) => report.outcome == ReduceOutcome::Unchanged,
         Err(error) => matches!(error.kind(), ErrorKind::AlreadyInDay { .. }),
@@ -174,17 +175,16 @@ pub fn reduce_day(context: &Context, options: &ReduceOptions) -> Result<ReduceRe
 }
 
 /// [`reduce_day`] for inputs that were found already: the options that say which logs, which day, and what becomes of a
-/// stored day are not looked at.
+/// stored day are not looked at. The paths of other days' logs take `others` bytes.
 pub(super) fn reduce_inputs(
     context: &Context,
     options: &ReduceOptions,
     if_stored: IfStored<'_>,
     day: Day,
-    inputs: InputPaths,
+    (inputs, others): (Arc<InputPaths>, u64),
 ) -> Result<ReduceReport> {
     let store = context.store();
-    let inputs = Arc::new(inputs);
-    let mut lists = lists_of(context, &inputs)?;
+    let mut lists = lists_of(context, &inputs, others)?;
     let memory = context.budget.memory;
     let open = || Source::open(Arc::clone(&context.files), Arc::clone(&inputs), memory);
     let mut source = open()?;
@@ -215,7 +215,7 @@ pub(super) fn reduce_inputs(
                 _ => &[],
             };
             let metadata = *partial.metadata();
-            let known = partial.inputs()?;
+            let known = known::inputs_of(context, &partial, lists)?;
             let comparison = known::compare(context, &known, source, unread_before)?;
             let comparison = rules::compared(comparison, &metadata, options.rules);
             // By other rules, the same logs may have any number of good rows.
@@ -239,15 +239,16 @@ pub(super) fn reduce_inputs(
     Ok(ReduceReport { spilled_runs, rows_read: rows, ..report })
 }
 
-/// What a run holds of these logs, if both it and a partial have room for that.
+/// What a run holds of these logs and of those of other days, if both it and a partial have room for that.
 ///
 /// # Errors
 /// [`ErrorKind::TooManyLogs`] and [`ErrorKind::LogsExceedPartial`], before any log is read.
-pub(super) fn lists_of(context: &Context, inputs: &InputPaths) -> Result<LogLists> {
+pub(super) fn lists_of(context: &Context, inputs: &InputPaths, others: u64) -> Result<LogLists> {
     let (logs, names) = (inputs.len(), inputs.name_bytes());
     let (streams, zstd) = inputs.streams();
     partial::check_room_for(logs, names)?;
-    let lists = LogLists { logs, streams, zstd, names, stored: 0 };
+    let paths = inputs.folder_bytes().saturating_add(others);
+    let lists = LogLists { logs, streams, zstd, names, paths, stored: 0 };
     context.budget.beside(logs, lists.bytes())?;
     Ok(lists)
 }
@@ -291,12 +292,12 @@ fn untouched(
         _ if if_stored == IfStored::Refuse => Err(ErrorKind::DayExists(day).into()),
         Comparison::Changed | Comparison::OtherRules => Ok(None),
         Comparison::Emptied { name, rows } => Err(emptied(day, &name, rows)),
-        Comparison::Gone { names, further } => {
-            context.observer.warn(&gone(day, &names, further));
+        Comparison::Gone { name, others, further } => {
+            context.observer.warn(&gone(day, &name, others, further));
             Ok(Some(ReduceOutcome::Kept))
         }
-        Comparison::Gains { names } => {
-            context.observer.warn(&gains(day, &names));
+        Comparison::Gains { name, others } => {
+            context.observer.warn(&gains(day, &name, others));
             Ok(Some(ReduceOutcome::Kept))
         }
     }
@@ -319,23 +320,28 @@ fn warn_of_rejects(context: &Context, store: &Store, metadata: &Metadata) {
     }
 }
 
-/// Warns of a log that is in the day before or behind too, as after an export that failed: both days count it. A log
-/// that is less than half of the day is none: parts of a day may be alike, as those are that have a header alone.
+/// Warns of a log that is in the day before or after too, as after an export that failed: both days count it. A log
+/// that is less than half of the day is no such log: parts of a day may be alike, as are those that have a header alone.
 fn warn_of_repeats(context: &Context, store: &Store, metadata: &Metadata, inputs: &Inputs) {
     let day = metadata.day;
+    let mut logs: Vec<InputFacts<'_>> = inputs.iter().collect();
+    logs.sort_unstable_by_key(|log| log.digest);
     for other in [-1, 1].into_iter().filter_map(|days| day.plus_days(days)) {
-        // One that cannot be read is told when it is needed.
+        // One that cannot be read is an error when it is needed.
         let Ok(Some(partial)) = open_day(store, other) else { continue };
-        let Ok(logs) = partial.inputs() else { continue };
-        let digests = known::digests(logs.iter());
-        let is_repeated = |input: &InputFacts<'_>| digests.binary_search(&input.digest).is_ok();
-        let repeated = inputs.iter().filter(is_repeated);
-        let rows = repeated.clone().fold(0u64, |rows, input| rows.saturating_add(input.rows));
-        if let Some(input) = repeated.max_by_key(|input| input.rows)
+        let mut marks = vec![false; logs.len()];
+        let visited = partial.visit_digests(|digest| {
+            let first = logs.partition_point(|log| log.digest < digest);
+            let equal = logs.iter().skip(first).take_while(|log| log.digest == digest);
+            marks.iter_mut().skip(first).zip(equal).for_each(|(mark, _)| *mark = true);
+        });
+        let repeated = || logs.iter().zip(&marks).filter(|(_, mark)| **mark).map(|(log, _)| log);
+        let rows = repeated().fold(0u64, |rows, log| rows.saturating_add(log.rows));
+        if let (Ok(()), Some(log)) = (visited, repeated().max_by_key(|log| log.rows))
             && rows > 0
             && rows >= metadata.rows.saturating_sub(rows)
         {
-            let name = String::from_utf8_lossy(input.name).into_owned();
+            let name = String::from_utf8_lossy(log.name).into_owned();
             context.observer.warn(&Warning::Repeated { day, name, other });
         }
     }
@@ -348,15 +354,15 @@ pub(super) fn emptied(day: Day, name: &[u8], stored: u64) -> Error {
 }
 
 /// A day that cannot be made again; `further` logs, which it does not have, can be added.
-pub(super) fn gone(day: Day, names: &[Vec<u8>], further: bool) -> Warning {
-    let names = names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-    Warning::LogGone { day, names, further }
+pub(super) fn gone(day: Day, name: &[u8], others: usize, further: bool) -> Warning {
+    let name = String::from_utf8_lossy(name).into_owned();
+    Warning::LogGone { day, name, others, further }
 }
 
 /// A day that was made by a version that did not read these logs.
-pub(super) fn gains(day: Day, names: &[Vec<u8>]) -> Warning {
-    let names = names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-    Warning::LogsGained { day, names }
+pub(super) fn gains(day: Day, name: &[u8], others: usize) -> Warning {
+    let name = String::from_utf8_lossy(name).into_owned();
+    Warning::LogsGained { day, name, others }
 }
 
 fn report(

@@ -43,29 +43,33 @@ pub enum Warning {
     /// A day keeps its partial, because a log that it was made from is not among the logs.
     #[error(
         "{day} is unchanged: {:?}{}, which it was made from, is not among the logs; {}to replace the day and drop the rows of missing logs, use --force",
-        names.first().map(String::as_str).unwrap_or_default(),
-        if names.len() > 1 { format!(" and {} more", names.len() - 1) } else { String::new() },
+        name,
+        and_more(*others),
         if *further { "to add new logs, use --add; " } else { "" }
     )]
     LogGone {
         /// The day.
         day: Day,
-        /// Base names of the logs that are not there.
-        names: Vec<String>,
+        /// Base name of the first log that is not there.
+        name: String,
+        /// How many more are not there.
+        others: usize,
         /// Whether there are logs that the day does not have.
         further: bool,
     },
     /// A day keeps its partial, because it would gain logs that version 0.1 did not read.
     #[error(
         "{day} is kept: it does not have {:?}{}, in places that agg 0.1 did not read; to count the day again with all its logs, use 'agg reduce-day --force'",
-        names.first().map(String::as_str).unwrap_or_default(),
-        if names.len() > 1 { format!(" and {} more", names.len() - 1) } else { String::new() },
+        name,
+        and_more(*others),
     )]
     LogsGained {
         /// The day.
         day: Day,
-        /// Base names of these logs.
-        names: Vec<String>,
+        /// Base name of the first of these logs.
+        name: String,
+        /// How many more there are.
+        others: usize,
     },
     /// A day has fewer logs than the day before.
     #[error(
@@ -182,6 +186,10 @@ fn grouped(groups: &[(Option<Rules>, Vec<Day>)]) -> String {
     shown.chain(more).collect::<Vec<_>>().join("; ")
 }
 
+fn and_more(others: usize) -> String {
+    if others > 0 { format!(" and {others} more") } else { String::new() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,16 +197,15 @@ mod tests {
     #[test]
     fn a_missing_log_is_named_with_the_number_of_others_and_what_to_do() {
         let day = "2021-12-01".parse().unwrap();
-        let text = |names: &[&str], further| {
-            let names = names.iter().map(|name| (*name).to_owned()).collect();
-            Warning::LogGone { day, names, further }.to_string()
+        let text = |others, further| {
+            Warning::LogGone { day, name: "a.log".to_owned(), others, further }.to_string()
         };
         assert_eq!(
-            text(&["a.log"], false),
+            text(0, false),
             "2021-12-01 is unchanged: \"a.log\", which it was made from, is not among the logs; \
              to replace the day and drop the rows of missing logs, use --force"
         );
-        let both = text(&["a.log", "b.log", "c.log"], true);
+        let both = text(2, true);
         assert!(both.contains("\"a.log\" and 2 more, which"), "{both}");
         assert!(both.contains("to add new logs, use --add; to replace"), "{both}");
     }

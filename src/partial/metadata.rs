@@ -101,9 +101,13 @@ impl Metadata {
         bytes
     }
 
-    /// Decodes the metadata of this version and walks over the inputs, and checks that the numbers agree with each other. The inner
-    /// error counts only once the checksum is found to be right.
-    pub(super) fn scan(version: u16, section: &mut SectionReader<'_>) -> Result<Result<Metadata>> {
+    /// Decodes the metadata of this version and walks over the inputs, whose digests it hands to `see`, and checks that
+    /// the numbers agree with each other. The inner error counts only once the checksum is found to be right.
+    pub(super) fn scan(
+        version: u16,
+        section: &mut SectionReader<'_>,
+        mut see: impl FnMut(u128),
+    ) -> Result<Result<Metadata>> {
         let length = head_bytes(version);
         let mut head = Vec::with_capacity(length);
         if !section.take(length as u64, |bytes| head.extend_from_slice(bytes))? {
@@ -114,21 +118,16 @@ impl Metadata {
             Err(error) => return Ok(Err(error)),
         };
         for _ in 0..metadata.inputs {
-            let (mut length, mut at) = ([0; Inputs::LENGTH_BYTES], 0);
-            let whole = section.take(Inputs::LENGTH_BYTES as u64, |bytes| {
-                for (slot, byte) in length.iter_mut().skip(at).zip(bytes) {
-                    *slot = *byte;
-                }
-                at += bytes.len();
-            })?;
-            let name = u64::from_le_bytes(length);
+            let (mut length, mut numbers) = ([0; Inputs::LENGTH_BYTES], [0; Inputs::NUMBER_BYTES]);
             let mut slash = false;
-            let whole = whole
-                && section.take(name, |bytes| slash |= bytes.contains(&b'/'))?
-                && section.take(Inputs::NUMBER_BYTES as u64, |_| ())?;
+            let whole = section.fill(&mut length)?
+                && section
+                    .take(u64::from_le_bytes(length), |name| slash |= name.contains(&b'/'))?
+                && section.fill(&mut numbers)?;
             if !whole {
                 return Ok(Err(wrong("cannot be decoded: it ends within the inputs")));
             }
+            see(digest_in(&numbers));
             metadata.tables |= slash;
         }
         Ok(if section.is_at_end() { Ok(metadata) } else { Err(wrong("has idle bytes")) })
@@ -206,6 +205,13 @@ fn decoded_rules(bytes: [u8; RULES_BYTES]) -> Option<Rules> {
     recorded(rules).filter(|rules| encoded_rules(rules) == bytes)
 }
 
+/// The digest among the numbers of an input: after its size and its time.
+fn digest_in(numbers: &[u8]) -> u128 {
+    let mut fields = Fields(numbers);
+    let _: [u64; 2] = [(); 2].map(|()| fields.u64());
+    u128::from_le_bytes(fields.array())
+}
+
 fn wrong(what: &str) -> Error {
     Error::damaged(format!("the metadata {what}"))
 }
@@ -257,7 +263,7 @@ mod tests {
     }
 
     fn scanned_of(version: u16, bytes: &[u8]) -> Result<Metadata> {
-        in_memory(bytes, |section| Metadata::scan(version, section).unwrap())
+        in_memory(bytes, |section| Metadata::scan(version, section, |_| ()).unwrap())
     }
 
     fn rules(delimiter: &str, columns: &str, header: bool, countries: CountryCodes) -> Rules {

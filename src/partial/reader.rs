@@ -62,7 +62,8 @@ impl Partial {
         let mut vouching = Hasher::new();
         vouching.update(&header);
         roots.values().for_each(|root| vouching.update(root));
-        let metadata = read_metadata(file.as_ref(), version, decoded.metadata, &mut vouching)?;
+        let section = decoded.metadata;
+        let metadata = read_metadata(file.as_ref(), version, section, &mut vouching, |_| ())?;
         vouching.update(&trailer);
         let mut roots = decode_roots(&roots, &decoded)?;
         check_totals(&roots, &metadata)
@@ -109,6 +110,16 @@ impl Partial {
     pub fn inputs(&self) -> Result<Inputs> {
         let bytes = read_section(self.file.as_ref(), self.metadata_section, "the metadata");
         bytes.and_then(|bytes| self.metadata.inputs(bytes)).map_err(|error| error.at(&self.path))
+    }
+
+    /// Hands the digest of each log that the day was made from to `see`, without holding the logs.
+    ///
+    /// # Errors
+    /// As [`Partial::inputs`].
+    pub(crate) fn visit_digests(&self, see: impl FnMut(u128)) -> Result<()> {
+        let (file, section) = (self.file.as_ref(), self.metadata_section);
+        let read = read_metadata(file, self.version(), section, &mut Hasher::new(), see);
+        read.map(|_| ()).map_err(|error| error.at(&self.path))
     }
 
     /// Size of the file.
@@ -186,9 +197,10 @@ fn read_metadata(
     version: u16,
     section: Section,
     vouching: &mut Hasher,
+    see: impl FnMut(u128),
 ) -> Result<Metadata> {
     let mut reader = SectionReader::new(file, section, vouching);
-    let metadata = Metadata::scan(version, &mut reader)?;
+    let metadata = Metadata::scan(version, &mut reader, see)?;
     if !reader.is_intact()? {
         let what = "the checksum of the metadata is wrong";
         return Err(Error::damaged(what).at_offset(section.offset));

@@ -49,6 +49,18 @@ impl<'a> SectionReader<'a> {
         }
     }
 
+    /// Takes the next bytes into `buffer`; false if there are fewer.
+    pub(super) fn fill(&mut self, buffer: &mut [u8]) -> Result<bool> {
+        let (count, mut rest) = (buffer.len() as u64, buffer);
+        self.take(count, |bytes| {
+            if let Some((here, after)) = std::mem::take(&mut rest).split_at_mut_checked(bytes.len())
+            {
+                here.copy_from_slice(bytes);
+                rest = after;
+            }
+        })
+    }
+
     /// Whether all bytes were taken.
     pub(super) fn is_at_end(&self) -> bool {
         self.read == self.section.length && self.taken == self.buffer.len()

@@ -208,3 +208,32 @@ fn a_day_that_changes_while_a_list_is_printed_is_an_error_of_that_day_in_a_whole
         assert_harmless(failure(1).unwrap());
     }
 }
+
+#[test]
+fn a_day_of_a_backfill_that_changes_while_the_report_is_printed_is_an_error_of_that_day() {
+    for (change, exit_code) in [(Change::Replace, 75), (Change::Remove, 66)] {
+        let sandbox = stored();
+        for (at, date) in [OLD, NEW].into_iter().enumerate() {
+            sandbox.write(format!("days/{date}.log"), format!("{at}|1|FR\n{at}|2|DE\n"));
+        }
+        let options = job::BackfillOptions {
+            logs: vec![sandbox.path("days")],
+            from: None,
+            to: None,
+            reduce: ReduceOptions::default(),
+            emit: None,
+            dry_run: false,
+        };
+        let context = context(&sandbox.path(""), 4 << 20, 1);
+        let report = unlocked(|| job::backfill(&context, &options));
+        let partial = sandbox.path(format!("agg-store/partials/{NEW}.agg"));
+        make(change, &sandbox.path(""), &partial, 1);
+        let shown = serde_json::to_value(&report).unwrap();
+        assert_eq!(shown["days"][0]["reduced"]["rows"], 2);
+        assert_eq!(shown["days"][1]["reduced"]["error"]["exit_code"], exit_code);
+        let failures: Vec<_> = report.days.iter().filter_map(|day| day.reduced.unread()).collect();
+        assert_eq!(failures.len(), 1);
+        assert_eq!(failures[0].class().exit_code(), exit_code);
+        assert_harmless(failures[0]);
+    }
+}

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use agg::job::{ReduceOptions, list, reduce_day};
+use agg::job::{BackfillOptions, DayOutcome, ReduceOptions, backfill, list, reduce_day};
 use agg::{ErrorClass, ErrorKind};
 
 use crate::harness::{DAY, Sandbox};
@@ -82,4 +82,61 @@ fn every_log_of_a_day_is_shown_by_inspect_in_lines_of_one_width() {
     assert_eq!(inputs[1], line("input.1.name", &format!("00000-{}.log", "x".repeat(24))));
     assert_eq!(inputs[3], line("input.1.rows", "1"));
     assert!(inputs[59].starts_with("input.12.modified_ns  "));
+}
+
+fn backfill_options(sandbox: &Sandbox) -> BackfillOptions {
+    BackfillOptions {
+        logs: vec![sandbox.path("days")],
+        from: None,
+        to: None,
+        reduce: ReduceOptions::default(),
+        emit: None,
+        dry_run: false,
+    }
+}
+
+#[test]
+fn days_that_do_not_fit_the_memory_together_are_refused_before_a_log_is_read() {
+    let sandbox = Sandbox::new();
+    for (day, at) in (1..=8).flat_map(|day| (0..1000).map(move |at| (day, at))) {
+        sandbox.write(format!("days/2021-12-{day:02}/{at:04}.log"), format!("{at}|7|FR\n"));
+    }
+    let options = backfill_options(&sandbox);
+    // A day takes 256 bytes a log, and each log of the others 20.
+    let error = backfill(&context(&sandbox.path(""), 700 << 10, 1), &options).unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Data);
+    assert_eq!(
+        error.to_string(),
+        "8000 logs of 8 days at once need --memory 1MiB, and it is 0MiB; raise it, or take fewer days with \
+         --from and --to"
+    );
+    assert!(!sandbox.exists("agg-store/partials"));
+    // Names in a folder of days that are not wanted do not count.
+    let to = DAY.parse().ok();
+    let report = backfill(
+        &context(&sandbox.path(""), 700 << 10, 1),
+        &BackfillOptions { to, ..options.clone() },
+    );
+    assert_eq!(report.unwrap().days.len(), 1);
+    let dry = BackfillOptions { dry_run: true, ..options.clone() };
+    let report = backfill(&context(&sandbox.path(""), 2 << 20, 1), &dry).unwrap();
+    assert_eq!(report.days[7].logs.len(), 1000);
+    let report = backfill(&context(&sandbox.path(""), 2 << 20, 1), &options).unwrap();
+    assert!(report.days.iter().all(|day| matches!(day.reduced, DayOutcome::Reduced(_))));
+}
+
+#[test]
+fn the_logs_that_a_day_has_already_count_before_they_are_compared() {
+    let sandbox = Sandbox::new();
+    let options = options(logs(&sandbox, 2000));
+    unlocked(|| reduce_day(&context(&sandbox.path(""), 2 << 20, 1), &options));
+    // 1,000 logs fit 640 KiB, but not beside the 2,000 that are stored: twice 82 bytes each.
+    for at in 1000..2000 {
+        fs::remove_file(sandbox.path(format!("logs/{at:05}-{}.log", "x".repeat(24)))).unwrap();
+    }
+    let context = context(&sandbox.path(""), 640 << 10, 1);
+    let error = unless_locked(|| reduce_day(&context, &options)).unwrap_err();
+    assert!(error.to_string().starts_with("3000 logs at once need --memory"), "{error}");
+    let forced = ReduceOptions { force: true, ..options };
+    assert_eq!(unlocked(|| reduce_day(&context, &forced)).inputs.len(), 1000);
 }

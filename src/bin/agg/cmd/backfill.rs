@@ -99,11 +99,20 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
             message::line(&format!("{day}: {}", message::described(error)));
         }
         settings.output.print(&report, &run)?;
+        for error in unread(&report) {
+            message::line(&message::described(error));
+        }
+        let exit = Exit::worst_of(failures(&report).map(|(_, error)| error).chain(unread(&report)));
         match report.stopped {
             Some(error) => Err(error.into()),
-            None => Ok(Exit::worst_of(failures(&report).map(|(_, error)| error))),
+            None => Ok(exit),
         }
     })
+}
+
+/// Of days whose logs could not be read when they were printed.
+fn unread(report: &BackfillReport) -> impl Iterator<Item = &agg::Error> {
+    report.days.iter().filter_map(|day| day.reduced.unread())
 }
 
 /// What went wrong with which day.
@@ -211,7 +220,7 @@ mod tests {
         let day: Day = "2021-12-01".parse().unwrap();
         let good = || BackfillDay {
             day,
-            logs: Vec::new(),
+            logs: Default::default(),
             reduced: DayOutcome::NoLogs,
             window: WindowOutcome::Lacking(vec![day]),
         };
@@ -237,7 +246,7 @@ mod tests {
     }
 
     fn filled(text: &str, reduced: DayOutcome, window: WindowOutcome) -> BackfillDay {
-        BackfillDay { day: day(text), logs: Vec::new(), reduced, window }
+        BackfillDay { day: day(text), logs: Default::default(), reduced, window }
     }
 
     fn report() -> BackfillReport {
@@ -332,7 +341,7 @@ DAY         OUTCOME        ROWS  REJECTS  SIZE  WINDOW
                 r#"listen.txt, part-0 or 20211201, also compressed (.gz, .zst) or rotated (.1)","remedy":null}},"#,
                 r#""emitted":{"error":{"exit_code":75,"message":"\"agg-out\": locked by another run of agg; "#,
                 r#"try again when it has ended","remedy":null}},"lacking":[]}],"#,
-                r#""skipped":[],"#,
+                r#""skipped":[],"skipped_files":{},"#,
                 r#""stopped":{"exit_code":143,"message":"stopped by signal 15; what was published "#,
                 r#"before is complete, everything else is unchanged; run again","remedy":null},"#,
                 r#""seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#

@@ -266,7 +266,7 @@ time       0.500 s, 1.0 MiB peak memory
                 r#""digest":"00000000000000000000000000000abc","rows":100}],"#,
                 r#""users":{"keys":10,"pairs":90},"countries":{"keys":3,"pairs":60},"#,
                 r#""partial":"agg-store/partials/2021-12-01.agg","partial_bytes":1536,"#,
-                r#""rejects_file":"agg-store/rejects/2021-12-01.txt","spilled_runs":2,"skipped":[],"#,
+                r#""rejects_file":"agg-store/rejects/2021-12-01.txt","spilled_runs":2,"skipped":[],"skipped_files":{},"#,
                 r#""seconds":0.5,"phases":{"read":0.25},"peak_memory_bytes":1048576,"warnings":["w"]}"#
             )
         );

@@ -151,13 +151,12 @@ impl StoredWindow<StoredDay> {
     }
 }
 
-/// The rows of some days together. No run stores a day of more than 2^63-1 rows: a partial that claims them is judged by its
-/// blocks, which name the place.
+/// The rows of some days together. No run stores a day of more than 2^63-1 rows, and one that claims them is refused even
+/// alone: an older version imported such tables.
 pub(super) fn total(counts: impl IntoIterator<Item = RowCounts>) -> Result<RowCounts> {
     let add = |sum: RowCounts, more: RowCounts| sum.checked_add(&more);
-    let mut counts = counts.into_iter();
-    let first = counts.next().unwrap_or(RowCounts::NONE);
-    Ok(counts.try_fold(first, add).ok_or(ErrorKind::TooManyRows)?)
+    let sum = counts.into_iter().try_fold(RowCounts::NONE, add);
+    Ok(sum.ok_or(ErrorKind::TooManyRows)?)
 }
 
 /// Runs `work` once more if another run replaced or removed a partial between its look and its reading: the second look

@@ -10,7 +10,7 @@ use std::path::Path;
 use agg::codec::checksum::Checksum;
 use agg::codec::rice;
 use agg::job::{EmitOptions, QueryOptions, emit_window, query, verify};
-use agg::{Error, ErrorClass, Kind, Result};
+use agg::{Error, ErrorClass, ErrorKind, Kind, Result};
 
 use crate::harness::{DAY, Sandbox};
 use crate::library::{context, unlocked};
@@ -184,6 +184,8 @@ enum Emission {
     Refuses,
     /// What is wrong is nothing that it reads.
     May,
+    /// The day has more rows than a BIGINT holds, which it sees before it reads a block.
+    TooManyRows,
 }
 
 #[track_caller]
@@ -198,6 +200,9 @@ fn refused_in(sandbox: &Sandbox, text: &str, emission: Emission) {
     };
     named(verified(&folder).expect_err(text));
     match emitted(&folder) {
+        Err(error) if emission == Emission::TooManyRows => {
+            assert!(matches!(error.kind(), ErrorKind::TooManyRows), "{error}");
+        }
         Err(error) => named(error),
         Ok(()) => assert_eq!(emission, Emission::May, "emitted: {text}"),
     }
@@ -360,7 +365,8 @@ fn entries_out_of_order_or_out_of_bounds_are_refused() {
                     .for_each(|at| bytes[*at..at + 8].copy_from_slice(&sum.to_le_bytes()));
             }
         });
-        refused(&bytes, "a count exceeds", Refuses);
+        let emission = if sum > MAX { Emission::TooManyRows } else { Refuses };
+        refused(&bytes, "a count exceeds", emission);
     }
 }
 
@@ -444,7 +450,7 @@ fn metadata_that_make_no_sense_are_refused() {
 #[test]
 fn sums_beyond_a_bigint_are_refused() {
     let huge = [vec![vec![(7, 1, MAX), (7, 2, MAX)]], vec![vec![(3, 1, MAX), (3, 2, MAX)]]];
-    refused(&forged(&huge, |_, _| ()), "the streams exceed 2^63-1", Emission::May);
+    refused(&forged(&huge, |_, _| ()), "the streams exceed 2^63-1", Emission::TooManyRows);
 
     let sandbox = Sandbox::new();
     let huge = [vec![vec![(7, 9, MAX)]], vec![vec![(3, 9, MAX)]]];
@@ -481,6 +487,31 @@ fn sums_beyond_a_bigint_are_refused() {
     assert!(error.to_string().contains(text), "{error}");
     emit(&EmitOptions { days: 1, ..options }).unwrap();
     assert_eq!(sandbox.tops("2021-12-02").1, format!("7|9:{MAX}\n"));
+}
+
+#[test]
+fn a_day_whose_own_rows_exceed_a_bigint_is_refused_alone_too() {
+    let sandbox = Sandbox::new();
+    let [_, _, streams, _] = facts(&good()[USERS]);
+    let rows = MAX + 1;
+    let bytes = forged(&good(), |part, bytes| {
+        if part == Part::Metadata {
+            bytes[4..20].copy_from_slice(&u64s(&[rows, rows - streams]));
+        }
+    });
+    sandbox.write(format!("agg-store/partials/{DAY}.agg"), bytes);
+    let window = format!("--date {DAY} --days 1");
+    for command in [
+        format!("emit-window {window}"),
+        format!("report {window} --out page.html"),
+        format!("export {DAY} --out tables"),
+        format!("export --window {DAY} --days 1 --out tables"),
+    ] {
+        sandbox.agg(&command).exits(65).tells(&["more than 2^63-1 rows"]).in_one_line();
+    }
+    // The counts of a key are right, and its rows are shown.
+    sandbox.agg(&format!("query --user 7 {window}")).exits(0);
+    sandbox.agg("list").exits(0);
 }
 
 #[test]

@@ -161,8 +161,9 @@ pub enum ErrorKind {
     /// A file whose size, as the system reports it, is not that of its content, as in `/proc` and on some FUSE file
     /// systems. Its end cannot be known before it is read.
     #[error(
-        "reports size {reported} but has {}; pass it through standard input (agg reduce-day --date DAY - <{path:?})",
-        if *.reported == 0 { "content" } else { "a different amount of content" }
+        "reports size {reported} but has {}; pass it through standard input (agg reduce-day --date DAY - <{})",
+        if *.reported == 0 { "content" } else { "a different amount of content" },
+        text::shell_word(.path)
     )]
     WrongSize {
         /// Bytes that the system reports.
@@ -223,7 +224,8 @@ pub enum ErrorKind {
     },
     /// Too many corrupt rows.
     #[error(
-        "{rejected} of {rows} rows are corrupt, more than --max-reject-ratio {limit} allows; see {rejects:?}; if this is expected, raise the limit"
+        "{rejected} of {} {}, more than --max-reject-ratio {limit} allows; see {rejects:?}; if this is expected, raise the limit",
+        text::counted(*.rows, "row"), if *.rejected == 1 { "is corrupt" } else { "are corrupt" }
     )]
     TooManyRejects {
         /// Corrupt rows.
@@ -236,7 +238,10 @@ pub enum ErrorKind {
         rejects: PathBuf,
     },
     /// Too few good rows.
-    #[error("{accepted} good rows, fewer than --min-rows {limit}; the log may be incomplete")]
+    #[error(
+        "{}, fewer than --min-rows {limit}; the log may be incomplete",
+        text::counted(*.accepted, "good row")
+    )]
     TooFewRows {
         /// Accepted rows.
         accepted: u64,
@@ -245,7 +250,8 @@ pub enum ErrorKind {
     },
     /// Too few logs.
     #[error(
-        "{day} has {logs} logs, fewer than --min-logs {limit}; wait for the others, or lower the limit"
+        "{day} has {}, fewer than --min-logs {limit}; wait for the others, or lower the limit",
+        text::counted(*.logs, "log")
     )]
     TooFewLogs {
         /// The day.
@@ -257,7 +263,8 @@ pub enum ErrorKind {
     },
     /// The logs that a day was made from have fewer good rows now.
     #[error(
-        "the logs of {day} have {accepted} good rows, but {stored} are stored; a log may be empty or cut off; the day is unchanged; if the logs are right, reduce all of them with 'agg reduce-day --force'"
+        "the logs of {day} have {}, and the stored day has {stored}; a log may be empty or cut off; the day is unchanged; if the logs are right, reduce all of them with 'agg reduce-day --force'",
+        text::counted(*.accepted, "good row")
     )]
     FewerRows {
         /// The day.
@@ -269,7 +276,8 @@ pub enum ErrorKind {
     },
     /// A log that a day was made from is empty now.
     #[error(
-        "the log {name:?} of {day} had {stored} rows and now has none; the day is unchanged; if the logs are right, reduce all of them with 'agg reduce-day --force'"
+        "the log {name:?} of {day} had {} and now has none; the day is unchanged; if the logs are right, reduce all of them with 'agg reduce-day --force'",
+        text::counted(*.stored, "row")
     )]
     EmptiedLog {
         /// The day.
@@ -652,6 +660,28 @@ mod tests {
         // A text of our own says what to do by itself.
         let told = Error::io("write", io::Error::other("it is full: empty it"));
         assert_eq!(told.to_string(), "cannot write: it is full: empty it");
+    }
+
+    #[test]
+    fn one_of_a_kind_is_in_the_singular() {
+        let day = "2021-12-01".parse().unwrap();
+        let few = |accepted| ErrorKind::TooFewRows { accepted, limit: 5 }.to_string();
+        assert!(few(1).starts_with("1 good row, fewer"), "{}", few(1));
+        assert!(few(2).starts_with("2 good rows, fewer"), "{}", few(2));
+        let logs = ErrorKind::TooFewLogs { day, logs: 1, limit: 2 }.to_string();
+        assert!(logs.starts_with("2021-12-01 has 1 log, fewer"), "{logs}");
+        let corrupt = |rejected, rows| {
+            let (limit, rejects) = (0.1, PathBuf::from("r"));
+            ErrorKind::TooManyRejects { rejected, rows, limit, rejects }.to_string()
+        };
+        assert!(corrupt(1, 1).starts_with("1 of 1 row is corrupt, "), "{}", corrupt(1, 1));
+        assert!(corrupt(2, 9).starts_with("2 of 9 rows are corrupt, "), "{}", corrupt(2, 9));
+    }
+
+    #[test]
+    fn a_command_in_an_error_has_its_path_as_one_word_of_a_shell() {
+        let text = ErrorKind::WrongSize { reported: 0, path: "my log's".into() }.to_string();
+        assert!(text.ends_with(r"(agg reduce-day --date DAY - <'my log'\''s')"), "{text}");
     }
 
     #[test]

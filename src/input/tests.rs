@@ -140,7 +140,7 @@ fn a_file_whose_reported_size_is_not_that_of_its_content_is_refused_with_the_way
     let told = |path: &str, reported: u64, has: &str| {
         format!(
             "{path:?}: reports size {reported} but has {has}; pass it through standard input \
-             (agg reduce-day --date DAY - <{path:?})"
+             (agg reduce-day --date DAY - <{path})"
         )
     };
     for (path, bytes) in [("a.log", &plain), ("a.log.gz", &packed)] {

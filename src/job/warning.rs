@@ -158,7 +158,10 @@ pub enum Warning {
         day: Day,
     },
     /// Rows of a list of song names are not songs.
-    #[error("{path:?}: skipped {rows} rows that are not songs, the first at line {first_line}")]
+    #[error(
+        "{path:?}: skipped {}, the first at line {first_line}",
+        if *.rows == 1 { "1 row that is not a song".to_owned() } else { format!("{rows} rows that are not songs") }
+    )]
     NotSongs {
         /// The list.
         path: PathBuf,

@@ -220,7 +220,7 @@ mod tests {
         let progress = Progress::on_stderr(true);
         let warning = |name: &str| Warning::NotSongs { path: name.into(), rows: 1, first_line: 2 };
         progress.warn(&warning("a\nb"));
-        let text = "\"a\\nb\": skipped 1 rows that are not songs, the first at line 2";
+        let text = "\"a\\nb\": skipped 1 row that is not a song, the first at line 2";
         assert_eq!(progress.warnings(), [text]);
         progress.warn(&warning("a\nb"));
         assert_eq!(progress.warnings().len(), 1, "once is enough");

@@ -316,7 +316,9 @@ fn a_log_that_was_emptied_or_cut_off_never_replaces_its_day() {
     sandbox.agg("backfill --logs logs").exits(0);
     let partial = "agg-store/partials/2021-12-01.agg";
     let before = sandbox.read(partial);
-    for (log, words) in [("", "and now has none"), ("1|1|FR\n", "1 good rows, but 2 are stored")] {
+    for (log, words) in
+        [("", "and now has none"), ("1|1|FR\n", "1 good row, and the stored day has 2")]
+    {
         sandbox.write("logs/20211201.log", log);
         sandbox.agg("backfill --logs logs").exits(65).tells(&[words, "--force"]);
         assert!(sandbox.read(partial) == before, "{log:?}");

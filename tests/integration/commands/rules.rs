@@ -107,7 +107,7 @@ fn backfill_replaces_a_day_of_other_rules_even_by_fewer_good_rows() {
     // A log that lost rows is refused whatever the rules.
     reduce(&sandbox, "--countries any --force").exits(0);
     sandbox.write("logs/listen-20211201.log", "11|22|FR\n");
-    backfill(&sandbox, "").exits(65).tells(&["1 good rows, but 2 are stored"]);
+    backfill(&sandbox, "").exits(65).tells(&["1 good row, and the stored day has 2"]);
 }
 
 #[cfg(feature = "parquet")]

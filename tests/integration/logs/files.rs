@@ -118,7 +118,7 @@ fn a_file_that_reports_size_0_and_has_content_is_refused_and_read_through_standa
         return;
     }
     let told = "\"/proc/self/status\": reports size 0 but has content; pass it through standard \
-                input (agg reduce-day --date DAY - <\"/proc/self/status\")";
+                input (agg reduce-day --date DAY - </proc/self/status)";
     reduce(&sandbox, "/proc/self/status").exits(65).tells(&[told]).in_one_line();
     assert!(!sandbox.has_partial(DAY));
     let content = fs::read("/proc/self/status").unwrap();

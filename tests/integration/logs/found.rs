@@ -193,7 +193,7 @@ fn a_stored_day_gains_no_logs_that_the_first_version_did_not_read() {
 fn fewer_logs_than_the_day_before_are_warned_of_and_can_be_refused() {
     let sandbox = logs(&["logs/20211201-a.log", "logs/20211201-b.log", "logs/20211202-a.log"]);
     let warning = "2021-12-02 has fewer logs than the day before: 1, and 2021-12-01 has 2";
-    let refusal = "2021-12-02 has 1 logs, fewer than --min-logs 2";
+    let refusal = "2021-12-02 has 1 log, fewer than --min-logs 2";
     sandbox.agg("backfill --logs logs --min-logs 2").exits(65).tells(&[refusal]);
     assert!(!sandbox.has_partial("2021-12-02"));
     sandbox

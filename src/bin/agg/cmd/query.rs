@@ -128,7 +128,11 @@ fn remark(report: &QueryReport) -> Option<String> {
     let mut remarks = Vec::new();
     if report.songs.is_empty() {
         let noun = kind.noun();
-        remarks.push(format!("{noun} {key} has no streams in the {days} days that end on {day}"));
+        let window = match days {
+            1 => format!("on {day}"),
+            _ => format!("in the {days} days that end on {day}"),
+        };
+        remarks.push(format!("{noun} {key} has no streams {window}"));
     }
     if !report.missing.is_empty() {
         remarks.push(format!("not stored: {}", text::days(&report.missing)));

@@ -1,9 +1,9 @@
-//! Pieces made on all threads and handed over in order.
+//! Makes pieces on all threads and delivers them in order.
 //!
-//! Every wide step of `agg` has this shape: cut the key space into pieces, let each thread take the next
-//! one, and write the results as one thread would have. Four closures say what a piece is:
-//! *make* (parallel), *link* (in order, quick: what a piece passes to its successor), *finish* (parallel)
-//! and *deliver* (in order: the writing). What is written is thus the same with any number of threads.
+//! Every parallel step of `agg` has this form: cut the key space into pieces, let each thread take the next piece, and
+//! write the results as one thread would. Four closures define a piece: *make* (parallel), *link* (in order and quick:
+//! what a piece passes to the next piece), *finish* (parallel) and *deliver* (in order: the writing). So the written
+//! bytes are the same with any number of threads.
 //!
 //! Memory: at most two finished pieces a thread wait for their turn. The first error stops all threads.
 
@@ -13,9 +13,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 
-/// Runs `pieces` pieces on the threads of `pool`. `state` makes what one thread keeps between pieces.
+/// Runs `pieces` pieces on the threads of `pool`. `state` makes the state that a thread keeps between pieces.
 ///
-/// Returns the first error that any closure met; pieces after it may or may not have been delivered.
+/// # Errors
+/// The first error of any closure. Pieces after it may or may not have been delivered.
 pub fn run<S, M: Send, L, D: Send>(
     pool: &rayon::ThreadPool,
     pieces: usize,
@@ -25,10 +26,10 @@ pub fn run<S, M: Send, L, D: Send>(
     finish: impl Fn(&mut S, L) -> Result<D> + Sync,
     deliver: impl FnMut(D) -> Result<()> + Send,
 ) -> Result<()> {
-    let most_waiting = 2 * pool.current_num_threads();
+    let max_waiting = 2 * pool.current_num_threads();
     let next = AtomicUsize::new(0);
     let turn = Turnstile::new(link);
-    let exit = Delivery::new(deliver, most_waiting);
+    let exit = Delivery::new(deliver, max_waiting);
     let failure = Failure::default();
     let worker = || -> Result<()> {
         let mut state = state();
@@ -44,7 +45,7 @@ pub fn run<S, M: Send, L, D: Send>(
         }
     };
     pool.broadcast(|_| {
-        // Whatever ends this thread early, an error or a panic, must wake those that wait for its piece.
+        // If an error or a panic ends this thread early, the threads that wait for its piece must wake up.
         let mut guard =
             WakeOnDrop { wake: || (turn.wake(), exit.wake()), failure: &failure, armed: true };
         if let Err(error) = worker() {
@@ -57,7 +58,7 @@ pub fn run<S, M: Send, L, D: Send>(
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic elsewhere has its own way out; the data behind these locks stays consistent.
+    // A panic of another thread ends the run anyway, and the locked data is consistent.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -116,7 +117,7 @@ impl<F> Turnstile<F> {
         self.moved.notify_all();
     }
 
-    /// `None` when the run failed elsewhere meanwhile.
+    /// Links a piece when its turn comes; `None` if another thread has failed.
     fn pass<M, L>(&self, piece: usize, made: M, failure: &Failure) -> Result<Option<L>>
     where
         F: FnMut(M) -> Result<L>,
@@ -136,7 +137,7 @@ impl<F> Turnstile<F> {
 }
 
 struct Waiting<D, F> {
-    /// The piece that is to be delivered next.
+    /// The next piece to deliver.
     next: usize,
     /// Finished pieces after it.
     waiting: BTreeMap<usize, D>,
@@ -144,18 +145,18 @@ struct Waiting<D, F> {
     deliver: Option<F>,
 }
 
-/// Takes finished pieces in any order and delivers them in theirs; whoever brings the next one
-/// delivers it and all that wait behind it, the others go on.
+/// Takes finished pieces in any order and delivers them in order. The thread that brings the next piece delivers it and
+/// all pieces that wait after it, while the other threads continue.
 struct Delivery<D, F> {
     state: Mutex<Waiting<D, F>>,
     moved: Condvar,
-    most_waiting: usize,
+    max_waiting: usize,
 }
 
 impl<D, F: FnMut(D) -> Result<()>> Delivery<D, F> {
-    fn new(deliver: F, most_waiting: usize) -> Self {
+    fn new(deliver: F, max_waiting: usize) -> Self {
         let state = Waiting { next: 0, waiting: BTreeMap::new(), deliver: Some(deliver) };
-        Delivery { state: Mutex::new(state), moved: Condvar::new(), most_waiting }
+        Delivery { state: Mutex::new(state), moved: Condvar::new(), max_waiting }
     }
 
     fn wake(&self) {
@@ -165,14 +166,14 @@ impl<D, F: FnMut(D) -> Result<()>> Delivery<D, F> {
 
     fn hand_over(&self, piece: usize, done: D, failure: &Failure) -> Result<()> {
         let mut state = lock(&self.state);
-        while piece != state.next && state.waiting.len() >= self.most_waiting {
+        while piece != state.next && state.waiting.len() >= self.max_waiting {
             if failure.is_set() {
                 return Ok(());
             }
             state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.waiting.insert(piece, done);
-        // Whoever is delivering now will find this piece when its turn comes.
+        // The thread that is delivering now will find this piece.
         let Some(mut deliver) = state.deliver.take() else { return Ok(()) };
         loop {
             let next = state.next;

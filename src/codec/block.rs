@@ -1,15 +1,15 @@
-//! A block: up to 4,096 sorted entries, encoded so that each block is read without another.
+//! A block: up to 4,096 sorted entries, encoded so that it is read without any other block.
 //!
 //! Layout (little-endian): `entries: u16`, `keys: u16`, `first_key: u64`, `first_song: u64`, then four
 //! [`rice`] columns:
-//! 1. `keys - 1` gaps between neighbouring keys, less one;
-//! 2. `keys` lengths (entries of each key in this block), less one;
-//! 3. `entries` songs: the block's first as 0, any other key's first as it is, all others as the gap to the
-//!    song before, less one;
-//! 4. `entries` counts, less one.
+//! 1. `keys - 1` gaps between neighbouring keys, minus 1;
+//! 2. `keys` lengths (entries of each key in this block), minus 1;
+//! 3. `entries` songs: 0 for the block's first, the song itself for the first of any other key, and for all others the
+//!    gap to the song before, minus 1;
+//! 4. `entries` counts, minus 1.
 //!
-//! A key with more entries than a block has room for goes on in the next block, which then starts with
-//! the same key. Cost: 3 to 5 ns an entry either way; memory: the decoded [`Batch`], 98 KB.
+//! A key with more entries than fit a block continues in the next block, which then starts with the same key.
+//! Cost: 3 to 5 ns an entry to encode or to decode. Memory: the decoded [`Batch`], 98 KB.
 
 use std::ops::Range;
 
@@ -17,10 +17,10 @@ use super::{Corrupt, rice, take_array};
 use crate::model::{Batch, Entries, Entry, MAX_ID, Position, SongCounts};
 use crate::simd::{Choice, Kernel, Work};
 
-/// The most entries of a block. Every block of a run has this many, except the last.
+/// Maximum number of entries in a block. Every block of a run has this number, except the last.
 ///
-/// 4,096 entries decode into 98 KB (inside a second-level cache) and take 8 to 17 KB on disk; with
-/// 40 bytes in the index for each, the index is half a percent of the file.
+/// 4,096 entries decode into 98 KB (inside a second-level cache) and take 8 to 17 KB on disk. A block has 40 bytes in
+/// the index, so the index is half a percent of the file.
 pub const MAX_ENTRIES: usize = 4096;
 /// Bytes before the columns.
 pub const HEADER_BYTES: usize = 2 + 2 + 8 + 8;
@@ -29,32 +29,34 @@ pub const MAX_BYTES: usize = HEADER_BYTES + 4 * (rice::HEADER_BYTES + MAX_ENTRIE
 
 const _: () = assert!(MAX_ENTRIES <= rice::MAX_VALUES && MAX_ENTRIES <= u16::MAX as usize);
 
-/// Encodes blocks and keeps its columns between calls (about 100 KB).
+/// Encodes blocks. Memory: about 100 KB for its columns, which it keeps between calls.
 #[derive(Debug, Default)]
 pub struct BlockEncoder {
     gaps: Vec<u64>,
     lengths: Vec<u64>,
     songs: Vec<u64>,
     counts: Vec<u64>,
-    /// Where each key starts, and where the last one ends.
+    /// Where each key starts, and where the last key ends.
     starts: Vec<u16>,
 }
 
 impl BlockEncoder {
-    /// Appends sorted entries (1 to [`MAX_ENTRIES`] of them) to `out`.
+    /// Appends 1 to [`MAX_ENTRIES`] sorted entries to `out`.
     ///
-    /// Refuses entries out of order, repeated pairs, counts of 0 and numbers above [`MAX_ID`], with
-    /// the two entries, so disorder is found where it arises.
+    /// # Errors
+    /// [`Disorder`], with the two entries, for entries out of order, repeated pairs, counts of 0 and numbers above
+    /// [`MAX_ID`]: disorder is found where it arises.
     pub fn encode(&mut self, entries: Entries<'_>, out: &mut Vec<u8>) -> Result<(), Disorder> {
         Choice::of_this_run().run(Encode { encoder: self, entries, out })
     }
 
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "`fill` has refused more than MAX_ENTRIES")]
     fn encode_columns(&mut self, entries: Entries<'_>, out: &mut Vec<u8>) -> Result<(), Disorder> {
-        let Some(first) = entries.first() else { return Ok(()) };
+        let Some(first) = entries.first() else { return Err(first_disorder(entries)) };
         self.fill(entries)?;
         for number in [self.songs.len(), self.lengths.len()] {
-            out.extend_from_slice(&u16::try_from(number).unwrap_or(0).to_le_bytes());
+            out.extend_from_slice(&(number as u16).to_le_bytes());
         }
         out.extend_from_slice(&first.key.to_le_bytes());
         out.extend_from_slice(&first.song.to_le_bytes());
@@ -66,8 +68,9 @@ impl BlockEncoder {
 
     /// Distinct keys of the block encoded last.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "a block has at most MAX_ENTRIES keys")]
     pub fn keys(&self) -> u32 {
-        u32::try_from(self.lengths.len()).unwrap_or(u32::MAX)
+        self.lengths.len() as u32
     }
 
     #[inline(always)]
@@ -89,8 +92,8 @@ impl BlockEncoder {
         Ok(())
     }
 
-    /// Fills the columns that have one value a key. Each place is written whether or not a key starts there: a branch on
-    /// that would be mispredicted.
+    /// Fills the columns that have one value a key. Each place is written whether or not a key starts there, because a
+    /// branch on that would be mispredicted.
     #[inline(always)]
     fn fill_keys(&mut self, keys: &[u64]) {
         self.starts.resize(MAX_ENTRIES + 1, 0);
@@ -99,17 +102,16 @@ impl BlockEncoder {
         for (at, key) in (0..).zip(keys) {
             last += usize::from(before != Some(*key));
             before = Some(*key);
-            // The first place stays 0: the first key starts there.
-            // `in_order` has let no more than MAX_ENTRIES through.
+            // The first place stays 0, where the first key starts. `in_order` has refused more than MAX_ENTRIES.
             self.starts[last + 1] = at + 1;
         }
-        // Where each key ends: the next one starts there.
-        // `last` is the place of the last key, which is below the number of entries.
+        // A key ends where the next key starts. `last` is the place of the last key, so it is below the number of
+        // entries.
         let ends = &self.starts[..last + 2];
         self.lengths.clear();
         self.lengths.extend(ends.array_windows().map(|[start, end]| u64::from(end - start - 1)));
         self.gaps.clear();
-        // Every key except the first starts after an entry.
+        // Each of these keys starts after an entry, because the first key is not among them.
         self.gaps.extend(ends[1..=last].iter().map(|start| {
             let start = usize::from(*start);
             keys[start] - keys[start - 1] - 1
@@ -117,7 +119,7 @@ impl BlockEncoder {
     }
 }
 
-/// Whether the entries are valid, sorted and without repeated pairs. Takes no branch for each entry.
+/// Whether the entries are valid, sorted and without repeated pairs. No branch depends on an entry.
 #[inline(always)]
 fn in_order(Entries { keys, songs, counts }: Entries<'_>) -> bool {
     let numbers = keys.iter().chain(songs).chain(counts).fold(0, |all, number| all | number);
@@ -129,7 +131,7 @@ fn in_order(Entries { keys, songs, counts }: Entries<'_>) -> bool {
     counted && ascending && numbers <= MAX_ID && keys.len() <= MAX_ENTRIES
 }
 
-/// What is wrong with entries that are not in order.
+/// The first entry that is not valid or out of order, of entries that [`in_order`] refuses.
 #[cold]
 fn first_disorder(Entries { keys, songs, counts }: Entries<'_>) -> Disorder {
     let mut last: Option<Entry> = None;
@@ -144,7 +146,7 @@ fn first_disorder(Entries { keys, songs, counts }: Entries<'_>) -> Disorder {
     Disorder { last, entry: Entry { key: 0, song: 0, count: 0 } }
 }
 
-/// Plain code, and faster by half when it is compiled for the processor it runs on.
+/// Encoding as work for a kernel: the code is plain, and half again as fast when compiled for this processor.
 struct Encode<'a> {
     encoder: &'a mut BlockEncoder,
     entries: Entries<'a>,
@@ -160,9 +162,12 @@ impl Work for Encode<'_> {
     }
 }
 
-/// Entries that were to be written out of order.
+/// An entry that a block cannot have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("entries out of order: {entry:?} after {last:?}")]
+#[error(
+    "entries out of order or not valid: key {}, song {}, count {}{}",
+    .entry.key, .entry.song, .entry.count, after(.last)
+)]
 pub struct Disorder {
     /// The entry before.
     pub last: Option<Entry>,
@@ -170,7 +175,11 @@ pub struct Disorder {
     pub entry: Entry,
 }
 
-/// The entries of a decoded block by keys: songs and counts under each key stand side by side.
+fn after(last: &Option<Entry>) -> String {
+    last.map_or_else(String::new, |last| format!(" after key {}, song {}", last.key, last.song))
+}
+
+/// The entries of a decoded block by keys. Songs and counts of a key are adjacent.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Runs<'d> {
     /// Each key once, ascending.
@@ -184,20 +193,20 @@ pub struct Runs<'d> {
 }
 
 impl<'d> Runs<'d> {
-    /// How many entries are handed out.
+    /// Number of entries that are handed out.
     #[must_use]
     pub fn len(&self) -> usize {
         let (start, end) = self.range;
         end - start
     }
 
-    /// Whether none is.
+    /// Whether no entry is handed out.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// A number with the bits of all counts of the block: none is larger.
+    /// The bits of all counts of the block, joined. No count is larger.
     #[must_use]
     pub fn bits_of_counts(&self) -> u64 {
         self.counts.iter().fold(0, |bits, count| bits | count)
@@ -212,15 +221,15 @@ impl<'d> Runs<'d> {
         lists.map_while(move |(key, end_of_key)| {
             let list = start..end.min(*end_of_key);
             start = list.end;
-            // The ends ascend to the number of songs.
+            // The ends ascend up to the number of songs.
             (!list.is_empty()).then(|| (*key, SongCounts { songs, counts }.slice(list)))
         })
     }
 
-    /// Where the entries end that come before `position`.
+    /// Number of entries before `position`.
     fn before(&self, position: Position) -> usize {
         let below = self.keys.partition_point(|key| *key < position.key);
-        // There is an end for each key, and the ends ascend to the number of songs.
+        // Each key has an end, and the ends ascend up to the number of songs.
         let start = if below == 0 { 0 } else { self.ends[below - 1] };
         if self.keys.get(below) != Some(&position.key) {
             return start;
@@ -251,7 +260,7 @@ impl<'d> Runs<'d> {
     }
 }
 
-/// Decodes blocks; holds the columns of the last one (at most 197 KB, and half of it where keys have a few entries).
+/// Decodes blocks. Memory: the columns of the last block, at most 197 KB, and half of it where keys have a few entries.
 #[derive(Debug, Default)]
 pub struct BlockDecoder {
     gaps: Vec<u64>,
@@ -263,15 +272,18 @@ pub struct BlockDecoder {
 }
 
 impl BlockDecoder {
-    /// Puts the entries of one block into `batch`, replacing what was there. `bytes` must be exactly one
-    /// block; the entries that come out are sorted, without repeated pairs, and within [`MAX_ID`].
+    /// Replaces the content of `batch` by the entries of one block, which `bytes` hold exactly. The entries are sorted,
+    /// without repeated pairs, and within [`MAX_ID`].
+    ///
+    /// # Errors
+    /// [`Corrupt`] for any other bytes.
     pub fn decode(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<(), Corrupt> {
         self.decode_runs(bytes)?;
         self.take_batch(batch);
         Ok(())
     }
 
-    /// Decodes one block, to be looked at by keys. What is said of [`BlockDecoder::decode`] holds.
+    /// As [`BlockDecoder::decode`], with the entries by keys.
     pub fn decode_runs(&mut self, bytes: &[u8]) -> Result<Runs<'_>, Corrupt> {
         self.decode_columns(bytes)?;
         Ok(self.runs())
@@ -295,7 +307,7 @@ impl BlockDecoder {
             rice::decode(&mut bytes, values, column)?;
         }
         if !bytes.is_empty() {
-            return Err(Corrupt("a block has idle bytes at its end"));
+            return Err(Corrupt("a block has extra bytes at its end"));
         }
         self.sum_keys(first_key)?;
         self.sum_lengths(entries)?;
@@ -310,7 +322,7 @@ impl BlockDecoder {
         Runs { keys, ends, songs, counts, range: (0, songs.len()) }
     }
 
-    /// Moves the block decoded last into `batch`, whose columns the decoder keeps for the next one.
+    /// Moves the block decoded last into `batch`. The decoder keeps the old columns of `batch` for the next block.
     pub fn take_batch(&mut self, batch: &mut Batch) {
         std::mem::swap(&mut self.songs, &mut batch.songs);
         std::mem::swap(&mut self.counts, &mut batch.counts);
@@ -326,14 +338,14 @@ impl BlockDecoder {
 
     #[inline(always)]
     fn sum_keys(&mut self, first_key: u64) -> Result<(), Corrupt> {
-        // The top bit of any number that is too large, gathered and looked at once.
+        // Gathers the top bit of any number that is too large, so that one comparison at the end is enough.
         let mut excess = first_key;
         let mut key = first_key;
         self.keys.clear();
         self.keys.push(first_key);
         self.keys.extend(self.gaps.iter().map(|less_one| {
             excess |= *less_one;
-            // Two numbers below 2^63 and one: no wrap unless `excess` says so.
+            // Two numbers below 2^63 and a 1 do not wrap. If one of them is larger, `excess` has its top bit.
             key = key.wrapping_add(*less_one).wrapping_add(1);
             excess |= key;
             key
@@ -342,19 +354,18 @@ impl BlockDecoder {
     }
 
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "a length is below the number of entries")]
     fn sum_lengths(&mut self, entries: usize) -> Result<(), Corrupt> {
-        let most = entries as u64;
-        let mut end = 0u64;
+        let mut end = 0;
         self.ends.clear();
         for less_one in &self.lengths {
-            if *less_one >= most - end {
+            if *less_one >= (entries - end) as u64 {
                 return Err(Corrupt("a block's keys have more entries than the block"));
             }
-            end += less_one + 1;
-            // At most the entries of a block.
-            self.ends.push(usize::try_from(end).unwrap_or(entries));
+            end += *less_one as usize + 1;
+            self.ends.push(end);
         }
-        if end == most { Ok(()) } else { Err(Corrupt("a block has entries without a key")) }
+        if end == entries { Ok(()) } else { Err(Corrupt("a block has entries without a key")) }
     }
 
     #[inline(always)]
@@ -365,7 +376,7 @@ impl BlockDecoder {
         let mut start = first_song;
         let mut taken = 0;
         for end in &self.ends {
-            // The ends ascend to the number of songs: `sum_lengths` has refused all else.
+            // The ends ascend up to the number of songs: `sum_lengths` has refused anything else.
             let (list, after) = rest.split_at_mut(end - taken);
             if let Some((first, others)) = list.split_first_mut() {
                 excess |= *first;

@@ -1,7 +1,7 @@
 //! XXH3 over whole byte strings: 64 bits for a part of a file, 128 bits to identify an input.
 //!
-//! It does not protect against forgery; it finds what disks, cables and
-//! interrupted copies do to bytes. At over 10 GB/s it costs nothing beside the reading.
+//! It finds damage by disks, cables and interrupted copies. It does not protect against forgery. At over 10 GB/s it
+//! costs little compared with reading the bytes.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use std::fmt;
 pub struct Checksum(pub u64);
 
 impl Checksum {
-    /// Of these bytes.
+    /// The checksum of these bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Checksum(xxhash_rust::xxh3::xxh3_64(bytes))
@@ -29,17 +29,17 @@ pub fn digest(bytes: &[u8]) -> u128 {
     xxhash_rust::xxh3::xxh3_128(bytes)
 }
 
-/// The same over bytes that come in pieces.
+/// Computes both hashes of bytes that come in pieces.
 pub struct Hasher(Box<xxhash_rust::xxh3::Xxh3>);
 
 impl Hasher {
-    /// Of no bytes so far.
+    /// A hasher that has no bytes yet.
     #[must_use]
     pub fn new() -> Self {
         Hasher(Box::new(xxhash_rust::xxh3::Xxh3::new()))
     }
 
-    /// Takes the next bytes.
+    /// Appends bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
@@ -50,7 +50,7 @@ impl Hasher {
         Checksum(self.0.digest())
     }
 
-    /// The digest of all bytes so far, as [`digest`] has it.
+    /// The digest of all bytes so far, equal to [`digest`] of the whole.
     #[must_use]
     pub fn digest(&self) -> u128 {
         self.0.digest128()
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn these_are_the_checksums_that_the_format_names() {
-        // Of the reference implementation.
+        // Computed by the reference implementation.
         assert_eq!(Checksum::of(b""), Checksum(0x2d06_8005_38d3_94c2));
         assert_eq!(digest(b""), 0x99aa_06d3_0147_98d8_6001_c324_468d_497f);
         assert_ne!(Checksum::of(b"a"), Checksum::of(b"b"));

@@ -1,16 +1,15 @@
-//! Entries to checked bytes and back: the one encoding of everything that is sorted, on disk.
+//! Entries to checked bytes and back: the only encoding of sorted entries on disk.
 //!
-//! A [`block`] holds up to [`block::MAX_ENTRIES`] sorted entries as four [`rice`] columns. What the
-//! blocks of a file are called and where they lie is the business of `partial`; nothing here knows
-//! of files. Decoding takes any bytes: a wrong one is a [`Corrupt`], never a panic, and never more
-//! memory than one full block.
+//! A [`block`] holds up to [`block::MAX_ENTRIES`] sorted entries as four [`rice`] columns. `runfile` decides where
+//! blocks are in a file; nothing here uses files. Decoding accepts any bytes: a wrong byte is a [`Corrupt`], never a
+//! panic, and takes no more memory than a full block.
 
 pub mod block;
 pub mod checksum;
 pub mod rice;
 pub mod varint;
 
-/// Bytes that no encoder of ours has written: what was expected, for the error's text.
+/// What is wrong with bytes that no encoder of `agg` has written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Corrupt(pub &'static str);

@@ -1,15 +1,15 @@
 //! A column of numbers, Rice-coded, with escapes for outliers.
 //!
-//! Each value is split at bit `k`. The low `k` bits of all values are packed side by side. The high
-//! parts are in a bit string of their own, in unary (that number of zeros, then a one). So both are
-//! decoded in straight loops without a branch for each value. A high part of [`ESCAPE`] or more is written as
-//! `ESCAPE` zeros and a one, its low bits as zeros, and what the value exceeds `ESCAPE << k` by as a
-//! [`varint`] in a third string. `k` is chosen to make the column short.
+//! Each value is split at bit `k`. The low `k` bits of all values are packed side by side. The high parts are in a
+//! second bit string, in unary (that number of zeros, then a one). So both are decoded in straight loops without a
+//! branch for each value. A value whose high part is [`ESCAPE`] or more is escaped: its high part is written as
+//! `ESCAPE` zeros and a one, its low bits as zeros, and the rest of the value above `ESCAPE << k` as a [`varint`] in a
+//! third string. `k` is chosen to make the column short.
 //!
 //! For gaps between random sorted numbers (geometric, the songs of a user or a country) this is
 //! within 0.1 bit of the best code with a whole `k` and about 0.03 to 0.1 bit above the entropy (Golomb 1966,
-//! Rice 1979; the split into two strings is Elias-Fano's, 1974). Counts, nearly all 1, take one bit;
-//! the escapes keep the few large ones from widening the rest.
+//! Rice 1979; the split into two strings is Elias-Fano's, 1974). Counts, nearly all 1, take one bit. Because of the
+//! escapes, a few large counts do not widen the rest.
 //!
 //! Layout: `k: u8`, `high_bytes: u16`, `escape_bytes: u16`, then `ceil(n*k/8)` bytes of low parts,
 //! `high_bytes` of unary parts, `escape_bytes` of escapes; little-endian, bits filled from the lowest,
@@ -17,11 +17,11 @@
 
 use super::{Corrupt, take, take_array, varint};
 
-/// The most values of a column; bounds every length below.
+/// Maximum number of values in a column. It bounds every length below.
 pub const MAX_VALUES: usize = 4096;
-/// A value with this high part or a larger one is escaped: one gap in 10^5 at a well-chosen `k`.
+/// Values with this high part or a larger one are escaped: one gap in 10^5 at a well-chosen `k`.
 pub const ESCAPE: u32 = 12;
-/// The widest low part: a value below 2^63 then never needs an escape.
+/// Maximum `k`. At this width, no value below 2^63 needs an escape.
 pub const MAX_LOW_BITS: u32 = 60;
 /// Bytes before the three strings.
 pub const HEADER_BYTES: usize = 1 + 2 + 2;
@@ -35,7 +35,7 @@ pub fn encode(values: &[u64], out: &mut Vec<u8>) {
     encode_here(values, out);
 }
 
-/// [`encode`], inlined into a function that is compiled for this processor.
+/// As [`encode`], inlined into a function that is compiled for this processor.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the assertions above bound both lengths")]
 pub(super) fn encode_here(values: &[u64], out: &mut Vec<u8>) {
@@ -43,7 +43,7 @@ pub(super) fn encode_here(values: &[u64], out: &mut Vec<u8>) {
     let (low_bits, widest) = choose_low_bits(values);
     let header = out.len();
     out.extend_from_slice(&[0; HEADER_BYTES]);
-    if low_bits <= BitWriter::MAX {
+    if low_bits <= BitWriter::MAX_BITS {
         pack_low(values, low_bits, out);
     } else {
         pack_wide_low(values, low_bits, out);
@@ -69,28 +69,30 @@ fn is_escape(value: u64, low_bits: u32) -> bool {
     value >> low_bits >= u64::from(ESCAPE)
 }
 
-/// The `k` with the shortest column, judged by how many values have how many bits (values of
-/// as many bits count as equally likely): exact enough, and a pass over 65 numbers instead of the column. And the bits
-/// of the largest value.
+/// The `k` with the shortest column, and the bits of the largest value.
+///
+/// The length is estimated from the number of values of each width, as if all values of a width were equally likely.
+/// That is exact enough, and takes a pass over 65 numbers instead of the column.
 #[inline(always)]
 fn choose_low_bits(values: &[u64]) -> (u32, u32) {
-    // Neighbours often have the same number of bits. They are counted apart, because adding to a number that was
-    // just written waits for that write.
+    // Neighbours often have the same number of bits. They are counted in different places, because adding to a number
+    // that was just written waits for that write.
     let mut counted = [[0u32; 65]; 4];
     for group in values.chunks(counted.len()) {
         for (value, by_bits) in group.iter().zip(&mut counted) {
-            // The index is at most 64.
+            // A `u64` has at most 64 leading zeros.
             by_bits[(64 - value.leading_zeros()) as usize] += 1;
         }
     }
     let [one, two, three, four] = counted;
-    let many = one.iter().zip(two).zip(three).zip(four);
-    let many = many.map(|(((one, two), three), four)| u64::from(one + two + three + four));
-    let bins: Vec<(u32, u64)> = (0u32..).zip(many).filter(|(_, many)| *many > 0).collect();
+    let values = one.iter().zip(two).zip(three).zip(four);
+    let values = values.map(|(((one, two), three), four)| u64::from(one + two + three + four));
+    let bins: Vec<(u32, u64)> = (0u32..).zip(values).filter(|(_, values)| *values > 0).collect();
     let widest = bins.last().map_or(0, |(bits, _)| *bits);
     let cost_in_quarter_bits = |low_bits: u32| -> u64 {
-        bins.iter().map(|(bits, many)| many * cost_of_one(*bits, low_bits)).sum::<u64>()
+        bins.iter().map(|(bits, values)| values * cost_of_one(*bits, low_bits)).sum::<u64>()
     };
+    // The range has at least 0, so there is a minimum.
     let all = 0..=widest.min(MAX_LOW_BITS);
     (all.min_by_key(|low_bits| cost_in_quarter_bits(*low_bits)).unwrap_or(0), widest)
 }
@@ -110,8 +112,8 @@ fn cost_of_one(bits: u32, low_bits: u32) -> u64 {
     }
 }
 
-/// Appends bits to bytes that were reserved for them, and eight more. Each call writes a whole word and continues after
-/// its last full byte, so no branch depends on the number of bits.
+/// Appends bits to reserved bytes, which are eight more than the bits need. Each call writes a whole word and continues
+/// after its last full byte, so no branch depends on the number of bits.
 struct BitWriter<'a> {
     bytes: &'a mut [u8],
     /// Full bytes.
@@ -122,22 +124,23 @@ struct BitWriter<'a> {
 }
 
 impl<'a> BitWriter<'a> {
-    /// The most bits that are appended at once.
-    const MAX: u32 = 56;
+    /// Maximum number of bits in one call of [`BitWriter::put`].
+    const MAX_BITS: u32 = 56;
 
-    /// Grows `out` by as many bytes as `most_bits` may take, and some more: [`BitWriter::finish`] says where it ends.
-    fn new(out: &'a mut Vec<u8>, most_bits: usize) -> Self {
+    /// Grows `out` by enough bytes for `max_bits`, and eight more. The caller cuts `out` to what [`BitWriter::finish`]
+    /// returns.
+    fn new(out: &'a mut Vec<u8>, max_bits: usize) -> Self {
         let start = out.len();
-        out.resize(start + most_bits.div_ceil(8) + size_of::<u64>(), 0);
+        out.resize(start + max_bits.div_ceil(8) + size_of::<u64>(), 0);
         let bytes = &mut out[start..];
         BitWriter { bytes, at: 0, word: 0, filled: 0 }
     }
 
-    /// `bits` has nothing above its lowest `count`, which are at most [`BitWriter::MAX`].
+    /// Appends the lowest `count` bits, at most [`BitWriter::MAX_BITS`]. All other bits must be 0.
     #[inline(always)]
     fn put(&mut self, bits: u64, count: u32) {
         self.word |= bits << self.filled;
-        // There are eight bytes more than all bits take.
+        // `new` has reserved eight bytes more than all bits need.
         self.bytes[self.at..self.at + size_of::<u64>()].copy_from_slice(&self.word.to_le_bytes());
         self.filled += count;
         self.at += (self.filled >> 3) as usize;
@@ -145,7 +148,7 @@ impl<'a> BitWriter<'a> {
         self.filled &= 7;
     }
 
-    /// How many bytes there are.
+    /// Number of bytes written.
     fn finish(self) -> usize {
         self.at + usize::from(self.filled > 0)
     }
@@ -170,7 +173,7 @@ fn pack_low(values: &[u64], low_bits: u32, out: &mut Vec<u8>) {
     out.truncate(start + bytes);
 }
 
-/// The same for low parts that do not fit a word together with the bits of a byte before: ids beyond 2^56.
+/// As [`pack_low`], for low parts that do not fit a word together with the bits of the byte before: ids beyond 2^56.
 fn pack_wide_low(values: &[u64], low_bits: u32, out: &mut Vec<u8>) {
     let start = out.len();
     let mut writer = BitWriter::new(out, values.len() * low_bits as usize);
@@ -196,6 +199,9 @@ fn pack_high(values: &[u64], low_bits: u32, out: &mut Vec<u8>) {
 }
 
 /// Takes a column of `count` values off the front of `bytes` and puts it into `values`.
+///
+/// # Errors
+/// [`Corrupt`] for any bytes that [`encode`] does not make.
 #[inline]
 pub fn decode(bytes: &mut &[u8], count: usize, values: &mut Vec<u64>) -> Result<(), Corrupt> {
     if count > MAX_VALUES {
@@ -215,7 +221,7 @@ pub fn decode(bytes: &mut &[u8], count: usize, values: &mut Vec<u64>) -> Result<
     if u32::from(largest) > ESCAPE {
         return Err(Corrupt("a column's high part is too long"));
     }
-    // What is there stays until it is overwritten.
+    // Old values need not be cleared, since all are overwritten.
     values.resize(count, 0);
     if low_bits == 0 {
         values.iter_mut().zip(highs).for_each(|(value, zeros)| *value = u64::from(*zeros));
@@ -227,18 +233,18 @@ pub fn decode(bytes: &mut &[u8], count: usize, values: &mut Vec<u64>) -> Result<
     if u32::from(largest) == ESCAPE {
         add_escapes(&mut escapes, highs, low_bits, values)?;
     }
-    if escapes.is_empty() { Ok(()) } else { Err(Corrupt("a column has idle escapes")) }
+    if escapes.is_empty() { Ok(()) } else { Err(Corrupt("a column has unused escapes")) }
 }
 
-/// Places after the last high part that a step may write to: it writes eight, and only some of them are parts.
+/// Places after the last high part that a step may write to. It writes eight bytes, some of which are not parts.
 const SPARE: usize = 16;
 
-/// What one byte of a string of unary parts stands for.
+/// What one byte of a string of unary parts means.
 #[derive(Clone, Copy)]
 struct ByteStep {
     /// The zeros before each of its ones, a byte each, from the lowest.
     parts: u64,
-    /// How many ones it has.
+    /// Number of ones.
     ones: u8,
     /// Zeros after its last one: they belong to the next part.
     rest: u8,
@@ -271,8 +277,8 @@ const fn steps() -> [ByteStep; 256] {
     steps
 }
 
-/// Puts the lengths of `count` unary parts into `room`, a byte of the string at a time and without a branch that
-/// depends on it; returns them.
+/// Puts the lengths of `count` unary parts into `room` and returns them. It takes a byte of the string at a time, and
+/// no branch depends on the byte.
 #[inline(always)]
 fn unpack_high<'r>(
     high: &[u8],
@@ -286,7 +292,7 @@ fn unpack_high<'r>(
         let Some(place) = room.get_mut(found..).and_then(|rest| rest.first_chunk_mut::<8>()) else {
             return Err(Corrupt("a column has more high parts than values"));
         };
-        // The first part has the zeros of the bytes before too: together less than 255.
+        // The first part also has the zeros of the bytes before, in all less than 255.
         *place = (step.parts + u64::from(before)).to_le_bytes();
         found += usize::from(step.ones);
         before = (before & step.keep).saturating_add(step.rest).min(MAX_ZEROS);
@@ -298,10 +304,10 @@ fn unpack_high<'r>(
     }
 }
 
-/// Longer than any part, and still so small that the zeros of one more byte do not exceed 255.
+/// More zeros than any valid part has, and few enough that those of another byte do not exceed 255.
 const MAX_ZEROS: u8 = 64;
 
-/// Puts values together from high parts and low parts of 1 to 56 bits: with the up to 7 bits before them these fit one
+/// Joins high parts and low parts of 1 to 56 bits to values. With up to 7 bits before it, such a low part fits one
 /// word.
 #[inline(always)]
 fn join_low(low: &[u8], low_bits: u32, highs: &[u8], values: &mut [u64]) {
@@ -321,20 +327,20 @@ fn join_low(low: &[u8], low_bits: u32, highs: &[u8], values: &mut [u64]) {
     join_group(&padded(rest), low_bits, last_highs, last);
 }
 
-/// The low parts of a last group, whose words would reach beyond the string's end.
+/// The low parts of a last group, with zeros after them: its words would reach beyond the string's end.
 fn padded(low: &[u8]) -> [u8; 8 * 8] {
     let mut padded = [0; 8 * 8];
     padded.iter_mut().zip(low).for_each(|(to, from)| *to = *from);
     padded
 }
 
-/// As above for up to eight values, whose low parts start at the first bit of `window`.
+/// As [`join_low`], for up to eight values whose low parts start at the first bit of `window`.
 #[inline(always)]
 fn join_group(window: &[u8], low_bits: u32, highs: &[u8], values: &mut [u64]) {
     let mask = u64::MAX >> (64 - low_bits);
     let bits = (0usize..).step_by(low_bits as usize);
     for ((value, zeros), at) in values.iter_mut().zip(highs).zip(bits) {
-        // Eight values have at most 56 bytes, and the window has eight more.
+        // The low parts of eight values take at most 56 bytes, and the window has eight more.
         let mut word = [0; 8];
         word.copy_from_slice(&window[at >> 3..][..8]);
         let low = u64::from_le_bytes(word) >> (at & 7) & mask;
@@ -342,7 +348,8 @@ fn join_group(window: &[u8], low_bits: u32, highs: &[u8], values: &mut [u64]) {
     }
 }
 
-/// As above, for low parts of more than 56 bits: two words each. Only ids beyond 2^56 come here.
+/// As [`join_low`], for low parts of more than 56 bits, which take two words each. Only ids beyond 2^56 need it.
+#[expect(clippy::cast_possible_truncation, reason = "masked to at most 60 bits")]
 fn join_wide_low(low: &[u8], low_bits: u32, highs: &[u8], values: &mut [u64]) {
     let mask = u64::MAX >> (64 - low_bits);
     let bits = (0usize..).step_by(low_bits as usize);
@@ -351,8 +358,7 @@ fn join_wide_low(low: &[u8], low_bits: u32, highs: &[u8], values: &mut [u64]) {
         // As in `join_low`: each value begins within the string.
         padded.iter_mut().zip(&low[at >> 3..]).for_each(|(to, from)| *to = *from);
         let word = u128::from_le_bytes(padded) >> (at & 7) & u128::from(mask);
-        // Masked to at most 60 bits.
-        *value = u64::from(*zeros) << low_bits | u64::try_from(word).unwrap_or(0);
+        *value = u64::from(*zeros) << low_bits | word as u64;
     }
 }
 
@@ -367,9 +373,11 @@ fn add_escapes(
     for (group, at) in highs.chunks(8).zip((0..).step_by(8)) {
         let mut left = escapes_of(group);
         while left != 0 {
-            let value = values.get_mut(at + left.trailing_zeros() as usize);
-            let escape = value.filter(|value| **value == u64::from(ESCAPE) << low_bits);
-            let Some(value) = escape else { return Err(Corrupt("an escape has low parts")) };
+            // `escapes_of` sets bits of high parts only, and each value has one.
+            let value = &mut values[at + left.trailing_zeros() as usize];
+            if *value != u64::from(ESCAPE) << low_bits {
+                return Err(Corrupt("an escaped value has low bits"));
+            }
             let excess = varint::decode(escapes)?;
             *value = value.checked_add(excess).ok_or(Corrupt("a value exceeds 64 bits"))?;
             left &= left - 1;
@@ -381,8 +389,10 @@ fn add_escapes(
 const _: () =
     assert!(ESCAPE > 0 && ESCAPE <= 0x80, "`escapes_of` adds up to the top bit of a byte");
 
-/// A bit for each of up to eight high parts, set if it is an escape. One in eleven songs of a user is the first and
-/// mostly an escape, at no regular distance: eight are looked at without a branch.
+/// A bit for each of up to eight high parts, set if it is an escape.
+///
+/// One in eleven songs of a user is the user's first, which mostly is an escape, at irregular distances. So eight parts
+/// are tested without a branch.
 #[inline(always)]
 fn escapes_of(highs: &[u8]) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -416,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn no_value_takes_the_header_alone() {
+    fn a_column_without_values_takes_the_header_alone() {
         assert_eq!(round_trip(&[]), HEADER_BYTES);
     }
 
@@ -477,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_and_too_few_parts_are_told_apart() {
+    fn too_many_and_too_few_parts_have_different_errors() {
         let outcome = |count| {
             let mut bytes = Vec::new();
             encode(&[0; 4], &mut bytes);

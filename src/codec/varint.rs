@@ -1,8 +1,8 @@
-//! Unsigned LEB128: seven bits a byte, lowest first, the top bit says that more follow.
+//! Unsigned LEB128: seven bits a byte, lowest first. The top bit is set where more bytes follow.
 
 use super::{Corrupt, take_array};
 
-/// The longest encoding of a `u64`.
+/// Maximum bytes of an encoded `u64`.
 pub const MAX_BYTES: usize = 10;
 
 /// Appends `value` to `out`: one to ten bytes.
@@ -14,17 +14,20 @@ pub fn encode(mut value: u64, out: &mut Vec<u8>) {
     out.push(value.to_le_bytes()[0]);
 }
 
-/// How many bytes [`encode`] takes for a value of `bits` significant bits.
+/// Number of bytes that [`encode`] appends for a value of `bits` significant bits.
 #[must_use]
 pub const fn encoded_bytes(bits: u32) -> u32 {
     if bits == 0 { 1 } else { bits.div_ceil(7) }
 }
 
-/// Takes one number off the front of `bytes`. Only the shortest encoding is accepted.
+/// Takes one number off the front of `bytes`.
+///
+/// # Errors
+/// [`Corrupt`] for a number that is cut, exceeds 64 bits or is not in its shortest encoding.
 pub fn decode(bytes: &mut &[u8]) -> Result<u64, Corrupt> {
     match bytes.first_chunk::<8>().and_then(|chunk| decode_word(u64::from_le_bytes(*chunk))) {
         Some((value, taken)) => {
-            // At most the eight bytes that are there.
+            // The number was in the first eight bytes.
             *bytes = &bytes[taken..];
             Ok(value)
         }
@@ -32,8 +35,8 @@ pub fn decode(bytes: &mut &[u8]) -> Result<u64, Corrupt> {
     }
 }
 
-/// The number that the lowest bytes of a word hold, and how many these are; `None` if it does not end in the word, or
-/// not as it should.
+/// The number in the lowest bytes of a word, and how many bytes it takes. `None` if it does not end in the word or is
+/// not in its shortest encoding.
 fn decode_word(word: u64) -> Option<(u64, usize)> {
     let ends = !word & 0x8080_8080_8080_8080;
     if ends == 0 {
@@ -46,7 +49,7 @@ fn decode_word(word: u64) -> Option<(u64, usize)> {
     let fours = twos & 0x0000_3fff_0000_3fff | (twos & 0x3fff_0000_3fff_0000) >> 2;
     let value = fours & 0x0fff_ffff | fours >> 32 << 28;
     let taken = (8 - unused / 8) as usize;
-    // A last byte of zero would be idle.
+    // A last byte of zero adds nothing, so a shorter encoding exists.
     let shortest = taken == 1 || own >> (8 * (taken - 1)) != 0;
     shortest.then_some((value, taken))
 }
@@ -62,7 +65,11 @@ fn decode_by_bytes(bytes: &mut &[u8]) -> Result<u64, Corrupt> {
         value |= part << shift;
         if byte & 0x80 == 0 {
             let shortest = shift == 0 || byte != 0;
-            return if shortest { Ok(value) } else { Err(Corrupt("a number has idle bytes")) };
+            return if shortest {
+                Ok(value)
+            } else {
+                Err(Corrupt("a number is not in its shortest encoding"))
+            };
         }
     }
     Err(Corrupt("a number has too many bytes"))
@@ -97,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_gives_the_number_in_its_lowest_bytes_or_leaves_it_to_the_slow_way() {
+    fn a_word_gives_the_number_in_its_lowest_bytes_or_nothing() {
         for bits in 0..=56u32 {
             let value =
                 if bits == 0 { 0 } else { 0x00a5_5a3c_c30f_f0e7 >> (56 - bits) | 1 << (bits - 1) };
@@ -111,7 +118,7 @@ mod tests {
                 bytes.truncate(length);
             }
         }
-        // Numbers that end with an idle byte, and one that does not end.
+        // Numbers whose last byte is zero, and a number that does not end.
         for length in 1..8 {
             let mut bytes = vec![0xff; length];
             bytes.push(0);
@@ -122,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_idle_and_overlong_numbers_are_refused() {
+    fn numbers_that_are_cut_or_too_long_or_not_in_their_shortest_encoding_are_refused() {
         for bytes in [
             &[][..],
             &[0x80],

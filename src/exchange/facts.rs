@@ -1,7 +1,7 @@
-//! What an exported table says of itself, as the key-value pairs of Parquet's footer, and back.
+//! The metadata of an exported table as key-value pairs of Parquet's footer, and back.
 //!
-//! With it a partial can be made again from its export to the last byte; a table that another program wrote has no
-//! facts. `docs/format.md` lists the keys.
+//! With these facts an import gives the same partial to the last byte. A table of another program has no facts.
+//! `docs/format.md` lists the keys.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ const KEY_INPUTS: &str = "agg.inputs";
 pub struct Facts {
     /// A day, or a window of days.
     pub origin: Origin,
-    /// The partials that were read, oldest first.
+    /// The partials, oldest first.
     pub partials: Vec<PartialFacts>,
     /// All rows of the logs.
     pub rows: u64,
@@ -42,15 +42,15 @@ pub struct Facts {
 pub enum Origin {
     /// One day.
     Day(Day),
-    /// The days that end on one.
+    /// The days of a window.
     Window {
         /// The first day.
         from: Day,
         /// The last day.
         to: Day,
-        /// How many.
+        /// Number of days.
         days: u32,
-        /// Those without a partial.
+        /// Days without a partial.
         missing: Vec<Day>,
     },
 }
@@ -100,10 +100,10 @@ impl Facts {
         Ok(pairs)
     }
 
-    /// Reads the pairs of a footer; `None` when they are not of `agg`.
+    /// Reads the pairs of a footer; `None` if `agg` did not write them.
     ///
     /// # Errors
-    /// [`ErrorKind::NewerVersion`], and [`ErrorKind::BadTable`] for pairs that make no sense.
+    /// [`ErrorKind::NewerVersion`], and [`ErrorKind::BadTable`] for pairs that are not valid.
     pub fn read<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Option<Facts>> {
         let pairs: BTreeMap<&str, &str> =
             pairs.filter(|(key, _)| key.starts_with("agg.")).collect();
@@ -134,11 +134,11 @@ impl Facts {
         if found != facts.version() {
             return Err(wrong(KEY_PARTIALS));
         }
-        // As of a window, whose rows must fit a BIGINT.
+        // The rows of a window must fit a BIGINT too.
         if facts.rows > MAX_ID {
             return Err(wrong(KEY_ROWS));
         }
-        // Of a day made from logs they are known.
+        // The rejects of a day that was made from logs are known.
         let of_tables = facts.inputs.iter().any(|input| input.name.contains(&b'/'));
         let of_day = matches!(facts.origin, Origin::Day(_));
         if facts.rows < facts.rejected() || (of_day && facts.rejects.is_none() && !of_tables) {
@@ -171,7 +171,7 @@ impl Facts {
     }
 }
 
-/// The counts of a day must be exact: no reason at all, or a reason that is unknown here, is refused.
+/// Reads rejects. An empty object and an unknown reason are refused, because the counts of a day must be exact.
 fn rejects(text: &str) -> Result<Option<RejectCounts>> {
     let named: Option<BTreeMap<String, u64>> = parsed(KEY_REJECTS, text)?;
     let Some(named) = named else { return Ok(None) };
@@ -247,8 +247,8 @@ mod tests {
             ),
         ];
         let pairs = facts().pairs().unwrap();
-        let told: Vec<_> = pairs.iter().map(|(key, value)| (*key, value.as_str())).collect();
-        assert_eq!(told, expected);
+        let found: Vec<_> = pairs.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        assert_eq!(found, expected);
         assert_eq!(read(&pairs).unwrap(), Some(facts()));
     }
 
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn those_of_a_window_come_back() {
+    fn the_pairs_of_a_window_come_back() {
         let (from, to) = (day("2021-12-01"), day("2021-12-03"));
         let origin = Origin::Window { from, to, days: 3, missing: vec![day("2021-12-02")] };
         let facts = Facts { origin, inputs: Inputs::default(), ..facts() };
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn pairs_of_others_are_no_facts_and_those_that_make_no_sense_are_refused() {
+    fn pairs_of_other_programs_are_ignored_and_pairs_that_are_not_valid_are_refused() {
         assert_eq!(read(&[("ARROW:schema", String::new())]).unwrap(), None);
         let pairs = facts().pairs().unwrap();
         let newer = read(&[("agg.format", "3".to_owned())]).unwrap_err();

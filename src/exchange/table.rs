@@ -1,13 +1,13 @@
-//! What a table has: its columns, its rows.
+//! A table's columns and rows.
 
 use crate::model::{Entries, Kind};
 
-/// What a table's rows are.
+/// Which rows a table has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Table {
-    /// What its keys are.
+    /// The kind of its keys.
     pub kind: Kind,
-    /// Whether it has a column `rank` behind the key.
+    /// Whether it has a column `rank` after the key.
     pub ranked: bool,
 }
 
@@ -42,7 +42,7 @@ pub(crate) const RANK: &str = "rank";
 /// Rows of a table as columns of equal length.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a> {
-    /// Keys of the table's kind, songs and streams; in a table with ranks, a key's songs are in the order of these.
+    /// Keys of the table's kind, songs and streams. In a table with ranks, a key's songs are in the order of the ranks.
     pub entries: Entries<'a>,
     /// Ranks from 1; empty for a table without them.
     pub ranks: &'a [u64],

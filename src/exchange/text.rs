@@ -1,4 +1,4 @@
-//! Rows as text: comma-separated values and JSON lines. Nothing in them needs quoting.
+//! Rows as comma-separated values and as JSON lines. No value needs quoting.
 
 use super::{Rows, Table};
 use crate::model::{Entries, KeyText, Kind};
@@ -6,7 +6,7 @@ use crate::model::{Entries, KeyText, Kind};
 /// A way to write rows as text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TextForm {
-    /// What a file begins with.
+    /// The first bytes of a file.
     pub(super) header: fn(Table) -> Vec<u8>,
     /// The lines of some rows.
     pub(super) lines: fn(Table, Rows<'_>) -> Vec<u8>,
@@ -17,7 +17,7 @@ pub(super) const CSV: TextForm = TextForm { header: csv_header, lines: csv };
 /// JSON objects.
 pub(super) const JSON_LINES: TextForm = TextForm { header: |_| Vec::new(), lines: json_lines };
 
-/// Bytes of a row, as a guess to start from.
+/// Usual bytes of a row, to reserve memory.
 const USUAL_ROW: usize = 32;
 
 /// The first line of a CSV file.
@@ -30,7 +30,7 @@ fn csv_header(table: Table) -> Vec<u8> {
 /// A line a row, fields separated by commas.
 fn csv(table: Table, rows: Rows<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(rows.entries.len() * USUAL_ROW);
-    each(rows, |key, numbers| {
+    each(table, rows, |key, numbers| {
         write_key(table.kind, key, &mut out);
         for number in numbers {
             out.push(b',');
@@ -43,22 +43,22 @@ fn csv(table: Table, rows: Rows<'_>) -> Vec<u8> {
 
 /// An object a row; codes are strings, all else numbers.
 fn json_lines(table: Table, rows: Rows<'_>) -> Vec<u8> {
-    let names = table.columns();
+    let columns = table.columns();
     let mut out = Vec::with_capacity(rows.entries.len() * 2 * USUAL_ROW);
     let quote: &[u8] = if table.kind.has_codes() { b"\"" } else { b"" };
-    each(rows, |key, numbers| {
-        let mut names = names.iter();
-        let mut name = |out: &mut Vec<u8>, before: &[u8]| {
+    each(table, rows, |key, numbers| {
+        let name = |out: &mut Vec<u8>, before: &[u8], column: usize| {
             out.extend_from_slice(before);
-            out.extend_from_slice(names.next().copied().unwrap_or_default().as_bytes());
+            // The key's column is the first, and each number has a column after it.
+            out.extend_from_slice(columns[column].as_bytes());
             out.extend_from_slice(b"\":");
         };
-        name(&mut out, b"{\"");
+        name(&mut out, b"{\"", 0);
         out.extend_from_slice(quote);
         write_key(table.kind, key, &mut out);
         out.extend_from_slice(quote);
-        for number in numbers {
-            name(&mut out, b",\"");
+        for (column, number) in (1..).zip(numbers) {
+            name(&mut out, b",\"", column);
             out.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes());
         }
         out.extend_from_slice(b"}\n");
@@ -66,13 +66,15 @@ fn json_lines(table: Table, rows: Rows<'_>) -> Vec<u8> {
     out
 }
 
-/// Hands out each row: its key, then its numbers in the order of the columns.
-fn each(rows: Rows<'_>, mut row: impl FnMut(u64, &[u64])) {
+/// Calls `row` with each row: its key, then its numbers in the order of the columns.
+fn each(table: Table, rows: Rows<'_>, mut row: impl FnMut(u64, &[u64])) {
     let Entries { keys, songs, counts } = rows.entries;
     for (at, (&key, (&song, &count))) in keys.iter().zip(songs.iter().zip(counts)).enumerate() {
-        match rows.ranks.get(at) {
-            Some(&rank) => row(key, &[rank, song, count]),
-            None => row(key, &[song, count]),
+        if table.ranked {
+            // The columns have equal lengths.
+            row(key, &[rows.ranks[at], song, count]);
+        } else {
+            row(key, &[song, count]);
         }
     }
 }

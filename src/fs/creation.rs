@@ -34,16 +34,16 @@ pub fn creation_error(source: io::Error) -> Error {
     }
 }
 
-/// Whether a path was not found because nothing is there: no such name, a file where a folder should be, or a link that leads
-/// to itself.
+/// Whether a path was not found because nothing is there: no such name, a file where a folder should be, or a link that
+/// leads to itself.
 #[must_use]
 pub fn leads_nowhere(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
         || Errno::from_io_error(error) == Some(Errno::LOOP)
 }
 
-/// Whether a link with this target leads to a device or to the kernel's own files, as `/dev/stdout` does even where that
-/// is a file. Such a link must not be replaced.
+/// Whether a link with this target leads to a device or to the kernel's own files, as `/dev/stdout` does even where
+/// that is a file. Such a link must not be replaced.
 #[must_use]
 pub fn leads_to_device(target: &Path) -> bool {
     ["/proc", "/dev"].iter().any(|devices| target.starts_with(devices))

@@ -21,7 +21,8 @@ const BLOCKS: usize = 8;
 
 /// Hands blocks to a thread that writes them.
 ///
-/// Memory: 4 MiB. A failure to write is returned by a later write or by [`DirectWriter::finish`]; all later calls fail too.
+/// Memory: 4 MiB. A failure to write is returned by a later write or by [`DirectWriter::finish`]; all later calls fail
+/// too.
 #[derive(Debug)]
 pub(super) struct DirectWriter {
     filling: Block,

@@ -1,9 +1,9 @@
-//! The temporary files of this process that are not published yet. The process removes them when it has to end and their
-//! owners cannot, because a thread waits for a pipe or a disk.
+//! The temporary files of this process that are not published yet. The process removes them when it has to end and
+//! their owners cannot, because a thread waits for a pipe or a disk.
 //!
 //! Removing them is safe at any time, because a temporary file never has the name of a published file: a rename that
-//! comes later fails, and the published file stays. Folders are not listed, because a folder can become an emission while
-//! it is emptied. The next run removes those that are left.
+//! comes later fails, and the published file stays. Folders are not listed, because a folder can become an emission
+//! while it is emptied. The next run removes those that are left.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,8 +16,8 @@ static UNNAMED: List = List::new();
 /// Removes all temporary files that [`OsFileSystem`](super::OsFileSystem) has made and that are neither named nor
 /// dropped yet: right before the process is ended from a thread that does not own them.
 ///
-/// Threads that create or drop a temporary file later wait for ever, so no new one appears. A file that cannot be removed
-/// stays.
+/// Threads that create or drop a temporary file later wait for ever, so no new one appears. A file that cannot be
+/// removed stays.
 pub fn remove_temporaries() {
     std::mem::forget(UNNAMED.remove_files());
 }

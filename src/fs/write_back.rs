@@ -11,8 +11,8 @@ const STEP: usize = 16 << 20;
 /// A thread that syncs a file again and again while others write it.
 ///
 /// It opens the file itself. The kernel reports a failed write to every descriptor that was open then, so the writer's
-/// own sync returns it too, and this thread can ignore it. It never delays the writer, and ends by itself after the last
-/// sync.
+/// own sync returns it too, and this thread can ignore it. It never delays the writer, and ends by itself after the
+/// last sync.
 #[derive(Debug)]
 pub(super) struct WriteBack {
     wake: SyncSender<()>,

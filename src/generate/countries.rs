@@ -9,7 +9,7 @@ const LARGEST: [[u8; 2]; 24] = [
     *b"TR", *b"ZA", *b"CA", *b"AR", *b"CL", *b"SE", *b"MA", *b"EG", *b"SA", *b"JP", *b"IN", *b"AU",
 ];
 
-/// Columns of the alias table: a power of two, so that a column is some bits of a hash.
+/// Columns of the alias table: a power of two, so that a few bits of a hash select a column.
 const COLUMNS: usize = 256;
 
 /// One column: `own` up to `threshold` of 2^32, `other` beyond.
@@ -40,16 +40,17 @@ impl Countries {
         Countries { codes, columns }
     }
 
-    /// The number of the country that 40 random bits fall on; 0 is the largest.
-    #[expect(clippy::cast_possible_truncation, reason = "some bits of a hash are meant")]
+    /// The number of the country that 40 random bits select; 0 is the largest country.
+    #[expect(clippy::cast_possible_truncation, reason = "a few bits of a hash are wanted")]
     pub(super) fn draw(&self, bits: u64) -> u8 {
-        let Some(column) = self.columns.get(bits as usize % COLUMNS) else { return 0 };
+        // The alias table has all columns.
+        let column = self.columns[bits as usize % COLUMNS];
         if ((bits >> 8) as u32) < column.threshold { column.own } else { column.other }
     }
 
-    /// The letters of a number that [`Countries::draw`] returned.
+    /// The letters of a country's number, which [`Countries::draw`] has returned.
     pub(super) fn code(&self, number: u8) -> [u8; 2] {
-        self.codes.get(usize::from(number)).copied().unwrap_or(LARGEST[0])
+        self.codes[usize::from(number)]
     }
 }
 
@@ -62,17 +63,17 @@ fn weights(count: usize) -> Vec<f64> {
     (0..count).map(weight).collect()
 }
 
-/// Cuts the weights so that each column holds parts of at most two of them (Vose's way).
+/// Cuts the weights so that each column holds parts of at most two weights (Vose's method).
 fn alias_table(weights: &[f64]) -> Vec<AliasColumn> {
     let sum: f64 = weights.iter().sum();
-    // In units of one column; columns without a country of their own hold another's alone.
+    // In units of a column. A column without its own country holds only another country.
     let padded = weights.iter().chain(std::iter::repeat(&0.0)).take(COLUMNS);
     let heights = padded.map(|weight| weight / sum * COLUMNS as f64);
     let (mut small, mut large): (Vec<_>, Vec<_>) =
         (0..=u8::MAX).zip(heights).partition(|(_, height)| *height < 1.0);
     let mut columns = Vec::with_capacity(COLUMNS);
     while let Some((own, height)) = small.pop() {
-        // Rounding can leave a small one without a partner: it is almost full then.
+        // Rounding can leave a small weight without a partner. It fills its column almost then.
         let (other, rest) = large.pop().unwrap_or((own, 1.0));
         #[expect(clippy::cast_possible_truncation, reason = "`as` saturates at a full column")]
         #[expect(clippy::cast_sign_loss, reason = "heights are not negative")]

@@ -1,4 +1,4 @@
-//! The ways in which rows are corrupt. Real logs have each of them, and none of them leaves a valid row.
+//! The flaws of corrupt rows. Real logs have each of them, and no flaw leaves a valid row.
 
 use super::random::Random;
 use super::row::{LogRow, write_id};
@@ -35,7 +35,7 @@ pub(super) enum Flaw {
 /// Codes that ISO 3166-1 does not assign.
 const UNKNOWN: [[u8; 2]; 4] = [*b"VJ", *b"XX", *b"ZZ", *b"UK"];
 
-/// One corrupt row in this number is too long, since such a row is as large as hundreds of others.
+/// One corrupt row in this number is too long. Such rows are rare, because each is as large as hundreds of others.
 const TOO_LONG: u64 = 256;
 
 impl Flaw {
@@ -53,14 +53,14 @@ impl Flaw {
         Flaw::NotUtf8,
     ];
 
-    /// Any kind.
+    /// Any flaw.
     pub(super) fn draw(random: &mut Random) -> Self {
         let common = random.pick(&Self::COMMON);
         let rare = random.below(TOO_LONG) == 0;
-        if rare { Flaw::TooLong } else { common.unwrap_or(Flaw::Blank) }
+        if rare { Flaw::TooLong } else { common }
     }
 
-    /// Appends what is left of `row`, or of it and the `next` one, without an end of line.
+    /// Appends `row`, or `row` and `next`, with this flaw and without an end of line.
     pub(super) fn write(self, row: &LogRow, next: &LogRow, random: &mut Random, out: &mut Vec<u8>) {
         let LogRow { song, user, country } = *row;
         let coin = random.below(2) == 0;
@@ -87,10 +87,10 @@ impl Flaw {
                 out.extend_from_slice(&country);
             }
             Flaw::UnknownCode => {
-                let country = random.pick(&UNKNOWN).unwrap_or(*b"VJ");
+                let country = random.pick(&UNKNOWN);
                 LogRow { country, ..*row }.write(out);
             }
-            // A letter of Latin-1, or what a UTF-16 writer left.
+            // A letter of Latin-1, or the byte-order mark of UTF-16.
             Flaw::NotUtf8 => {
                 LogRow { country: if coin { [country[0], 0xe9] } else { [0xff, 0xfe] }, ..*row }
                     .write(out);
@@ -141,7 +141,7 @@ mod tests {
         out
     }
 
-    /// Every text that a flaw makes of the two rows.
+    /// Every text that a flaw makes of `ROW` and `NEXT`.
     fn texts(flaw: Flaw) -> Vec<String> {
         let mut random = Random::new(1);
         let mut texts: Vec<_> =
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_looks_as_it_does_in_real_logs() {
+    fn every_flaw_looks_as_in_real_logs() {
         let expected: [&[&str]; 10] = [
             &["1122|FR"],
             &["11|22|FR33|44|GB"],
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn no_kind_leaves_a_valid_row_and_each_is_rejected_for_its_reason() {
+    fn no_flaw_leaves_a_valid_row_and_each_is_rejected_for_its_reason() {
         let mut random = Random::new(2);
         for flaw in Flaw::COMMON.into_iter().chain([Flaw::TooLong]) {
             for _ in 0..20 {
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn common_kinds_are_equally_likely_and_a_long_row_is_rare() {
+    fn common_flaws_are_equally_likely_and_a_long_row_is_rare() {
         let mut random = Random::new(3);
         let mut counts = BTreeMap::new();
         (0..100_000).for_each(|_| *counts.entry(Flaw::draw(&mut random)).or_insert(0) += 1);

@@ -8,7 +8,7 @@ use super::random::hash;
 /// How ids are spread.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Ids {
-    /// Anywhere below 2^32, and one in 32 above it, below 2^33: as real ones are.
+    /// Anywhere below 2^32, and one in 32 from there to 2^33, as in real logs.
     Sparse {
         /// Names the bijection.
         key: u64,
@@ -20,9 +20,9 @@ pub(super) enum Ids {
     },
     /// 1, 2, 3, …
     Dense,
-    /// Sparse below 2^33 and rising with the number: one somewhere in each stretch of `stride`.
+    /// Sparse below 2^33 and rising with the number: one anywhere in each interval of `stride`.
     Ascending {
-        /// Chooses the places in the stretches.
+        /// Chooses the places in the intervals.
         key: u64,
         /// 2^33 divided by the number of ids, at least 2.
         stride: u64,
@@ -33,7 +33,7 @@ pub(super) enum Ids {
 const OVER_32_BITS: u64 = 32;
 
 impl Ids {
-    /// Rising ids of `count` numbers, at most 2^32.
+    /// Rising ids for `count` numbers, at most 2^32.
     pub(super) fn ascending(key: u64, count: u64) -> Self {
         Ids::Ascending { key, stride: (1 << 33) / count.max(1) }
     }

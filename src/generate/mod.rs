@@ -7,18 +7,18 @@
 //!   country is offered half of the catalogue; with the usual 6,500,000 songs its top song has
 //!   0.35 % of its streams and rank 50 has 0.06 %.
 //! - Rankings differ between countries, share their hits, and drift slowly.
-//! - Users keep their id, country, activity (a few listen all day, most a little) and favourites, to
-//!   which 30 % of their streams go; nobody listens every day.
+//! - Users keep their id, country, activity (a few listen all day, most a little) and favourites, which have 30 % of
+//!   their streams; no user listens every day.
 //! - All 249 countries occur, the first with 16 % of the users, the last with a handful of streams.
 //! - Ids are sparse, and one in 32 exceeds 32 bits.
 //! - Some rows are corrupt, in each of the ways seen in real logs.
 //!
 //! [`Shape`] selects other distributions, which are hard to count.
 //!
-//! Everything is a function of the seed and of numbers (of the day, the row, the user, the song): there
-//! are no tables, so memory is a few chunks of text per thread (under 2 MB each) for any number of users
-//! and songs. A chunk of 65,536 rows is made by one thread from its number and written in its turn,
-//! so the bytes do not depend on the number of threads. They do not depend on the C library either (see `law`).
+//! Everything is a function of the seed and of numbers (of the day, the row, the user, the song), without tables. So
+//! memory is a few chunks of text per thread (under 2 MB each) for any number of users and songs. One thread makes a
+//! chunk of 65,536 rows from its number, and the chunks are written in order, so the bytes do not depend on the number
+//! of threads. They do not depend on the C library either (see `law`).
 //!
 //! # Limits
 //! A song's rank among its country's streams follows the law exactly only without favourites. A favourite keeps

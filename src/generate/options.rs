@@ -1,4 +1,4 @@
-//! The generator's options, and which values it refuses.
+//! The generator's options and their valid values.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,16 +8,16 @@ use super::songs::Catalogue;
 use crate::error::{ErrorKind, Result};
 use crate::model::Day;
 
-/// The most users and the most songs, because numbers have 32 bits.
-const MAX: u64 = 1 << 32;
+/// Maximum users and maximum songs, because their numbers have 32 bits.
+const MAX_NUMBERS: u64 = 1 << 32;
 
-/// Which logs to write, and where to.
+/// Which logs to write, and where.
 ///
-/// The same options give the same bytes on any machine; a day's bytes depend on `rows`, `users`,
-/// `songs`, `corrupt`, `seed`, `shape` and the day alone, so that further days can be added later.
+/// The same options give the same bytes on any machine. A day's bytes depend on `rows`, `users`, `songs`, `corrupt`,
+/// `seed`, `shape` and the day alone, so further days can be added later.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// Lines in each log, corrupt ones among them.
+    /// Lines in each log, with the corrupt lines.
     pub rows: u64,
     /// Logs, one a day, at least 1.
     pub days: u32,
@@ -25,26 +25,26 @@ pub struct Options {
     pub users: u64,
     /// Songs in all, 8 to 2^32.
     pub songs: u64,
-    /// Part of the lines that is corrupt, 0 to 1.
+    /// Share of corrupt lines, 0 to 1.
     pub corrupt: f64,
-    /// Names one world of users and songs among 2^64.
+    /// Selects one of 2^64 worlds of users and songs.
     pub seed: u64,
     /// The first log's day.
     pub first_day: Day,
     /// How the rows are distributed.
     pub shape: Shape,
-    /// Where the logs go; created if it is not there.
+    /// The folder of the logs; created if it is absent.
     pub folder: PathBuf,
     /// Replace existing logs.
     pub force: bool,
 }
 
 impl Options {
-    /// A week of a million rows a day, from ten million users and six and a half million songs, one
-    /// row in 2,000 corrupt.
+    /// A week of a million rows a day, from ten million users and six and a half million songs. One row in 2,000 is
+    /// corrupt.
     ///
-    /// With 30 million rows a day instead, these users and songs give, a day, 2.5 million distinct users,
-    /// 4.2 million songs, 16.2 million (country, song) and 27.5 million (user, song) pairs.
+    /// With 30 million rows instead, a day of these users and songs has 2.5 million distinct users, 4.2 million songs,
+    /// 16.2 million (country, song) and 27.5 million (user, song) pairs.
     #[must_use]
     pub fn new(first_day: Day, folder: PathBuf) -> Self {
         Options {
@@ -67,26 +67,28 @@ impl Options {
     /// [`ErrorKind::Usage`] for a value that is not valid; it names the flag.
     pub(super) fn check(&self) -> Result<Vec<Day>> {
         let refuse = |text: String| Err(ErrorKind::Usage(text).into());
-        if !(1..=MAX).contains(&self.users) {
-            return refuse(format!("--users {}: give 1 to {MAX}", self.users));
+        if !(1..=MAX_NUMBERS).contains(&self.users) {
+            return refuse(format!("--users {} is not 1 to {MAX_NUMBERS}", self.users));
         }
-        if !(Catalogue::MIN..=MAX).contains(&self.songs) {
-            let least = Catalogue::MIN;
-            return refuse(format!("--songs {}: give {least} to {MAX}", self.songs));
+        if !(Catalogue::MIN_SONGS..=MAX_NUMBERS).contains(&self.songs) {
+            let min = Catalogue::MIN_SONGS;
+            return refuse(format!("--songs {} is not {min} to {MAX_NUMBERS}", self.songs));
         }
         if !(0.0..=1.0).contains(&self.corrupt) {
-            return refuse(format!("--corrupt {}: give a part from 0 to 1", self.corrupt));
+            return refuse(format!("--corrupt {} is not a ratio from 0 to 1", self.corrupt));
         }
         let pairs = self.users.saturating_mul(self.songs);
         if self.shape == Shape::Distinct && self.rows > pairs {
             let rows = self.rows;
-            return refuse(format!("--rows {rows}: there are only {pairs} pairs of user and song"));
+            return refuse(format!(
+                "--rows {rows} exceeds the {pairs} pairs of user and song; raise --users or --songs"
+            ));
         }
         let last = i64::from(self.days) - 1;
         let days = (0..=last).map_while(|offset| self.first_day.plus_days(offset));
         let days: Vec<_> = days.collect();
         if days.is_empty() || days.len() as u64 != u64::from(self.days) {
-            return refuse(format!("--days {}: give at least 1, up to 2199-12-31", self.days));
+            return refuse(format!("--days {} is not 1 or more days up to 2199-12-31", self.days));
         }
         Ok(days)
     }
@@ -192,26 +194,29 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_by_its_flag() {
+    fn a_value_that_is_not_valid_is_refused_by_its_flag() {
         let usual = options();
         let late = "2199-12-31".parse().unwrap();
         let pairs = Options { users: 10, songs: 10, shape: Shape::Distinct, ..usual.clone() };
         for (options, text) in [
-            (Options { users: 0, ..usual.clone() }, "--users 0: give 1 to 4294967296"),
-            (Options { songs: 7, ..usual.clone() }, "--songs 7: give 8 to 4294967296"),
-            (Options { corrupt: 1.5, ..usual.clone() }, "--corrupt 1.5: give a part from 0 to 1"),
+            (Options { users: 0, ..usual.clone() }, "--users 0 is not 1 to 4294967296"),
+            (Options { songs: 7, ..usual.clone() }, "--songs 7 is not 8 to 4294967296"),
+            (Options { corrupt: 1.5, ..usual.clone() }, "--corrupt 1.5 is not a ratio from 0 to 1"),
             (
                 Options { corrupt: f64::NAN, ..usual.clone() },
-                "--corrupt NaN: give a part from 0 to 1",
+                "--corrupt NaN is not a ratio from 0 to 1",
             ),
-            (Options { days: 0, ..usual.clone() }, "--days 0: give at least 1, up to 2199-12-31"),
+            (
+                Options { days: 0, ..usual.clone() },
+                "--days 0 is not 1 or more days up to 2199-12-31",
+            ),
             (
                 Options { first_day: late, ..usual.clone() },
-                "--days 7: give at least 1, up to 2199-12-31",
+                "--days 7 is not 1 or more days up to 2199-12-31",
             ),
             (
                 Options { rows: 101, ..pairs.clone() },
-                "--rows 101: there are only 100 pairs of user and song",
+                "--rows 101 exceeds the 100 pairs of user and song; raise --users or --songs",
             ),
         ] {
             assert_eq!(refusal(options), text);

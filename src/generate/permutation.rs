@@ -1,8 +1,9 @@
-//! Orders that need no table: bijections of 0 … n - 1, another one for each key.
+//! Orders without a table: a bijection of 0 … n - 1 for each key.
 
-/// The bijection of the numbers below 2^`bits` (at most 63) that `key` names.
+/// The bijection of the numbers below 2^`bits` (at most 63) for `key`.
 ///
-/// Adding, multiplying by an odd number and folding high bits onto low ones can each be undone.
+/// It is a bijection because each of its steps can be undone: adding, multiplying by an odd number, and folding high
+/// bits onto low bits.
 pub(super) fn scramble(value: u64, key: u64, bits: u32) -> u64 {
     let mask = (1_u64 << bits) - 1;
     let fold = bits / 2 + 1;
@@ -16,10 +17,10 @@ pub(super) fn scramble(value: u64, key: u64, bits: u32) -> u64 {
     value
 }
 
-/// Where `index` of 0 … `count` - 1 goes in the order that `key` names.
+/// The place of `index` of 0 … `count` - 1 in the order of `key`.
 ///
-/// Walks the bijection of the next power of two until it is back below `count`: under two steps on
-/// average. `index` must be below `count`, which is at most 2^63.
+/// It applies the bijection of the next power of two until the result is below `count`: under two steps on average.
+/// `index` must be below `count`, which is at most 2^63.
 pub(super) fn permute(index: u64, key: u64, count: u64) -> u64 {
     let bits = u64::BITS - count.saturating_sub(1).leading_zeros();
     let mut place = scramble(index, key, bits);

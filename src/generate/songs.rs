@@ -1,13 +1,11 @@
 //! Every country's ranking of the catalogue, on any day.
 //!
-//! A country is offered half of the catalogue. Of eight ranks in a row, seven belong to songs that every
-//! country has and one to a local song, so that a day meets far more songs than a country has.
-//! Songs that all have stay within a factor of eight of the same rank everywhere and in another order
-//! in each country. A local song can have any rank.
+//! A country is offered half of the catalogue. Of eight consecutive ranks, seven belong to songs that every country has
+//! and one to a local song, so a day has far more songs than a country. A shared song has ranks within a factor of
+//! eight in all countries, in a different order in each. A local song can have any rank.
 //!
-//! Rankings drift. Within each stretch of ranks [8^k, 8^(k+1)) songs move up, and the one at the top
-//! starts again at the bottom, once around in [`ROUND`] days: within a week a song moves by 2 % of its
-//! stretch.
+//! Rankings drift. Within each stretch of ranks [8^k, 8^(k+1)) songs move up, and the top song starts again at the
+//! bottom. A round takes [`ROUND`] days, so within a week a song moves by 2 % of its stretch.
 
 use super::law::{Exponent, Law};
 use super::permutation::permute;
@@ -16,7 +14,7 @@ use super::random::hash;
 /// Days in which a song passes all ranks of its stretch.
 const ROUND: u64 = 365;
 
-/// Ranks in a row of which one is local.
+/// Consecutive ranks, one of which is local.
 const LANES: u64 = 8;
 
 /// All songs, their laws and rankings. No tables: a look-up costs some tens of nanoseconds.
@@ -33,24 +31,24 @@ pub(super) struct Catalogue {
 }
 
 impl Catalogue {
-    /// The fewest songs that make a catalogue.
-    pub(super) const MIN: u64 = LANES;
+    /// Minimum songs of a catalogue.
+    pub(super) const MIN_SONGS: u64 = LANES;
 
-    /// A catalogue of `songs` songs, at least [`Catalogue::MIN`].
+    /// A catalogue of `songs` songs, at least [`Catalogue::MIN_SONGS`].
     pub(super) fn new(key: u64, songs: u64) -> Self {
-        let songs = songs.max(Self::MIN);
+        let songs = songs.max(Self::MIN_SONGS);
         let ranks = (songs / 2 / LANES * LANES).max(LANES);
         let shared = ranks / LANES * (LANES - 1);
         let law = Law::new(Exponent::Songs, 6.0, ranks);
         Catalogue { law, key, ranks, shared, local: songs - shared }
     }
 
-    /// How many songs there are.
+    /// Number of songs.
     pub(super) fn songs(&self) -> u64 {
         self.shared + self.local
     }
 
-    /// The song that `unit` of [0, 1) falls on in the country's ranking of `day`.
+    /// The song that `unit` of [0, 1) selects in the country's ranking of `day`.
     pub(super) fn draw(&self, country: u8, day: u64, unit: f64) -> u64 {
         self.at_rank(country, day, self.law.rank(unit))
     }
@@ -96,8 +94,8 @@ mod tests {
     }
 
     #[test]
-    fn no_song_stands_twice_in_a_ranking_and_none_is_outside_the_catalogue() {
-        for songs in (Catalogue::MIN..60).chain([1000, 10_007]) {
+    fn no_song_is_twice_in_a_ranking_or_outside_the_catalogue() {
+        for songs in (Catalogue::MIN_SONGS..60).chain([1000, 10_007]) {
             let catalogue = Catalogue::new(7, songs);
             for (country, day) in [(0, 0), (1, 18_000), (248, 18_001)] {
                 let ranking = ranking(&catalogue, country, day);
@@ -127,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn countries_share_hits_in_another_order_and_have_hits_of_their_own() {
+    fn countries_share_hits_in_another_order_and_have_their_own_hits() {
         let catalogue = Catalogue::new(7, 100_000);
         let top = |country| ranking(&catalogue, country, 18_000)[..64].to_vec();
         let (one, other) = (top(0), top(1));

@@ -255,7 +255,7 @@ fn the_folder_is_created_and_holds_a_log_a_day_as_reported() {
 }
 
 #[test]
-fn a_log_that_is_there_is_replaced_by_force_alone_and_nothing_is_written_otherwise() {
+fn an_existing_log_is_replaced_only_with_force_and_nothing_is_written_otherwise() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options { rows: 10, days: 2, ..usual(folder.path()) };
     let second = folder.path().join("listen-20211202.log");
@@ -263,7 +263,7 @@ fn a_log_that_is_there_is_replaced_by_force_alone_and_nothing_is_written_otherwi
     let error = generated(&options).unwrap_err();
     assert_eq!(error.class(), ErrorClass::CannotCreate);
     assert!(error.to_string().ends_with(
-        "listen-20211202.log\": cannot create it: it is there already: name another folder, or \
+        "listen-20211202.log\": cannot create it: it exists already; name another folder, or \
          replace it with --force"
     ));
     assert_eq!(names(folder.path()), ["listen-20211202.log"]);

@@ -1,11 +1,11 @@
-//! Who listens: every user's id, home, habits and favourites, each a function of the user's number.
+//! Every user's id, home, habits and favourites, each a function of the user's number.
 //!
 //! How much a user listens falls with the user's number by the law of Zipf and Mandelbrot (s = 0.75,
 //! q a 2,000th of all users): few listen all day, most a few times. A user listens on some days only,
 //! from one in 18 to four in nine. So a user has rows on few days, and many on each, as in real logs.
 //!
-//! Part of a user's streams go to favourites: [`FAVOURITES`] songs, the first ones far more than the
-//! last, each kept for [`KEPT`] days and then replaced by one that the country's ranking gives.
+//! A part of a user's streams goes to [`FAVOURITES`] favourite songs, to the first far more than to the last. Each is
+//! kept for [`KEPT`] days and then replaced by a song of the country's ranking.
 
 use super::countries::Countries;
 use super::ids::Ids;
@@ -19,12 +19,12 @@ const FAVOURITES: u64 = 24;
 /// Days that a song stays in the list.
 const KEPT: u64 = 60;
 
-/// The streams of 256 that go to favourites.
+/// Streams to favourites, of 256 streams.
 const TO_FAVOURITES: u64 = 77;
 
-/// Tries to find a user who listens on the day. All of them fail for one row in a billion, which
-/// then goes to a user who does not listen on it.
-const TRIES: usize = 64;
+/// Maximum tries to find a user who listens on the day. All tries fail for one row in a billion, which then has a user
+/// who does not listen on that day.
+const MAX_TRIES: usize = 64;
 
 /// All users. No tables: each property of a user costs one or two hashes.
 #[derive(Debug, Clone)]
@@ -32,15 +32,15 @@ pub(super) struct Users {
     law: Law,
     ids: Ids,
     count: u64,
-    /// Names homes, the days of listening and favourites.
+    /// Decides homes, the days of listening and favourites.
     key: u64,
     countries: Countries,
-    /// Everybody lives in the largest country.
+    /// Whether all users live in the largest country.
     one_home: bool,
 }
 
 impl Users {
-    /// `count` users, at least 1, whose properties `key` names.
+    /// `count` users, at least 1, with properties decided by `key`.
     #[expect(clippy::cast_precision_loss, reason = "at most 2^32")]
     pub(super) fn new(key: u64, count: u64, ids: Ids, one_home: bool) -> Self {
         let count = count.max(1);
@@ -49,15 +49,15 @@ impl Users {
         Users { law, ids, count, key, countries: Countries::new(), one_home }
     }
 
-    /// How many users there are.
+    /// Number of users.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
-    /// A user who listens on `day`, the more active ones more often.
+    /// A user who listens on `day`; active users more often.
     pub(super) fn draw(&self, day: u64, random: &mut Random) -> u64 {
         let mut user = 0;
-        for _ in 0..TRIES {
+        for _ in 0..MAX_TRIES {
             user = self.law.rank(random.unit());
             if self.listens(user, day) {
                 break;
@@ -66,14 +66,14 @@ impl Users {
         user
     }
 
-    /// The user that `unit` of [0, 1) of all streams falls on: rises with `unit`, whatever the day.
+    /// The user that `unit` of [0, 1) selects from all streams. It rises with `unit` and does not depend on a day.
     pub(super) fn at(&self, unit: f64) -> u64 {
         self.law.rank(unit)
     }
 
     fn listens(&self, user: u64, day: u64) -> bool {
         let habit = hash(self.key, user);
-        // Bits that choose nothing else: one to eight days out of 18.
+        // Bits with no other use: one to eight days out of 18.
         let days_of_18 = (habit >> 40) % 8 + 1;
         hash(habit, day) % 18 < days_of_18
     }
@@ -115,7 +115,7 @@ impl Users {
         let taste = hash(!self.key, user * FAVOURITES + place);
         let phase = scale(taste, KEPT);
         let period = (day + phase) / KEPT;
-        // Liked on the first day of the period, whatever has become of its rank since.
+        // Liked on the first day of the period, whatever its rank is now.
         let liked_on = (period * KEPT).saturating_sub(phase);
         songs.draw(home, liked_on, unit(hash(taste, period)))
     }

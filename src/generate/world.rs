@@ -1,4 +1,4 @@
-//! Users, songs and shape put together: any chunk of any day's rows, from its number alone.
+//! Makes any chunk of a day's rows from its number, with users, songs and shape.
 
 use super::flaw::Flaw;
 use super::ids::Ids;
@@ -25,7 +25,7 @@ enum SeedPart {
     Rows,
 }
 
-/// All that the rows are drawn from; a few kilobytes, shared by the threads.
+/// Everything that rows are drawn from. Memory: a few kilobytes, shared by the threads.
 #[derive(Debug, Clone)]
 pub(super) struct World {
     shape: Shape,
@@ -66,7 +66,7 @@ impl World {
         }
     }
 
-    /// How many chunks a day has.
+    /// Number of chunks of a day.
     pub(super) fn chunks(&self) -> u64 {
         self.rows.div_ceil(CHUNK_ROWS)
     }
@@ -82,13 +82,13 @@ impl World {
         start..self.rows.min(start.saturating_add(CHUNK_ROWS))
     }
 
-    /// How many rows a chunk has: the last one may have fewer.
+    /// Number of rows of a chunk; the last chunk may have fewer.
     pub(super) fn chunk_rows(&self, chunk: u64) -> u64 {
         let numbers = self.numbers(chunk);
         numbers.end - numbers.start
     }
 
-    /// Appends the rows of a chunk, each with its LF; returns how many are corrupt, and why.
+    /// Appends the rows of a chunk, each with its LF; returns the corrupt rows by reason.
     pub(super) fn chunk(&self, day: Day, chunk: u64, out: &mut Vec<u8>) -> RejectCounts {
         let day = day.since_1970();
         let mut random = Random::new(hash(hash(self.rows_key, day), chunk));
@@ -128,7 +128,7 @@ impl World {
             Shape::OneUser => 0,
             Shape::HotUser if random.below(3) == 0 => 0,
             Shape::Distinct => number % self.users.count(),
-            #[expect(clippy::cast_precision_loss, reason = "an order is all that is needed")]
+            #[expect(clippy::cast_precision_loss, reason = "only the order matters")]
             Shape::Sorted => self.users.at((number as f64 + 0.5) / self.rows as f64),
             _ => self.users.draw(day, random),
         }

@@ -1,4 +1,4 @@
-//! Days made on all threads and written to their files.
+//! Makes days on all threads and writes them to their files.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -23,12 +23,12 @@ const CHUNK_BYTES: usize = 26 << CHUNK_ROWS.ilog2();
 pub struct GeneratedLog {
     /// Its day.
     pub day: Day,
-    /// Where it is.
+    /// Its path.
     #[serde(serialize_with = "json::path")]
     pub path: PathBuf,
     /// Its size.
     pub bytes: u64,
-    /// Its lines, the corrupt ones by the reason for which they will be rejected.
+    /// Its lines, with the corrupt lines by the reason for which a reader rejects them.
     #[serde(flatten)]
     pub counts: RowCounts,
 }
@@ -36,9 +36,9 @@ pub struct GeneratedLog {
 /// What was generated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GenerateReport {
-    /// What the logs were made from.
+    /// The seed.
     pub seed: u64,
-    /// What they are like.
+    /// The shape of the logs.
     #[serde(serialize_with = "shape")]
     pub shape: Shape,
     /// The logs, in the order of the days.
@@ -51,14 +51,14 @@ fn shape<S: Serializer>(shape: &Shape, serializer: S) -> std::result::Result<S::
 
 /// Writes the logs, one after the other, each with all threads of the budget.
 ///
-/// A log appears under its name once it is complete and durable. A run that is stopped keeps the days
-/// that it has finished and removes the one it was writing.
+/// A log appears under its name when it is complete and durable. A run that is stopped keeps the finished days and
+/// removes the day that it was writing.
 ///
 /// Memory: at most four chunks a thread, under 8 MB. Speed: some 5 million rows a second and thread.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] for options that are not valid. [`ErrorKind::CannotCreate`] before anything
-/// is written if one of the logs is there already and [`Options::force`] is not set; also, as
+/// is written if one of the logs exists already and [`Options::force`] is not set; also, as
 /// [`ErrorKind::Io`], when the folder or a file cannot be created, written or named.
 /// [`ErrorKind::Interrupted`] on a signal.
 pub fn generate(context: &Context, options: &Options) -> Result<GenerateReport> {
@@ -90,7 +90,7 @@ fn refuse_existing(files: &dyn FileSystem, path: &Path) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(creation_error(error).at(path)),
         Ok(_) => {
-            let text = "it is there already: name another folder, or replace it with --force";
+            let text = "it exists already; name another folder, or replace it with --force";
             let error = io::Error::new(io::ErrorKind::AlreadyExists, text);
             Err(Error::from(ErrorKind::CannotCreate(error)).at(path))
         }
@@ -122,10 +122,9 @@ fn write_log(
     Ok(GeneratedLog { day, path, bytes, counts: RowCounts::of_day(world.rows(), Some(rejects)) })
 }
 
-/// Writes one day's rows to `out`, made on the threads of `pool`; returns how many are corrupt, and why.
+/// Writes one day's rows to `out`, made on the threads of `pool`; returns the corrupt rows by reason.
 ///
-/// The bytes are those that [`generate`] puts into the day's log: for benches and tests that need
-/// no file.
+/// The bytes are those of the day's log by [`generate`]. Benches and tests use it without a file.
 ///
 /// ```
 /// use agg::generate::{Options, write_day};
@@ -160,7 +159,8 @@ fn write_chunks(
     progress: &mut (dyn FnMut(u64) -> Result<()> + Send),
 ) -> Result<(u64, RejectCounts)> {
     let chunks = usize::try_from(world.chunks());
-    let chunks = chunks.map_err(|_| ErrorKind::Usage("--rows: too many".to_owned()))?;
+    let chunks =
+        chunks.map_err(|_| ErrorKind::Usage("--rows is too large for this machine".to_owned()))?;
     let (mut bytes, mut rejects) = (0, RejectCounts::default());
     ordered::run(
         pool,

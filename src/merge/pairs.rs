@@ -1,17 +1,17 @@
-//! Sorted lists of plain numbers to one, pair by pair.
+//! Merges sorted lists of plain numbers, pair by pair.
 //!
-//! A step of a merge takes the smaller of two heads by arithmetic, and needs the outcome before the next step. That takes
-//! about eight cycles, in which the processor could do far more. So a pair of lists is cut into [`CHAINS`] parts of equal
-//! length, which are merged side by side. Where the cuts fall is found by halving ("merge path", Odeh, Green, Mwassi,
+//! A step of a merge takes the smaller of two heads by arithmetic, and the next step needs its outcome. That takes
+//! about eight cycles, in which the processor could do far more. So a pair of lists is cut into [`CHAINS`] parts of
+//! equal length, which are merged side by side. A binary search finds the cuts ("merge path", Odeh, Green, Mwassi,
 //! Shmueli and Birk 2012).
 
 /// Parts of a pair that are merged side by side.
 const CHAINS: usize = 4;
-/// Numbers below which a pair is not cut.
-const MIN: usize = 16 * CHAINS;
+/// Minimum numbers of a pair that is cut.
+const MIN_CUT: usize = 16 * CHAINS;
 
-/// Merges the lists in `words`, which are adjacent and end at `ends`. Repeated numbers stay. The result is at the start of
-/// `words`; what comes after it is undefined. `other` is scratch.
+/// Merges the lists in `words`, which are adjacent and end at `ends`. Repeated numbers stay. The result is at the start
+/// of `words`; what comes after it is undefined. `other` is scratch.
 #[inline(always)]
 pub(super) fn merge_all<W: Copy + Ord + Default>(
     words: &mut Vec<W>,
@@ -33,7 +33,7 @@ pub(super) fn merge_all<W: Copy + Ord + Default>(
                 [end] => (end, end),
                 _ => break,
             };
-            // The ends ascend, and there are words up to the last.
+            // The ends ascend, and the words reach up to the last end.
             let (one, rest) = lists.split_at(middle - start);
             let (two, rest) = rest.split_at(end - middle);
             let (out, others) = std::mem::take(&mut room).split_at_mut(end - start);
@@ -49,7 +49,7 @@ pub(super) fn merge_all<W: Copy + Ord + Default>(
 /// Merges two lists into `out`, which is as long as both.
 #[inline(always)]
 fn merge_two<W: Copy + Ord>(one: &[W], two: &[W], out: &mut [W]) {
-    if one.is_empty() || two.is_empty() || out.len() < MIN {
+    if one.is_empty() || two.is_empty() || out.len() < MIN_CUT {
         Chain { one, two, out }.finish();
         return;
     }
@@ -68,8 +68,8 @@ fn merge_two<W: Copy + Ord>(one: &[W], two: &[W], out: &mut [W]) {
     });
     loop {
         // In this number of steps no chain reaches the end of a list.
-        let steps = chains.iter().map(|chain| chain.one.len().min(chain.two.len())).min();
-        let steps = steps.unwrap_or(0);
+        let lists = chains.iter().flat_map(|chain| [chain.one.len(), chain.two.len()]);
+        let steps = lists.fold(usize::MAX, usize::min);
         if steps == 0 {
             break;
         }
@@ -78,27 +78,24 @@ fn merge_two<W: Copy + Ord>(one: &[W], two: &[W], out: &mut [W]) {
     chains.into_iter().for_each(Chain::finish);
 }
 
-/// How many of the first `length` numbers of both lists together are from the first one.
+/// How many of the first `length` numbers of both lists together are from the first list.
 fn share_of_one<W: Copy + Ord>(one: &[W], two: &[W], length: usize) -> usize {
-    let mut least = length.saturating_sub(two.len());
-    let mut most = length.min(one.len());
-    while least < most {
-        let share = least + (most - least) / 2;
-        // Enough if the next of the first list does not come before the last that the second list would give.
-        let enough = match (one.get(share), two.get(length - share - 1)) {
-            (Some(next), Some(last)) => next > last,
-            _ => true,
-        };
-        if enough {
-            most = share;
+    let mut low = length.saturating_sub(two.len());
+    let mut high = length.min(one.len());
+    while low < high {
+        let share = low + (high - low) / 2;
+        // Enough if the next number of the first list comes after the last number taken from the second list. The share
+        // is below `high`, so both exist.
+        if one[share] > two[length - share - 1] {
+            high = share;
         } else {
-            least = share + 1;
+            low = share + 1;
         }
     }
-    least
+    low
 }
 
-/// A part of a pair that is being merged: what is left of both lists, and the room for it.
+/// A part of a pair that is being merged: the rest of both lists, and the room for their merge.
 struct Chain<'a, W> {
     one: &'a [W],
     two: &'a [W],
@@ -106,11 +103,12 @@ struct Chain<'a, W> {
 }
 
 impl<W: Copy + Ord> Chain<'_, W> {
-    /// Merges what is left.
+    /// Merges the rest.
     fn finish(self) {
         let Chain { mut one, mut two, out } = self;
         let mut out = out.iter_mut();
         while let ([first, one_rest @ ..], [second, two_rest @ ..]) = (one, two) {
+            // There is a slot for every number: if not, the copy below would panic.
             let Some(slot) = out.next() else { break };
             if first <= second {
                 *slot = *first;
@@ -133,17 +131,14 @@ fn merge_side_by_side<W: Copy + Ord>(chains: &mut [Chain<'_, W>; CHAINS], steps:
     for step in 0..steps {
         for (chain, from_one) in chains.iter_mut().zip(&mut taken) {
             let from_two = step - *from_one;
-            if let (Some(first), Some(second), Some(slot)) =
-                (chain.one.get(*from_one), chain.two.get(from_two), chain.out.get_mut(step))
-            {
-                let takes_one = *first <= *second;
-                *slot = if takes_one { *first } else { *second };
-                *from_one += usize::from(takes_one);
-            }
+            // The lists have `steps` numbers each, and the room has as many as both.
+            let (first, second) = (chain.one[*from_one], chain.two[from_two]);
+            let takes_one = first <= second;
+            chain.out[step] = if takes_one { first } else { second };
+            *from_one += usize::from(takes_one);
         }
     }
     for (chain, from_one) in chains.iter_mut().zip(taken) {
-        // The lists have `steps` numbers each, and the room has as many as both.
         chain.one = &chain.one[from_one..];
         chain.two = &chain.two[steps - from_one..];
         chain.out = &mut std::mem::take(&mut chain.out)[steps..];

@@ -1,41 +1,40 @@
 //! The merge, in rounds and by keys.
 //!
-//! Each input holds one decoded batch. A round takes the smallest of the batches' last positions as its
-//! bound: no later entry can belong before it. Up to the bound, the keys are taken in order. If one input has the
-//! key, its list of songs is copied. If several have it, their lists are merged pairwise. Each round uses up at
-//! least one batch.
+//! Each input holds one decoded batch. A round takes the smallest of the batches' last positions as its bound, because
+//! no later entry comes before it. Up to the bound, the keys are taken in order. If one input has the key, its list of
+//! songs is copied. If several have it, their lists are merged pairwise. Each round uses up at least one batch.
 //!
-//! A heap of cursors takes a branch for each entry that depends on which input is next. Here there is none. An entry
-//! costs a few nanoseconds, for a user with ten songs and for a country with a million.
+//! A heap of cursors takes a branch for each entry, which depends on the input that is next. This merge has no such
+//! branch. An entry costs a few nanoseconds, for a user with ten songs and for a country with a million.
 
 use super::Stream;
 use super::lists::{Lists, SongOverflow, add_songs_from, merge_two};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Batch, Entries, Kind, MAX_ID, Position, SongCounts};
 
-/// Beyond every key, since keys are below 2^63.
+/// Beyond every key, because keys are below 2^63.
 const NO_KEY: u64 = u64::MAX;
 
 /// Candidates are looked up in every list if at most one song in this number is a candidate.
-const MAX_CANDIDATES: usize = 16;
+const MIN_SONGS_A_CANDIDATE: usize = 16;
 
 /// The merge of sorted streams; itself a [`Stream`].
 ///
-/// Memory: a batch (98 KB) an input, and 32 bytes for each entry of the largest key of a round (rarely more
-/// than two batches). After an error it stays failed.
+/// Memory: a batch (98 KB) an input, and 32 bytes for each entry of the largest key of a round (rarely more than two
+/// batches). After an error every call fails.
 #[derive(Debug)]
 pub struct Merge<S> {
     /// What the keys are, for messages.
     kind: Kind,
     heads: Vec<Head<S>>,
-    /// The key that each head has next, side by side: the smallest is found without touching the heads.
+    /// The next key of each head, so that the smallest is found without touching the heads.
     next_keys: Vec<u64>,
-    /// Heads that have the key that is being merged, by their places in `heads`: found anew for each key, while no head
-    /// comes or goes.
+    /// Indexes in `heads` of the heads that have the key that is being merged. They are found for each key of a round,
+    /// and the heads do not change within a round.
     holders: Vec<usize>,
     lists: Lists,
     other: Lists,
-    /// Sums of this key below the count may be left out.
+    /// A key and a count: sums of that key below the count may be omitted.
     floor: Option<(u64, u64)>,
     candidates: Vec<u64>,
     /// Entries taken from the inputs so far.
@@ -47,7 +46,7 @@ pub struct Merge<S> {
 struct Head<S> {
     stream: S,
     batch: Batch,
-    /// Entries of the batch that were handed out.
+    /// Entries of the batch that were merged.
     taken: usize,
     /// The end of this round's entries.
     end: usize,
@@ -56,7 +55,7 @@ struct Head<S> {
 }
 
 impl<S: Stream> Head<S> {
-    /// Makes sure that there is an entry to take; false when the stream has ended.
+    /// Reads batches until there is an entry to take; false when the stream has ended.
     fn refill(&mut self) -> Result<bool> {
         while self.taken >= self.batch.len() {
             self.taken = 0;
@@ -68,27 +67,28 @@ impl<S: Stream> Head<S> {
         Ok(true)
     }
 
-    /// The next key of this round, or one that no entry has.
+    /// The next key of this round, or [`NO_KEY`].
     fn key_or_none(&self) -> u64 {
         self.key().unwrap_or(NO_KEY)
     }
 
-    /// Entries of the batch that were not handed out.
+    /// Entries of the batch that were not merged yet.
     fn rest(&self) -> Entries<'_> {
-        // Refilling sets `taken` to 0, and it only goes on to ends of entries that were found in the batch.
+        // `taken` is 0 after a refill, and then only ends of entries that are in the batch.
         self.batch.entries().slice(self.taken..self.batch.len())
     }
 
     /// Ends this round's entries after `bound`.
     fn set_end(&mut self, bound: Position) {
-        // The bound is an entry's position, whose song is below 2^63.
+        // The bound is the position of an entry, so its song is below 2^63.
         let after = Position { song: bound.song + 1, ..bound };
         self.end = self.taken + self.rest().lower_bound(after);
     }
 
     /// The next key of this round.
     fn key(&self) -> Option<u64> {
-        if self.taken < self.end { self.batch.keys.get(self.taken).copied() } else { None }
+        // The end of a round is at most the end of the batch.
+        (self.taken < self.end).then(|| self.batch.keys[self.taken])
     }
 
     /// The end of the entries of `key`, which is the next one.
@@ -122,11 +122,11 @@ impl<S: Stream> Merge<S> {
         }
     }
 
-    /// From now on, songs of `key` whose sum is below `count` may be left out.
+    /// From now on, songs of `key` whose sum is below `count` may be omitted.
     ///
-    /// For the best 50 of a country: its first block already shows a lower bound of the 50th sum. A song can reach
-    /// that sum only if one of its counts is a fair share of it. Few songs have such a count, so most of a country's
-    /// lists are only scanned, not merged.
+    /// This is for the best 50 songs of a country: its first block already gives a lower bound of the 50th sum. A song
+    /// can reach that sum only if one of its counts is large enough. Few songs have such a count, so most of a
+    /// country's lists are only scanned, not merged.
     pub fn set_floor(&mut self, key: u64, count: u64) {
         self.floor = Some((key, count));
     }
@@ -147,7 +147,7 @@ impl<S: Stream> Merge<S> {
             }
         }
         if let [head] = self.heads.as_mut_slice() {
-            // Nothing to merge with: the rest of the batch as it is.
+            // One input is left, so the rest of its batch is the result.
             out.extend_from(&head.batch, head.taken..head.batch.len());
             self.read += out.len() as u64;
             head.taken = head.batch.len();
@@ -173,7 +173,7 @@ impl<S: Stream> Merge<S> {
         Ok(true)
     }
 
-    /// Appends the songs that this round has for `key`, and their counts.
+    /// Appends the songs of `key` in this round, and their counts.
     fn merge_key(&mut self, key: u64, out: &mut Batch) -> Result<(), SongOverflow> {
         if let Some((_, floor)) = self.floor.filter(|(open, _)| *open == key)
             && self.find_candidates(floor)
@@ -225,17 +225,17 @@ impl<S: Stream> Merge<S> {
         }
     }
 
-    /// Finds the songs of `key` whose sum may reach `floor`: one of their counts is at least the floor divided by
-    /// the number of lists. False when there are so many of them that merging all songs is cheaper.
+    /// Finds the songs of the key whose sum may reach `floor`: one of their counts is at least the floor divided by the
+    /// number of lists. False when they are so many that merging all songs is cheaper.
     fn find_candidates(&mut self, floor: u64) -> bool {
-        let least = floor.div_ceil(self.holders.len().max(1) as u64);
+        let min_count = floor.div_ceil(self.holders.len().max(1) as u64);
         self.candidates.clear();
         let mut songs = 0;
         for head in holders(&self.heads, &self.holders) {
             let list = head.list();
             songs += list.len();
-            add_songs_from(list, least, &mut self.candidates);
-            if self.candidates.len() * MAX_CANDIDATES > songs {
+            add_songs_from(list, min_count, &mut self.candidates);
+            if self.candidates.len() * MIN_SONGS_A_CANDIDATE > songs {
                 return false;
             }
         }
@@ -244,12 +244,12 @@ impl<S: Stream> Merge<S> {
         true
     }
 
-    /// Appends the sums of the candidates; all other songs of the key are left out.
+    /// Appends the sums of the candidates; all other songs of the key are omitted.
     fn sum_candidates(&self, out: &mut Batch) -> Result<(), SongOverflow> {
         for &song in &self.candidates {
             let mut sum = 0;
             for head in holders(&self.heads, &self.holders) {
-                // Two numbers below 2^63 do not wrap; the limit is checked after each.
+                // Two numbers below 2^63 do not wrap, and the limit is checked after each addition.
                 sum += head.list().count_of(song);
                 if sum > MAX_ID {
                     return Err(SongOverflow { song });
@@ -286,7 +286,7 @@ mod tests {
     use crate::model::Entry;
     use crate::testing::{Naive, batch_of};
 
-    /// Hands out a batch in parts of `part` entries, an empty one first.
+    /// Hands out a batch in parts of `part` entries, an empty part first.
     struct Parts {
         whole: Batch,
         part: usize,
@@ -317,7 +317,7 @@ mod tests {
         Merge::new(Kind::User, inputs.iter().map(parts).collect())
     }
 
-    /// All that it still has to hand out.
+    /// All further entries.
     fn all_of(merge: &mut Merge<Parts>) -> Result<Vec<Entry>> {
         let (mut batch, mut entries) = (Batch::default(), Vec::new());
         while merge.next(&mut batch)? {
@@ -361,7 +361,7 @@ mod tests {
         assert!(text.starts_with("the count of user 1 and song 3 exceeds"), "{text}");
     }
 
-    /// What the merge hands out above a floor for key 3, and how many entries it has read.
+    /// The entries of the merge with a floor for key 3, and the number of entries that it has read.
     fn merge_above(floor: u64, inputs: &[Naive], part: usize) -> (Vec<Entry>, u64) {
         let mut merge = merge_of(inputs, part);
         merge.set_floor(3, floor);
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn a_song_that_may_reach_the_floor_is_summed_over_all_lists_and_others_are_left_out() {
+    fn a_song_that_may_reach_the_floor_is_summed_over_all_lists_and_others_are_omitted() {
         // Of 200 songs, 7 and 190 have large counts; 190 is missing in the second list.
         let list = |seven: u64, more: Option<u64>| -> Naive {
             let once = (0..200).filter(|song| *song != 190).map(|song| ((3, song), 1));

@@ -1,9 +1,9 @@
-//! Many short sorted lists to one, as plain numbers.
+//! Merges many short sorted lists as plain numbers.
 //!
-//! A week of a few thousand users is a list of entries a day. An entry is packed into one word, the user's distance
-//! from the first one above the song above the count, so that the order of words is that of entries. The words of a
-//! day are sorted already. The days are merged pair by pair as sorted numbers, without regard to where a user's list
-//! ends. Equal songs of a user are neighbours then.
+//! A week of a few thousand users is a list of entries for each day. An entry is packed into one word: the user's
+//! distance from the first user in the highest bits, then the song, then the count. So the order of words is that of
+//! entries, and the words of a day are sorted already. The days are merged pair by pair as sorted numbers, without
+//! regard to where a user's list ends. After that, equal songs of a user are neighbours.
 //!
 //! The widths of key and song are found by trying. Words of 64 bits are enough for the ids of real days; wider ids
 //! take words of 128 bits, which are enough for any.
@@ -14,7 +14,7 @@ use super::pairs::merge_all;
 use crate::codec::block::Runs;
 use crate::model::{MAX_ID, Ranked, SongCounts};
 
-/// A word that entries, or rows, are packed into.
+/// A word that an entry or a row is packed into.
 pub trait Word:
     Copy
     + Ord
@@ -26,7 +26,7 @@ pub trait Word:
     + Shl<u32, Output = Self>
     + Shr<u32, Output = Self>
 {
-    /// Its bits.
+    /// Number of its bits.
     const BITS: u32;
     /// Greater than the word of any entry.
     const END: Self;
@@ -48,28 +48,28 @@ impl Word for u128 {
     const BITS: u32 = u128::BITS;
     const END: Self = u128::MAX;
 
-    #[expect(clippy::cast_possible_truncation, reason = "the rest is not asked for")]
+    #[expect(clippy::cast_possible_truncation, reason = "only the lowest 64 bits are wanted")]
     #[inline(always)]
     fn low(self) -> u64 {
         self as u64
     }
 }
 
-/// How a word is divided: the count has the lowest bits, the song those above it, the key what is left.
+/// How a word is divided: the count has the lowest bits, then the song, and the key has the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Split {
     song_bits: u32,
-    /// At least 1. A count that is too large for its place fills it and is kept beside the words.
+    /// At least 1. A count that is too large for its field fills it and is kept in [`Words::large`].
     count_bits: u32,
 }
 
 impl Split {
-    /// For words of `bits` bits; `None` if they do not hold these.
+    /// The division of words of `bits` bits; `None` if they are too short for `extent`.
     fn of(extent: Extent, bits: u32) -> Option<Self> {
         let width = |number: u64| u64::BITS - number.leading_zeros();
         let song_bits = width(extent.song);
         let left = bits.checked_sub(width(extent.key) + song_bits).filter(|left| *left >= 2)?;
-        // The key gets a part of what is left: those of the next piece may be a little further apart.
+        // The key gets a part of the rest, because the keys of the next piece may be further apart.
         Some(Split { song_bits, count_bits: (left - (left / 4).max(1)).min(32) })
     }
 
@@ -84,7 +84,7 @@ impl Split {
         (1 << self.song_bits) - 1
     }
 
-    /// What the place of the count holds at most; it holds the count less one.
+    /// Maximum of the count's field, which holds the count minus 1.
     #[inline(always)]
     const fn max_field(self) -> u64 {
         (1 << self.count_bits) - 1
@@ -116,10 +116,10 @@ impl Split {
     }
 }
 
-/// How far keys and songs go: numbers that have as many bits as the largest.
+/// The extent of keys and songs: the bits of all numbers joined, so they have as many bits as the largest number.
 #[derive(Debug, Clone, Copy, Default)]
 struct Extent {
-    /// Of the distance of a key from the base.
+    /// Distances of keys from the base.
     key: u64,
     song: u64,
 }
@@ -132,16 +132,16 @@ pub struct Words<W> {
     split: Split,
     /// The key that distances are measured from.
     base: u64,
-    /// The lists, or their merge, then undefined words.
+    /// The lists, or their merge, then words of any value.
     words: Vec<W>,
     /// Words of the lists.
     used: usize,
     /// Where each list ends.
     ends: Vec<usize>,
     other: Vec<W>,
-    /// Entries whose count is too large for its place, which is then full.
+    /// Entries whose count is too large for its field, which is full then, and the count.
     large: Vec<(W, u64)>,
-    /// Of all that was pushed.
+    /// The extent of all entries.
     extent: Extent,
     fits: bool,
 }
@@ -158,7 +158,7 @@ pub struct PairOverflow {
 impl<W: Word> Default for Words<W> {
     fn default() -> Self {
         Words {
-            // Any layout will do: the first piece that does not fit determines a new one.
+            // Any division will do, because the first piece that does not fit determines a new one.
             split: Split { song_bits: 34, count_bits: 6 },
             base: 0,
             words: Vec::new(),
@@ -173,7 +173,7 @@ impl<W: Word> Default for Words<W> {
 }
 
 impl<W: Word> Words<W> {
-    /// Forgets all lists. No key before `base` follows.
+    /// Removes all lists. All keys that follow are at least `base`.
     pub fn begin(&mut self, base: u64) {
         self.base = base;
         self.used = 0;
@@ -183,7 +183,7 @@ impl<W: Word> Words<W> {
         self.fits = true;
     }
 
-    /// Adds entries to the list that is open; all come after those that it has.
+    /// Appends entries to the open list; they come after all its entries.
     pub fn push(&mut self, runs: Runs<'_>) {
         let split = self.split;
         let (max_song, max_field) = (split.max_song(), split.max_field());
@@ -197,11 +197,12 @@ impl<W: Word> Words<W> {
             self.words.reserve_exact(length - self.words.len());
             self.words.resize(length, W::END);
         }
-        // Room for all that the lists have, and a word more.
+        // Room for all words of the lists, and one word more.
         let mut room = &mut self.words[start..];
         for (key, SongCounts { songs, counts }) in runs.by_key() {
             let distance = key.wrapping_sub(self.base);
-            let last = songs.last().copied().unwrap_or(0);
+            // No list is empty.
+            let last = songs[songs.len() - 1];
             extent.key |= distance;
             extent.song |= last;
             self.fits &= distance < end_of_keys && last <= max_song;
@@ -209,7 +210,7 @@ impl<W: Word> Words<W> {
             let (own, rest) = room.split_at_mut(songs.len());
             room = rest;
             for ((song, count), slot) in songs.iter().zip(counts).zip(own.iter_mut()) {
-                // Right if the count is small, and nearly all are.
+                // Right if the count is small, as nearly all counts are.
                 *slot = first | W::from(*song) << split.count_bits | W::from(count - 1);
             }
             if !small {
@@ -224,37 +225,37 @@ impl<W: Word> Words<W> {
         self.extent = extent;
     }
 
-    /// Ends the list that is open; another one may follow.
+    /// Ends the open list; another list may follow.
     pub fn end_list(&mut self) {
         self.ends.push(self.used);
     }
 
-    /// Entries that were pushed.
+    /// Number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
         self.used
     }
 
-    /// Whether none was.
+    /// Whether there is no entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.used == 0
     }
 
-    /// Whether all that was pushed could be packed. If not, [`Words::refit`], begin again and push it again.
+    /// Whether all entries could be packed. If not, call [`Words::refit`], begin again and push them again.
     #[must_use]
     pub fn fits(&self) -> bool {
         self.fits
     }
 
-    /// Divides words so that they hold what was pushed; false if they are too short for it.
+    /// Divides words so that they fit the entries; false if the words are too short.
     pub fn refit(&mut self) -> bool {
         let split = Split::of(self.extent, W::BITS);
         self.split = split.unwrap_or(self.split);
         split.is_some()
     }
 
-    /// Whether words of type `V` would hold what was pushed.
+    /// Whether words of type `V` would fit the entries.
     #[must_use]
     pub fn would_fit<V: Word>(&self) -> bool {
         Split::of(self.extent, V::BITS).is_some()
@@ -271,13 +272,13 @@ impl<W: Word> Words<W> {
         if self.is_empty() {
             return Ok(());
         }
-        // Pushing has left room for one more after the lists.
+        // `push` has left room for one more word after the lists.
         self.words[self.used] = W::END;
         let mut words = &self.words[..=self.used];
         while let Some(first) = words.first().filter(|first| **first < W::END) {
             let distance = self.split.key(*first);
             let key = self.base + distance;
-            let (once, parts) = sums.sort_out(self.split, distance, &mut words);
+            let (once, parts) = sums.separate(self.split, distance, &mut words);
             sums.add_up(self.split, parts, &self.large)
                 .map_err(|song| PairOverflow { key, song })?;
             each(key, &sums.once[..once], &mut sums.more);
@@ -286,27 +287,27 @@ impl<W: Word> Words<W> {
     }
 }
 
-/// Words that are handled together.
+/// Words that are processed together.
 const CHUNK: usize = 256;
 
-/// The sums of one key after the other; keeps its memory: up to a word, two numbers and a sum for each entry of the
-/// key with the most.
+/// The sums of one key after the other. Memory, which it keeps: up to a word, two numbers and a sum for each entry of
+/// the largest key.
 #[derive(Debug, Default)]
 pub struct Sums<W> {
-    /// Songs that occur once with a count of 1, as most do, and then room.
+    /// Songs that occur once with a count of 1, as most songs do; then unused room.
     once: Vec<u64>,
-    /// The words of all other songs, and then room.
+    /// The words of all other songs; then unused room.
     parts: Vec<W>,
-    /// The sums of these.
+    /// The sums of all other songs.
     more: Vec<Ranked>,
 }
 
 impl<W: Word> Sums<W> {
-    /// Takes the words of a key off the front of `words`, which end with [`Word::END`], and sorts out the songs that
-    /// occur once with a count of 1. Returns how many these are, and how many words all others have. No branch depends
-    /// on a song.
+    /// Takes the words of a key off the front of `words`, which end with [`Word::END`], and separates the songs that
+    /// occur once with a count of 1. Returns the number of these songs, and the number of words of all others. No
+    /// branch depends on a song.
     #[inline(always)]
-    fn sort_out(&mut self, split: Split, distance: u64, words: &mut &[W]) -> (usize, usize) {
+    fn separate(&mut self, split: Split, distance: u64, words: &mut &[W]) -> (usize, usize) {
         let end: W = split.pack(distance + 1, 0, 0);
         let (mut at, mut once, mut others) = (0, 0, 0);
         let mut same_as_before = false;
@@ -314,7 +315,7 @@ impl<W: Word> Sums<W> {
             self.once.resize(self.once.len().max(once + CHUNK), 0);
             self.parts.resize(self.parts.len().max(others + CHUNK), W::END);
             let (songs, parts) = (self.once.as_mut_slice(), self.parts.as_mut_slice());
-            // No word follows the end word, so it is never taken.
+            // No word follows the end word, so it is not taken.
             let (chunk, next) = (&words[at..], &words[at + 1..]);
             if next.is_empty() {
                 break;
@@ -326,10 +327,9 @@ impl<W: Word> Sums<W> {
                 let same_as_next = split.same_song(*word, *next);
                 let single = !(same_as_before | same_as_next) & (split.field(*word) == 0);
                 same_as_before = same_as_next;
-                if let (Some(song), Some(part)) = (songs.get_mut(once), parts.get_mut(others)) {
-                    *song = split.song(*word);
-                    *part = *word;
-                }
+                // Both have room for a chunk, of which each step takes one place.
+                songs[once] = split.song(*word);
+                parts[others] = *word;
                 once += usize::from(single);
                 others += usize::from(!single);
                 at += 1;
@@ -339,16 +339,18 @@ impl<W: Word> Sums<W> {
         (once, others)
     }
 
-    /// Adds up the first `parts` of the words that were sorted out; the error is the song of a sum beyond the limit.
+    /// Adds up the first `parts` words of songs that do not occur once with a count of 1. The error is the song of a
+    /// sum beyond the limit.
     #[inline(always)]
     fn add_up(&mut self, split: Split, parts: usize, large: &[(W, u64)]) -> Result<(), u64> {
         self.more.clear();
         let mut before = W::END;
-        for part in self.parts.iter().take(parts) {
+        // `separate` has returned the number of parts.
+        for part in &self.parts[..parts] {
             let song = split.song(*part);
             let count = match split.field(*part) {
                 field if field < split.max_field() => field + 1,
-                // Equal words are neighbours: the first one represents them all.
+                // Equal words are neighbours, and the first adds the counts of all.
                 _ if *part == before => 0,
                 _ => sum_of_large(large, *part).ok_or(song)?,
             };
@@ -366,7 +368,7 @@ impl<W: Word> Sums<W> {
     }
 }
 
-/// The sum of all counts of a word in a sorted list, unless it is beyond the limit.
+/// The sum of all counts of a word in a sorted list; `None` if it is beyond the limit.
 fn sum_of_large<W: Word>(large: &[(W, u64)], word: W) -> Option<u64> {
     let first = large.partition_point(|(other, _)| *other < word);
     let equal = large.iter().skip(first).take_while(|(other, _)| *other == word);
@@ -403,7 +405,7 @@ mod tests {
         words.fits()
     }
 
-    /// What comes out under each key, by songs.
+    /// The merged songs of each key, in order.
     fn merge<W: Word>(lists: &[Naive], block: usize) -> Result<Option<Found>, PairOverflow> {
         let base = lists.iter().flatten().map(|((key, _), _)| *key).min().unwrap_or(0);
         let (mut words, mut sums) = (Words::<W>::default(), Sums::default());
@@ -460,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn words_tell_how_many_they_are_and_what_would_hold_them() {
+    fn words_know_their_number_and_what_would_fit_them() {
         let mut words = Words::<u128>::default();
         assert_eq!((words.is_empty(), words.len()), (true, 0));
         assert!(push(&mut words, 3, &[Naive::from([((3, 1), 1), ((3, 2), 1)])], 9));
@@ -481,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_with_more_songs_than_a_chunk_is_sorted_out_whole() {
+    fn a_key_with_more_songs_than_a_chunk_is_separated_whole() {
         let list = |step: u64| (0..3000).map(|at| ((4, at * step), 1 + at % 50 / 49)).collect();
         let lists: [Naive; 3] = [list(1), list(2), list(3)];
         assert_eq!(merge::<u64>(&lists, MAX_ENTRIES), Ok(Some(obvious(&lists))));
@@ -489,7 +491,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_comes_out_is_what_the_obvious_program_adds_up(
+        fn the_sums_are_those_of_the_obvious_program(
             lists in prop::collection::vec(
                 prop::collection::btree_map(
                     (prop_oneof![0u64..9, any::<u64>().prop_map(|id| id >> 40)],

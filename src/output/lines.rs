@@ -1,12 +1,13 @@
-//! Text that grows at its end, in memory that stays.
+//! Text that grows at its end, in memory that is reused.
 
-/// Lines, one behind the other.
+/// Adjacent lines of text.
 ///
-/// Whoever writes them asks for more room than a line may need, fills it from the front and says how much was used: no
-/// look at the capacity for every few bytes, and no byte is set twice. Memory: what was ever asked for, and a quarter more.
+/// To write a line, ask for more room than it may need, fill the room from the front, and advance by the bytes used. So
+/// the capacity is not checked for every few bytes, and no byte is set twice. Memory: the largest text with its room,
+/// and a quarter more.
 #[derive(Debug, Default)]
 pub struct Lines {
-    /// The text, and then room with anything in it.
+    /// The text, then room with any bytes.
     bytes: Vec<u8>,
     /// Bytes of the text.
     used: usize,
@@ -20,7 +21,7 @@ impl Lines {
         &self.bytes[..self.used]
     }
 
-    /// At least `bytes` bytes behind the text, with anything in them.
+    /// At least `bytes` bytes after the text, with any content.
     #[inline]
     pub fn room(&mut self, bytes: usize) -> &mut [u8] {
         let end = self.used + bytes;
@@ -30,26 +31,26 @@ impl Lines {
         &mut self.bytes[self.used..]
     }
 
-    /// The first `bytes` bytes of the room are text now; the room has at least as many.
+    /// Appends the first `bytes` bytes of the room, which has at least that number, to the text.
     #[inline]
     pub fn advance(&mut self, bytes: usize) {
         self.used += bytes;
     }
 
-    /// Forgets the text, keeps the memory.
+    /// Removes the text and keeps the memory.
     pub fn clear(&mut self) {
         self.used = 0;
     }
 
-    /// Bytes of memory.
+    /// Bytes of memory in use.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
     #[cold]
-    fn grow(&mut self, least: usize) {
-        let length = least.max(self.bytes.len() / 4 * 5).max(4 << 10);
+    fn grow(&mut self, min_length: usize) {
+        let length = min_length.max(self.bytes.len() / 4 * 5).max(4 << 10);
         self.bytes.reserve_exact(length - self.bytes.len());
         self.bytes.resize(length, 0);
     }
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_advanced_over_is_the_text_until_it_is_cleared() {
+    fn bytes_that_were_advanced_over_are_the_text_until_it_is_cleared() {
         let mut lines = Lines::default();
         for _ in 0..2 {
             for at in 0..3000u32 {

@@ -1,12 +1,12 @@
-//! `manifest.json`: what an emission was made from, and what it is.
+//! `manifest.json`: what an emission was made from, and its files.
 //!
-//! It holds no clock, no host, no path: the same partials give the same bytes.
+//! It has no clock, host or path, so the same partials give the same bytes.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Day, RowCounts};
 
-/// What an emission was made from, and what it is.
+/// What an emission was made from, and its files.
 ///
 /// # Example
 /// ```
@@ -33,7 +33,7 @@ use crate::model::{Day, RowCounts};
 pub struct Manifest {
     /// The days summed.
     pub window: Window,
-    /// Songs of each key at most.
+    /// Maximum songs of each key.
     pub top: u32,
     /// The partials, oldest first.
     pub partials: Vec<PartialEntry>,
@@ -41,7 +41,7 @@ pub struct Manifest {
     pub missing: Vec<Day>,
     /// The files beside it.
     pub files: Vec<FileEntry>,
-    /// Over all partials.
+    /// Rows of all partials.
     pub totals: RowCounts,
 }
 
@@ -52,7 +52,7 @@ pub struct Window {
     pub from: Day,
     /// The last.
     pub to: Day,
-    /// How many.
+    /// Number of days.
     pub days: u32,
 }
 
@@ -65,7 +65,7 @@ pub struct PartialEntry {
     pub digest: String,
     /// Rows of its logs.
     pub rows: u64,
-    /// Corrupt ones among them; `None` where they are unknown.
+    /// Corrupt rows; `None` where they are unknown.
     pub rejected: Option<u64>,
 }
 

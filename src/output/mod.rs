@@ -1,7 +1,7 @@
 //! Stage 6: tops to files.
 //!
-//! A format is a file behind the small trait [`Format`] and a variant of [`TopsFormat`], which owns the rest. The manifest
-//! that says what an emission was made from stands beside.
+//! A format is a file that implements the trait [`Format`], and a variant of [`TopsFormat`]. The [`Manifest`] beside
+//! the files records what the emission was made from.
 
 mod format;
 mod lines;
@@ -62,7 +62,8 @@ impl TopsFormat {
         format!("top{top}_songs_per_{}.{extension}", kind.noun())
     }
 
-    /// What writes it. `facts` are asked for by tables, which say them of themselves; `memory` bounds the footer of one.
+    /// What writes it. `facts` are asked for by tables, which say them of themselves; `memory` bounds the footer of
+    /// one.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a format that this build lacks, and the error of `facts`.

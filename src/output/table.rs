@@ -1,7 +1,7 @@
-//! Tops as tables: a row a song, the key's column, `rank`, `sng_id`, `streams`, in every format of
-//! [`exchange`](crate::exchange).
+//! Tops as tables in every format of [`exchange`](crate::exchange): a row for each song, with the key's column, `rank`,
+//! `sng_id` and `streams`.
 //!
-//! Threads write each key in a packed form; in the order of the keys it becomes row groups.
+//! Threads write each key in a packed form, which becomes row groups in the order of the keys.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Facts, Rows, Table, TableEncoder, TableFormat, TableWriter};
 use crate::model::{Batch, Entry, Kind, PerKind, Ranked};
 
-/// What the footer of a Parquet file takes in memory for each row group.
+/// Bytes of memory for each row group in the footer of a Parquet file.
 const GROUP_BYTES: u64 = 6 << 10;
 
 /// Bytes of a number in the packed form.
@@ -22,16 +22,16 @@ const WORD: usize = 8;
 pub struct Tabular {
     facts: Facts,
     encoders: PerKind<TableEncoder>,
-    /// Row groups of a file at most.
+    /// Maximum row groups of a file.
     max_groups: u64,
 }
 
 impl Tabular {
-    /// Tables of this format that say `facts` of themselves, where it has a place for them; `memory` bounds what
-    /// the footer of one may take until it is written.
+    /// Tables of this format, with `facts` where the format has a place for them. `memory` is the maximum bytes of a
+    /// footer until it is written.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a format that this build lacks.
+    /// [`ErrorKind::Usage`] for a format that this build does not have.
     pub fn new(format: TableFormat, facts: Facts, memory: u64) -> Result<Self> {
         let encoders = PerKind::try_new(|kind| TableEncoder::new(format, Table::tops(kind)))?;
         Ok(Tabular { facts, encoders, max_groups: (memory / 8 / GROUP_BYTES).max(1) })
@@ -73,14 +73,12 @@ struct Sink<'a> {
 
 impl Pieces for Sink<'_> {
     fn append(&mut self, piece: &[u8]) -> Result<()> {
-        let mut words = piece
-            .chunks_exact(8)
-            .map(|word| word.first_chunk::<WORD>().map_or(0, |word| u64::from_le_bytes(*word)));
-        while let (Some(key), Some(songs)) = (words.next(), words.next()) {
-            for rank in 1..=songs {
-                let (Some(song), Some(count)) = (words.next(), words.next()) else {
-                    return Err(ErrorKind::Fault("a key lacks songs").into());
-                };
+        let (words, rest) = piece.as_chunks::<WORD>();
+        let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
+        let cut = || Error::from(ErrorKind::Fault("a packed key is cut"));
+        while let Some(key) = words.next() {
+            for rank in 1..=words.next().ok_or_else(cut)? {
+                let (song, count) = words.next().zip(words.next()).ok_or_else(cut)?;
                 self.rows.push(Entry { key, song, count });
                 self.ranks.push(rank);
                 if self.rows.len() == self.encoder.group_rows() {
@@ -88,7 +86,7 @@ impl Pieces for Sink<'_> {
                 }
             }
         }
-        Ok(())
+        if rest.is_empty() { Ok(()) } else { Err(cut()) }
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
@@ -103,7 +101,7 @@ impl Sink<'_> {
     fn end_group(&mut self) -> Result<()> {
         self.groups += 1;
         if self.groups > self.max_groups && self.encoder.format() == TableFormat::Parquet {
-            let text = "the footer of so many rows as Parquet exceeds the memory: raise --memory, or emit csv or jsonl";
+            let text = "the footer of a Parquet file with so many rows exceeds the memory; raise --memory, or use --format csv or jsonl";
             return Err(Error::from(ErrorKind::Usage(text.to_owned())));
         }
         let rows = Rows { entries: self.rows.entries(), ranks: &self.ranks };

@@ -1,9 +1,9 @@
-//! The text format: a line a key, `key|song:count,song:count,…`.
+//! The text format: a line for each key, `key|song:count,song:count,…`.
 
 use super::{Format, Lines};
 use crate::model::{KeyText, Kind, Ranked};
 
-/// One line a key.
+/// Writes a line for each key.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Text;
 
@@ -22,17 +22,17 @@ impl Format for Text {
         for ranked in best {
             at = put_song(line, at, *ranked);
         }
-        // Instead of what would stand before another song.
+        // Replaces the comma after the last song.
         put(line, at - 1, u64::from(b'\n'));
         out.advance(at);
     }
 }
 
-/// A number of 20 digits, and what stands behind it.
+/// A number of 20 digits and the byte after it.
 const MAX_KEY_BYTES: usize = 20 + 1;
-/// Two such numbers.
+/// A song and a count, each with the byte after it.
 const MAX_SONG_BYTES: usize = 2 * MAX_KEY_BYTES;
-/// Whole words are written, whose last bytes may not count.
+/// Room after the line, because whole words are written.
 const SPARE: usize = 8;
 
 /// Writes `song:count,` at `at`; returns where it ends.
@@ -40,7 +40,7 @@ const SPARE: usize = 8;
 fn put_song(line: &mut [u8], at: usize, Ranked { song, count }: Ranked) -> usize {
     let at = put_number(line, at, song);
     if count < 10 {
-        // Nearly all counts.
+        // Nearly all counts are below 10.
         put(line, at, u64::from_le_bytes(*b":0,\0\0\0\0\0") + (count << 8));
         return at + 3;
     }
@@ -66,7 +66,7 @@ fn put_number(line: &mut [u8], at: usize, number: u64) -> usize {
     at + 8
 }
 
-/// As above, for a number of more than 12 digits.
+/// As [`put_number`], for a number of more than 12 digits.
 #[cold]
 fn put_long(line: &mut [u8], at: usize, number: u64) -> usize {
     let mut digits = itoa::Buffer::new();
@@ -75,8 +75,8 @@ fn put_long(line: &mut [u8], at: usize, number: u64) -> usize {
     at + digits.len()
 }
 
-/// The numbers below 10,000 as text of four digits, the first one in the lowest byte. 40 KB, which the first levels of a
-/// cache hold; a third faster than eight digits by arithmetic, twice as fast as two by two.
+/// The numbers below 10,000 as text of four digits, the first digit in the lowest byte. The 40 KB fit the first levels
+/// of a cache. The table is a third faster than eight digits by arithmetic, and twice as fast as two digits at a time.
 static FOUR_DIGITS: [u32; 10_000] = all_four_digits();
 
 const fn all_four_digits() -> [u32; 10_000] {
@@ -91,33 +91,33 @@ const fn all_four_digits() -> [u32; 10_000] {
     texts
 }
 
-/// The text of a number below 10,000, with zeros in front.
+/// The text of a number below 10,000, with leading zeros.
 #[inline]
 fn four_digits(number: u64) -> u32 {
     #[expect(clippy::cast_possible_truncation, reason = "below 10,000")]
     FOUR_DIGITS[number as usize]
 }
 
-/// The text of a number below 10^8, with zeros in front.
+/// The text of a number below 10^8, with leading zeros.
 #[inline]
 fn eight_digits(number: u64) -> u64 {
     u64::from(four_digits(number / 10_000)) | u64::from(four_digits(number % 10_000)) << 32
 }
 
-/// Writes the lowest `length` bytes of a text at `at`, but for the zeros in front; returns where it ends.
+/// Writes the lowest `length` bytes of a text at `at` without its leading zeros; returns where it ends.
 #[inline]
 fn put_without_zeros(line: &mut [u8], at: usize, digits: u64, length: usize) -> usize {
-    // A digit is 0x30 and its value; the last one counts even if it is a zero.
+    // A digit is 0x30 plus its value. The last digit is written even if it is a zero.
     let values = digits & 0x0f0f_0f0f_0f0f_0f0f | 1 << (8 * (length - 1));
     let zeros = values.trailing_zeros() / 8;
     put(line, at, digits >> (8 * zeros));
     at + length - zeros as usize
 }
 
-/// Writes eight bytes, of which not all need count.
+/// Writes eight bytes, some of which the next call may overwrite.
 #[inline]
 fn put(line: &mut [u8], at: usize, bytes: u64) {
-    // There is room, by what the line asked for.
+    // `write_key` has asked for enough room.
     line[at..at + SPARE].copy_from_slice(&bytes.to_le_bytes());
 }
 

@@ -1,8 +1,8 @@
-//! What a country is called on the page.
+//! Names of countries on the page.
 
 use crate::model::Country;
 
-/// Short English names where ISO 3166-1 has a formal one; as Unicode's CLDR calls them.
+/// Short English names, from Unicode's CLDR, where ISO 3166-1 has a formal name.
 const SHORT: [(&str, &str); 23] = [
     ("BN", "Brunei"),
     ("BO", "Bolivia"),
@@ -29,7 +29,7 @@ const SHORT: [(&str, &str); 23] = [
     ("VI", "U.S. Virgin Islands"),
 ];
 
-/// The country's English name; its two letters where they are assigned to none.
+/// The country's English name; its two letters if they are not assigned.
 #[must_use]
 pub fn country_name(country: Country) -> String {
     let code = country.to_string();
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_assigned_country_has_a_name_of_its_own_and_any_other_its_letters() {
+    fn every_assigned_country_has_its_own_name_and_any_other_its_letters() {
         let mut names: Vec<String> = (0..u64::from(Country::COUNT))
             .filter_map(Country::from_number)
             .map(country_name)

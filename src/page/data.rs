@@ -4,24 +4,24 @@ use std::collections::BTreeSet;
 
 use crate::model::{Country, Day, RejectCounts};
 
-/// All that a page shows but the names of songs.
+/// The figures of a page, without the names of songs.
 ///
-/// Memory: 32 bytes and 8 for each day of the window a song that is shown.
+/// Memory: for each song that is shown 32 bytes, and 8 for each day of the window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// The days of the window, oldest first.
     pub days: Vec<Day>,
-    /// Songs of a country that are shown, at most.
+    /// Maximum number of songs that are shown for a country.
     pub top: u32,
-    /// What each of `days` counted; `None` for a day that is not stored.
+    /// The figures of each of `days`; `None` for a day that is not stored.
     pub daily: Vec<Option<DayFigures>>,
-    /// The windows to compare with: the one that ended a day earlier, and a week earlier.
+    /// The windows to compare with: those that ended a day earlier and a week earlier.
     pub earlier: [Earlier; 2],
     /// Countries with a stream in the window, by code.
     pub countries: Vec<CountryFigures>,
 }
 
-/// What a day counted.
+/// The figures of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DayFigures {
     /// Accepted rows.
@@ -33,23 +33,23 @@ pub struct DayFigures {
 /// A window of the same length that ended earlier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Earlier {
-    /// Its last day; `None` where that lies before 1970.
+    /// Its last day; `None` before 1970.
     pub end: Option<Day>,
     /// Its days that are not stored.
     pub lacking: Vec<Day>,
-    /// Its streams, if it is compared with at all: as `emit-window` would, a window is taken when all its days are
-    /// stored, or some of them where missing days are allowed.
+    /// Its streams, if it is compared. As in `emit-window`, all its days must be stored, or some of them where missing
+    /// days are allowed.
     pub streams: Option<u64>,
 }
 
 /// A country in the window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CountryFigures {
-    /// Which.
+    /// The country.
     pub country: Country,
-    /// Streams on each day of the window, 0 on one that is not stored.
+    /// Streams on each day of the window; 0 on a day that is not stored.
     pub streams: Vec<u64>,
-    /// Streams in each earlier window; `None` where that window is not compared with, or has none of the country.
+    /// Streams in each earlier window; `None` if the window is not compared, or has no stream of the country.
     pub earlier: [Option<u64>; 2],
     /// The best songs, the best first.
     pub songs: Vec<SongFigures>,
@@ -60,16 +60,16 @@ pub struct CountryFigures {
 pub struct SongFigures {
     /// Song id.
     pub song: u64,
-    /// Streams on each day of the window, 0 on one that is not stored.
+    /// Streams on each day of the window; 0 on a day that is not stored.
     pub streams: Vec<u64>,
-    /// Where it stood in each earlier window.
+    /// Its rank in each earlier window.
     pub earlier: [Standing; 2],
 }
 
-/// Where a song stood in an earlier window.
+/// A song's rank in an earlier window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// Nothing is known: the window is not compared with, or the country had no stream in it.
+    /// Unknown: the window is not compared, or the country had no stream in it.
     Unknown,
     /// It was not among the best.
     New,

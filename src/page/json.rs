@@ -1,16 +1,16 @@
-//! The figures as the page's code takes them: compact JSON that can stand inside an HTML element.
+//! The figures for the page's code: compact JSON that is safe inside an HTML element.
 //!
 //! ```text
 //! days        ["2021-12-01", …]                         oldest first
 //! daily       [{streams, rejects: [6 counts] | null} | null]   null: unknown; not stored
-//! earlier     [{end, days, lacking: […], streams}] × 2  streams is null when it is not compared with
+//! earlier     [{end, lacking: […], streams}] × 2     streams is null if the window is not compared
 //! songs       [["id", "title", "artist"] | ["id"], …]   every song that is shown, once
 //! countries   [{code, name, streams: [a day each], earlier: [n | null] × 2, songs: [row, …]}]
 //! row         [place in songs, rank a day earlier, a week earlier, streams on each day…]
 //! ```
 //!
-//! A rank is 0 for a song that was not among the best, -1 where nothing is known. Ids are texts, and so are counts
-//! beyond 2^53 - 1: JavaScript's numbers would round them.
+//! A rank is 0 for a song that was not among the best, and -1 where nothing is known. Ids are texts, and so are counts
+//! beyond 2^53 - 1, because JavaScript's numbers would round them.
 
 use std::collections::BTreeMap;
 
@@ -97,7 +97,7 @@ impl Serialize for SongRow<'_> {
     }
 }
 
-/// The document, with every character escaped that means something to HTML or ends a line of JavaScript.
+/// The document. Every character that is special in HTML, or ends a line of JavaScript, is escaped.
 pub(super) fn document(report: &Report, names: &SongNames) -> Result<String> {
     let ids: Vec<(u64, String)> =
         report.songs().into_iter().map(|id| (id, id.to_string())).collect();
@@ -114,7 +114,7 @@ pub(super) fn document(report: &Report, names: &SongNames) -> Result<String> {
         countries: report.countries.iter().map(|figures| country(figures, &places)).collect(),
     };
     let text = serde_json::to_string(&document)
-        .map_err(|_| ErrorKind::Fault("the figures of a page are no JSON"))?;
+        .map_err(|_| ErrorKind::Fault("the figures of a page are not valid JSON"))?;
     Ok(escaped(&text))
 }
 
@@ -141,18 +141,19 @@ fn song<'a>(id: u64, text: &'a str, names: &'a SongNames) -> Vec<&'a str> {
 
 fn country<'a>(figures: &'a CountryFigures, places: &BTreeMap<u64, usize>) -> CountryData<'a> {
     let row = |song: &'a SongFigures| {
-        places.get(&song.song).map(|&place| SongRow { place, figures: song })
+        // The places are those of all songs of the report.
+        SongRow { place: places[&song.song], figures: song }
     };
     CountryData {
         code: figures.country.to_string(),
         name: country_name(figures.country),
         streams: figures.streams.iter().copied().map(Count).collect(),
         earlier: figures.earlier.iter().map(|streams| streams.map(Count)).collect(),
-        songs: figures.songs.iter().filter_map(row).collect(),
+        songs: figures.songs.iter().map(row).collect(),
     }
 }
 
-/// JSON has these characters inside of texts alone, where an escape stands for the same.
+/// In JSON these characters occur only in texts, where an escape means the same.
 fn escaped(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for letter in json.chars() {

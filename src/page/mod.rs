@@ -1,14 +1,14 @@
-//! The page of `agg report`: what it shows, and how it is written.
+//! The page of `agg report`: its figures and its HTML.
 //!
-//! [`Report`] holds the figures of a window as a person wants to see them; [`render()`] writes them into one HTML file
-//! that needs nothing else: no network, no second file. The page's own code, its style sheet and the drawing library
-//! lie in `assets/`; D3's licence stands beside it and in every page.
+//! [`Report`] holds the figures of a window. [`render()`] writes them into one HTML file, which needs no network and no
+//! second file. The page's code, its style sheet and the drawing library are in `assets/`. D3's licence is beside the
+//! library and in every page.
 //!
-//! Titles come from outside and may hold anything. So the figures travel as JSON in which no character can end the
-//! element they stand in, the page puts texts into the document as text alone, and its Content-Security-Policy
-//! names the only two scripts that run, by their hashes.
+//! Titles come from other programs and may hold anything. So the figures are JSON in which no character can end the
+//! element, the page inserts texts as text alone, and its Content-Security-Policy names the two scripts that may run by
+//! their hashes.
 //!
-//! Where the figures come from is the business of `job`, where the file goes that of `store`.
+//! `job` collects the figures, and `store` publishes the file.
 
 mod countries;
 mod data;
@@ -19,4 +19,4 @@ mod songs;
 pub use countries::country_name;
 pub use data::{CountryFigures, DayFigures, Earlier, Report, SongFigures, Standing};
 pub use render::render;
-pub use songs::{MAX_NAME_CHARACTERS, PassedOver, SongName, SongNames, read_song_names};
+pub use songs::{MAX_NAME_CHARACTERS, SkippedRows, SongName, SongNames, read_song_names};

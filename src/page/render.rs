@@ -1,4 +1,4 @@
-//! The page: the frame in `assets/page.html` with style, scripts and figures put into it.
+//! Renders the page: fills the slots of the frame `assets/page.html` with style, scripts and figures.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,21 +7,21 @@ use sha2::{Digest, Sha256};
 use super::data::Report;
 use super::json;
 use super::songs::SongNames;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 
 const FRAME: &str = include_str!("assets/page.html");
 const STYLE: &str = include_str!("assets/page.css");
-/// Made by `scripts/dev/bundle-d3`; its licence is its first comment, which so stands in every page.
+/// Made by `scripts/dev/bundle-d3`. Its first comment is its licence, so every page has the licence.
 const DRAWING: &str = include_str!("assets/d3.min.js");
 const CODE: &str = include_str!("assets/page.js");
 
 /// The page as one HTML file. The same figures and names give the same bytes.
 ///
-/// Memory: about twice the page, of which there are 40 bytes and the digits of a count for each day a song that is
-/// shown: below 1.5 MB for 249 countries, 50 songs each and 9 days, with their names.
+/// Memory: about twice the page. A page has 40 bytes for each song that is shown, and the digits of a count for each of
+/// its days: below 1.5 MB for 249 countries, 50 songs each and 9 days, with their names.
 ///
 /// # Errors
-/// None that the figures could cause.
+/// [`ErrorKind::Fault`] alone.
 pub fn render(report: &Report, names: &SongNames) -> Result<Vec<u8>> {
     let title = report.days.last().map(|day| format!("Streams until {day}"));
     let policy = policy();
@@ -30,27 +30,29 @@ pub fn render(report: &Report, names: &SongNames) -> Result<Vec<u8>> {
         FRAME.len() + STYLE.len() + DRAWING.len() + CODE.len() + figures.len() + 1024,
     );
     let mut rest = FRAME;
-    while let Some((before, behind)) = rest.split_once("{{") {
+    while let Some((before, after)) = rest.split_once("{{") {
         page.push_str(before);
-        let (slot, behind) = behind.split_once("}}").unwrap_or((behind, ""));
+        let slot = after.split_once("}}");
+        let (slot, after) = slot.ok_or(ErrorKind::Fault("the page's frame is cut"))?;
         page.push_str(match slot {
             "policy" => &policy,
+            // A window has at least one day.
             "title" => title.as_deref().unwrap_or_default(),
             "version" => env!("CARGO_PKG_VERSION"),
             "style" => STYLE,
             "drawing" => DRAWING,
             "code" => CODE,
             "figures" => &figures,
-            _ => "",
+            _ => return Err(ErrorKind::Fault("the page's frame has an unknown slot").into()),
         });
-        rest = behind;
+        rest = after;
     }
     page.push_str(rest);
     Ok(page.into_bytes())
 }
 
-/// What the page may do: run its two scripts, use its one style sheet, and nothing else. No request leaves it, no
-/// text becomes an element.
+/// The page's Content-Security-Policy: it may run its two scripts and use its style sheet, and nothing else. It sends
+/// no request, and no text becomes an element.
 fn policy() -> String {
     format!(
         "default-src 'none'; script-src {} {}; style-src {}; img-src data:; base-uri 'none'; \
@@ -61,7 +63,7 @@ fn policy() -> String {
     )
 }
 
-/// An element's text as a policy names it.
+/// The hash of an element's text, in the form of a policy.
 fn hash(text: &str) -> String {
     format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)))
 }

@@ -1,8 +1,8 @@
 //! Names of songs from a CSV file: columns `id`, `title` and `artist`.
 //!
-//! The catalogue may be far larger than the page: it is read once, a row at a time, and only the songs that are shown
-//! are kept. Names adorn a page, so a row that makes no sense is passed over and told of; a file that is no such
-//! catalogue is refused.
+//! The catalogue may be far larger than the page. It is read once, a row at a time, and only the songs that are shown
+//! are kept. A row that is not a song is skipped and counted, because a page is good without some names. A file that is
+//! not a catalogue is refused.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,12 +12,12 @@ use std::rc::Rc;
 use crate::error::{Error, Result};
 use crate::model::MAX_ID;
 
-/// Characters of a title or an artist that are kept; what is longer is cut and ends with an ellipsis.
+/// Maximum characters of a title or an artist. A longer text is cut and ends with an ellipsis.
 pub const MAX_NAME_CHARACTERS: usize = 120;
-/// A row of more bytes than this is none: most likely a quote that is never closed.
+/// Maximum bytes of a row. A longer row most likely has a quote that is not closed.
 const MAX_ROW_BYTES: u64 = 1 << 20;
 
-/// What a song is called. Either text may be empty.
+/// The name of a song. Both texts may be empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SongName {
     /// Title.
@@ -29,52 +29,52 @@ pub struct SongName {
 /// Names by song id.
 pub type SongNames = BTreeMap<u64, SongName>;
 
-/// Rows of a catalogue that made no sense.
+/// Rows of a catalogue that are not songs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PassedOver {
-    /// How many.
+pub struct SkippedRows {
+    /// Number of rows.
     pub rows: u64,
-    /// The line of the first of them.
+    /// The line of the first row.
     pub first_line: u64,
 }
 
-/// Reads the names of the `wanted` songs. Of an id that stands there twice, the last row counts.
+/// Reads the names of the `wanted` songs. If an id occurs more than once, the last row counts.
 ///
-/// The first row names the columns, in any order and among any others; `artist` may be absent. Memory: one row of at
-/// most 1 MiB, and the names kept.
+/// The first row names the columns, in any order and among any others; `artist` is optional. Memory: one row of at most
+/// 1 MiB, and the names.
 ///
 /// # Errors
 /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) for a file without the columns or with a row of over 1 MiB, with
-/// the line; [`ErrorKind::Io`](crate::ErrorKind::Io) for one that cannot be read. The caller adds the path.
+/// the line; [`ErrorKind::Io`](crate::ErrorKind::Io) for a file that cannot be read. The caller adds the path.
 pub fn read_song_names(
     catalogue: impl Read,
     wanted: &BTreeSet<u64>,
-) -> Result<(SongNames, Option<PassedOver>)> {
+) -> Result<(SongNames, Option<SkippedRows>)> {
     let taken = Rc::new(Cell::new(0));
     let bounded = Bounded { source: catalogue, taken: Rc::clone(&taken) };
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bounded);
     let columns = Columns::find(reader.byte_headers().map_err(refused)?)?;
     let mut names = SongNames::new();
-    let mut passed_over: Option<PassedOver> = None;
+    let mut skipped: Option<SkippedRows> = None;
     let mut row = csv::ByteRecord::new();
     loop {
         taken.set(0);
         if !reader.read_byte_record(&mut row).map_err(refused)? {
-            return Ok((names, passed_over));
+            return Ok((names, skipped));
         }
         match columns.song_of(&row) {
             Some((id, name)) if wanted.contains(&id) => drop(names.insert(id, name)),
             Some(_) => {}
             None => {
                 let line = row.position().map_or(0, csv::Position::line);
-                let passed = passed_over.get_or_insert(PassedOver { rows: 0, first_line: line });
-                passed.rows += 1;
+                let skipped = skipped.get_or_insert(SkippedRows { rows: 0, first_line: line });
+                skipped.rows += 1;
             }
         }
     }
 }
 
-/// Where the columns stand.
+/// The positions of the columns.
 struct Columns {
     id: usize,
     title: usize,
@@ -90,7 +90,7 @@ impl Columns {
         match (find("id"), find("title")) {
             (Some(id), Some(title)) => Ok(Columns { id, title, artist: find("artist") }),
             _ => {
-                let what = "the first row of a list of songs names its columns: id,title,artist";
+                let what = "the first row does not have the columns id,title,artist";
                 Err(Error::damaged(what).at_line(1))
             }
         }
@@ -118,7 +118,7 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// Fails once more was read than a row and the reader's buffer may take, instead of gathering it all.
+/// Fails when a row has taken more bytes than the maximum, before the reader holds all of it.
 struct Bounded<R> {
     source: R,
     /// Bytes since the last row began.
@@ -136,15 +136,15 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
-/// The mark of a row that never ends.
+/// A row that exceeds the maximum.
 #[derive(Debug, thiserror::Error)]
-#[error("a row of over 1 MiB: is a quote not closed?")]
+#[error("a row exceeds 1 MiB; close its quotes")]
 struct TooLong;
 
 fn refused(error: csv::Error) -> Error {
     let line = error.position().map(csv::Position::line);
     let text = error.to_string();
-    let told = match error.into_kind() {
+    let error = match error.into_kind() {
         csv::ErrorKind::Io(source) if source.get_ref().is_some_and(|why| why.is::<TooLong>()) => {
             Error::damaged(TooLong.to_string())
         }
@@ -152,8 +152,8 @@ fn refused(error: csv::Error) -> Error {
         _ => Error::damaged(text),
     };
     match line {
-        Some(line) => told.at_line(line),
-        None => told,
+        Some(line) => error.at_line(line),
+        None => error,
     }
 }
 
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use crate::error::ErrorClass;
 
-    fn read(text: impl AsRef<[u8]>) -> Result<(SongNames, Option<PassedOver>)> {
+    fn read(text: impl AsRef<[u8]>) -> Result<(SongNames, Option<SkippedRows>)> {
         read_song_names(text.as_ref(), &BTreeSet::from([1, 2, MAX_ID]))
     }
 
@@ -182,16 +182,16 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_make_no_sense_are_passed_over_and_told_of() {
+    fn rows_that_are_not_songs_are_skipped_and_counted() {
         let mut text = b"id,title,artist\n1,good,x\n-2,sign,x\n2\n,none,x\n".to_vec();
         text.extend(b"9223372036854775808,beyond,x\n2,\xff,x\n2,late,y\n");
         let expected = SongNames::from([(1, name("good", "x")), (2, name("late", "y"))]);
-        let passed = PassedOver { rows: 5, first_line: 3 };
-        assert_eq!(read(text).unwrap(), (expected, Some(passed)));
+        let skipped = SkippedRows { rows: 5, first_line: 3 };
+        assert_eq!(read(text).unwrap(), (expected, Some(skipped)));
     }
 
     #[test]
-    fn a_file_that_is_no_list_of_songs_is_refused() {
+    fn a_file_that_is_not_a_list_of_songs_is_refused() {
         for text in ["", "1,one,x\n2,two,y\n", "id,artist\n"] {
             let error = read(text).unwrap_err();
             assert_eq!(error.class(), ErrorClass::Data, "{text}");
@@ -199,7 +199,7 @@ mod tests {
         }
         let endless = format!("id,title\n1,good\n2,\"{}", "x,y\n".repeat(1 << 19));
         let error = read(endless).unwrap_err().to_string();
-        assert!(error.contains("over 1 MiB"), "{error}");
+        assert!(error.contains("exceeds 1 MiB"), "{error}");
     }
 
     #[test]

@@ -1,7 +1,6 @@
-//! Every constant of the format, each offset built on the one before, and the fixed parts' encoding.
+//! The constants of the format, each offset built on the offset before, and the encoding of the fixed parts.
 //!
-//! `docs/format.md` states the same in prose; the test in `tests.rs` that spells out a small partial
-//! byte by byte pins both.
+//! `docs/format.md` describes the same. A test in `tests.rs` spells out a small partial byte by byte and pins both.
 
 use crate::codec::block;
 use crate::codec::checksum::Checksum;
@@ -9,9 +8,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Kind, PerKind};
 use crate::runfile::{Fields, MAX_ROOT_BYTES};
 
-/// The newest version: of days with other rules than the default ones.
+/// The newest format version, for days that were not read by the default rules.
 pub const VERSION: u16 = 2;
-/// The version of days with the default rules, and of all days that an older `agg` wrote.
+/// The format version for days with the default rules, and of all days that an older `agg` wrote.
 pub(super) const VERSION_WITHOUT_RULES: u16 = 1;
 
 /// First bytes of every partial.
@@ -19,14 +18,14 @@ pub(super) const MAGIC: [u8; 8] = *b"agg-part";
 /// Last bytes of every partial.
 pub(super) const END_MAGIC: [u8; 8] = *b"part-end";
 
-/// Header: magic, version, block entries (u16), four zero bytes, checksum of those.
+/// Header: magic, version, block entries (u16), four zero bytes, checksum of the bytes before.
 pub(super) const HEADER_VERSION: usize = MAGIC.len();
 pub(super) const HEADER_BLOCK_ENTRIES: usize = HEADER_VERSION + 2;
 pub(super) const HEADER_ZERO: usize = HEADER_BLOCK_ENTRIES + 2;
 pub(super) const HEADER_CHECKSUM: usize = HEADER_ZERO + 4;
 pub(super) const HEADER_BYTES: usize = HEADER_CHECKSUM + 8;
 
-/// Bound on the metadata: a hundred thousand inputs with long names.
+/// Maximum bytes of the metadata: a hundred thousand inputs with long names.
 pub(super) const MAX_METADATA_BYTES: u64 = 32 << 20;
 
 /// A section in the trailer: offset, length, checksum.
@@ -38,10 +37,10 @@ pub(super) const TRAILER_CHECKSUM: usize = TRAILER_HEADER + 8;
 pub(super) const TRAILER_MAGIC: usize = TRAILER_CHECKSUM + 8;
 pub(super) const TRAILER_BYTES: usize = TRAILER_MAGIC + END_MAGIC.len();
 
-/// The smallest file there can be.
+/// Bytes of a file without blocks, pages, roots and metadata: no partial is smaller.
 pub(super) const MIN_BYTES: u64 = (HEADER_BYTES + TRAILER_BYTES) as u64;
 
-/// The first bytes of a partial of this version, whose blocks have up to `block_entries` entries.
+/// The header of a partial of this version whose blocks have up to `block_entries` entries.
 pub(super) fn header(version: u16, block_entries: u16) -> [u8; HEADER_BYTES] {
     let mut bytes = Vec::with_capacity(HEADER_BYTES);
     bytes.extend_from_slice(&MAGIC);
@@ -54,10 +53,9 @@ pub(super) fn header(version: u16, block_entries: u16) -> [u8; HEADER_BYTES] {
     header
 }
 
-/// Checks the first bytes of a file and returns its version and block entries.
+/// Checks the header of a file and returns its version and block entries.
 ///
-/// Magic and version come first in every version, so that a foreign or a newer file is told apart from a
-/// damaged one.
+/// Magic and version come first in every version. So a foreign file and a newer partial differ from a damaged partial.
 pub(super) fn read_header(bytes: &[u8; HEADER_BYTES]) -> Result<(u16, u16)> {
     let mut fields = Fields(bytes);
     if fields.array::<8>() != MAGIC {
@@ -75,13 +73,14 @@ pub(super) fn read_header(bytes: &[u8; HEADER_BYTES]) -> Result<(u16, u16)> {
         return Err(Error::damaged("the header's checksum is wrong").at_offset(0));
     }
     if block_entries == 0 || usize::from(block_entries) > block::MAX_ENTRIES {
-        let what = "the header's block size is impossible";
+        let max = block::MAX_ENTRIES;
+        let what = format!("the header's block size is {block_entries}, not 1 to {max}");
         return Err(Error::damaged(what).at_offset(HEADER_BLOCK_ENTRIES as u64));
     }
     Ok((found, block_entries))
 }
 
-/// Where a part of the file lies, and what its bytes hash to.
+/// Where a part of the file is, and the checksum of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Section {
     pub(super) offset: u64,
@@ -119,8 +118,8 @@ impl Trailer {
         bytes
     }
 
-    /// Decodes the trailer of a file of `file_bytes` bytes. The sections it names follow one another to the
-    /// trailer's start, so every later read stays inside the file.
+    /// Decodes the trailer of a file of `file_bytes` bytes. Its sections follow one another up to the trailer, so every
+    /// later read stays inside the file.
     pub(super) fn decode(bytes: &[u8; TRAILER_BYTES], file_bytes: u64) -> Result<Trailer> {
         let start = file_bytes.saturating_sub(TRAILER_BYTES as u64);
         let wrong = |what: &str| Error::damaged(what).at_offset(start);
@@ -143,7 +142,7 @@ impl Trailer {
         }
         let offsets = roots.values().chain([&metadata]).map(|section| section.offset);
         let ends = roots.values().chain([&metadata]).map(Section::end);
-        // Each ends where the next one begins, and the last where the trailer does.
+        // Each section ends where the next begins, and the last where the trailer begins.
         let follow = ends.eq(offsets.skip(1).chain([start]).map(Some))
             && roots[Kind::FIRST].offset >= HEADER_BYTES as u64;
         if !follow {
@@ -152,7 +151,7 @@ impl Trailer {
         let bounded = roots.values().all(|root| root.length <= MAX_ROOT_BYTES)
             && metadata.length <= MAX_METADATA_BYTES;
         if !bounded {
-            return Err(wrong("a section is larger than any there can be"));
+            return Err(wrong("a section exceeds the maximum of the format"));
         }
         Ok(Trailer { roots, metadata, header })
     }
@@ -169,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_tells_foreign_newer_and_damaged_apart() {
+    fn foreign_newer_and_damaged_headers_have_different_errors() {
         for version in 1..=VERSION {
             assert_eq!(read_header(&header(version, 16)).unwrap(), (version, 16));
         }

@@ -1,7 +1,7 @@
-//! The footer's metadata: what a partial says of its day.
+//! The metadata of a partial's day, in its footer.
 //!
-//! Numbers of fixed width, the rules if they are not the default ones, then the inputs, which a reader may leave on the disk: a day of very many logs opens in
-//! the memory of any other day. The literal bytes are pinned by a test.
+//! Numbers of fixed width come first, then the rules if they are not the default rules, then the inputs. A reader can
+//! leave the inputs on the disk, so a day of many logs opens in the memory of any other day. A test pins the bytes.
 
 use super::layout::{MAX_METADATA_BYTES, VERSION, VERSION_WITHOUT_RULES};
 use super::section::SectionReader;
@@ -15,15 +15,15 @@ use crate::runfile::{Fields, RunFacts};
 const HEAD_BYTES: usize = 4 + 8 * (1 + 6 + RUNS * 4 + 1);
 /// Delimiter, header, countries, fields, places of song, user and country, and a zero.
 const RULES_BYTES: usize = 8;
-/// Runs of a partial of these versions: a further kind of key needs a new one.
+/// Runs of a partial in these format versions. Another kind of key needs a new version.
 const RUNS: usize = 2;
 
-/// What a partial says of its day.
+/// The metadata of a partial's day, without its inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metadata {
     /// The day.
     pub day: Day,
-    /// By which rules rows were read; `None` where that is not recorded: by the default ones, or by those of an older
+    /// The rules by which rows were read. `None` where they are not recorded: the default rules, or those of an older
     /// version of `agg`.
     pub rules: Option<Rules>,
     /// All rows of the logs.
@@ -32,14 +32,15 @@ pub struct Metadata {
     pub rejects: RejectCounts,
     /// Number of logs.
     pub inputs: u64,
-    /// Whether a table is among the inputs: it has its kind's folder before its name, and no log's base name has a slash.
+    /// Whether a table is among the inputs. A table's name has a slash after its kind's folder; a log's base name has
+    /// none.
     pub(super) tables: bool,
     /// The run of each kind.
     pub runs: PerKind<RunFacts>,
 }
 
 impl Metadata {
-    /// Checks that the sums of both runs are the accepted rows, and that the inputs have room.
+    /// Checks that the streams of each run are the accepted rows, and that the inputs fit.
     pub(super) fn new(
         day: Day,
         rules: Option<Rules>,
@@ -51,8 +52,10 @@ impl Metadata {
         let logs = inputs.len() as u64;
         let metadata = Metadata { day, rules, rows, rejects, inputs: logs, tables, runs };
         let accepted = rows.checked_sub(rejects.total());
-        if runs.values().any(|run| Some(run.streams) != accepted) {
-            let text = format!("the sums of all runs are not the accepted rows: {metadata:?}");
+        if let Some((kind, run)) = runs.iter().find(|(_, run)| Some(run.streams) != accepted) {
+            let (noun, rejected) = (kind.noun(), rejects.total());
+            let text =
+                format!("the {noun} run has {run}, but {rejected} of {rows} rows are rejected");
             return Err(Error::damaged(text));
         }
         let names = inputs.iter().map(|input| input.name.len() as u64).sum();
@@ -60,25 +63,25 @@ impl Metadata {
         Ok(metadata)
     }
 
-    /// Rows that were counted: all but the rejected ones.
+    /// Rows that were counted: all except rejected rows.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.rows.saturating_sub(self.rejects.total())
     }
 
-    /// Rows of the day. Rejects of a day that came from tables are unknown, and stand as 0 in the file.
+    /// Rows of the day. Rejects of a day that was imported from tables are unknown, and are 0 in the file.
     #[must_use]
     pub fn counts(&self) -> RowCounts {
         RowCounts::of_day(self.rows, (!self.is_of_tables()).then_some(self.rejects))
     }
 
-    /// Whether the day was made from the tables of another program, so that its logs are not known.
+    /// Whether the day was imported from the tables of another program, so that its logs are unknown.
     #[must_use]
     pub fn is_of_tables(&self) -> bool {
         self.tables
     }
 
-    /// The version of a partial that says this.
+    /// The format version of a partial with this metadata.
     #[must_use]
     pub fn version(&self) -> u16 {
         version_of(self.rules)
@@ -101,8 +104,8 @@ impl Metadata {
         bytes
     }
 
-    /// Decodes the metadata of this version and walks over the inputs, whose digests it hands to `see`, and checks that
-    /// the numbers agree with each other. The inner error counts only once the checksum is found to be right.
+    /// Decodes the metadata of this version, walks over the inputs, and checks that the numbers match. Calls `see` with
+    /// the digest of each input. The inner error is valid only if the section's checksum is right.
     pub(super) fn scan(
         version: u16,
         section: &mut SectionReader<'_>,
@@ -130,7 +133,11 @@ impl Metadata {
             see(digest_in(&numbers));
             metadata.tables |= slash;
         }
-        Ok(if section.is_at_end() { Ok(metadata) } else { Err(wrong("has idle bytes")) })
+        Ok(if section.is_at_end() {
+            Ok(metadata)
+        } else {
+            Err(wrong("has extra bytes at its end"))
+        })
     }
 
     fn decode_head(version: u16, head: &[u8]) -> Result<Metadata> {
@@ -150,27 +157,29 @@ impl Metadata {
             VERSION_WITHOUT_RULES => None,
             _ => {
                 let rules = decoded_rules(fields.array());
-                Some(rules.ok_or_else(|| wrong("has rules that no day can have"))?)
+                Some(rules.ok_or_else(|| wrong("has rules that are not valid"))?)
             }
         };
-        let day = Day::new(year, month, day).ok_or_else(|| wrong("names no day"))?;
+        let day =
+            Day::new(year, month, day).ok_or_else(|| wrong("has a day that is not a real date"))?;
         let accepted = rows.checked_sub(rejects.total());
         if runs.values().any(|run| Some(run.streams) != accepted) {
-            return Err(wrong("has sums that do not agree"));
+            return Err(wrong("has sums that do not match"));
         }
         Ok(Metadata { day, rules, rows, rejects, inputs, tables: false, runs })
     }
 
-    /// The inputs, from all bytes of metadata that were scanned before.
+    /// The inputs, from all bytes of the metadata, which [`Metadata::scan`] has accepted before.
     pub(super) fn inputs(&self, mut bytes: Vec<u8>) -> Result<Inputs> {
-        bytes.drain(..head_bytes(self.version()).min(bytes.len()));
+        // The scan has found as many bytes.
+        bytes.drain(..head_bytes(self.version()));
         let count = usize::try_from(self.inputs).unwrap_or(usize::MAX);
         Inputs::from_encoded(bytes, count)
             .ok_or_else(|| wrong("cannot be decoded: it ends within the inputs"))
     }
 }
 
-/// What is recorded of the rules of a day.
+/// The rules of a day as they are recorded; `None` for the default rules.
 pub(super) fn recorded(rules: Rules) -> Option<Rules> {
     (!rules.is_default()).then_some(rules)
 }
@@ -193,7 +202,7 @@ fn encoded_rules(rules: &Rules) -> [u8; RULES_BYTES] {
     [delimiter, header.into(), any.into(), fields, song, user, country, 0]
 }
 
-/// The rules of these bytes; `None` if they are not the bytes of rules that are recorded.
+/// The rules of these bytes; `None` if they are not the bytes of recorded rules.
 fn decoded_rules(bytes: [u8; RULES_BYTES]) -> Option<Rules> {
     let [delimiter, header, any, fields, song, user, country, _] = bytes;
     let columns = match fields {
@@ -216,7 +225,7 @@ fn wrong(what: &str) -> Error {
     Error::damaged(format!("the metadata {what}"))
 }
 
-/// Refuses more logs than the metadata of a partial have room for: `names` is the sum of the lengths of their names.
+/// Refuses more logs than fit the metadata of a partial; `names` is the sum of the lengths of their names.
 ///
 /// # Errors
 /// [`ErrorKind::LogsExceedPartial`].
@@ -328,7 +337,7 @@ mod tests {
             let mut bytes = good.clone();
             bytes[HEAD_BYTES..HEAD_BYTES + RULES_BYTES].copy_from_slice(&wrong);
             let error = scanned_of(2, &bytes).unwrap_err().to_string();
-            assert_eq!(error, "damaged: the metadata has rules that no day can have", "{wrong:?}");
+            assert_eq!(error, "damaged: the metadata has rules that are not valid", "{wrong:?}");
         }
         for cut in 0..good.len() {
             assert!(scanned_of(2, &good[..cut]).is_err());
@@ -346,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_lies_is_an_error_not_an_allocation() {
+    fn a_wrong_length_is_an_error_not_an_allocation() {
         let mut bytes = encoded(&metadata(), &inputs(b"a.log"));
         for at in [HEAD_BYTES - 8, HEAD_BYTES] {
             let kept = bytes[at..at + 8].to_vec();
@@ -360,12 +369,12 @@ mod tests {
         bytes.push(0);
         assert_eq!(
             scanned(&bytes).unwrap_err().to_string(),
-            "damaged: the metadata has idle bytes"
+            "damaged: the metadata has extra bytes at its end"
         );
     }
 
     #[test]
-    fn more_logs_than_a_partial_has_room_for_are_refused_with_the_limit() {
+    fn more_logs_than_fit_a_partial_are_refused_with_the_limit() {
         assert!(check_room_for(381_000, 381_000 * 40).is_ok());
         let error = check_room_for(400_000, 400_000 * 40).unwrap_err();
         assert_eq!(error.class(), ErrorClass::Data);
@@ -377,10 +386,10 @@ mod tests {
     }
 
     #[test]
-    fn sums_that_do_not_agree_are_an_error() {
+    fn sums_that_do_not_match_are_an_error() {
         let mut wrong = metadata();
         wrong.runs[Kind::Country].streams = 5;
         let error = scanned(&encoded(&wrong, &inputs(b"a"))).unwrap_err();
-        assert_eq!(error.to_string(), "damaged: the metadata has sums that do not agree");
+        assert_eq!(error.to_string(), "damaged: the metadata has sums that do not match");
     }
 }

@@ -1,11 +1,11 @@
 //! Stage 4: a day's two runs to one immutable file, and back.
 //!
-//! A **partial** has the user run and the country run of a day, each as a [run file](crate::runfile) has it, their
-//! roots, and a footer with the day's metadata. `docs/format.md` has it byte by byte; `layout` holds the constants of
-//! the parts that are not in the runs.
+//! A **partial** has the user run and the country run of a day, each as in a [run file](crate::runfile), their roots,
+//! and a footer with the day's metadata. `docs/format.md` describes it byte by byte; `layout` holds the constants of
+//! the parts outside of the runs.
 //!
-//! Here are writer, reader and verification over anything that takes or gives bytes. Which file that is, and
-//! when it gets its name, is the business of `store`.
+//! The writer, the reader and the verification work on any file. `store` decides which file that is and when it gets
+//! its name.
 
 mod layout;
 mod metadata;

@@ -1,4 +1,4 @@
-//! Opens a partial: reads and checks all but its runs.
+//! Opens a partial: reads and checks everything except its runs.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::fs::{FileType, ReadFile};
 use crate::model::{Inputs, Kind, PerKind};
 use crate::runfile::{Root, Run, end_of_root, fill, read_exact};
 
-/// An open partial. Memory: 64 bytes for every two million entries, and little more: the logs of its metadata stay on
-/// the disk.
+/// An open partial. Memory: 64 bytes for every two million entries, and little more, because the list of its logs stays
+/// on the disk.
 #[derive(Debug)]
 pub struct Partial {
     path: Arc<Path>,
@@ -29,6 +29,9 @@ pub struct Partial {
 
 impl Partial {
     /// Reads and checks header and footer of an open file; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Foreign`], [`ErrorKind::NewerVersion`], [`ErrorKind::Damaged`] and [`ErrorKind::Io`], at the path.
     pub fn open(file: Box<dyn ReadFile>, path: &Path) -> Result<Partial> {
         Self::read(file, path).map_err(|error| error.at(path))
     }
@@ -53,7 +56,9 @@ impl Partial {
         read_exact(file.as_ref(), &mut trailer, bytes - TRAILER_BYTES as u64)?;
         let decoded = Trailer::decode(&trailer, bytes)?;
         if decoded.header != Checksum::of(&header) {
-            return Err(Error::damaged("header and trailer are of different files").at_offset(0));
+            return Err(
+                Error::damaged("the header and the trailer are of different files").at_offset(0)
+            );
         }
         let roots = PerKind::try_new(|kind| {
             let what = format!("the {} run's root", kind.noun());
@@ -85,23 +90,24 @@ impl Partial {
         })
     }
 
-    /// Bytes of the metadata, inputs and all.
+    /// Bytes of the metadata, with the inputs.
     pub(crate) fn metadata_bytes(&self) -> u64 {
         self.metadata_section.length
     }
 
-    /// Where the metadata start, for messages.
+    /// Where the metadata is, for messages.
     pub(super) fn metadata_offset(&self) -> u64 {
         self.metadata_section.offset
     }
 
-    /// What the footer says of the day.
+    /// The day's metadata.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
-    /// The logs that the day was made from, read and checked again: an open partial does not hold them.
+    /// The logs that the day was made from. They are read and checked again, because an open partial does not hold
+    /// them.
     ///
     /// Memory: 48 bytes a log and its name.
     ///
@@ -140,13 +146,13 @@ impl Partial {
         self.metadata.version()
     }
 
-    /// Where the file is, for messages.
+    /// The file, for messages.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Entries of every block but a run's last.
+    /// Entries of every block except a run's last.
     #[must_use]
     pub fn block_entries(&self) -> u16 {
         self.block_entries
@@ -158,7 +164,7 @@ impl Partial {
         &self.runs[kind]
     }
 
-    /// Its runs, which are all that a merge needs to keep of it.
+    /// Its runs: all that a merge needs of a partial.
     #[must_use]
     pub fn into_runs(self) -> PerKind<Run> {
         self.runs
@@ -175,13 +181,14 @@ fn check_totals(roots: &PerKind<Root>, metadata: &Metadata) -> Result<()> {
     Ok(())
 }
 
-/// Decodes the roots of all runs, which follow one another from the header to the first root.
+/// Decodes the roots of all runs. The runs follow one another from the header to the first root.
 fn decode_roots(roots: &PerKind<Vec<u8>>, trailer: &Trailer) -> Result<PerKind<Root>> {
     let runs_end = trailer.roots[Kind::FIRST].offset;
     let mut start = HEADER_BYTES as u64;
     PerKind::try_new(|kind| {
         let (bytes, offset) = (&roots[kind], trailer.roots[kind].offset);
-        // A run ends where its last page does, and the next one starts there. The last one must reach the roots.
+        // A run ends with its last page, where the next run starts. The last run must reach the roots. A root without
+        // pages is that of an empty run.
         let is_last = Kind::ALL.last() == Some(&kind);
         let end = if is_last { runs_end } else { end_of_root(bytes).unwrap_or(start) };
         if end > runs_end {
@@ -191,7 +198,7 @@ fn decode_roots(roots: &PerKind<Vec<u8>>, trailer: &Trailer) -> Result<PerKind<R
     })
 }
 
-/// Reads the metadata, all of which vouches for the partial too.
+/// Reads the metadata, and adds its bytes to `vouching`.
 fn read_metadata(
     file: &dyn ReadFile,
     version: u16,

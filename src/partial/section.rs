@@ -1,4 +1,4 @@
-//! A section of a partial, read in pieces: its checksum is known at the end, and it need not fit the memory.
+//! Reads a section of a partial in pieces, so that it need not fit the memory. Its checksum is known only at the end.
 
 use super::layout::Section;
 use crate::codec::checksum::Hasher;
@@ -15,13 +15,13 @@ const PIECE: usize = 64 << 10;
 pub(super) struct SectionReader<'a> {
     file: &'a dyn ReadFile,
     section: Section,
-    /// What is in the buffer ends here in the section.
+    /// Where the buffer ends in the section.
     read: u64,
     buffer: Vec<u8>,
     /// Bytes of the buffer that were taken.
     taken: usize,
     own: Hasher,
-    /// Also gets all bytes.
+    /// Also gets all bytes of the section.
     whole: &'a mut Hasher,
 }
 
@@ -31,13 +31,14 @@ impl<'a> SectionReader<'a> {
         SectionReader { file, section, read, buffer: Vec::new(), taken, own: Hasher::new(), whole }
     }
 
-    /// Takes the next `count` bytes, in one or more pieces; false if there are fewer.
+    /// Passes the next `count` bytes to `see`, in one or more pieces; false if the section has fewer.
     pub(super) fn take(&mut self, count: u64, mut see: impl FnMut(&[u8])) -> Result<bool> {
         let mut left = count;
         loop {
-            let rest = self.buffer.get(self.taken..).unwrap_or_default();
+            // `taken` only grows by bytes that the buffer has.
+            let rest = &self.buffer[self.taken..];
             let here = usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
-            see(rest.get(..here).unwrap_or_default());
+            see(&rest[..here]);
             self.taken += here;
             left -= here as u64;
             if left == 0 {
@@ -66,7 +67,7 @@ impl<'a> SectionReader<'a> {
         self.read == self.section.length && self.taken == self.buffer.len()
     }
 
-    /// Reads what is left, and says whether the checksum of the whole section is right.
+    /// Reads the rest; returns whether the checksum of the whole section is right.
     pub(super) fn is_intact(&mut self) -> Result<bool> {
         while self.refill()? {}
         Ok(self.own.checksum() == self.section.checksum)
@@ -88,7 +89,7 @@ impl<'a> SectionReader<'a> {
     }
 }
 
-/// Runs over bytes as over a section of a file.
+/// Runs `run` on bytes as on a section of a file.
 #[cfg(test)]
 pub(super) fn in_memory<T>(bytes: &[u8], run: impl FnOnce(&mut SectionReader<'_>) -> T) -> T {
     let (length, checksum) = (bytes.len() as u64, crate::codec::checksum::Checksum::of(bytes));

@@ -1,4 +1,4 @@
-//! Writer, reader and verification together: every law of the format on small partials.
+//! Writer, reader and verification together: every rule of the format on small partials.
 
 use std::path::Path;
 
@@ -224,7 +224,7 @@ fn blocks_out_of_order_are_refused_with_both_places() {
     let error = writer.write_run(RunPieces { pool: &pool, pieces: 2 }, || (), make).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "damaged: blocks out of order: Position { key: 4, song: 0 } after Some(Position { key: 5, song: 4095 })"
+        "damaged: blocks out of order: key 4, song 0 after key 5, song 4095"
     );
 }
 

@@ -1,4 +1,4 @@
-//! Writes a partial front to back: header, the two runs with their index pages, roots, metadata, trailer.
+//! Writes a partial from front to back: header, the runs with their index pages, roots, metadata, trailer.
 
 use std::io::Write;
 use std::path::Path;
@@ -11,8 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Batch, Day, Inputs, Kind, PerKind, RejectCounts, Rules};
 use crate::runfile::{Root, RunFacts, RunPieces, RunSink, write_run};
 
-/// Writes one partial. Runs are written in the order of [`Kind::ALL`], then
-/// [`Writer::finish`] consumes the writer.
+/// Writes one partial: its runs in the order of [`Kind::ALL`], then [`Writer::finish`] the rest.
 ///
 /// Memory: a 256-KiB buffer, one index page, and 64 bytes for every two million entries.
 #[derive(Debug)]
@@ -25,7 +24,7 @@ pub struct Writer<W: Write> {
     runs: Vec<(RunFacts, Root)>,
 }
 
-/// A partial that was written whole.
+/// A complete partial.
 #[derive(Debug)]
 pub struct FinishedPartial<W> {
     /// What it was written to; not yet synced.
@@ -34,9 +33,9 @@ pub struct FinishedPartial<W> {
     pub bytes: u64,
     /// XXH3-128 of its header, roots, metadata and trailer, which vouch for all other bytes.
     pub digest: u128,
-    /// As they stand in the footer.
+    /// As in the footer.
     pub metadata: Metadata,
-    /// The logs, likewise.
+    /// The logs, as in the footer.
     pub inputs: Inputs,
 }
 
@@ -51,18 +50,19 @@ impl<W: Write> Writer<W> {
         Self::with_block_entries(sink, rules, block::MAX_ENTRIES)
     }
 
-    /// Starts a partial with smaller blocks, 1 to [`block::MAX_ENTRIES`] entries: for tests, where tiny
-    /// blocks put a boundary under every case.
+    /// Starts a partial with blocks of 1 to [`block::MAX_ENTRIES`] entries. Tests use tiny blocks, so that every case
+    /// has a block boundary.
+    #[expect(clippy::cast_possible_truncation, reason = "clamped to MAX_ENTRIES")]
     pub fn with_block_entries(sink: W, rules: Rules, block_entries: usize) -> Result<Self> {
         let block_entries = block_entries.clamp(1, block::MAX_ENTRIES);
         let version = version_of(recorded(rules));
-        let header = layout::header(version, u16::try_from(block_entries).unwrap_or(u16::MAX));
+        let header = layout::header(version, block_entries as u16);
         let mut sink = RunSink::new(sink);
         sink.put(&header)?;
         Ok(Writer { sink, header, rules, block_entries, runs: Vec::new() })
     }
 
-    /// Says in messages that the sink is the file `path`.
+    /// Sets the path of the file that errors name.
     #[must_use]
     pub fn named(self, path: &Path) -> Self {
         Writer { sink: self.sink.named(path), ..self }
@@ -84,13 +84,17 @@ impl<W: Write> Writer<W> {
         Ok(facts)
     }
 
-    /// Facts of the runs that were written, in the order of [`Kind::ALL`].
+    /// Facts of the runs written so far, in the order of [`Kind::ALL`].
     #[must_use]
     pub fn written_runs(&self) -> Vec<RunFacts> {
         self.runs.iter().map(|(facts, _)| *facts).collect()
     }
 
-    /// Writes the footer. The sums of each run must be the accepted rows.
+    /// Writes the footer.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Damaged`] if the streams of a run are not the accepted rows; [`ErrorKind::LogsExceedPartial`];
+    /// [`ErrorKind::Io`].
     pub fn finish(
         mut self,
         day: Day,

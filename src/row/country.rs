@@ -1,21 +1,21 @@
-//! Which two capitals are a country.
+//! The sets of two capitals that are countries.
 
 use crate::model::{Country, CountryCodes};
 
-/// The place of a country that is not in the set; [`Country::from_number`] refuses it.
+/// The number in the slot of a country that is not in the set; [`Country::from_number`] refuses it.
 const NONE: u16 = u16::MAX;
 
 /// A set of countries, looked up by letters in one load (2 KiB).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CountrySet {
-    /// The country's number at [`slot`] of its letters, or [`NONE`] if they are not a country of the set.
+    /// At the [`slot`] of two letters: the number of their country, or [`NONE`] if it is not in the set.
     numbers: [u16; SLOTS],
 }
 
 /// Five bits for each letter.
 const SLOTS: usize = 1 << 10;
 
-/// The slot of two capitals, made of the low five bits of each.
+/// The slot of two capitals: the low five bits of each, so it is below [`SLOTS`].
 const fn slot(first: u8, second: u8) -> usize {
     (first & 31) as usize | ((second & 31) as usize) << 5
 }
@@ -52,15 +52,16 @@ impl CountrySet {
     #[must_use]
     pub fn contains(&self, country: Country) -> bool {
         let [first, second] = country.letters();
-        self.numbers.get(slot(first, second)).is_some_and(|number| *number == country.number())
+        self.numbers[slot(first, second)] == country.number()
     }
 
-    /// The number of the country whose letters are the two low bytes of `letters`, the first lowest,
-    /// if it is in the set. Both are known to be `0x40` to `0x5f`; for others it is any number.
+    /// The number of the country with these letters, if it is in the set. The letters are the two low bytes, the first
+    /// letter lowest, each from `0x40` to `0x5f`; for other bytes the result is any number.
     #[inline]
     pub(super) fn number_of(&self, letters: u32) -> Option<u16> {
         let slot = (letters & 0x1f) | (letters >> 3 & 0x3e0);
-        let number = *self.numbers.get(slot as usize)?;
+        // Ten bits, as in `slot`.
+        let number = self.numbers[slot as usize];
         (number != NONE).then_some(number)
     }
 }
@@ -70,9 +71,7 @@ impl FromIterator<Country> for CountrySet {
         let mut numbers = [NONE; SLOTS];
         for country in countries {
             let [first, second] = country.letters();
-            if let Some(number) = numbers.get_mut(slot(first, second)) {
-                *number = country.number();
-            }
+            numbers[slot(first, second)] = country.number();
         }
         CountrySet { numbers }
     }

@@ -1,15 +1,15 @@
-//! The rules of a row, one after the other: decides every row that the fast way refuses. Tests compare
-//! the fast way with it, so it is written to be read, not to be fast.
+//! The rules of a row, one after the other. They decide every row that `plain` refuses. Tests compare `plain` with
+//! them, so this file is written to be read, not to be fast.
 
 use super::{AcceptedRow, CountrySet, MAX_ROW_BYTES};
 use crate::model::{Country, MAX_ID, RejectReason};
 
-/// A line without its one CR; its LF is gone already.
+/// A line without one CR at its end. The line has no LF.
 pub(super) fn without_cr(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// What the row says, or the first rule that it breaks.
+/// The values of a row, or the first rule that it breaks.
 pub(super) fn classify(row: &[u8], countries: &CountrySet) -> Result<AcceptedRow, RejectReason> {
     if row.len() > MAX_ROW_BYTES {
         return Err(RejectReason::TooLong);
@@ -35,7 +35,7 @@ fn trim(bytes: &[u8]) -> &[u8] {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let Some(start) = bytes.iter().position(|byte| !is_blank(byte)) else { return &[] };
     let end = bytes.iter().rposition(|byte| !is_blank(byte)).map_or(start, |last| last + 1);
-    // The last byte that is not a blank is at or after the first such byte.
+    // The last byte that is not blank is at or after the first such byte.
     &bytes[start..end]
 }
 

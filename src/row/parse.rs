@@ -1,4 +1,4 @@
-//! The loop over rows: the fast way for the plain row, the slow way for any other.
+//! The loop over rows: `plain` for plain rows, `naive` for all others.
 
 use super::naive;
 use super::plain;
@@ -7,17 +7,16 @@ use super::{AcceptedRow, CountrySet};
 use crate::model::{RejectReason, RowBatch};
 use crate::simd::{Choice, Kernel, Work};
 
-/// Appends the good rows of `bytes` to `batch` and counts all rows in `rejects`, until the batch
-/// holds [`RowBatch::ROWS`] or the bytes end. Returns how many bytes that took: the caller drains the
-/// batch and calls again with the rest.
+/// Appends the good rows of `bytes` to `batch` and counts all rows in `rejects`, until the batch has [`RowBatch::ROWS`]
+/// or the bytes end. Returns the number of bytes parsed. The caller drains the batch and calls again with the rest.
 ///
-/// `bytes` are whole rows, each ended by LF except possibly the last; nothing follows a final LF.
-/// A row of more than [`MAX_ROW_BYTES`](super::MAX_ROW_BYTES) may come cut to two bytes more than
-/// that (and its LF): it is rejected as too long. With a full batch nothing is taken.
+/// `bytes` are whole rows, each ended by LF except possibly the last; nothing follows a final LF. A row of more than
+/// [`MAX_ROW_BYTES`](super::MAX_ROW_BYTES) may be cut to two bytes more than that (and its LF): it is rejected as too
+/// long. With a full batch nothing is parsed.
 ///
-/// Allocates nothing for a row, except where `batch` and `rejects` still grow. A plain row with ids
-/// of up to fifteen digits costs some 35 cycles, however its length varies; one with longer ids twice
-/// that, one that is blank, corrupt or has spaces up to four times.
+/// No row allocates, except where `batch` and `rejects` still grow. A plain row with ids of up to fifteen digits costs
+/// some 35 cycles, whatever its length. A row with longer ids costs twice that; a row that is blank, corrupt or has
+/// spaces up to four times.
 ///
 /// ```
 /// use agg::RowBatch;
@@ -36,7 +35,7 @@ pub fn parse(
     parse_up_to(Choice::of_this_run(), RowBatch::ROWS, bytes, countries, batch, rejects)
 }
 
-/// The fewest bytes that an accepted row has, its LF among them: `1|2|FR`.
+/// Minimum bytes of an accepted row with its LF: `1|2|FR`.
 const MIN_ROW: usize = 7;
 
 /// [`parse`] for a batch of at most `limit` rows, with this kernel.
@@ -49,7 +48,7 @@ fn parse_up_to(
     rejects: &mut RejectLog,
 ) -> usize {
     let start = batch.len();
-    // The last row may lack its LF. Small inputs do not pay for the whole batch.
+    // One more, because the last row may lack its LF. A small input does not pay for a whole batch.
     let room = limit.saturating_sub(start).min(bytes.len() / MIN_ROW + 1);
     resize(batch, start + room);
     let columns = RowColumns {
@@ -63,23 +62,22 @@ fn parse_up_to(
     taken
 }
 
-/// Makes the batch `rows` long; new rows are zeros.
+/// Resizes the batch to `rows` rows; new rows are zeros.
 fn resize(batch: &mut RowBatch, rows: usize) {
     batch.songs.resize(rows, 0);
     batch.users.resize(rows, 0);
     batch.countries.resize(rows, 0);
 }
 
-/// The free part of a batch: room for rows, of equal length. Storing into it is cheaper by a tenth of
-/// all the work on a row than pushing to three vectors.
+/// The free part of a batch: columns of equal length. Storing into it instead of pushing to three vectors saves a tenth
+/// of the work on a row.
 struct RowColumns<'a> {
     songs: &'a mut [u64],
     users: &'a mut [u64],
     countries: &'a mut [u16],
 }
 
-/// Takes rows until `columns` are full or the bytes end; returns how many bytes that took and how
-/// many rows are filled.
+/// Parses rows until `columns` are full or the bytes end. Returns the number of bytes parsed and of rows filled.
 struct BatchFill<'a> {
     columns: RowColumns<'a>,
     bytes: &'a [u8],
@@ -106,7 +104,7 @@ fn fill<K: Kernel>(
     rejects: &mut RejectLog,
 ) -> (usize, usize) {
     let (mut at, mut filled) = (0, 0);
-    // Rows filled that `rejects` has counted.
+    // Filled rows that `rejects` has counted already.
     let mut counted = 0;
     while at < bytes.len() {
         let (Some(song), Some(user), Some(country)) = (
@@ -139,19 +137,21 @@ fn fill<K: Kernel>(
     (at, filled)
 }
 
-/// Takes the row at `at` by the rules, and moves `at` to its end. Not inlined: in the loop it would use up
-/// registers.
+/// Parses the row at `at` by the rules, and moves `at` to its end. It is not inlined, because in the loop it would use
+/// up registers.
 #[inline(never)]
 fn by_the_rules<'a>(
     bytes: &'a [u8],
     at: &mut usize,
     countries: &CountrySet,
 ) -> Result<AcceptedRow, (RejectReason, &'a [u8])> {
-    // A row that was taken ends in the bytes, at the latest with them.
+    // A parsed row ends within the bytes.
     let rest = &bytes[*at..];
-    let end = memchr::memchr(b'\n', rest);
-    let line = end.and_then(|end| rest.get(..end)).unwrap_or(rest);
-    *at += end.map_or(rest.len(), |end| end + 1);
+    let (line, bytes) = match memchr::memchr(b'\n', rest) {
+        Some(end) => (&rest[..end], end + 1),
+        None => (rest, rest.len()),
+    };
+    *at += bytes;
     let row = naive::without_cr(line);
     naive::classify(row, countries).map_err(|reason| (reason, row))
 }
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_batch_takes_nothing_and_a_batch_is_filled_behind_what_it_holds() {
+    fn a_full_batch_takes_nothing_and_a_batch_is_filled_after_its_rows() {
         let (mut batch, mut log) = (RowBatch::new(), RejectLog::new());
         let bytes = b"1|2|FR\n\n3|4|FR\n";
         let iso = CountrySet::iso();

@@ -1,8 +1,8 @@
-//! The fast way: takes the plain row, `digits|digits|XX` and LF or CR LF, without looking for its end
-//! first. It takes no branch on the number of digits, which is unpredictable in real logs.
+//! The fast parser: it accepts plain rows, `digits|digits|XX` and LF or CR LF, without searching their end first. No
+//! branch depends on the number of digits, which is unpredictable in real logs.
 //!
-//! It refuses everything else, and a row that is too near to either end of the bytes for loads of
-//! a fixed size, and gives no reason. For a row that it takes, the rules must give the same values.
+//! It refuses any other row without a reason, and also a row that is too near to either end of the bytes for loads of a
+//! fixed size. For a row that it accepts, the rules must give the same values.
 //!
 //! A [`Kernel`] finds which bytes are digits, and their value.
 
@@ -10,16 +10,16 @@ use super::{AcceptedRow, CountrySet};
 use crate::model::MAX_ID;
 use crate::simd::{DIGITS, Kernel, LOOK, Masked};
 
-/// Bytes that are loaded at once: [`LEAD`] before the row, and more than the longest plain row after that.
+/// Bytes that are loaded at once: [`LEAD`] before the row, then more than the longest plain row.
 const WINDOW: usize = 64;
 
 /// Bytes before the row's start, so that sixteen bytes can be loaded which *end* with an id.
 const LEAD: usize = 16;
 
-/// Digits that any id may have without its value leaving an `u64`.
+/// Maximum digits of an id whose value always fits a `u64`.
 const MAX_DIGITS: usize = 19;
 
-/// Where a run of digits is: the window's bytes from `start` up to `end`.
+/// Where digits are: the window's bytes from `start` up to `end`.
 #[derive(Debug, Clone, Copy)]
 struct Digits {
     start: usize,
@@ -31,14 +31,14 @@ impl Digits {
         self.end - self.start
     }
 
-    /// Those before the last sixteen: none, or up to three.
+    /// The digits before the last sixteen, at most three.
     fn before(self) -> Self {
         let end = (self.end - DIGITS.min(self.len())).max(self.start);
         Digits { end, ..self }
     }
 }
 
-/// The row at `start` of `bytes` and its length with its line end, if it is a plain one.
+/// The row at `start` of `bytes` and its length with its line end, if it is plain.
 #[inline(always)]
 pub(super) fn row<K: Kernel>(
     kernel: K,
@@ -47,15 +47,15 @@ pub(super) fn row<K: Kernel>(
     countries: &CountrySet,
 ) -> Option<(AcceptedRow, usize)> {
     let window = bytes.get(start.checked_sub(LEAD)?..)?.first_chunk()?;
-    // Enough for two ids of up to fifteen digits. Both ends are found in one step: a search for the second from the
-    // first on would make each instruction wait for the one before.
+    // Enough for two ids of up to fifteen digits. Both ends are found in one step, because a search for the second end
+    // after the first would make each instruction wait for the instruction before.
     let stops = kernel.non_digits(chunk::<LOOK>(window, LEAD)?);
-    let behind_first = stops & stops.wrapping_sub(1);
-    if behind_first == 0 {
+    let after_first = stops & stops.wrapping_sub(1);
+    if after_first == 0 {
         return long_row(kernel, window, countries);
     }
     let [song_end, user_end] =
-        [stops, behind_first].map(|bits| LEAD + bits.trailing_zeros() as usize);
+        [stops, after_first].map(|bits| LEAD + bits.trailing_zeros() as usize);
     let song = Digits { start: LEAD, end: song_end };
     let user = Digits { start: song_end + 1, end: user_end };
     if *window.get(song_end)? != b'|' {
@@ -70,7 +70,7 @@ pub(super) fn row<K: Kernel>(
     Some((AcceptedRow { song, user, country }, end - LEAD))
 }
 
-/// The same for a row with an id of 17 to 19 digits, or with ids that reach beyond the first look.
+/// As [`row`], for a row with an id of 17 to 19 digits, or with ids that end after the first [`LOOK`] bytes.
 #[cold]
 #[inline(always)]
 fn long_row<K: Kernel>(
@@ -82,9 +82,9 @@ fn long_row<K: Kernel>(
     let [Some(first), Some(second)] = looks else { return None };
     let stops = u64::from(kernel.non_digits(first))
         | u64::from(kernel.non_digits(second)) << (WINDOW - LOOK - LEAD);
-    let behind_first = stops & stops.wrapping_sub(1);
+    let after_first = stops & stops.wrapping_sub(1);
     let [song_end, user_end] =
-        [stops, behind_first].map(|bits| LEAD + bits.trailing_zeros() as usize);
+        [stops, after_first].map(|bits| LEAD + bits.trailing_zeros() as usize);
     let song = Digits { start: LEAD, end: song_end };
     let user = Digits { start: song_end + 1, end: user_end };
     let long = |digits: Digits| (1..=MAX_DIGITS).contains(&digits.end.wrapping_sub(digits.start));
@@ -94,14 +94,14 @@ fn long_row<K: Kernel>(
     let (country, end) = tail(window, user_end, countries)?;
     let last = kernel.values([masked(window, song)?, masked(window, user)?]);
     let before = kernel.values([masked(window, song.before())?, masked(window, user.before())?]);
-    // At most nineteen nines, which an u64 holds.
+    // At most nineteen nines, which fit a `u64`.
     let [song, user] = [0, 1].map(|at: usize| before[at] * 10_u64.pow(16) + last[at]);
     (song <= MAX_ID && user <= MAX_ID).then_some((AcceptedRow { song, user, country }, end - LEAD))
 }
 
 /// `|`, two bytes of `0x40` to `0x5f`, LF; little-endian, seen through [`TAIL_MASK`].
 const TAIL_LF: u32 = u32::from_le_bytes([b'|', 0x40, 0x40, b'\n']);
-/// The same with CR, which an LF must follow.
+/// As [`TAIL_LF`] with CR, which an LF must follow.
 const TAIL_CR: u32 = u32::from_le_bytes([b'|', 0x40, 0x40, b'\r']);
 const TAIL_MASK: u32 = u32::from_le_bytes([0xff, 0xe0, 0xe0, 0xff]);
 
@@ -117,7 +117,7 @@ fn tail(window: &[u8; WINDOW], start: usize, countries: &CountrySet) -> Option<(
     Some((countries.number_of(tail >> 8)?, end))
 }
 
-/// A power of two above [`MAX_DIGITS`]: a remainder by it costs less than a bounds check.
+/// A power of two above [`MAX_DIGITS`], because a remainder by it costs less than a bounds check.
 const MASKED: usize = 32;
 
 /// From its byte `n` on: sixteen mask bytes of which the last `n` are set, all of them from 16 on.
@@ -163,7 +163,7 @@ mod tests {
         }
     }
 
-    /// What the fast way says of the row at `start`, the same with every kernel that this machine has.
+    /// The result for the row at `start`, the same with every kernel of this machine.
     fn row_at(bytes: &[u8], start: usize) -> Option<(AcceptedRow, usize)> {
         let iso = CountrySet::iso();
         let portable = Choice::PORTABLE.run(OneRow(bytes, start, &iso));
@@ -171,7 +171,7 @@ mod tests {
         portable
     }
 
-    /// What it says of a line between [`LEAD`] bytes `before` and a window of `behind`.
+    /// The result for a line between [`LEAD`] bytes `before` and a window of `behind`.
     fn taken(before: u8, line: &[u8], behind: u8) -> Option<(AcceptedRow, usize)> {
         row_at(&[&[before; LEAD], line, &[behind; WINDOW]].concat(), LEAD)
     }
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_not_plain_is_left_to_the_rules() {
+    fn a_row_that_is_not_plain_is_refused() {
         let lines = "|0|FR/0||FR/||FR/0|1/1,2,FR/1|2|VJ/1|2|fr/1|2|FR /1|2| FR/1 |2|FR/1| 2|FR/ 1|2|FR\
             /1|2|FR\r\r/1|2|FR\r0/1|2|FRFR/1|2|F/1|2|/1|2|FR|/-1|2|FR/1|-2|FR/+1|2|FR/1|2|[A/1|2|@A\
             /1|2|A_/1:|2|FR/:|2|FR/1|:|FR/\u{ba}1|2|FR/1|\u{ba}9|FR/1|2|\u{ba}/1\r|2|FR/1|2\0|FR/1234567\
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_near_either_end_of_the_bytes_is_left_to_the_rules() {
+    fn a_row_near_either_end_of_the_bytes_is_refused() {
         let rows = b"1|2|FR\n".repeat(20);
         let taken = |start: usize| row_at(&rows, start).is_some();
         let plain: Vec<usize> = (0..20).filter(|index| taken(index * 7)).collect();
@@ -225,7 +225,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_the_fast_way_takes_the_rules_take_with_the_same_values(
+        fn the_rules_accept_every_row_that_is_accepted_here_with_the_same_values(
             bytes in vec(select(b"001789|||FRGB\r\n \0\xff\xba:/".to_vec()), WINDOW),
             song in 0..1_000_000_u64,
             cut in 0..30_usize,

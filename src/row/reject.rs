@@ -1,42 +1,39 @@
-//! Corrupt rows: all are counted by reason, and the first ones are kept with their line numbers, to be
-//! shown.
+//! Corrupt rows: all are counted by reason, and the first are kept with their line numbers, to be shown.
 //!
-//! A line's number is known only once all windows before it were counted, by whichever worker had
-//! them. So each worker keeps a [`RejectLog`] of its own, with places relative to windows, and
-//! [`RejectReport::merge`] turns them into line numbers when all have ended. The result does not depend on
-//! which worker parsed which window.
+//! A line's number is known only after all windows before it were counted, by any worker. So each worker keeps its own
+//! [`RejectLog`], with places relative to windows. When all workers have ended, [`RejectReport::merge`] turns the
+//! places into line numbers. The result does not depend on which worker parsed which window.
 
 use std::collections::BinaryHeap;
 
 use crate::model::{RejectCounts, RejectReason};
 use crate::text::escape;
 
-/// How many rejected rows are kept to be shown.
+/// Number of rejected rows that are kept to be shown.
 pub(super) const SAMPLES: usize = 1000;
 
-/// How many bytes of each.
+/// Bytes kept of each.
 const SAMPLE_BYTES: usize = 200;
 
-/// One worker's account of the rows that it parsed.
+/// Counts and samples of the rows that one worker parsed.
 ///
-/// Memory: 16 bytes a window that has rows (and what `Vec` holds in reserve), and at most 1,000
-/// samples of 200 bytes, about 230 KB. A row that is rejected once the samples are full costs a
-/// comparison, unless it precedes one of them, which happens at most 1,000 times an input whose
-/// windows come in order.
+/// Memory: 16 bytes a window that has rows (and the spare capacity of a `Vec`), and at most 1,000 samples of 200 bytes,
+/// about 230 KB. After the samples are full, a rejected row costs a comparison. It costs more if it comes before a
+/// sample, which happens at most 1,000 times an input whose windows come in order.
 #[derive(Debug, Default)]
 pub struct RejectLog {
     counts: RejectCounts,
-    /// Windows that are done, except those without rows.
+    /// Parsed windows, except windows without rows.
     windows: Vec<Window>,
     /// The window that is being parsed, with its rows so far.
     current: Window,
-    /// Corrupt rows among these.
+    /// Corrupt rows of that window so far.
     current_rejected: u64,
-    /// Inputs with an accepted row, one after the other; those that come again later are here again.
+    /// Inputs with an accepted row, in the order parsed. An input can occur more than once.
     accepted: Vec<u32>,
-    /// The first [`SAMPLES`] rejected rows in input order, the last of them on top.
+    /// The first [`SAMPLES`] rejected rows in input order, the last on top.
     samples: BinaryHeap<Sample>,
-    /// Their bytes, as many slots as there are samples.
+    /// The bytes of the samples, a slot for each.
     slots: Vec<[u8; SAMPLE_BYTES]>,
 }
 
@@ -48,7 +45,7 @@ struct Window {
     rows: u64,
 }
 
-/// Where a row is; ordered as the rows of a day are.
+/// Where a row is. The order is that of the day's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     input: u32,
@@ -60,7 +57,7 @@ struct Place {
 /// A rejected row with its bytes.
 type Shown = (Place, RejectReason, Vec<u8>);
 
-/// A row that was kept. Places are unique, so the order is that of the places.
+/// A kept row. Places are unique, so the order is that of the places.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Sample {
     place: Place,
@@ -71,16 +68,16 @@ struct Sample {
 }
 
 impl RejectLog {
-    /// An empty one, at window 0 of input 0.
+    /// A log without rows, at window 0 of input 0.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The rows from here on are those of window `index` of input `input`, from its first one.
+    /// Begins window `index` of input `input`, at its first row.
     ///
-    /// Windows follow each other in an input as their indices do. Of all the logs that are merged,
-    /// one may have a given window, once; in what order a log meets its windows does not matter.
+    /// The indices of an input's windows ascend. Only one of the logs that are merged may have a given window, once. A
+    /// log may begin its windows in any order.
     pub fn begin_window(&mut self, input: u32, index: u32) {
         let next = Window { input, index, rows: 0 };
         let done = std::mem::replace(&mut self.current, next);
@@ -93,12 +90,12 @@ impl RejectLog {
         }
     }
 
-    /// The next `rows` rows of the window are good ones.
+    /// Counts `rows` good rows, the next rows of the window.
     pub fn count_accepted(&mut self, rows: u64) {
         self.current.rows = self.current.rows.saturating_add(rows);
     }
 
-    /// The next row of the window is corrupt.
+    /// Counts a corrupt row, the next row of the window.
     pub fn reject(&mut self, reason: RejectReason, row: &[u8]) {
         self.counts.count(reason);
         self.current_rejected = self.current_rejected.saturating_add(1);
@@ -122,7 +119,7 @@ impl RejectLog {
         self.counts
     }
 
-    /// Puts the row in the place of the last sample.
+    /// Replaces the last sample by the row.
     #[cold]
     fn replace_last(&mut self, place: Place, reason: RejectReason, row: &[u8]) {
         if let Some(mut last) = self.samples.peek_mut() {
@@ -132,11 +129,11 @@ impl RejectLog {
         }
     }
 
-    /// Its windows, the current one too, and its samples with their bytes; neither in any order.
+    /// All windows, all samples with their bytes, and the inputs with an accepted row, in any order.
     fn into_parts(mut self) -> (Vec<Window>, Vec<Shown>, Vec<u32>) {
         self.begin_window(0, 0);
         let slots = self.slots;
-        // `fill` has given each sample its slot, and that the row's length.
+        // `fill` has filled the slot of each sample with the row.
         let bytes_of = |sample: &Sample| &slots[sample.slot][..sample.length];
         let samples = self.samples.iter();
         let samples = samples.map(|s| (s.place, s.reason, bytes_of(s).to_vec())).collect();
@@ -145,11 +142,11 @@ impl RejectLog {
 }
 
 fn fill(slots: &mut [[u8; SAMPLE_BYTES]], slot: usize, row: &[u8]) {
-    // The slot was just pushed, or is that of a sample; the row was cut to its length.
+    // The slot is new or that of a sample, and the row was cut to its length.
     slots[slot][..row.len()].copy_from_slice(row);
 }
 
-/// What all workers together found.
+/// The counts and samples of all workers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RejectReport {
     /// Rejected rows by reason.
@@ -178,7 +175,7 @@ pub struct RejectSample {
 impl RejectReport {
     /// Joins the logs of all workers.
     ///
-    /// Takes the memory of the logs once more, and the time to sort their windows.
+    /// Memory: that of the logs once more. Time: a sort of their windows.
     #[must_use]
     pub fn merge(logs: Vec<RejectLog>) -> Self {
         let mut report = RejectReport::default();
@@ -199,8 +196,8 @@ impl RejectReport {
         report
     }
 
-    /// Walks sorted windows and sorted samples side by side: the rows of an input before a window are
-    /// the lines before its first.
+    /// Walks sorted windows and sorted samples side by side. The rows of an input before a window give the number of
+    /// its first line.
     fn number_lines(&mut self, windows: &[Window], samples: Vec<Shown>) {
         let mut samples = samples.into_iter().peekable();
         for window in windows {
@@ -231,8 +228,8 @@ impl RejectReport {
         self.rows_by_input.get(input).copied().unwrap_or(0)
     }
 
-    /// The rejected rows as text, a line `name:line: reason: row` each, where `name_of` gives the name of
-    /// an input. Bytes that are not printable ASCII, and `\`, are written `\xNN`.
+    /// The rejected rows as text, a line `name:line: reason: row` each. `name_of` gives the name of an input. `\` and
+    /// bytes that are not printable ASCII are written as `\xNN`.
     ///
     /// Memory: at most four times the bytes of the samples and their names, and 40 a line.
     #[must_use]

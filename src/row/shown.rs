@@ -1,10 +1,10 @@
-//! A stored rejects file, read back: which of its lines are those of the day's partial.
+//! Reads back a stored rejects file: which of its lines are those of the day's partial.
 //!
-//! Logs that are added to a day are counted without reading the old ones again, so the old corrupt rows can be shown
-//! only by keeping their lines. A partial that shows `n` rows (all its corrupt ones, 1,000 at most) owns the first
-//! `n` lines of its file, whatever follows them. They are accepted if they can be its own: each names
-//! an input, in the order of the inputs, with a line that the input has, lines ascending; and their reasons are
-//! those that the partial has counted. A file that a refused run has left there, or that somebody has edited, fails this.
+//! When logs are added to a day, the old logs are not read again, so old corrupt rows can be shown only by keeping
+//! their lines. A partial with `n` shown rows (all its corrupt rows, at most 1,000) has the first `n` lines of its
+//! file, whatever follows them. The lines are accepted if they match the partial: each names an input, in the order of
+//! the inputs, with a line number that the input has, ascending, and the reasons are those that the partial has
+//! counted. The file of a refused run, or an edited file, does not match.
 
 use super::reject::SAMPLES;
 use crate::model::{Inputs, InputsIter, RejectCounts, RejectReason};
@@ -21,11 +21,11 @@ pub struct ShownRejects {
 }
 
 impl ShownRejects {
-    /// The most bytes that the lines of a day take. Nothing beyond them needs to be read.
+    /// Maximum bytes of the lines of a day. Nothing after them needs to be read.
     pub const MAX_BYTES: u64 = 4 << 20;
 
-    /// The lines of the day that was made from `inputs` and counted `counts`, taken from its rejects file; `None` if
-    /// the file does not begin with them.
+    /// The lines of a day with these inputs and counts, from its rejects file; `None` if the file does not begin with
+    /// them.
     #[must_use]
     pub fn of(file: &[u8], inputs: &Inputs, counts: &RejectCounts) -> Option<Self> {
         let lines = usize::try_from(counts.total()).map_or(SAMPLES, |total| total.min(SAMPLES));
@@ -43,33 +43,34 @@ impl ShownRejects {
         if !fits || (all && found != *counts) {
             return None;
         }
-        Some(ShownRejects { text: file.get(..end)?.to_vec(), lines })
+        // The lines are a prefix of the file.
+        Some(ShownRejects { text: file[..end].to_vec(), lines })
     }
 
-    /// The lines.
+    /// The lines, with their LFs.
     #[must_use]
     pub fn text(&self) -> &[u8] {
         &self.text
     }
 
-    /// How many more lines may follow.
+    /// Number of further lines that may follow.
     #[must_use]
     pub fn room(&self) -> usize {
         SAMPLES.saturating_sub(self.lines)
     }
 }
 
-/// Walks over the inputs as the lines do.
+/// Walks over the inputs in step with the lines.
 struct LineWalk<'a> {
     inputs: InputsIter<'a>,
-    /// Rows of the input that the last line was of, and its name as it is shown.
+    /// Rows of the last line's input, and its name as shown.
     input: Option<(u64, Vec<u8>)>,
-    /// The last line's number in it.
+    /// The last line's number in that input.
     line: u64,
 }
 
 impl LineWalk<'_> {
-    /// The reason that a line gives, if the line can stand here.
+    /// The reason in a line, if the line can follow the last line.
     fn reason_of(&mut self, line: &[u8]) -> Option<RejectReason> {
         loop {
             if let Some((rows, name)) = &self.input
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_of_the_day_are_kept_and_what_a_refused_run_put_behind_them_is_not() {
+    fn the_lines_of_the_day_are_kept_and_those_of_a_refused_run_after_them_are_not() {
         let logs = inputs(&[("a:b.log", 9), ("none.log", 5), ("a\n.log", 3), ("a\n.log", 2)]);
         let own = "a:b.log:2: field_count: x: blank: y\na:b.log:9: blank: \n\
                    a\\x0a.log:3: blank: \na\\x0a.log:1: blank: \n";

@@ -1,7 +1,7 @@
 //! The row arena: one anonymous mapping with huge pages, handed out in chunks of 2 KiB.
 //!
-//! The mapping is as large as the budget allows, but a page counts only once it was touched. Chunks are
-//! disjoint mutable slices of it, so threads write without locks and without `unsafe`.
+//! The mapping is as large as the budget allows, but a page counts as memory only after it was touched. Chunks are
+//! disjoint mutable slices of the mapping, so threads write without locks and without `unsafe`.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,11 +9,11 @@ use memmap2::MmapMut;
 
 use crate::error::{Error, Result};
 
-/// Words in a chunk: counted by a `u8` that wraps when the chunk is full.
+/// Words in a chunk. A `u8` counts them, which wraps to 0 when the chunk is full.
 pub(super) const CHUNK_WORDS: usize = 256;
-/// Bytes of a chunk, with its place in the pool.
+/// Bytes of a chunk and of its entry in the pool.
 pub(super) const CHUNK_BYTES: usize = CHUNK_WORDS * 8 + 8;
-/// Chunks that a thread takes from the pool at once, where there are enough.
+/// Maximum number of chunks that a thread takes from the pool at once.
 const MAX_GRAB: usize = 32;
 
 pub(super) type Chunk = [u64; CHUNK_WORDS];
@@ -29,8 +29,8 @@ impl Arena {
         let map = MmapMut::map_anon(chunks * CHUNK_WORDS * 8).map_err(|error| {
             Error::io("reserve memory for rows (a lower --memory reserves less)", error)
         })?;
-        // Huge pages save a tenth of the time (fewer page faults and TLB misses). A kernel without
-        // them is merely slower, so its refusal is no failure.
+        // Huge pages save a tenth of the time (fewer page faults and TLB misses). Without them the run is only slower,
+        // so a refusal by the kernel is not an error.
         #[cfg(target_os = "linux")]
         if let Err(error) = map.advise(memmap2::Advice::HugePage) {
             tracing::debug!(%error, "no huge pages");
@@ -38,7 +38,7 @@ impl Arena {
         Ok(Arena(map))
     }
 
-    /// Chunks of an arena of `bytes` bytes.
+    /// Number of chunks in an arena of `bytes` bytes.
     pub(super) fn chunks_in(bytes: usize) -> usize {
         (bytes / CHUNK_BYTES).max(1)
     }
@@ -48,20 +48,20 @@ impl Arena {
 #[derive(Debug)]
 pub(super) struct ChunkPool<'a> {
     free: Mutex<Vec<&'a mut Chunk>>,
-    /// Chunks that filling leaves alone, so that draining always finds some.
+    /// Chunks that filling does not take, so that draining always finds a free chunk.
     reserve: usize,
     /// Chunks that a thread takes at once.
     grab: usize,
 }
 
-/// What draining needs free chunks for, beyond those that the rows being drained give back.
+/// Why draining needs free chunks, beyond those that the drained rows give back.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DrainNeeds {
     /// Chunks in the arena.
     pub(super) chunks: usize,
     /// Threads that drain.
     pub(super) threads: usize,
-    /// Ranges of the partition that rows are scattered into anew.
+    /// Ranges of the partition that rows are scattered into again.
     pub(super) ranges: usize,
     /// Rows above which a range is split.
     pub(super) max_rows: usize,
@@ -70,9 +70,9 @@ pub(super) struct DrainNeeds {
 impl DrainNeeds {
     /// Chunks to keep in reserve, provided that no row has more words in the second partition than in the first.
     ///
-    /// Each thread holds one chunk open for each range and each form of row, and a handful. Splitting cuts a
-    /// range into up to three times as many parts as it has `max_rows` (quantiles of a sample, a heavy
-    /// position on its own), each with one open chunk of each form, in either partition.
+    /// Each thread has one open chunk for each range and each form of row, and some in its hand. Splitting cuts a range
+    /// of n times `max_rows` into up to 3n parts (quantiles of a sample, and heavy positions). Each part has an open
+    /// chunk of each form, in either partition.
     #[must_use]
     pub(super) const fn reserve(&self) -> usize {
         let rescattered = self.threads * (2 * self.ranges + 2 * grab(self.chunks));
@@ -80,7 +80,7 @@ impl DrainNeeds {
         rescattered + 2 * split + 2
     }
 
-    /// The most ranges for which the reserve stays within a third of the arena, at least one.
+    /// Maximum number of ranges for which the reserve is within a third of the arena; at least 1.
     #[must_use]
     pub(super) fn max_ranges(&self) -> usize {
         let rest = (self.chunks / 3).saturating_sub(DrainNeeds { ranges: 0, ..*self }.reserve());
@@ -100,20 +100,20 @@ const fn grab(chunks: usize) -> usize {
 }
 
 impl<'a> ChunkPool<'a> {
-    /// All chunks of the arena; [`Supply::filling`] leaves `reserve` of them.
+    /// A pool of all chunks of the arena. [`Supply::filling`] leaves `reserve` of them.
     pub(super) fn new(arena: &'a mut Arena, reserve: usize) -> Self {
-        // A mapping starts at a page, so its bytes are aligned words.
+        // A mapping starts at a page boundary, so its bytes are aligned words.
         let words: &mut [u64] = bytemuck::cast_slice_mut(&mut arena.0);
         let (chunks, _) = words.as_chunks_mut::<CHUNK_WORDS>();
-        // Popped from the end: the lowest addresses are used first, page after page.
+        // Chunks are taken from the end, so the lowest addresses are used first, page after page.
         let free: Vec<_> = chunks.iter_mut().rev().collect();
         let grab = grab(free.len());
         ChunkPool { free: Mutex::new(free), reserve, grab }
     }
 
-    fn take(&self, most: usize, reserve: usize, into: &mut Vec<&'a mut Chunk>) {
+    fn take(&self, max_chunks: usize, reserve: usize, into: &mut Vec<&'a mut Chunk>) {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let available = free.len().saturating_sub(reserve).min(most);
+        let available = free.len().saturating_sub(reserve).min(max_chunks);
         let from = free.len() - available;
         into.extend(free.drain(from..).rev());
     }
@@ -123,14 +123,14 @@ impl<'a> ChunkPool<'a> {
         free.extend(chunks.drain(keep.min(chunks.len())..));
     }
 
-    /// Chunks that hold no rows now.
+    /// Number of chunks without rows.
     #[cfg(test)]
     pub(super) fn free(&self) -> usize {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
 
-/// One thread's hand in the pool: takes and gives back several chunks at a time.
+/// A thread's access to the pool, which takes and gives back several chunks at a time.
 #[derive(Debug)]
 pub(super) struct Supply<'p, 'a> {
     pool: &'p ChunkPool<'a>,
@@ -139,7 +139,7 @@ pub(super) struct Supply<'p, 'a> {
 }
 
 impl<'p, 'a> Supply<'p, 'a> {
-    /// A supply for filling, which ends while the reserve is still there.
+    /// A supply for filling, which leaves the reserve.
     pub(super) fn filling(pool: &'p ChunkPool<'a>) -> Self {
         Supply { pool, reserve: pool.reserve, hand: Vec::new() }
     }

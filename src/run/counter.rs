@@ -1,4 +1,4 @@
-//! The arena filled and drained: rows in any order to all runs, range after range.
+//! Fills the arena with rows in any order, and drains it into all runs, range after range.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,14 +10,14 @@ use super::sort::Sorter;
 use crate::error::{ErrorKind, Result};
 use crate::model::{Batch, Kind, RowBatch};
 
-/// Counts as many rows at a time as the arena holds.
+/// Counts rows, an arena full at a time.
 #[derive(Debug)]
 pub struct Counter<'a> {
     plan: &'a Plan,
     chunks: ChunkPool<'a>,
 }
 
-/// The rows that are in the arena.
+/// The rows in the arena.
 #[derive(Debug)]
 pub struct FilledArena<'a>(Vec<Scatter<'a>>);
 
@@ -38,8 +38,8 @@ impl<'a> Counter<'a> {
         self.chunks.free()
     }
 
-    /// Lets each thread of `pool` put rows; `read` gets the thread's number and says whether its rows have ended.
-    /// Returns the rows, and whether those of all threads have ended.
+    /// Calls `read` on each thread of `pool`, to put rows. `read` gets the thread's number and returns whether the
+    /// thread's rows have ended. Returns the rows, and whether the rows of all threads have ended.
     pub fn fill(
         &self,
         pool: &rayon::ThreadPool,
@@ -61,14 +61,14 @@ impl<'a> Counter<'a> {
         Ok((FilledArena(scatters), all_ended))
     }
 
-    /// The ranges of the first run, to be counted in order or by several threads; then come those of the next run
-    /// ([`Ranges::next_run`]), and behind the last one the arena is empty.
+    /// The ranges of the first run, to be counted in order or by several threads. [`Ranges::next_run`] gives those of
+    /// the next run. After the last run the arena is empty.
     pub fn drain(&self, pool: &rayon::ThreadPool, rows: FilledArena<'a>) -> Result<Ranges<'_, 'a>> {
         Ranges::new(self, pool, Kind::FIRST, rows.0)
     }
 }
 
-/// One thread's hand in filling the arena.
+/// A thread's access to the arena while it is filled.
 #[derive(Debug)]
 pub struct Filler<'c, 'a> {
     plan: &'c Plan,
@@ -77,7 +77,8 @@ pub struct Filler<'c, 'a> {
 }
 
 impl Filler<'_, '_> {
-    /// Puts the rows of a batch from the `from`-th on; returns how many, fewer than there are when the arena is full.
+    /// Puts the rows of a batch from index `from` on. Returns the number of rows put, which is lower if the arena is
+    /// full.
     pub fn put(&mut self, batch: &RowBatch, from: usize) -> usize {
         let rows = self.plan.rows(batch, from);
         let Side { splitters, packing } = self.plan.first();
@@ -85,13 +86,13 @@ impl Filler<'_, '_> {
     }
 }
 
-/// A run that is not yet sorted, range after range.
+/// The ranges of a run that is not sorted yet.
 #[derive(Debug)]
 pub struct Ranges<'c, 'a> {
     counter: &'c Counter<'a>,
     kind: Kind,
     partition: Partition<'a>,
-    /// What counting this run scatters anew, for the next one.
+    /// The rows that counting this run scatters again, for the next run.
     again: Mutex<Vec<Scatter<'a>>>,
 }
 
@@ -109,13 +110,13 @@ impl<'c, 'a> Ranges<'c, 'a> {
         Ok(Ranges { counter, kind, partition, again: Mutex::default() })
     }
 
-    /// What the keys of the run are.
+    /// The kind of the run's keys.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// How many ranges.
+    /// Number of ranges.
     #[must_use]
     pub fn len(&self) -> usize {
         self.partition.len()
@@ -127,13 +128,13 @@ impl<'c, 'a> Ranges<'c, 'a> {
         self.partition.is_empty()
     }
 
-    /// Rows of a range; none once it was counted.
+    /// Number of rows in a range; 0 after it was counted.
     #[must_use]
     pub fn rows(&self, range: usize) -> usize {
         self.partition.rows(range)
     }
 
-    /// What one thread needs to count ranges.
+    /// The state of a thread that counts ranges.
     #[must_use]
     pub fn worker(&self) -> Worker<'_, 'a> {
         let Counter { plan, chunks } = self.counter;
@@ -149,7 +150,7 @@ impl<'c, 'a> Ranges<'c, 'a> {
         }
     }
 
-    /// The ranges of the next run, once all of this one were counted; `None` behind the last run.
+    /// The ranges of the next run, after all ranges of this run were counted; `None` after the last run.
     pub fn next_run(self, pool: &rayon::ThreadPool) -> Result<Option<Self>> {
         let again = self.again.into_inner().unwrap_or_else(PoisonError::into_inner);
         let next = self.kind.next().map(|kind| Ranges::new(self.counter, pool, kind, again));
@@ -157,7 +158,7 @@ impl<'c, 'a> Ranges<'c, 'a> {
     }
 }
 
-/// What one thread keeps between ranges: see `Sorter` for its memory.
+/// Counts ranges on one thread. Memory: see `Sorter`.
 #[derive(Debug)]
 pub struct Worker<'r, 'a> {
     ranges: &'r Ranges<'r, 'a>,
@@ -167,7 +168,10 @@ pub struct Worker<'r, 'a> {
 }
 
 impl Worker<'_, '_> {
-    /// Sorts and counts a range, which must not have been counted before.
+    /// Sorts and counts a range.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Fault`] for a range that was counted before, or an arena without free chunks.
     pub fn count(&mut self, range: usize) -> Result<Batch> {
         let range = self.ranges.partition.take(range);
         let range = range.ok_or(ErrorKind::Fault("a range of rows is counted twice"))?;
@@ -185,7 +189,7 @@ impl Worker<'_, '_> {
 }
 
 impl Drop for Worker<'_, '_> {
-    /// Leaves what it scattered anew to the next run.
+    /// Leaves the rows that it scattered again to the next run.
     fn drop(&mut self) {
         if let Some(again) = self.again.take() {
             let mut all = self.ranges.again.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,8 +1,7 @@
 //! A row as one number: the key's distance from its range's start, the song, the tag.
 //!
-//! The number has 64 bits, or 128 where ids are so wide that few rows would fit; which, and how the bits are
-//! divided, is chosen from the sample. The number's order is that of (key, song, tag), so a range is sorted
-//! as plain numbers.
+//! The number has 64 bits, or 128 where ids are so wide that few rows would fit. The sample decides which, and how the
+//! bits are divided. The number's order is that of (key, song, tag), so a range is sorted as plain numbers.
 
 use super::Row;
 use super::chunk::Chunk;
@@ -11,16 +10,16 @@ use crate::model::Country;
 
 /// A number that a row is packed into.
 pub(super) trait Packed: Word {
-    /// Words of a chunk that it takes; divides the words of a chunk.
+    /// Words that it takes in a chunk. The words of a chunk are a multiple of this.
     const WORDS: u8;
 
-    /// Writes it into a chunk at this word.
+    /// Writes it into a chunk at word `at`, a multiple of [`Packed::WORDS`].
     fn store(self, chunk: &mut Chunk, at: u8);
 
-    /// All that were stored one behind the other in these words.
+    /// The numbers stored in these words.
     fn load(words: &[u64]) -> impl Iterator<Item = Self> + Clone;
 
-    /// How many bits there are from its highest one bit on.
+    /// Number of bits up to its highest set bit.
     fn width(self) -> u32;
 }
 
@@ -47,10 +46,10 @@ impl Packed for u128 {
 
     #[inline(always)]
     fn store(self, chunk: &mut Chunk, at: u8) {
-        let room = chunk.get_mut(usize::from(at)..).and_then(<[u64]>::first_chunk_mut);
-        if let Some(room) = room {
-            *room = bytemuck::cast::<u128, [u64; 2]>(self);
-        }
+        let [low, high] = bytemuck::cast::<u128, [u64; 2]>(self);
+        // An even index below 256, so the next one is in the chunk too.
+        chunk[usize::from(at)] = low;
+        chunk[usize::from(at) + 1] = high;
     }
 
     #[inline]
@@ -64,7 +63,7 @@ impl Packed for u128 {
     }
 }
 
-/// How the bits of a packed row are divided: key distance above, then the song, the tag lowest.
+/// How the bits of a packed row are divided: the key's distance highest, then the song, the tag lowest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Packing {
     bits: u32,
@@ -72,22 +71,22 @@ pub(super) struct Packing {
     tag_bits: u32,
 }
 
-/// Bits of the largest tag that there can be.
+/// Maximum bits of a tag.
 const MAX_TAG_BITS: u32 = 10;
 /// Bits of the largest id.
 const ID_BITS: u32 = 63;
 
 impl Packing {
-    /// Rows in 64 bits: room for songs of `song_bits` and tags of `tag_bits` (at most 10); the key's distance has
-    /// the rest, at least one bit.
+    /// Rows of 64 bits, with songs of `song_bits` and tags of `tag_bits` (at most 10). The key's distance has the rest,
+    /// at least one bit.
     #[must_use]
     pub(super) fn new(song_bits: u32, tag_bits: u32) -> Self {
         let tag_bits = tag_bits.min(MAX_TAG_BITS);
         Packing { bits: 64, song_bits: song_bits.clamp(1, 63 - tag_bits), tag_bits }
     }
 
-    /// Rows in 128 bits: room for every song and tags of `tag_bits` (at most 10); the key's distance has the rest,
-    /// at least 55 bits.
+    /// Rows of 128 bits, with any song and tags of `tag_bits` (at most 10). The key's distance has the rest, at least
+    /// 55 bits.
     #[must_use]
     pub(super) fn double(tag_bits: u32) -> Self {
         Packing { bits: 128, song_bits: ID_BITS, tag_bits: tag_bits.min(MAX_TAG_BITS) }
@@ -110,9 +109,9 @@ impl Packing {
         self.tag_bits
     }
 
-    /// The largest distance of a key from its range's start that fits.
+    /// Maximum distance of a key from its range's start.
     #[must_use]
-    pub(super) const fn most_distance(self) -> u64 {
+    pub(super) const fn max_distance(self) -> u64 {
         u64::MAX >> (self.song_bits + self.tag_bits).saturating_sub(self.bits - 64)
     }
 
@@ -120,10 +119,10 @@ impl Packing {
     #[must_use]
     #[inline]
     pub(super) const fn fits(self, base: u64, row: Row) -> bool {
-        row.key.wrapping_sub(base) <= self.most_distance() && row.song >> self.song_bits == 0
+        row.key.wrapping_sub(base) <= self.max_distance() && row.song >> self.song_bits == 0
     }
 
-    /// The number of a row in the range that starts at key `base`, or `None` when it does not fit. The tag must.
+    /// The number of a row in the range that starts at key `base`; `None` if key or song do not fit. The tag must fit.
     #[inline]
     pub(super) fn pack<P: Packed>(self, base: u64, row: Row) -> Option<P> {
         if !self.fits(base, row) {
@@ -154,7 +153,7 @@ impl Packing {
     }
 }
 
-/// The countries that can occur, numbered densely in their order, so that a tag takes few bits.
+/// Numbers the possible countries densely in their order, so that a tag takes few bits.
 #[derive(Debug, Clone)]
 pub(super) struct Tags {
     tag_of: Vec<u16>,
@@ -164,14 +163,14 @@ pub(super) struct Tags {
 impl Tags {
     /// Tags for these countries, given in ascending order.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "at most 676 countries")]
     pub(super) fn new(countries: impl IntoIterator<Item = Country>) -> Self {
         let mut tag_of = vec![0; usize::from(Country::COUNT)];
         let mut number_of = Vec::new();
         for country in countries {
-            if let Some(tag) = tag_of.get_mut(usize::from(country.number())) {
-                *tag = u16::try_from(number_of.len()).unwrap_or(u16::MAX);
-                number_of.push(country.number());
-            }
+            // A country's number is below the number of countries.
+            tag_of[usize::from(country.number())] = number_of.len() as u16;
+            number_of.push(country.number());
         }
         Tags { tag_of, number_of }
     }
@@ -186,15 +185,17 @@ impl Tags {
     #[inline]
     #[must_use]
     pub(super) fn tag(&self, number: u16) -> u64 {
-        self.tag_of.get(usize::from(number)).copied().map_or(0, u64::from)
+        // The parser has found the number in a set of countries.
+        u64::from(self.tag_of[usize::from(number)])
     }
 
     /// The country number of a tag.
     #[inline]
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "a tag has at most ten bits")]
     pub(super) fn number(&self, tag: u64) -> u64 {
-        let at = usize::try_from(tag).unwrap_or(usize::MAX);
-        self.number_of.get(at).copied().map_or(0, u64::from)
+        // Every tag is the index of its country.
+        u64::from(self.number_of[tag as usize])
     }
 }
 

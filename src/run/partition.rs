@@ -1,6 +1,6 @@
-//! All rows of a batch of the log, by range.
+//! The rows of an arena by range.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Row;
 use super::chunk::{ChunkPool, Supply};
@@ -10,7 +10,7 @@ use super::splitters::Splitters;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Position;
 
-/// Rows of a sample that decides how a range is split again.
+/// Rows in the sample that decides how a range is split again.
 const RESAMPLE: usize = 1 << 14;
 
 /// Rows between two splitters, unsorted.
@@ -29,7 +29,7 @@ pub(super) struct Range<'a> {
 }
 
 impl<'a> Range<'a> {
-    /// How many rows.
+    /// Number of rows.
     #[must_use]
     pub(super) fn rows(&self) -> usize {
         let words =
@@ -37,7 +37,7 @@ impl<'a> Range<'a> {
         words(&self.packed) / self.packing.words() + words(&self.wide) / WIDE_WORDS
     }
 
-    /// Hands out every row and gives the chunks back as they are used up.
+    /// Passes every row to `taker`, and gives each chunk back before its rows are passed.
     pub(super) fn drain(
         self,
         supply: &mut Supply<'_, 'a>,
@@ -45,10 +45,10 @@ impl<'a> Range<'a> {
     ) -> Result<()> {
         let (packing, base) = (self.packing, self.base);
         for filled in self.packed {
-            // Copied out, so that the chunk is free again before its rows want chunks.
+            // Copied, so that the chunk is free again before its rows need chunks.
             let words = *filled.chunk;
             supply.give(filled.chunk);
-            // A chunk is never filled beyond its length.
+            // `words` is at most the length of a chunk.
             let words = &words[..filled.words];
             if packing.is_double() {
                 taker.take_rows(packing.rows::<u128>(base, words), supply)?;
@@ -67,7 +67,7 @@ impl<'a> Range<'a> {
         Ok(())
     }
 
-    /// Positions of about [`RESAMPLE`] rows, evenly from all chunks.
+    /// Positions of about [`RESAMPLE`] rows, spread evenly over all chunks.
     fn sample(&self) -> Vec<Position> {
         if self.packing.is_double() {
             self.sample_packed::<u128>()
@@ -81,11 +81,8 @@ impl<'a> Range<'a> {
         let packed = self.packed.iter().flat_map(|filled| P::load(filled.words())).step_by(step);
         let packed = packed.map(|packed| self.packing.unpack(self.base, packed));
         let packed = packed.map(|row| Position { key: row.key, song: row.song });
-        let wide = self.wide.iter().flat_map(|filled| filled.words().chunks_exact(WIDE_WORDS));
-        let wide = wide.step_by(step).filter_map(|words| match words {
-            [key, song, _] => Some(Position { key: *key, song: *song }),
-            _ => None,
-        });
+        let wide = self.wide.iter().flat_map(|filled| filled.words().as_chunks::<WIDE_WORDS>().0);
+        let wide = wide.step_by(step).map(|[key, song, _]| Position { key: *key, song: *song });
         packed.chain(wide).collect()
     }
 }
@@ -104,7 +101,7 @@ impl<'a> Partition<'a> {
         Partition { ranges: ranges.into_iter().map(|range| Mutex::new(Some(range))).collect() }
     }
 
-    /// How many ranges.
+    /// Number of ranges.
     #[must_use]
     pub(super) fn len(&self) -> usize {
         self.ranges.len()
@@ -116,22 +113,24 @@ impl<'a> Partition<'a> {
         self.ranges.is_empty()
     }
 
-    /// Rows of a range that was not taken.
+    /// Number of rows in a range; 0 after it was taken.
     pub(super) fn rows(&self, range: usize) -> usize {
-        let slot = self.ranges.get(range).map(|slot| slot.lock());
-        let slot = slot.map(|slot| slot.unwrap_or_else(PoisonError::into_inner));
-        slot.and_then(|slot| slot.as_ref().map(Range::rows)).unwrap_or(0)
+        self.slot(range).as_ref().map_or(0, Range::rows)
     }
 
     /// Takes a range; `None` if it was taken before.
     pub(super) fn take(&self, range: usize) -> Option<Range<'a>> {
-        let slot = self.ranges.get(range)?;
-        slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.slot(range).take()
     }
 
-    /// Splits every range of more than `max_rows` rows, on the threads of `pool`, until none is left but
-    /// those whose rows are all of one position. The sample misjudges a range when the log is
-    /// sorted or when standard input could not be sampled; a pass over its rows mends that.
+    /// The place of a range, which is below [`Partition::len`].
+    fn slot(&self, range: usize) -> MutexGuard<'_, Option<Range<'a>>> {
+        self.ranges[range].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Splits every range of more than `max_rows` rows on the threads of `pool`, except ranges whose rows are all of
+    /// one position. Such ranges exist where the sample misjudged the rows: the log is sorted, or standard input could
+    /// not be sampled.
     pub(super) fn split_large(
         self,
         max_rows: usize,
@@ -152,7 +151,7 @@ impl<'a> Partition<'a> {
     }
 }
 
-/// The ranges that several scatters over the same splitters make together.
+/// Joins several scatters over the same splitters to ranges.
 fn collect<'a>(
     splitters: &Splitters,
     packing: Packing,
@@ -176,9 +175,9 @@ fn collect<'a>(
     ranges
 }
 
-/// Takes the rows of a range; more than one kind of iterator gives them.
+/// Takes the rows of a range, from iterators of several types.
 pub(super) trait TakeRows<'a> {
-    /// Takes these rows; the chunks that they were in are in the supply again.
+    /// Takes these rows. Their chunks are in the supply again.
     fn take_rows(
         &mut self,
         rows: impl Iterator<Item = Row> + Clone,
@@ -186,7 +185,7 @@ pub(super) trait TakeRows<'a> {
     ) -> Result<()>;
 }
 
-/// Wants no rows.
+/// Ignores all rows.
 #[derive(Debug)]
 pub(super) struct Discard;
 
@@ -196,7 +195,7 @@ impl<'a> TakeRows<'a> for Discard {
     }
 }
 
-/// Scatters rows again, as they are.
+/// Scatters rows again, unchanged.
 struct Again<'s, 'a> {
     scatter: &'s mut Scatter<'a>,
     splitters: &'s Splitters,
@@ -213,14 +212,14 @@ impl<'a> TakeRows<'a> for Again<'_, 'a> {
     }
 }
 
-/// Scatters rows again by what their tags stand for.
+/// Scatters rows again, with their tags as keys.
 #[derive(Debug)]
 pub(super) struct ByTag<'s, 'a> {
-    /// Where they go.
+    /// Takes the rows.
     pub(super) scatter: Scatter<'a>,
-    /// With tags as keys.
+    /// For keys that are tags.
     pub(super) splitters: &'s Splitters,
-    /// For tags as keys, which it always has room for.
+    /// For keys that are tags, which always fit.
     pub(super) packing: Packing,
 }
 
@@ -247,7 +246,7 @@ fn put_all<'a>(
     if put == expected { Ok(()) } else { Err(arena_is_full()) }
 }
 
-/// Splits one range as often as it takes.
+/// Splits one range until all parts are small enough.
 fn split<'a>(range: Range<'a>, max_rows: usize, chunks: &ChunkPool<'a>) -> Result<Vec<Range<'a>>> {
     let mut done = Vec::new();
     let mut waiting = vec![range];
@@ -264,14 +263,14 @@ fn split<'a>(range: Range<'a>, max_rows: usize, chunks: &ChunkPool<'a>) -> Resul
         let mut again = Again { scatter: &mut scatter, splitters: &splitters, packing };
         range.drain(&mut supply, &mut again)?;
         let ranges = collect(&splitters, packing, vec![scatter], |_| base);
-        // The next in order is on top.
+        // The next range in order is on top.
         waiting.extend(ranges.into_iter().rev());
     }
     Ok(done)
 }
 
-/// Cannot happen while the pool's reserve is as large as the plan says: rows need no more chunks than
-/// they gave back, but for one that is not full a range.
+/// An internal error. The pool's reserve is large enough, because rows need no more chunks than they gave back, except
+/// for one chunk a range that is not full.
 fn arena_is_full() -> Error {
     ErrorKind::Fault("the row arena ran dry while it was drained").into()
 }

@@ -1,4 +1,4 @@
-//! Where the rows of a day go: the ranges of all runs and the form of a row, chosen from a sample.
+//! The ranges of all runs and the form of a row, chosen from a sample.
 
 use super::Row;
 use super::chunk::{Arena, DrainNeeds};
@@ -8,20 +8,21 @@ use crate::budget::CountPlan;
 use crate::error::Result;
 use crate::model::{Country, Kind, PerKind, Position, RowBatch};
 
-/// Rows of the sample that should fit the packing, in percent; more ranges are tried until they do.
-const PACKED_PERCENT: usize = 99;
-/// Where fewer of the sample's rows than these, in percent, fit one word, every row takes two: hardly more memory than a
-/// mixture of one word and three, and no range needs the slower sort.
-const DOUBLE_PERCENT: usize = 75;
-/// Ranges at most: beyond, chunks that are not full waste more than packing saves.
+/// Percentage of the sample's rows that should fit the packing. More ranges are tried until they do.
+const MIN_PACKED_PERCENT: usize = 99;
+/// Percentage of the sample's rows that must fit one word; otherwise every row takes two words. That is hardly more
+/// memory than a mixture of one word and three, and no range needs the slower sort.
+const MIN_SINGLE_PERCENT: usize = 75;
+/// Maximum number of ranges. With more, chunks that are not full waste more memory than packing saves.
 const MAX_RANGES: usize = 4096;
-/// Songs of up to 54 bits and the ten bits of a country number: nearly every row of the country side fits.
+/// Bits of a song on the country side. With the ten bits of a country number they fill a word, and nearly every row
+/// fits.
 const COUNTRY_SONG_BITS: u32 = 54;
 
-/// Rows from all over the logs.
+/// Rows from all parts of the logs.
 #[derive(Debug, Default)]
 pub struct Sample {
-    /// With the country's number as tag.
+    /// Their tag is the country's number.
     rows: Vec<Row>,
 }
 
@@ -31,19 +32,19 @@ impl Sample {
         self.rows.extend(batch_rows(batch, 0));
     }
 
-    /// How many rows.
+    /// Number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether there is none.
+    /// Whether it has no row.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// The rows by what the run of a kind is sorted by.
+    /// The positions of the rows in the run of a kind.
     fn positions(&self, kind: Kind, tags: &Tags) -> Vec<Position> {
         let key = |row: &Row| match kind {
             Kind::User => row.key,
@@ -58,16 +59,16 @@ impl Sample {
     }
 }
 
-/// The memory that a plan is for.
+/// The memory and threads of a plan.
 #[derive(Debug, Clone, Copy)]
 pub struct Means {
-    /// Bytes of the arena, and rows of the largest range that is sorted in one go.
+    /// Bytes of the arena, and rows of the largest range that is sorted at once.
     pub shares: CountPlan,
     /// Threads that fill and drain.
     pub threads: usize,
 }
 
-/// Where rows go. What is counted does not depend on it, only how fast.
+/// Where rows go. The counts do not depend on it, only the speed.
 #[derive(Debug)]
 pub struct Plan {
     pub(super) means: Means,
@@ -94,11 +95,11 @@ impl Plan {
         expected: u64,
     ) -> Self {
         let tags = Tags::new(countries);
-        // Never more than the country side has room for: draining relies on rows that do not grow.
+        // At most the bits of the country side, because draining relies on rows that do not grow.
         let single = Packing::new(sample.song_bits().min(COUNTRY_SONG_BITS), tags.bits());
         let (mut first, mut ranges, fitting) = means.first_side(sample, single, &tags, expected);
         let mut untagged = Packing::new(COUNTRY_SONG_BITS, 0);
-        if fitting * 100 < sample.len() * DOUBLE_PERCENT {
+        if fitting * 100 < sample.len() * MIN_SINGLE_PERCENT {
             untagged = Packing::double(0);
             let double = Packing::double(tags.bits());
             (first, ranges, _) = means.first_side(sample, double, &tags, expected);
@@ -111,7 +112,7 @@ impl Plan {
         Plan { means, sides, tags }
     }
 
-    /// A plan of so many ranges, whatever fits one word: to compare plans.
+    /// A plan of `ranges` ranges with rows of one word, to compare plans.
     #[must_use]
     pub fn with_ranges(
         sample: &Sample,
@@ -151,11 +152,11 @@ impl Plan {
         self.first().splitters.range_of(Position { key: user, song })
     }
 
-    /// Chunks that draining needs beyond those that it gives back.
+    /// Number of chunks that draining needs beyond those that it gives back.
     pub(super) fn reserve(&self) -> usize {
         let later = self.sides.iter().filter(|(kind, _)| *kind != Kind::FIRST);
-        let ranges = later.map(|(_, side)| side.splitters.ranges()).max();
-        self.means.needs(ranges.unwrap_or(1)).reserve()
+        let ranges = later.map(|(_, side)| side.splitters.ranges()).fold(1, usize::max);
+        self.means.needs(ranges).reserve()
     }
 
     /// The rows of a batch from `from` on, with the country's dense number as tag.
@@ -178,7 +179,7 @@ impl Means {
         DrainNeeds { chunks: Arena::chunks_in(arena), threads: self.threads, ranges, max_rows }
     }
 
-    /// The first side, for rows packed so, how many ranges were wanted, and how many of these rows then fit.
+    /// The first side for this packing, the number of ranges asked for, and the number of the sample's rows that fit.
     fn first_side(
         &self,
         sample: &Sample,
@@ -186,22 +187,22 @@ impl Means {
         tags: &Tags,
         expected: u64,
     ) -> (Side, usize, usize) {
-        let most = self.needs(1).max_ranges().min(MAX_RANGES);
+        let max_ranges = self.needs(1).max_ranges().min(MAX_RANGES);
         let capacity = (self.shares.arena / (8 * packing.words())) as u64;
         let wanted = expected.min(capacity) / (self.shares.max_rows as u64 / 4);
-        let mut ranges = usize::try_from(wanted).unwrap_or(most).clamp(1, most);
+        let mut ranges = usize::try_from(wanted).unwrap_or(max_ranges).clamp(1, max_ranges);
         let mut positions = sample.positions(Kind::FIRST, tags);
-        // More ranges bring keys nearer to where theirs starts; they do nothing for a song.
+        // More ranges bring keys nearer to the start of their range, but do not make songs fit.
         let able = sample.rows.iter().filter(|row| packing.fits(row.key, **row)).count();
         loop {
             let splitters = Splitters::from_sample(&mut positions, ranges);
-            let splitters = splitters.within_distance(packing.most_distance(), most);
+            let splitters = splitters.within_distance(packing.max_distance(), max_ranges);
             let base = |row: &Row| splitters.base(splitters.range_of(position(row)));
             let fits = |row: &&Row| packing.fits(base(row), **row);
             let fitting = sample.rows.iter().filter(fits).count();
-            // A few ranges of a small log are not worth more.
+            // With few ranges the log is small, and better packing is not worth more ranges.
             let small = ranges < 64;
-            if small || fitting * 100 >= able * PACKED_PERCENT || 2 * ranges > most {
+            if small || fitting * 100 >= able * MIN_PACKED_PERCENT || 2 * ranges > max_ranges {
                 return (Side { splitters, packing }, ranges, fitting);
             }
             ranges *= 2;

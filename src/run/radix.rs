@@ -1,26 +1,26 @@
-//! Sorting packed rows whose lowest bits do not matter.
+//! Sorts packed rows without regard to their lowest bits.
 //!
-//! A radix sort by the leading digits of what differs, which brings nearly all words to their places, and an insertion
-//! sort that brings the others there. Of the 56 bits that differ in a range of users, the first 33 tell all
-//! but a few rows apart, so three passes do instead of six. Where that is not so, all digits are sorted by. Of
-//! numbers that differ in more bits than six digits have, the leading digits tell keys apart and the rows of one key are
-//! sorted by comparing them.
+//! A radix sort by the leading digits of the bits that differ brings nearly all words to their places. An insertion
+//! sort moves the others. Of the 56 bits that differ in a range of users, the first 33 distinguish nearly all rows, so
+//! three passes are enough instead of six. Where they are not enough, the words are sorted by all digits. Numbers that
+//! differ in more bits than six digits have are sorted by the leading digits, which distinguish keys, and the rows of a
+//! key by comparing them.
 
 use super::packing::Packed;
 
-/// Below this many words the standard library's sort is faster than clearing counters.
-const RADIX_FROM: usize = 1024;
+/// Minimum number of words for a radix sort. For fewer, the standard library's sort is faster than clearing counters.
+const MIN_RADIX_WORDS: usize = 1024;
 /// Bits of a radix digit: 2,048 counters and as many write heads stay in the second-level cache.
 const DIGIT_BITS: u32 = 11;
 const SIZE: usize = 1 << DIGIT_BITS;
 /// Digits of a number of 64 bits.
 const MAX_PASSES: usize = 64usize.div_ceil(DIGIT_BITS as usize);
-/// Leading digits that are sorted by before insertion is tried.
+/// Digits of the radix sort before the insertion sort.
 const LEADING: u32 = 3;
-/// Steps of an insertion sort for each word, on average, beyond which sorting by the other digits costs less.
-const STEPS: usize = 4;
+/// Maximum steps of the insertion sort, on average for each word. Beyond that, sorting by the other digits costs less.
+const MAX_STEPS: usize = 4;
 
-/// Sorts; holds its memory between calls: twice the most words that it sorted.
+/// Sorts words. Memory, which it keeps between calls: twice the largest number of words that it sorted.
 #[derive(Debug, Default)]
 pub(super) struct Radix<P> {
     words: Vec<P>,
@@ -28,7 +28,7 @@ pub(super) struct Radix<P> {
 }
 
 impl<P: Packed> Radix<P> {
-    /// The numbers in the words of all `parts` sorted by their bits from `lowest` on. They are read where they lie,
+    /// The numbers in the words of all `parts`, sorted by their bits from `lowest` on. The parts are read in place,
     /// without a copy.
     pub(super) fn sort<'w>(
         &mut self,
@@ -37,7 +37,7 @@ impl<P: Packed> Radix<P> {
     ) -> &mut [P] {
         let words: usize = parts.clone().map(<[u64]>::len).sum();
         let length = words / usize::from(P::WORDS);
-        if length < RADIX_FROM {
+        if length < MIN_RADIX_WORDS {
             self.words.clear();
             parts.for_each(|part| self.words.extend(P::load(part)));
             self.words.sort_unstable_by_key(|word| *word >> lowest);
@@ -45,7 +45,7 @@ impl<P: Packed> Radix<P> {
         }
         let width = differing_bits::<P>(parts.clone());
         let bits = width.saturating_sub(lowest);
-        // One pass at least, which brings the words here.
+        // At least one pass is needed, because it copies the words to `self.words`.
         let leading = RadixDigits::of(bits.clamp(1, LEADING * DIGIT_BITS), width);
         self.words.resize(length, P::default());
         self.other.resize(length, P::default());
@@ -64,7 +64,7 @@ impl<P: Packed> Radix<P> {
         &mut self.words
     }
 
-    /// Sorts by these digits, least significant first; each pass keeps the order of words whose digit is the same.
+    /// Sorts by these digits, the lowest first. Each pass keeps the order of words with the same digit.
     fn sort_by<I: Iterator<Item = P>>(
         &mut self,
         parts: impl Iterator<Item = I> + Clone,
@@ -83,7 +83,7 @@ impl<P: Packed> Radix<P> {
             }
             let mut place = |word: P, to: &mut [P]| {
                 let head = &mut heads[digits.digit(word, pass)];
-                // The heads were summed over the same words.
+                // The heads are sums over the same words.
                 to[*head as usize] = word;
                 *head += 1;
             };
@@ -97,7 +97,7 @@ impl<P: Packed> Radix<P> {
     }
 }
 
-/// How many bits there are up to the highest in which any two words differ.
+/// Number of bits up to the highest bit in which any two words differ.
 fn differing_bits<'w, P: Packed>(parts: impl Iterator<Item = &'w [u64]> + Clone) -> u32 {
     let first = parts.clone().flat_map(P::load).next().unwrap_or_default();
     let in_part = |part| P::load(part).fold(P::default(), |bits, word| bits | (word ^ first));
@@ -135,14 +135,11 @@ impl RadixDigits {
     }
 }
 
-/// Sorts nearly sorted words by insertion; false, with the words in some other order, when they are not nearly sorted.
+/// Sorts nearly sorted words by insertion. Returns false, with the words in any order, if that takes too many steps.
 fn insert<P: Packed>(words: &mut [P], lowest: u32) -> bool {
-    let mut budget = words.len() * STEPS;
+    let mut budget = words.len() * MAX_STEPS;
     for at in 1..words.len() {
-        let Some(&[before, word]) = words.get(at - 1..).and_then(|pair| pair.first_chunk()) else {
-            break;
-        };
-        if before >> lowest > word >> lowest {
+        if words[at - 1] >> lowest > words[at] >> lowest {
             let steps = sink(&mut words[..=at], lowest, budget);
             let Some(rest) = budget.checked_sub(steps) else { return false };
             budget = rest;
@@ -151,19 +148,17 @@ fn insert<P: Packed>(words: &mut [P], lowest: u32) -> bool {
     true
 }
 
-/// Brings the last word to its place among the sorted ones before it, and says how many it passed. Gives up behind
-/// more than `most`.
+/// Moves the last word to its place among the sorted words before it. Returns the number of steps, and stops at more
+/// than `max_steps`.
 #[inline(never)]
-fn sink<P: Packed>(words: &mut [P], lowest: u32, most: usize) -> usize {
+fn sink<P: Packed>(words: &mut [P], lowest: u32, max_steps: usize) -> usize {
     let mut steps = 0;
     for at in (1..words.len()).rev() {
-        match words.get_mut(at - 1..=at) {
-            Some([before, word]) if *before >> lowest > *word >> lowest && steps <= most => {
-                std::mem::swap(before, word);
-                steps += 1;
-            }
-            _ => break,
+        if words[at - 1] >> lowest <= words[at] >> lowest || steps > max_steps {
+            break;
         }
+        words.swap(at - 1, at);
+        steps += 1;
     }
     steps
 }
@@ -178,7 +173,7 @@ mod tests {
         Radix::<u64>::default().sort(words.chunks(100), lowest).to_vec()
     }
 
-    /// Words of which most differ in their last bits alone, so that leading digits tell few apart.
+    /// Most words differ in their last bits alone, so leading digits distinguish few of them.
     #[test]
     fn words_that_are_not_nearly_sorted_by_their_leading_digits_are_sorted_by_all() {
         for spread in [1, 50, 1 << 20] {

@@ -1,4 +1,4 @@
-//! One thread's share of a partition while it is being filled.
+//! Scatters one thread's rows into the chunks of their ranges.
 
 use super::Row;
 use super::chunk::{CHUNK_WORDS, Chunk, Supply};
@@ -13,10 +13,10 @@ pub(super) const WIDE_WORDS: usize = 3;
 /// Words in a line of the cache.
 const LINE: u8 = 8;
 
-/// Rows that are looked up before they are put.
+/// Rows that are looked up before any of them is put.
 const AHEAD: usize = 64;
 
-/// Words in a chunk, from its start.
+/// A chunk with rows in its first words.
 #[derive(Debug)]
 pub(super) struct FilledChunk<'a> {
     pub(super) chunk: &'a mut Chunk,
@@ -29,13 +29,14 @@ impl FilledChunk<'_> {
     }
 }
 
-/// The chunk of a range that is being filled. Small, for all of them together should stay in the cache.
+/// The chunk of a range that is being filled. It is small, because the open chunks of all ranges should stay in the
+/// cache.
 #[derive(Debug, Default)]
 struct OpenChunk<'a> {
-    /// What the keys of packed rows are distances from.
+    /// The key that packed rows hold distances from.
     base: u64,
     open: Option<&'a mut Chunk>,
-    /// Words in `open`; 0 when it is full or there is none.
+    /// Words in `open`; 0 when the chunk is full or absent.
     fill: u8,
 }
 
@@ -46,7 +47,7 @@ impl<'a> OpenChunk<'a> {
         OpenChunk { base, ..OpenChunk::default() }
     }
 
-    /// A row packed, if it fits; and has the place where it goes brought near.
+    /// Packs a row, if it fits, and prefetches its place.
     #[inline]
     fn look_up<P: Packed>(&self, packing: Packing, row: Row) -> Option<P> {
         if let Some(chunk) = &self.open {
@@ -55,7 +56,7 @@ impl<'a> OpenChunk<'a> {
         packing.pack(self.base, row)
     }
 
-    /// Appends a packed row to `open`, which then has room for it; false when the supply has no chunk left.
+    /// Appends a packed row; false if the supply has no chunk left.
     #[inline]
     fn push<P: Packed>(
         &mut self,
@@ -66,16 +67,16 @@ impl<'a> OpenChunk<'a> {
         if self.fill == 0 && !self.rotate(CHUNK_WORDS, full, supply) {
             return false;
         }
-        if let Some(chunk) = &mut self.open {
-            // Of many ranges, the next line of each has left the cache, or was never in it.
-            prefetch(&chunk[..], usize::from(self.fill.wrapping_add(LINE)));
-            packed.store(chunk, self.fill);
-        }
+        // A chunk is open: it was not full, or `rotate` has opened one.
+        let Some(chunk) = &mut self.open else { return false };
+        // With many ranges, the next line of each has left the cache or was never in it.
+        prefetch(&chunk[..], usize::from(self.fill.wrapping_add(LINE)));
+        packed.store(chunk, self.fill);
         self.fill = self.fill.wrapping_add(P::WORDS);
         true
     }
 
-    /// Puts the full chunk away and opens another.
+    /// Adds the open chunk to `full` and opens another.
     #[cold]
     #[inline(never)]
     fn rotate(
@@ -92,7 +93,7 @@ impl<'a> OpenChunk<'a> {
         true
     }
 
-    /// Appends a row of three words, which never straddles two chunks.
+    /// Appends a row of three words to one chunk; false if the supply has no chunk left.
     fn push_wide(
         &mut self,
         row: Row,
@@ -105,29 +106,28 @@ impl<'a> OpenChunk<'a> {
         {
             return false;
         }
+        // A chunk is open: it had room, or `rotate` has opened one.
+        let Some(chunk) = &mut self.open else { return false };
         let start = usize::from(self.fill);
-        let room = self.open.as_mut().and_then(|chunk| chunk.get_mut(start..start + WIDE_WORDS));
-        if let Some(room) = room {
-            room.copy_from_slice(&[row.key, row.song, row.tag]);
-        }
-        // 85 rows fill 255 words: no wrap.
+        chunk[start..start + WIDE_WORDS].copy_from_slice(&[row.key, row.song, row.tag]);
+        // 85 rows fill 255 words, so this does not wrap.
         self.fill = self.fill.saturating_add(3);
         true
     }
 }
 
-/// Where a packed row goes.
+/// A packed row and its range.
 #[derive(Debug, Clone, Copy, Default)]
 struct Target<P> {
     range: usize,
     packed: P,
 }
 
-/// The chunks of each range, in one form of row.
+/// The chunks of each range, for one form of row.
 #[derive(Debug)]
 struct RangeChunks<'a> {
     heads: Vec<OpenChunk<'a>>,
-    /// Those that were filled before.
+    /// Chunks that were filled before.
     full: Vec<Vec<FilledChunk<'a>>>,
 }
 
@@ -138,11 +138,11 @@ impl<'a> RangeChunks<'a> {
         RangeChunks { heads, full }
     }
 
-    /// Puts a row into its range; false, with nothing done, when the supply has no chunk left.
+    /// Puts a row into its range; false, without a change, if the supply has no chunk left.
     #[inline]
     fn push<P: Packed>(&mut self, place: Target<P>, supply: &mut Supply<'_, 'a>) -> bool {
-        let range = self.heads.get_mut(place.range).zip(self.full.get_mut(place.range));
-        range.is_some_and(|(head, full)| head.push(place.packed, full, supply))
+        // The splitters name ranges that have a head.
+        self.heads[place.range].push(place.packed, &mut self.full[place.range], supply)
     }
 
     fn finish(self) -> impl Iterator<Item = Vec<FilledChunk<'a>>> {
@@ -154,9 +154,9 @@ impl<'a> RangeChunks<'a> {
     }
 }
 
-/// What one thread has put into each range.
+/// The rows that one thread has put into each range.
 ///
-/// Memory: at most one chunk (2 KiB) a range that is not full, twice that where rows do not fit the packing.
+/// Memory: the rows, and a chunk (2 KiB) a range that is not full; two where rows do not fit the packing.
 #[derive(Debug)]
 pub(super) struct Scatter<'a> {
     packed: RangeChunks<'a>,
@@ -164,7 +164,7 @@ pub(super) struct Scatter<'a> {
 }
 
 impl<'a> Scatter<'a> {
-    /// An empty one.
+    /// A scatter without rows.
     #[must_use]
     pub(super) fn new(splitters: &Splitters) -> Self {
         let bases = || (0..splitters.ranges()).map(|range| splitters.base(range));
@@ -177,9 +177,9 @@ impl<'a> Scatter<'a> {
         Scatter { packed: RangeChunks::new(bases()), wide: RangeChunks::new(bases()) }
     }
 
-    /// Puts rows into their ranges until they end or the supply has no chunk left; returns how many it put.
+    /// Puts rows into their ranges until they end or the supply has no chunk left; returns the number of rows put.
     ///
-    /// The packing is the same for all rows of a scatter.
+    /// All rows of a scatter have the same packing.
     #[inline]
     pub(super) fn put(
         &mut self,
@@ -195,8 +195,8 @@ impl<'a> Scatter<'a> {
         }
     }
 
-    /// A few rows are looked up before they are put: so the processor works at all of them at once, and their places
-    /// are in the cache when they are written.
+    /// Looks up some rows before it puts them. So the processor works on all of them at once, and their places are in
+    /// the cache when they are written.
     #[inline]
     fn put_packed<P: Packed>(
         &mut self,
@@ -212,8 +212,7 @@ impl<'a> Scatter<'a> {
             let mut wide = None;
             for (place, row) in places.iter_mut().zip(&mut rows) {
                 let range = splitters.range_of(Position { key: row.key, song: row.song });
-                let head = self.packed.heads.get(range);
-                let Some(packed) = head.and_then(|head| head.look_up(packing, row)) else {
+                let Some(packed) = self.packed.heads[range].look_up(packing, row) else {
                     wide = Some((range, row));
                     break;
                 };
@@ -238,11 +237,10 @@ impl<'a> Scatter<'a> {
     #[inline(never)]
     fn put_wide(&mut self, range: usize, row: Row, supply: &mut Supply<'_, 'a>) -> bool {
         let RangeChunks { heads, full } = &mut self.wide;
-        let place = heads.get_mut(range).zip(full.get_mut(range));
-        place.is_some_and(|(head, full)| head.push_wide(row, full, supply))
+        heads[range].push_wide(row, &mut full[range], supply)
     }
 
-    /// The filled chunks of each range: packed rows, and rows of three words.
+    /// The chunks of each range: those of packed rows, and those of rows of three words.
     pub(super) fn finish(
         self,
     ) -> impl Iterator<Item = (Vec<FilledChunk<'a>>, Vec<FilledChunk<'a>>)> {

@@ -1,4 +1,4 @@
-//! A range of rows to sorted, counted entries.
+//! Sorts the rows of a range and counts them.
 
 use super::Row;
 use super::chunk::Supply;
@@ -10,24 +10,24 @@ use crate::error::Result;
 use crate::merge::Word;
 use crate::model::{Batch, Entry};
 
-/// Sorts ranges; holds its memory between them (20 bytes a row of the largest range, 36 for packed rows of 128 bits;
-/// 52 for rows that do not fit the packing).
+/// Sorts ranges. Memory, which it keeps between ranges: 20 bytes a row of the largest range, 36 where packed rows have
+/// 128 bits, 52 where rows do not fit the packing.
 #[derive(Debug, Default)]
 pub(super) struct Sorter {
     single: Radix<u64>,
     double: Radix<u128>,
-    /// Of each distinct pair, how many rows there are up to its last one.
+    /// For each distinct pair, the number of rows up to its last row.
     ends: Vec<u32>,
-    /// The positions of rows of which some do not fit the packing.
+    /// The positions of the rows of a range where some rows do not fit the packing.
     positions: Vec<u128>,
 }
 
-/// Bits of a song in a position that is one number.
+/// Bits of the song in a position as one number.
 const SONG_BITS: u32 = 64;
 
 impl Sorter {
-    /// Sorts a range and counts equal neighbours. Its rows are also given to `taker` (in no particular order), after
-    /// the chunks they may need were given back.
+    /// Sorts a range and counts equal neighbours. Its rows are also passed to `taker`, in any order, after their chunks
+    /// were given back.
     pub(super) fn count<'a>(
         &mut self,
         range: Range<'a>,
@@ -45,14 +45,14 @@ impl Sorter {
         }
     }
 
-    /// Rows that may be as far apart as rows can be: their positions alone are sorted.
+    /// Counts a range whose rows do not all fit the packing, by sorting their positions.
     fn count_wide<'a>(
         &mut self,
         range: Range<'a>,
         supply: &mut Supply<'_, 'a>,
         taker: &mut impl TakeRows<'a>,
     ) -> Result<Batch> {
-        // What rows of the other form were sorted in makes room.
+        // Frees the memory in which rows of 64 bits were sorted.
         self.single = Radix::default();
         self.positions.clear();
         let keep = |row: Row| self.positions.push(position(row));
@@ -96,16 +96,16 @@ fn count_packed<'a, P: Packed>(
     })
 }
 
-/// The lengths of groups that end there.
+/// The lengths of the groups with these ends.
 fn counts(ends: &[u32]) -> Vec<u64> {
     let starts = std::iter::once(&0).chain(ends);
     ends.iter().zip(starts).map(|(end, start)| u64::from(end - start)).collect()
 }
 
-/// Moves the first of each group of sorted words that are equal above their `lowest` bits to the front, and says in
-/// `ends` how many words there are up to each group's end. Returns how many groups.
+/// Moves the first of each group of sorted words that are equal above their `lowest` bits to the front. Puts the number
+/// of words up to each group's end into `ends`. Returns the number of groups.
 ///
-/// Each word is written whether or not it opens a group: nobody can guess whether it does.
+/// Each word is written whether or not it begins a group, because a branch on that would be mispredicted.
 #[expect(clippy::cast_possible_truncation, reason = "the caller has less than 2^32 words")]
 fn keep_distinct<P: Packed>(words: &mut [P], ends: &mut Vec<u32>, lowest: u32) -> usize {
     let Some(mut before) = words.first().map(|word| *word >> lowest) else {
@@ -118,7 +118,7 @@ fn keep_distinct<P: Packed>(words: &mut [P], ends: &mut Vec<u32>, lowest: u32) -
         let word = words[at];
         group += usize::from(word >> lowest != before);
         before = word >> lowest;
-        // A group has at least one word, so there are at most as many as words so far.
+        // A group has at least one word, so the groups so far are at most as many as the words so far.
         words[group] = word;
         ends[group] = at as u32 + 1;
     }
@@ -126,7 +126,7 @@ fn keep_distinct<P: Packed>(words: &mut [P], ends: &mut Vec<u32>, lowest: u32) -
     group + 1
 }
 
-/// Rows of one position need no sorting, however many there are.
+/// Counts rows of one position, which need no sorting.
 fn count_uniform<'a>(
     range: Range<'a>,
     supply: &mut Supply<'_, 'a>,
@@ -138,7 +138,7 @@ fn count_uniform<'a>(
     Ok(counter.finish())
 }
 
-/// Shows rows to one, and hands them on to another.
+/// Passes rows to a function, and then to another taker.
 struct Passing<'t, S, T> {
     see: S,
     taker: &'t mut T,
@@ -166,7 +166,7 @@ impl NeighbourCounter {
     #[inline]
     fn add(&mut self, key: u64, song: u64) {
         match &mut self.open {
-            // No log has 2^63 rows.
+            // No log has 2^63 rows, so this does not overflow.
             Some(open) if open.key == key && open.song == song => open.count += 1,
             open => {
                 if let Some(entry) = open.replace(Entry { key, song, count: 1 }) {

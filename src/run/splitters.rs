@@ -1,18 +1,18 @@
-//! Where the key space is cut into ranges of about equal numbers of rows, and how a row finds its range.
+//! Cuts the key space into ranges of about equal numbers of rows, and finds the range of a row.
 //!
-//! A splitter is a position (key and song), so that a key with millions of rows is cut too. Finding the
-//! range of a row is two looks into small tables and a comparison with two splitters, without a branch that depends
-//! on the row: this is done twice for every row of a log.
+//! A splitter is a position (key and song), so a key with millions of rows is cut too. Finding the range of a row takes
+//! two look-ups in small tables and a comparison with two splitters, without a branch that depends on the row. It is
+//! done twice for every row of a log.
 
 use crate::model::Position;
 
-/// Buckets for each range, at least; so that few hold more than one splitter.
-const BUCKETS_A_RANGE: usize = 4;
-/// Groups of positions, of which each is divided into buckets as finely as its splitters want.
+/// Minimum number of buckets for each range, so that few buckets have more than one splitter.
+const MIN_BUCKETS_A_RANGE: usize = 4;
+/// Bits of a group's number. Each group is divided into buckets as finely as its splitters need.
 const GROUP_BITS: u32 = 10;
 /// Set in a bucket with more splitters than are compared without a search.
 const CROWDED: u16 = 1 << 15;
-/// The most ranges that a bucket can name.
+/// Maximum number of ranges that a bucket can name.
 const MAX_RANGES: usize = CROWDED as usize - 1;
 /// Splitters that are compared without a search.
 const COMPARED: usize = 2;
@@ -23,16 +23,16 @@ pub(super) struct Splitters {
     starts: Vec<Position>,
     /// The largest key and the largest song that were sampled.
     largest: Position,
-    /// The starts as one number each, and [`COMPARED`] behind them that no position reaches.
+    /// The starts as one number each, then [`COMPARED`] numbers that no position reaches.
     bounds: Vec<u128>,
     ranking: Ranking,
     groups: Vec<RankGroup>,
-    /// How many splitters are in buckets before this one; [`CROWDED`] when it has many itself.
+    /// Number of splitters in the buckets before this bucket; with [`CROWDED`] when the bucket has many itself.
     buckets: Vec<u16>,
 }
 
-/// A number for each position that never falls when the position grows: the key, and where keys are few leading bits of
-/// the song.
+/// Gives each position a rank, which never falls when the position grows: the key, and where keys are few, also the
+/// leading bits of the song.
 #[derive(Debug, Clone, Copy)]
 struct Ranking {
     max_key: u64,
@@ -41,21 +41,21 @@ struct Ranking {
     group_shift: u32,
 }
 
-/// A stretch of ranks.
+/// A range of ranks.
 #[derive(Debug, Clone, Copy, Default)]
 struct RankGroup {
     /// Its first bucket.
     first: u32,
-    /// What makes a rank within the group a bucket of it.
+    /// Shifts a rank within the group to its bucket in the group.
     shift: u32,
 }
 
 impl Ranking {
-    /// For positions up to this key, with songs up to this song.
+    /// A ranking of positions up to this key, with songs up to this song.
     fn new(largest: Position) -> Self {
         let key_bits = 64 - largest.key.leading_zeros();
         let song_width = 64 - largest.song.leading_zeros();
-        // Keys of up to 20 bits are few enough that some of them may need many ranges each.
+        // Keys of up to 20 bits are so few that a key may need many ranges.
         let song_bits = if key_bits <= 20 { song_width.min(32) } else { 0 };
         let group_shift = (key_bits + song_bits).saturating_sub(GROUP_BITS);
         let song_shift = song_width - song_bits;
@@ -65,9 +65,9 @@ impl Ranking {
     #[inline]
     fn rank(&self, position: Position) -> u64 {
         let max_song = !(u64::MAX << self.song_bits);
-        // A shift by 64 happens only where no bit of the song is wanted.
+        // The shift would be 64 only where no bit of the song is used.
         let song = (position.song >> (self.song_shift & 63)).min(max_song);
-        // A key beyond all that were known comes behind every song of theirs.
+        // A key beyond all sampled keys comes after every song of these keys.
         let song = if position.key > self.max_key { max_song } else { song };
         position.key.min(self.max_key) << self.song_bits | song
     }
@@ -79,7 +79,7 @@ impl Ranking {
         ((rank >> self.group_shift) as usize, rank & !(u64::MAX << self.group_shift))
     }
 
-    fn last_rank(&self) -> u64 {
+    fn max_rank(&self) -> u64 {
         self.rank(Position { key: self.max_key, song: u64::MAX })
     }
 }
@@ -90,29 +90,24 @@ const fn bound(position: Position) -> u128 {
 }
 
 impl Splitters {
-    /// Cuts at the quantiles of a sample of rows into at most `ranges` ranges. Sorts the sample.
+    /// Cuts at the quantiles of a sample of rows. Sorts the sample.
     ///
-    /// A position that alone fills a range (one user hearing one song all day) gets a range of its own.
+    /// A position that fills a range by itself (one user hearing one song all day) gets its own range.
     #[must_use]
     pub(super) fn from_sample(sample: &mut [Position], ranges: usize) -> Self {
         sample.sort_unstable();
-        let quantiles = (1..ranges.max(1)).filter_map(|at| {
-            let at = at as u128 * sample.len() as u128 / ranges as u128;
-            sample.get(usize::try_from(at).ok()?).copied()
-        });
+        let quantiles = if sample.is_empty() { 0 } else { ranges };
+        // Each is a proper fraction of the sample's length.
+        let quantile = |at| sample[(at as u128 * sample.len() as u128 / ranges as u128) as usize];
         let mut starts: Vec<Position> = Vec::new();
         let mut before: Option<Position> = None;
-        for quantile in quantiles {
+        for quantile in (1..quantiles).map(quantile) {
             let new_key = before.is_none_or(|before| before.key != quantile.key);
             let repeated = before == Some(quantile);
-            // A new key's range starts with the key itself, so that distances from it are small.
-            let cuts = match (new_key, repeated) {
-                (true, _) => [Position { key: quantile.key, song: 0 }, quantile],
-                (false, false) => [quantile, quantile],
-                (false, true) => [quantile, Position { song: quantile.song + 1, ..quantile }],
-            };
-            let cuts = if new_key { cuts.get(..1) } else { cuts.get(..) };
-            for &cut in cuts.unwrap_or_default() {
+            // A new key's range starts with the key itself, so that distances from its start are small.
+            let cut = if new_key { Position { song: 0, ..quantile } } else { quantile };
+            let end = repeated.then_some(Position { song: quantile.song + 1, ..quantile });
+            for cut in std::iter::once(cut).chain(end) {
                 if starts.last().is_none_or(|last| *last < cut) {
                     starts.push(cut);
                 }
@@ -126,26 +121,26 @@ impl Splitters {
         Self::new(starts, largest)
     }
 
-    /// Cuts ranges of more keys than `most_distance` and one more into even parts, so that every sampled key is within that
-    /// distance of its range's start; if that takes more than `most` ranges, it changes nothing.
+    /// Cuts wide ranges into even parts, so that every sampled key is within `max_distance` of its range's start. If
+    /// that takes more than `max_ranges` ranges, it changes nothing.
     ///
-    /// In a sorted log, what is sampled are a few stretches of keys, with wide gaps between them.
+    /// A sample of a sorted log has a few intervals of keys, with wide gaps between them.
     #[must_use]
-    pub(super) fn within_distance(self, most_distance: u64, most: usize) -> Self {
-        match self.even_cuts(most_distance, most) {
+    pub(super) fn within_distance(self, max_distance: u64, max_ranges: usize) -> Self {
+        match self.even_cuts(max_distance, max_ranges) {
             Some(starts) => Self::new(starts, self.largest),
             None => self,
         }
     }
 
-    fn even_cuts(&self, most_distance: u64, most: usize) -> Option<Vec<Position>> {
+    fn even_cuts(&self, max_distance: u64, max_ranges: usize) -> Option<Vec<Position>> {
         let mut starts = Vec::with_capacity(self.starts.len());
         let end = Position { key: self.largest.key.saturating_add(1), song: 0 };
         let mut before = 0;
         for start in self.starts.iter().chain([&end]) {
             let gap = start.key.saturating_sub(before);
-            let parts = gap / most_distance.saturating_add(1).max(1) + 1;
-            if starts.len() as u64 + parts > most as u64 {
+            let parts = gap / max_distance.saturating_add(1).max(1) + 1;
+            if starts.len() as u64 + parts > max_ranges as u64 {
                 return None;
             }
             let step = gap.div_ceil(parts).max(1);
@@ -154,7 +149,7 @@ impl Splitters {
             starts.push(*start);
             before = start.key;
         }
-        // The end is no start.
+        // The end is not a start.
         starts.pop();
         Some(starts)
     }
@@ -162,16 +157,15 @@ impl Splitters {
     fn new(mut starts: Vec<Position>, largest: Position) -> Self {
         starts.truncate(MAX_RANGES - 1);
         let ranking = Ranking::new(largest);
-        let (last_group, _) = ranking.group(ranking.last_rank());
+        let (last_group, _) = ranking.group(ranking.max_rank());
         let mut inside = vec![0usize; last_group + 1];
         for start in &starts {
-            if let Some(count) = inside.get_mut(ranking.group(ranking.rank(*start)).0) {
-                *count += 1;
-            }
+            // No rank is above the largest, and groups ascend with ranks.
+            inside[ranking.group(ranking.rank(*start)).0] += 1;
         }
         let mut first = 0u32;
         let mut group = |inside: &usize| {
-            let wanted = (inside * BUCKETS_A_RANGE).next_power_of_two().trailing_zeros();
+            let wanted = (inside * MIN_BUCKETS_A_RANGE).next_power_of_two().trailing_zeros();
             let shift = ranking.group_shift.saturating_sub(wanted);
             let group = RankGroup { first, shift };
             first += 1 << (ranking.group_shift - shift);
@@ -186,16 +180,16 @@ impl Splitters {
         splitters
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "fewer splitters than MAX_RANGES")]
     fn fill_buckets(&mut self, buckets: usize) {
         let mut inside = vec![0usize; buckets];
         for start in &self.starts {
-            if let Some(count) = inside.get_mut(self.bucket(*start)) {
-                *count += 1;
-            }
+            // The buckets reach up to the last bucket of the last group.
+            inside[self.bucket(*start)] += 1;
         }
         let mut before = 0usize;
         let bucket = |inside: &usize| {
-            let first = u16::try_from(before).unwrap_or(CROWDED - 1);
+            let first = before as u16;
             before += inside;
             if *inside > COMPARED { first | CROWDED } else { first }
         };
@@ -203,14 +197,15 @@ impl Splitters {
     }
 
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "the first has few bits by construction")]
+    #[expect(clippy::cast_possible_truncation, reason = "a bucket has few bits by construction")]
     fn bucket(&self, position: Position) -> usize {
         let (group, within) = self.ranking.group(self.ranking.rank(position));
-        let Some(group) = self.groups.get(group) else { return 0 };
+        // As in `new`: every rank has a group.
+        let group = self.groups[group];
         group.first as usize + (within >> group.shift) as usize
     }
 
-    /// How many ranges.
+    /// Number of ranges.
     #[must_use]
     pub(super) fn ranges(&self) -> usize {
         self.starts.len() + 1
@@ -219,35 +214,36 @@ impl Splitters {
     /// The key at which a range starts.
     #[must_use]
     pub(super) fn base(&self, range: usize) -> u64 {
-        let start = range.checked_sub(1).and_then(|at| self.starts.get(at));
-        start.map_or(0, |start| start.key)
+        range.checked_sub(1).map_or(0, |at| self.starts[at].key)
     }
 
-    /// Whether a range can only hold rows of one position.
+    /// Whether a range can only have rows of one position.
     pub(super) fn is_uniform(&self, range: usize) -> bool {
-        let start = range.checked_sub(1).and_then(|at| self.starts.get(at));
-        let next = Some(range).and_then(|at| self.starts.get(at));
-        start.zip(next).is_some_and(|(start, next)| {
-            start.key == next.key && start.song.checked_add(1) == Some(next.song)
-        })
+        // The first and the last range have no bound on one side.
+        if range == 0 || range == self.starts.len() {
+            return false;
+        }
+        let (start, next) = (self.starts[range - 1], self.starts[range]);
+        start.key == next.key && start.song.checked_add(1) == Some(next.song)
     }
 
-    /// The range of a position: how many splitters are at or before it.
+    /// The range of a position: the number of splitters at or before it.
     #[inline]
     #[must_use]
     pub(super) fn range_of(&self, position: Position) -> usize {
-        let first = self.buckets.get(self.bucket(position)).copied().unwrap_or(CROWDED);
+        // As in `fill_buckets`: every position has a bucket.
+        let first = self.buckets[self.bucket(position)];
         let bound = bound(position);
         match self.bounds.get(usize::from(first)..).and_then(|bounds| bounds.first_chunk()) {
             Some([one, two]) => {
                 usize::from(first) + usize::from(*one <= bound) + usize::from(*two <= bound)
             }
-            // No bucket has so many before it: it is crowded.
+            // No bucket has that number before it, so it is crowded.
             None => self.search(position),
         }
     }
 
-    /// The same, by searching all splitters.
+    /// As [`Splitters::range_of`], by a search in all splitters.
     #[cold]
     fn search(&self, position: Position) -> usize {
         self.starts.partition_point(|start| *start <= position)

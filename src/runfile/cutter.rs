@@ -1,8 +1,8 @@
 //! Cuts a run that comes in pieces into blocks of equal length, wherever the pieces end. An export cuts its row groups
 //! the same way.
 //!
-//! What a piece has left behind its last full block is carried to the next piece. Handing the carry on
-//! copies less than two blocks, so it can be done in order while the pieces are made and encoded in parallel.
+//! The entries of a piece after its last full block are the carry, which goes to the next piece. Carrying copies less
+//! than two blocks, so it is done in order while the pieces are made and encoded in parallel.
 
 use std::ops::Range;
 
@@ -11,8 +11,7 @@ use crate::model::Batch;
 /// Blocks to encode: first those of `head`, then those of `body`, each range a whole number of blocks.
 #[derive(Debug)]
 pub(crate) struct Cut {
-    /// The carry completed by the piece's first entries; empty or exactly one block (shorter only at
-    /// the run's end).
+    /// The carry completed by the piece's first entries: empty or exactly one block, shorter only at the run's end.
     pub(crate) head: Batch,
     /// The piece.
     pub(crate) body: Batch,
@@ -32,7 +31,7 @@ impl Cutter {
         Cutter { block_entries: block_entries.max(1), carry: Batch::default() }
     }
 
-    /// Takes the next piece in order; what is cut off it can be encoded at once.
+    /// Takes the next piece in order. Its blocks can be encoded at once.
     pub(crate) fn cut(&mut self, body: Batch) -> Cut {
         let missing = if self.carry.is_empty() { 0 } else { self.block_entries - self.carry.len() };
         if body.len() < missing {
@@ -46,7 +45,7 @@ impl Cutter {
         Cut { head, body, full: missing..end }
     }
 
-    /// The rest, once all pieces were cut.
+    /// The last carry, after all pieces.
     pub(crate) fn finish(self) -> Cut {
         Cut { head: self.carry, body: Batch::default(), full: 0..0 }
     }

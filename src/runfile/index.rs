@@ -1,8 +1,9 @@
-//! The two-level index: pages of up to 512 block handles are behind their blocks; a run's root has an entry a page.
+//! The two-level index: a page of up to 512 block handles follows its blocks, and a run's root has an entry for each
+//! page.
 //!
-//! Only the root is held in memory (64 bytes for two million entries); a lookup reads one page. Both
-//! levels carry the checksums of the level below, so the root vouches for every byte of the run.
-//! Decoding checks that blocks and pages tile the run without a gap, so no byte escapes a checksum.
+//! Only the root is held in memory (64 bytes for two million entries); a lookup reads one page. Each level has the
+//! checksums of the level below, so the root vouches for every byte of the run. Decoding checks that blocks and pages
+//! tile the run without a gap, so a checksum covers every byte.
 
 use crate::codec::block;
 use crate::codec::checksum::Checksum;
@@ -11,14 +12,14 @@ use crate::model::Position;
 
 /// One block in an index page: first key, first song, offset, length (u32), entries (u32), checksum.
 pub(super) const HANDLE_BYTES: usize = 8 + 8 + 8 + 4 + 4 + 8;
-/// Blocks in an index page; all pages of a run but its last have as many.
+/// Blocks in an index page. Every page of a run has this number, except the last.
 pub(super) const PAGE_HANDLES: usize = 512;
 /// One page in a root: first key, first song, offset, blocks (u32), zero (u32), entries, checksum.
 pub(super) const ROOT_ENTRY_BYTES: usize = 8 + 8 + 8 + 4 + 4 + 8 + 8;
-/// Bound on a root: 2.8 million pages, 5.8 * 10^12 entries.
+/// Maximum bytes of a root: 2.8 million pages, 5.8 * 10^12 entries.
 pub(crate) const MAX_ROOT_BYTES: u64 = 128 << 20;
 
-/// Where one block lies, and what it starts with.
+/// Where one block is, and what it starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockHandle {
     /// Key and song of its first entry.
@@ -29,15 +30,15 @@ pub struct BlockHandle {
     pub length: u32,
     /// Entries, at least 1.
     pub entries: u32,
-    /// Of its bytes.
+    /// Checksum of its bytes.
     pub checksum: Checksum,
 }
 
-/// Where one index page lies, and what its first block starts with.
+/// Where one index page is, and what its first block starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PageHandle {
     pub(super) first: Position,
-    /// Where the page starts; its blocks lie right before it.
+    /// Where the page starts. Its blocks are right before it.
     pub(super) offset: u64,
     /// Blocks in the page, 1 to [`PAGE_HANDLES`].
     pub(super) blocks: u32,
@@ -56,7 +57,7 @@ impl PageHandle {
     }
 }
 
-/// What finds a run's index pages: all that is in memory of a run that is open.
+/// Finds a run's index pages. It is all that an open run holds in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Root {
     /// Where the run starts.
@@ -72,7 +73,7 @@ pub(super) struct IndexBuilder {
 }
 
 impl IndexBuilder {
-    /// For a run that starts at `start`.
+    /// An index for a run that starts at `start`.
     pub(super) fn new(start: u64) -> Self {
         IndexBuilder { page: Vec::new(), root: Root { start, pages: Vec::new() } }
     }
@@ -84,6 +85,7 @@ impl IndexBuilder {
     }
 
     /// The page so far, to be written at `offset`; `None` when it has no block.
+    #[expect(clippy::cast_possible_truncation, reason = "a page has at most PAGE_HANDLES blocks")]
     pub(super) fn take_page(&mut self, offset: u64) -> Result<Option<Vec<u8>>> {
         let Some(first) = self.page.first().map(|handle| handle.first) else { return Ok(None) };
         let mut bytes = Vec::with_capacity(self.page.len() * HANDLE_BYTES);
@@ -97,25 +99,25 @@ impl IndexBuilder {
             bytes.extend_from_slice(&handle.entries.to_le_bytes());
             bytes.extend_from_slice(&handle.checksum.0.to_le_bytes());
         }
-        let blocks = u32::try_from(self.page.len()).unwrap_or(u32::MAX);
+        let blocks = self.page.len() as u32;
         self.page.clear();
         let checksum = Checksum::of(&bytes);
         self.root.pages.push(PageHandle { first, offset, blocks, entries, checksum });
         if (self.root.pages.len() * ROOT_ENTRY_BYTES) as u64 > MAX_ROOT_BYTES {
-            let text = "a run exceeds 5.8 * 10^12 entries, the most that a partial can hold";
+            let text = "a run exceeds 5.8 * 10^12 entries, the maximum of a partial";
             return Err(ErrorKind::Usage(text.to_owned()).into());
         }
         Ok(Some(bytes))
     }
 
-    /// The root of a run whose last page was taken.
+    /// The root, after the last page.
     pub(super) fn finish(self) -> Root {
         self.root
     }
 }
 
 impl Root {
-    /// Its bytes in a partial.
+    /// The bytes of the root in a partial.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.pages.len() * ROOT_ENTRY_BYTES);
         for page in &self.pages {
@@ -136,12 +138,12 @@ impl Root {
         (blocks, self.pages.iter().map(|page| page.entries).sum())
     }
 
-    /// Decodes the root at `offset`, its checksum verified already, of a run that goes from `start` to `end`.
+    /// Decodes the root at `offset` of a run from `start` to `end`. The caller has verified its checksum.
     pub(crate) fn decode(bytes: &[u8], offset: u64, start: u64, end: u64) -> Result<Self> {
         let wrong = |what: &str| Err(Error::damaged(what).at_offset(offset));
         let entries = bytes.chunks_exact(ROOT_ENTRY_BYTES);
         if !entries.remainder().is_empty() {
-            return wrong("the root has idle bytes");
+            return wrong("the root's length is not a multiple of an entry");
         }
         let mut pages: Vec<PageHandle> = Vec::with_capacity(entries.len());
         let mut expected_end = start;
@@ -160,11 +162,11 @@ impl Root {
             };
             let last = pages.last();
             let full = last.is_none_or(|last| last.blocks as usize == PAGE_HANDLES);
-            let most = u64::from(blocks) * block::MAX_ENTRIES as u64;
+            let max_entries = u64::from(blocks) * block::MAX_ENTRIES as u64;
             if zero != 0 || blocks == 0 || blocks as usize > PAGE_HANDLES || !full {
                 return wrong("the root has a page with an impossible number of blocks");
             }
-            if page.entries < u64::from(blocks) || page.entries > most {
+            if page.entries < u64::from(blocks) || page.entries > max_entries {
                 return wrong("the root has a page with an impossible number of entries");
             }
             if last.is_some_and(|last| last.first >= first) {
@@ -183,14 +185,14 @@ impl Root {
     }
 }
 
-/// Where the run with this root ends, as its last page says before anything is checked; `None` if it has no page.
+/// Where the run with this root ends by its last page, which is not checked yet. `None` if the root has no page.
 pub(crate) fn end_of_root(bytes: &[u8]) -> Option<u64> {
     let mut fields = Fields(bytes.get(bytes.len().checked_sub(ROOT_ENTRY_BYTES)?..)?);
     let (_, offset, blocks) = (fields.position(), fields.u64(), fields.u32());
     Some(offset.saturating_add(u64::from(blocks) * HANDLE_BYTES as u64))
 }
 
-/// Decodes one page whose blocks start at `start`, its checksum verified already.
+/// Decodes one page whose blocks start at `start`. The caller has verified its checksum.
 pub(super) fn decode_page(bytes: &[u8], page: &PageHandle, start: u64) -> Result<Vec<BlockHandle>> {
     let mut handles: Vec<BlockHandle> = Vec::with_capacity(bytes.len() / HANDLE_BYTES);
     let mut expected = start;
@@ -229,19 +231,17 @@ pub(super) fn decode_page(bytes: &[u8], page: &PageHandle, start: u64) -> Result
     Ok(handles)
 }
 
-/// Takes fixed-width little-endian numbers off a byte string whose length was checked; what is
-/// not there reads as zero.
+/// Takes fixed-width little-endian numbers off a byte string, which callers have found long enough.
 pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
 impl Fields<'_> {
     pub(crate) fn array<const N: usize>(&mut self) -> [u8; N] {
-        match self.0.split_first_chunk::<N>() {
-            Some((head, rest)) => {
-                self.0 = rest;
-                *head
-            }
-            None => [0; N],
-        }
+        // Callers read a number of fields that fits a length they have checked.
+        let (head, rest) = self.0.split_at(N);
+        self.0 = rest;
+        let mut bytes = [0; N];
+        bytes.copy_from_slice(head);
+        bytes
     }
 
     pub(crate) fn u16(&mut self) -> u16 {

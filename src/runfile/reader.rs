@@ -1,11 +1,11 @@
-//! Reads a run by position: a lookup reads one index page, a cursor the blocks it walks over. Every byte is checked
-//! before it is believed.
+//! Reads a run by position: a lookup reads one index page, and a [`BlockReader`] the blocks that it walks over. Every
+//! byte is checked before it is used.
 
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::index::{BlockHandle, PageHandle, Root, decode_page};
+use super::index::{BlockHandle, Root, decode_page};
 use crate::codec::block::{BlockDecoder, Runs};
 use crate::codec::checksum::Checksum;
 use crate::error::{Error, Result};
@@ -13,7 +13,7 @@ use crate::fs::ReadFile;
 use crate::merge::{Merge, Stream};
 use crate::model::{Batch, Kind, Position};
 
-/// A run that is open, in whatever file. Memory: 64 bytes for every two million entries.
+/// An open run in any file. Memory: 64 bytes for every two million entries.
 #[derive(Debug, Clone)]
 pub struct Run {
     kind: Kind,
@@ -29,7 +29,7 @@ impl Run {
         Run { kind, file, path, root }
     }
 
-    /// What its keys are.
+    /// The kind of its keys.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
@@ -53,17 +53,17 @@ impl Run {
         pages.iter().map(|page| u64::from(page.blocks)).sum()
     }
 
-    /// How many index pages it has.
+    /// Number of index pages.
     #[must_use]
     pub fn page_count(&self) -> usize {
         self.root.pages.len()
     }
 
-    /// The handles of one index page, read and checked; empty beyond the last page.
+    /// The handles of one index page, read and checked. `page` is below [`Run::page_count`].
     pub fn page(&self, page: usize) -> Result<Vec<BlockHandle>> {
-        let Some(handle) = self.root.pages.get(page) else { return Ok(Vec::new()) };
-        let before = page.checked_sub(1).and_then(|before| self.root.pages.get(before));
-        let start = before.map_or(self.root.start, PageHandle::end);
+        let pages = &self.root.pages;
+        let handle = &pages[page];
+        let start = page.checked_sub(1).map_or(self.root.start, |before| pages[before].end());
         let mut bytes = vec![0; handle.bytes()];
         self.read_checked(&mut bytes, handle.offset, handle.checksum, "an index page")?;
         decode_page(&bytes, handle, start).map_err(|error| error.at(&self.path))
@@ -85,12 +85,12 @@ impl Run {
         }
     }
 
-    /// The page in which `position` is, or would be.
+    /// The page that has `position` or would have it; 0 if there is no page.
     fn page_of(&self, position: Position) -> usize {
         self.root.pages.partition_point(|page| page.first <= position).saturating_sub(1)
     }
 
-    /// Reads the blocks whose entries are in `range` (and what else is in those blocks).
+    /// Reads the entries in `range`.
     pub fn blocks(&self, range: Range<Position>) -> BlockReader<'_> {
         BlockReader {
             run: self,
@@ -105,7 +105,7 @@ impl Run {
     }
 }
 
-/// The merge of what all runs have in a piece of the key space.
+/// Merges the entries of all runs in a piece of the key space.
 pub fn merge_piece<'a>(
     runs: &[&'a Run],
     kind: Kind,
@@ -116,15 +116,15 @@ pub fn merge_piece<'a>(
 
 /// Walks over the blocks of a run that a range of positions touches, one decoded block at a time.
 ///
-/// Memory: one encoded block (8 to 17 KB), one index page (20 KB), and the decoder (65 KB). After an
-/// error it stays failed: a short answer that looks whole would be the worst outcome.
+/// Memory: one encoded block (8 to 17 KB), one index page (20 KB), and the decoder (65 KB). After an error every call
+/// fails, because a short answer that looks whole would be the worst outcome.
 #[derive(Debug)]
 pub struct BlockReader<'a> {
     run: &'a Run,
     /// The next index page.
     page: usize,
     range: Range<Position>,
-    /// What is left of the page before it.
+    /// The rest of the page before it.
     handles: std::vec::IntoIter<BlockHandle>,
     bytes: Vec<u8>,
     decoder: BlockDecoder,
@@ -133,8 +133,8 @@ pub struct BlockReader<'a> {
 }
 
 impl Stream for BlockReader<'_> {
-    /// Puts the entries of the next block into `batch`, those outside the range cut off; false at the end.
-    /// A batch may be empty when a block only touches the range.
+    /// Puts the entries of the next block that are in the range into `batch`; false at the end. The batch is empty
+    /// where a block only touches the range.
     fn next(&mut self, batch: &mut Batch) -> Result<bool> {
         batch.clear();
         if !self.step()? {
@@ -147,8 +147,7 @@ impl Stream for BlockReader<'_> {
 }
 
 impl BlockReader<'_> {
-    /// The entries of the next block that are in the range, by keys; `None` at the end. What is said of
-    /// [`Stream::next`] holds.
+    /// As [`Stream::next`], with the entries by keys; `None` at the end.
     pub fn next_runs(&mut self) -> Result<Option<Runs<'_>>> {
         Ok(if self.step()? { Some(self.decoder.runs().within(&self.range)) } else { None })
     }
@@ -173,13 +172,13 @@ impl BlockReader<'_> {
         }
         self.read_block(&handle)?;
         if self.decoder.runs().last() >= self.next_first() {
-            let what = "the next block does not follow it";
+            let what = "the next block does not follow this block";
             return Err(Error::damaged(what).at_offset(handle.offset).at(&self.run.path));
         }
         Ok(true)
     }
 
-    /// Where the block behind the current one starts; [`Position::END`] behind the run's last.
+    /// Where the block after the current one starts; [`Position::END`] after the run's last block.
     fn next_first(&self) -> Position {
         let in_page = self.handles.as_slice().first().map(|handle| handle.first);
         let in_root = || self.run.root.pages.get(self.page).map(|page| page.first);
@@ -187,26 +186,27 @@ impl BlockReader<'_> {
     }
 
     fn next_handle(&mut self) -> Result<Option<BlockHandle>> {
-        if !self.begun {
-            self.begun = true;
+        let mut skip = 0;
+        if self.handles.as_slice().is_empty() {
+            if self.page == self.run.page_count() {
+                return Ok(None);
+            }
             let handles = self.run.page(self.page)?;
             self.page += 1;
-            let start = self.range.start;
-            let skip = handles.partition_point(|handle| handle.first <= start).saturating_sub(1);
+            if !self.begun {
+                let start = self.range.start;
+                skip = handles.partition_point(|handle| handle.first <= start).saturating_sub(1);
+            }
             self.handles = handles.into_iter();
-            return Ok(self.handles.nth(skip));
         }
-        if self.handles.as_slice().is_empty() {
-            self.handles = self.run.page(self.page)?.into_iter();
-            self.page += 1;
-        }
-        Ok(self.handles.next())
+        self.begun = true;
+        Ok(self.handles.nth(skip))
     }
 
     /// Reads, checks and decodes one block, whole.
     pub(super) fn read_block(&mut self, handle: &BlockHandle) -> Result<Runs<'_>> {
         let length = handle.length as usize;
-        // Bounded by `block::MAX_BYTES` when the index page was decoded.
+        // Decoding the index page has bounded the length by `block::MAX_BYTES`.
         if self.bytes.len() < length {
             self.bytes.resize(length, 0);
         }
@@ -219,9 +219,11 @@ impl BlockReader<'_> {
         if runs.len() != handle.entries as usize || runs.first() != handle.first {
             return Err(place(Error::damaged("a block and the index disagree")));
         }
-        let (noun, most) = (self.run.kind.noun(), self.run.kind.max_key());
-        if runs.last().key > most {
-            return Err(place(Error::damaged(format!("a {noun} number exceeds {most}"))));
+        let (noun, last, max_key) =
+            (self.run.kind.noun(), runs.last().key, self.run.kind.max_key());
+        if last > max_key {
+            let text = format!("the {noun} number {last} exceeds {max_key}");
+            return Err(place(Error::damaged(text)));
         }
         Ok(runs)
     }
@@ -237,12 +239,12 @@ fn cut_to(batch: &mut Batch, range: &Range<Position>) {
     }
 }
 
-/// Fills `buffer` as far as the file goes.
+/// Fills `buffer` up to the end of the file; returns the number of bytes.
 pub(crate) fn fill(file: &dyn ReadFile, buffer: &mut [u8], offset: u64) -> Result<usize> {
     file.read_full_at(buffer, offset).map_err(|error| Error::io("read", error).at_offset(offset))
 }
 
-/// Fills `buffer` whole; a file that ends before is damaged.
+/// Fills the whole `buffer`; a file that ends before is damaged.
 pub(crate) fn read_exact(file: &dyn ReadFile, buffer: &mut [u8], offset: u64) -> Result<()> {
     let got = fill(file, buffer, offset)?;
     if got == buffer.len() {

@@ -1,4 +1,4 @@
-//! A run in a file of its own, for as long as it takes to merge it.
+//! A run in a temporary file, until it is merged.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,19 +11,19 @@ use crate::error::{Error, Result};
 use crate::fs::{FileSystem, TemporaryFile, TemporaryName};
 use crate::model::{Batch, Kind};
 
-/// A run in a file that is gone when this is dropped; closed, since there may be more of them than a process may have
-/// open. Memory: 64 bytes for every two million entries.
+/// A run in a file that is removed when this is dropped. The file is closed, because there can be more of them than a
+/// process may have open. Memory: 64 bytes for every two million entries.
 #[derive(Debug)]
 pub struct RunFile {
     kind: Kind,
     name: Box<dyn TemporaryName>,
-    /// Not in the file: nobody else reads it.
+    /// Held here and not in the file, which no other process reads.
     root: Root,
     facts: RunFacts,
 }
 
 impl RunFile {
-    /// Writes a run as [`write_run`] does, from the first byte of `file` on.
+    /// Writes a run as [`write_run`] does, from the first byte of `file`.
     pub fn write<S>(
         kind: Kind,
         file: Box<dyn TemporaryFile>,
@@ -39,7 +39,7 @@ impl RunFile {
         Ok(RunFile { kind, name, root, facts })
     }
 
-    /// What its keys are.
+    /// The kind of its keys.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
@@ -51,13 +51,13 @@ impl RunFile {
         self.facts
     }
 
-    /// Where the file is.
+    /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.name.path()
     }
 
-    /// Opens it to read; the file must still be there then, not while it is read.
+    /// Opens the file to read it. It may be removed once it is open.
     pub fn open(&self, files: &dyn FileSystem) -> Result<Run> {
         let path = self.path();
         let file = files.open(path).map_err(|error| Error::io("open", error).at(path))?;

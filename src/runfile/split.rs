@@ -1,7 +1,6 @@
 //! Cuts the key space of several runs into pieces of about equal work.
 //!
-//! Only the indexes are read: half a percent of the files. Where the cuts fall decides how the work is shared
-//! among threads and nothing else.
+//! Only the indexes are read, half a percent of the files. The cuts decide how threads share the work and nothing else.
 
 use std::ops::Range;
 
@@ -9,21 +8,21 @@ use super::reader::Run;
 use crate::error::Result;
 use crate::model::Position;
 
-/// Block positions that are looked at, at most; beyond, only every so-many-th is (24 bytes each).
+/// Maximum number of block positions that are sampled (24 bytes each). Of more blocks, every n-th is sampled.
 const MAX_SAMPLES: u64 = 1 << 17;
 
 /// A stretch of the key space.
 pub type Piece = Range<Position>;
 
-/// Pieces that together are everything, each of about `entries` entries of all runs together (more where the
-/// runs have over half a billion entries: then a piece has as many as lie between two samples).
+/// Cuts the whole key space into pieces of about `entries` entries of all runs together. Where the runs have over half
+/// a billion entries, a piece can be larger: it has at least the entries between two samples.
 ///
 /// A piece starts at the first song of a key, unless that key alone exceeds a piece.
 pub fn split(runs: &[&Run], entries: u64) -> Result<Vec<Piece>> {
     split_range(runs, Position::FIRST..Position::END, entries)
 }
 
-/// As [`split`], of a part of the key space: reads the index pages of that part alone.
+/// As [`split`], for a part of the key space. It reads the index pages of that part alone.
 pub fn split_range(runs: &[&Run], range: Range<Position>, entries: u64) -> Result<Vec<Piece>> {
     let blocks: u64 = runs.iter().map(|run| run.blocks_in(&range)).sum();
     let stride = usize::try_from(blocks.div_ceil(MAX_SAMPLES)).unwrap_or(usize::MAX).max(1);
@@ -38,7 +37,7 @@ pub fn split_range(runs: &[&Run], range: Range<Position>, entries: u64) -> Resul
     }
     samples.retain(|(first, _)| *first < range.end);
     samples.sort_unstable_by_key(|(first, _)| *first);
-    // Blocks that begin before the range: the last of each run may have entries in it.
+    // Of the blocks that begin before the range, only the last of each run may have entries in it.
     let before = samples.partition_point(|(first, _)| *first <= range.start);
     let unneeded = before.saturating_sub(runs.len());
     Ok(cut(&samples[unneeded..], range, entries))

@@ -1,5 +1,6 @@
-//! Writes a run front to back, from sorted pieces that are made on all threads.
+//! Writes a run from front to back, from sorted pieces that are made on all threads.
 
+use std::fmt;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -26,19 +27,27 @@ pub struct RunFacts {
     pub blocks: u64,
 }
 
-/// How a run comes: so many pieces, made on the threads of a pool.
+/// `2 keys, 5 pairs, 9 streams, 1 blocks`, for errors.
+impl fmt::Display for RunFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RunFacts { keys, pairs, streams, blocks } = self;
+        write!(f, "{keys} keys, {pairs} pairs, {streams} streams, {blocks} blocks")
+    }
+}
+
+/// The pieces of a run, and the threads that make them.
 #[derive(Debug, Clone, Copy)]
 pub struct RunPieces<'a> {
     /// Where pieces are made and encoded.
     pub pool: &'a rayon::ThreadPool,
-    /// How many there are. All keys and songs of a piece come before those of the next.
+    /// Number of pieces. All keys and songs of a piece come before those of the next piece.
     pub pieces: usize,
 }
 
 /// Makes the pieces of a run with `make`, encodes them and appends them to `sink` in order.
 ///
-/// `state` makes what one thread keeps between its pieces. The bytes are the same however the run is cut
-/// into pieces. Memory: a few pieces a thread, decoded (24 bytes an entry) or encoded.
+/// `state` makes the state that a thread keeps between its pieces. The bytes do not depend on how the run is cut into
+/// pieces. Memory: a few pieces a thread, decoded (24 bytes an entry) or encoded.
 pub fn write_run<W: Write + Send, S>(
     sink: &mut RunSink<W>,
     block_entries: usize,
@@ -71,14 +80,14 @@ fn encode(encoder: &mut BlockEncoder, cut: &Cut, block_entries: usize) -> Result
     Ok(blocks)
 }
 
-/// An encoded block and what the index and the footer must know of it.
+/// What the index and the footer need of an encoded block.
 #[derive(Debug, Clone, Copy)]
 struct BlockFacts {
     first: Position,
     last: Position,
     length: u32,
     entries: u32,
-    /// Distinct keys in it, one that goes on from the block before included.
+    /// Distinct keys in it, including a key that continues from the block before.
     keys: u32,
     streams: u64,
     checksum: Checksum,
@@ -92,7 +101,11 @@ struct EncodedBlocks {
 }
 
 impl EncodedBlocks {
-    /// Encodes entries as one block.
+    /// Encodes entries as one block. The head of a cut may be empty, and then there is no block.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "`block` bounds entries and bytes of a block"
+    )]
     fn add(&mut self, encoder: &mut block::BlockEncoder, entries: Entries<'_>) -> Result<()> {
         let start = self.bytes.len();
         let Some((first, last)) = entries.first().zip(entries.last()) else { return Ok(()) };
@@ -100,12 +113,11 @@ impl EncodedBlocks {
         encoder.encode(entries, &mut self.bytes).map_err(disorder)?;
         let streams = entries.counts.iter().try_fold(0u64, |sum, count| sum.checked_add(*count));
         let bytes = &self.bytes[start..];
-        let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         self.facts.push(BlockFacts {
             first,
             last,
-            length: narrow(bytes.len()),
-            entries: narrow(entries.len()),
+            length: bytes.len() as u32,
+            entries: entries.len() as u32,
             keys: encoder.keys(),
             streams: streams.ok_or_else(|| Error::damaged("the streams exceed 2^64-1"))?,
             checksum: Checksum::of(bytes),
@@ -114,7 +126,7 @@ impl EncodedBlocks {
     }
 }
 
-/// Bytes on their way to a file. Memory: a buffer of 256 KiB.
+/// Buffers bytes on their way to a file and counts them. Memory: 256 KiB.
 #[derive(Debug)]
 pub struct RunSink<W: Write> {
     sink: BufWriter<W>,
@@ -130,7 +142,7 @@ impl<W: Write> RunSink<W> {
         RunSink { sink: BufWriter::with_capacity(256 << 10, sink), path: None, offset: 0 }
     }
 
-    /// Says in messages that it is the file `path`.
+    /// Sets the path of the file that errors name.
     #[must_use]
     pub fn named(self, path: &Path) -> Self {
         RunSink { path: Some(path.to_owned()), ..self }
@@ -149,7 +161,7 @@ impl<W: Write> RunSink<W> {
         Ok(())
     }
 
-    /// Hands on what is buffered; what the bytes went to is not yet synced.
+    /// Writes the rest of the buffer and returns the file, which is not yet synced.
     pub fn finish(self) -> Result<W> {
         let path = self.path;
         let sink = self.sink.into_inner();
@@ -180,28 +192,29 @@ impl<'a, W: Write> OpenRun<'a, W> {
         OpenRun { sink, index, last: None, facts: RunFacts::default() }
     }
 
-    /// Appends blocks; refuses blocks that do not follow what is there.
+    /// Appends blocks; refuses a block that does not follow the block before it.
     fn push(&mut self, blocks: &EncodedBlocks) -> Result<()> {
         let mut rest = blocks.bytes.as_slice();
         for facts in &blocks.facts {
-            if self.last.is_some_and(|last| last >= facts.first) {
-                let (last, first) = (self.last, facts.first);
+            let first = facts.first;
+            if let Some(last) = self.last.filter(|last| *last >= first) {
                 return Err(Error::damaged(format!(
-                    "blocks out of order: {first:?} after {last:?}"
+                    "blocks out of order: key {}, song {} after key {}, song {}",
+                    first.key, first.song, last.key, last.song
                 )));
             }
-            // The lengths are those of the blocks in these bytes.
+            // `add` has noted the length of each block in these bytes.
             let (bytes, after) = rest.split_at(facts.length as usize);
             rest = after;
-            let goes_on = self.last.is_some_and(|last| last.key == facts.first.key);
-            self.facts.keys += u64::from(facts.keys) - u64::from(goes_on);
+            let continued = self.last.is_some_and(|last| last.key == first.key);
+            self.facts.keys += u64::from(facts.keys) - u64::from(continued);
             self.facts.pairs += u64::from(facts.entries);
             self.facts.blocks += 1;
             let sum = self.facts.streams.checked_add(facts.streams);
             self.facts.streams = sum.ok_or_else(|| Error::damaged("the streams exceed 2^64-1"))?;
             self.last = Some(facts.last);
             let handle = BlockHandle {
-                first: facts.first,
+                first,
                 offset: self.sink.offset,
                 length: facts.length,
                 entries: facts.entries,

@@ -1,8 +1,8 @@
-//! The kernel for processors with AVX2: 32 bytes to a register.
+//! The kernel for processors with AVX2, with 32 bytes in a register.
 //!
-//! **Soundness.** Every intrinsic here needs AVX2 and nothing else: those that load take an array of the size loaded,
-//! so no pointer can be wrong. A [`Avx2`] is made by [`Avx2::detect`] alone, which has asked the processor, so a
-//! value of it proves that they may be executed.
+//! **Soundness.** Every intrinsic here needs AVX2 and nothing else. Loads take an array of the size loaded, so no
+//! pointer can be wrong. Only [`Avx2::detect`] makes an [`Avx2`], after it has asked the processor, so a value of this
+//! type proves that the intrinsics may be executed.
 
 #![expect(
     unsafe_code,
@@ -32,7 +32,7 @@ impl Avx2 {
         has.then_some(Avx2(()))
     }
 
-    /// Does the work in a function that is compiled for these instructions, so that they become part of it.
+    /// Does the work in a function that is compiled for these instructions.
     #[inline]
     pub(super) fn run<W: Work>(self, work: W) -> W::Outcome {
         // SAFETY: `self` proves that the processor has the features that `run_here` is compiled for.
@@ -51,7 +51,7 @@ impl Kernel for Avx2 {
         // SAFETY: `self` proves AVX2; the load reads the 32 bytes of the array, for which no alignment is needed.
         unsafe {
             let bytes = _mm256_loadu_si256(bytes.as_ptr().cast::<__m256i>());
-            // Digits become the ten largest of the signed bytes, all others are smaller.
+            // Digits become the ten largest signed bytes; all other bytes are smaller.
             let shifted = _mm256_add_epi8(bytes, _mm256_set1_epi8(0x7f - 0x39));
             let digits = _mm256_cmpgt_epi8(shifted, _mm256_set1_epi8(0x7f - 10));
             !_mm256_movemask_epi8(digits).cast_unsigned()
@@ -64,7 +64,7 @@ impl Kernel for Avx2 {
         unsafe {
             let digits = _mm256_set_m128i(load(other.0), load(one.0));
             let masks = _mm256_set_m128i(load(other.1), load(one.1));
-            // Neighbours are joined to numbers of two, four and eight digits; each fits its lane: the most are 99,
+            // Neighbours are joined to numbers of two, four and eight digits. Each fits its lane: the maximum is 99,
             // 9,999 and 99,999,999.
             let tens = _mm256_set1_epi16(1 << 8 | 10);
             let pairs = _mm256_maddubs_epi16(_mm256_and_si256(digits, masks), tens);
@@ -88,16 +88,16 @@ unsafe fn load(bytes: &[u8; DIGITS]) -> __m128i {
     unsafe { _mm_loadu_si128(bytes.as_ptr().cast::<__m128i>()) }
 }
 
-/// The leading eight digits are in the lower half.
+/// The value of sixteen digits, from the leading eight in the lower half and the other eight in the upper half.
 #[inline(always)]
 fn sixteen_digits(eights: u64) -> u64 {
     (eights & u64::from(u32::MAX)) * 100_000_000 + (eights >> 32)
 }
 
-/// Fetches the word's cache line ahead of its use.
+/// Fetches the word's cache line before its use.
 #[inline(always)]
 pub(super) fn prefetch(word: &u64) {
-    // SAFETY: SSE, which all processors of this architecture have, is all that it takes; and a prefetch reads nothing
-    // that the program could see, whatever the pointer, which here is one to a word that is there.
+    // SAFETY: it needs only SSE, which all processors of this architecture have. A prefetch reads nothing that the
+    // program can see, for any pointer, and this pointer is to an existing word.
     unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(word).cast::<i8>()) }
 }

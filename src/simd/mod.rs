@@ -1,11 +1,11 @@
-//! What processors do faster than plain code, and its plain twin: the one place where they differ.
+//! Vector instructions, and plain code with the same results.
 //!
-//! Two [`Kernel`]s give the same answers: [`Portable`] on any machine, `Avx2` on a processor that has it. Which one a run
-//! takes is decided once, by asking the processor ([`Choice::of_this_run`]); the environment variable `AGG_SIMD=off`
-//! decides for the plain one. Tests compare the second with the first. [`prefetch`] is a hint and changes no answer.
+//! Two [`Kernel`]s give the same results: [`Portable`] on any machine, `Avx2` on a processor that has it. A run asks
+//! the processor once and chooses ([`Choice::of_this_run`]); the environment variable `AGG_SIMD=off` chooses the plain
+//! kernel. Tests compare both. [`prefetch`] is a hint and changes no result.
 //!
-//! Together with the mapping of memory this is the only place where `unsafe` is allowed. What the functions are used
-//! for (rows, ids) is the business of those who call them.
+//! `unsafe` is allowed only here and in the mapping of memory. Nothing here depends on what callers use it for (rows,
+//! ids).
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -17,25 +17,26 @@ use std::sync::OnceLock;
 pub(crate) use kernel::{DIGITS, Kernel, LOOK, Masked, Work};
 pub(crate) use words::Portable;
 
-/// Set to `off`, it selects the plain kernel: for tests, and to measure what the other kernel saves.
+/// The environment variable that selects the plain kernel if it is `off`: for tests, and to measure what the other
+/// kernel saves.
 const VARIABLE: &str = "AGG_SIMD";
 
 /// A kernel that this machine has.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Choice {
-    /// For any machine.
+    /// Works on any machine.
     Portable(Portable),
-    /// For a processor with AVX2.
+    /// Needs a processor with AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2(avx2::Avx2),
 }
 
 impl Choice {
-    /// The kernel that tests compare the others with.
+    /// The kernel that tests compare other kernels with.
     #[cfg(test)]
     pub(crate) const PORTABLE: Choice = Choice::Portable(Portable);
 
-    /// The fastest that this machine has.
+    /// The fastest kernel of this machine.
     pub(crate) fn fastest() -> Self {
         #[cfg(target_arch = "x86_64")]
         if let Some(avx2) = avx2::Avx2::detect() {
@@ -44,7 +45,7 @@ impl Choice {
         Choice::Portable(Portable)
     }
 
-    /// The fastest, unless the environment says otherwise; decided once.
+    /// The fastest kernel, unless the environment variable says otherwise; decided once.
     pub(crate) fn of_this_run() -> Self {
         static CHOICE: OnceLock<Choice> = OnceLock::new();
         *CHOICE.get_or_init(|| {
@@ -101,7 +102,7 @@ mod tests {
             digits in prop::array::uniform2(prop::array::uniform16(any::<u8>())),
             lengths in prop::array::uniform2(0..=DIGITS),
         ) {
-            // As callers do it: what the mask lets through are digits.
+            // As callers do: the bytes under the mask are digits.
             let mut digits = digits;
             let mut masks = [[0; DIGITS]; 2];
             for ((digits, mask), length) in digits.iter_mut().zip(&mut masks).zip(lengths) {
@@ -122,7 +123,7 @@ mod tests {
         }
 
         #[test]
-        fn the_first_byte_that_is_no_digit_is_found_among_any_bytes(
+        fn the_first_byte_that_is_not_a_digit_is_found_among_any_bytes(
             look in prop::array::uniform32(any::<u8>()),
         ) {
             let both = || Both(&look, [(&[b'0'; DIGITS], &[0; DIGITS]); 2]);

@@ -2,7 +2,7 @@
 
 use super::{Kernel, LOOK, Masked};
 
-/// Needs nothing of the machine.
+/// The kernel for any machine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Portable;
 
@@ -20,11 +20,11 @@ impl Kernel for Portable {
     }
 }
 
-/// A bit for each of eight bytes that is not a digit, the first in the lowest.
+/// A bit for each of eight bytes that is not a digit, the first byte in the lowest bit.
 ///
-/// With `0x30` taken out by exclusive or, a digit is its value, and adding `0x76` sets the top bit of
-/// every byte that is not a digit. A byte of `0xba` and above carries into the next byte, so that a digit
-/// there may be missed. The multiplication gathers the top bits in the highest byte.
+/// After an exclusive or with `0x30`, a digit is its value, and adding `0x76` sets the top bit of every byte that is
+/// not a digit. A byte of `0xba` or above carries into the next byte, so a digit there may have its bit set. The
+/// multiplication gathers the top bits in the highest byte.
 #[inline(always)]
 fn stop_bits(word: u64) -> u32 {
     const fn all(byte: u8) -> u64 {
@@ -35,17 +35,17 @@ fn stop_bits(word: u64) -> u32 {
 }
 
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "the halves of sixteen bytes are wanted")]
+#[expect(clippy::cast_possible_truncation, reason = "the two halves are wanted")]
 fn value((digits, mask): Masked<'_>) -> u64 {
     let digits = u128::from_le_bytes(*digits) & u128::from_le_bytes(*mask);
     eight_digits(digits as u64) * 100_000_000 + eight_digits((digits >> 64) as u64)
 }
 
-/// The value of eight digits, a byte each, the first in the lowest byte.
+/// The value of eight digits, the first digit in the lowest byte.
 #[inline(always)]
 fn eight_digits(digits: u64) -> u64 {
-    // Each multiplication adds to every other lane ten (a hundred, ten thousand) times its lower
-    // neighbour, and cannot overflow the lane: the most are 99, 9,999 and 99,999,999.
+    // Each multiplication adds ten (a hundred, ten thousand) times the lower neighbour to every second lane. No lane
+    // overflows: the maximum is 99, 9,999 and 99,999,999.
     let pairs = (digits.wrapping_mul(1 + (10 << 8)) >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs.wrapping_mul(1 + (100 << 16)) >> 16) & 0x0000_ffff_0000_ffff;
     fours.wrapping_mul(1 + (10_000 << 32)) >> 32

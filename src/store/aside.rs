@@ -1,8 +1,8 @@
 //! A file that lies wherever its reader wants it gets its content in one step: the page of `agg report`, and metrics.
 //!
 //! Neither the store's nor the output folder's lock guards it, and its temporary has a prefix that their sweeps leave
-//! alone. A killed run leaves the old file, and perhaps the temporary, which the next run for the same file removes. Of two
-//! runs for one file at the same time, one may so lose its temporary: it writes another one.
+//! alone. A killed run leaves the old file, and perhaps the temporary, which the next run for the same file removes. Of
+//! two runs for one file at the same time, one may so lose its temporary: it writes another one.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -76,8 +76,8 @@ impl Aside {
         created.map_err(|error| creation_error(error).at(path))
     }
 
-    /// Removes what a killed run for the same file left, once a run: a run that swept at each of its tries could take the
-    /// temporary of another run away for ever. A folder that cannot be listed fails when the file is created.
+    /// Removes what a killed run for the same file left, once a run: a run that swept at each of its tries could take
+    /// the temporary of another run away for ever. A folder that cannot be listed fails when the file is created.
     fn sweep(self, files: &dyn FileSystem, path: &Path) -> Result<()> {
         let (folder, prefix) = (folder_of(path), self.temporary_prefix(path)?);
         for (name, file_type) in files.list(folder).unwrap_or_default() {

@@ -77,8 +77,8 @@ impl Drop for BuildFolder {
 }
 
 fn exchange_error(error: io::Error) -> Error {
-    // EINVAL and ENOSYS: the file system, or the kernel, does not know RENAME_EXCHANGE. EXDEV: overlayfs, for a folder of
-    // a lower layer.
+    // EINVAL and ENOSYS: the file system, or the kernel, does not know RENAME_EXCHANGE. EXDEV: overlayfs, for a folder
+    // of a lower layer.
     match error.kind() {
         io::ErrorKind::InvalidInput
         | io::ErrorKind::Unsupported

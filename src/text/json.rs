@@ -1,4 +1,4 @@
-//! How serde writes values in documents for people and other programs.
+//! The form of values in JSON documents, for serde.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ pub fn optional_path<S: Serializer>(
     path.as_ref().map(|path| path.to_string_lossy()).serialize(serializer)
 }
 
-/// As [`path()`], each of several.
+/// As [`path()`], for several paths.
 pub fn paths<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(paths.iter().map(|path| path.to_string_lossy()))
 }
@@ -31,12 +31,12 @@ pub fn hex64<S: Serializer>(checksum: &u64, serializer: S) -> Result<S::Ok, S::E
 pub mod hex128 {
     use serde::{Deserialize, Deserializer, Serializer, de};
 
-    /// Writes them.
+    /// Writes the digits.
     pub fn serialize<S: Serializer>(digest: &u128, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&super::super::hex128(*digest))
     }
 
-    /// Reads them.
+    /// Reads the digits.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
         let digits = String::deserialize(deserializer)?;
         u128::from_str_radix(&digits, 16).map_err(de::Error::custom)
@@ -47,12 +47,12 @@ pub mod hex128 {
 pub mod name {
     use serde::{Deserialize, Deserializer, Serializer, de};
 
-    /// Writes it.
+    /// Writes the name.
     pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&super::super::name(bytes))
     }
 
-    /// Reads it.
+    /// Reads the name.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(deserializer)?;
         super::super::unescaped(&text).ok_or_else(|| de::Error::custom("not an escaped name"))

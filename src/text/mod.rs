@@ -1,6 +1,6 @@
-//! How values are written wherever they are shown: names and paths of any bytes, digests, days.
+//! The written form of values: names and paths of any bytes, digests, days.
 //!
-//! A name or a row may hold anything, so whatever a terminal or a file of text gets to see passes through here.
+//! A name or a row may hold any bytes, so every text for a terminal or a text file is made here.
 
 pub mod json;
 
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::model::Day;
 
-/// Bytes as printable ASCII: `\` and all that is not printable as `\xNN`. `unescaped` reads it back.
+/// Bytes as printable ASCII, with `\` and every other byte as `\xNN`. `unescaped` reads it back.
 #[must_use]
 pub fn name(bytes: &[u8]) -> String {
     let mut shown = Vec::with_capacity(bytes.len());
@@ -31,7 +31,7 @@ pub(crate) fn escape(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// The bytes that [`name`] has written.
+/// The bytes of a text that [`name`] has made; `None` for any other text.
 pub(crate) fn unescaped(text: &str) -> Option<Vec<u8>> {
     let mut pieces = text.split("\\x");
     let mut name = pieces.next()?.as_bytes().to_vec();
@@ -43,7 +43,7 @@ pub(crate) fn unescaped(text: &str) -> Option<Vec<u8>> {
     Some(name)
 }
 
-/// The text with whatever could move the cursor, break the line or hide text written as an escape.
+/// The text with escapes for all characters that could move the cursor, break the line or hide text.
 #[must_use]
 pub fn line(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
@@ -57,7 +57,7 @@ pub fn line(text: &str) -> String {
     cleaned
 }
 
-/// The path as it is, or quoted and escaped where a reader or a shell could misread it.
+/// The path unchanged, or quoted and escaped if a reader or a shell could misread it.
 #[must_use]
 pub fn path(path: &Path) -> String {
     let plain = |text: &&str| {
@@ -69,7 +69,7 @@ pub fn path(path: &Path) -> String {
     path.to_str().filter(plain).map_or_else(|| format!("{path:?}"), str::to_owned)
 }
 
-/// The path as one word of a shell, for a command that will be copied into one.
+/// The path as one word of a shell, for a command that users copy.
 #[must_use]
 pub fn shell_word(path: &Path) -> String {
     let bytes = path.as_os_str().as_bytes();
@@ -83,7 +83,7 @@ pub fn shell_word(path: &Path) -> String {
     }
 }
 
-/// Control characters, and the format characters that reorder or hide text.
+/// Whether the letter is a control character, or a format character that reorders or hides text.
 #[must_use]
 pub fn is_unprintable(letter: char) -> bool {
     letter.is_control()
@@ -102,7 +102,7 @@ pub fn hex64(checksum: u64) -> String {
     format!("{checksum:016x}")
 }
 
-/// Ascending days, those in a row as a range: `2021-12-01, 2021-12-03 to 2021-12-05`.
+/// Ascending days, with consecutive days as a range: `2021-12-01, 2021-12-03 to 2021-12-05`.
 #[must_use]
 pub fn days(days: &[Day]) -> String {
     let next = |day: &Day, other: &Day| day.plus_days(1) == Some(*other);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn days_in_a_row_are_written_as_the_first_and_the_last() {
+    fn consecutive_days_are_written_as_the_first_and_the_last() {
         let day = |text: &&str| text.parse().unwrap();
         let written = |texts: &[&str]| days(&texts.iter().map(day).collect::<Vec<Day>>());
         assert_eq!(written(&[]), "");

@@ -1,22 +1,22 @@
-//! What a ranking starts from.
+//! The input of a ranking.
 
 use super::long::Floor;
 use crate::error::Result;
 use crate::model::Kind;
 use crate::runfile::Run;
 
-/// What is ranked: one run of a window, as the runs of its days.
+/// A window's run of one kind, as the runs of its days, and how to rank it.
 pub struct RankInput<'a> {
-    /// What the keys are.
+    /// The kind of the keys.
     pub kind: Kind,
     /// The run of each day.
     pub runs: &'a [&'a Run],
     /// Songs of each key, at least 1.
     pub top: usize,
-    /// Entries that a piece should have, of all runs together.
+    /// Entries that a piece should have in all runs together.
     pub piece_entries: u64,
-    /// Gets the number of further entries that were read, from any thread; an error of it ends the ranking.
+    /// Called from any thread with the number of further entries read. Its error ends the ranking.
     pub progress: &'a (dyn Fn(u64) -> Result<()> + Sync),
-    /// What pieces know of a key that several of them share.
+    /// Shared by pieces that have parts of the same key.
     pub floor: Floor,
 }

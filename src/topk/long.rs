@@ -1,4 +1,4 @@
-//! Keys with many songs, of which nearly none is among the best.
+//! Ranks keys with many songs, nearly none of which are among the best.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,29 +7,29 @@ use crate::error::Result;
 use crate::merge::{Merge, Stream};
 use crate::model::{Batch, Ranked};
 
-/// What a song of the key that is being worked on needs at least to be among its best, as far as a piece has found out.
+/// The minimum count of a song among the best of the current key, as far as pieces have found it.
 ///
-/// The K-th best of a part of a key's songs is no better than that of all of them. So a piece in the middle of a key
-/// begins with what the pieces before it know, instead of merging everything until it knows as much itself.
+/// The K-th best of a part of a key's songs is at most the K-th best of all songs. So a piece in the middle of a key
+/// begins with the minimum of the pieces before it, instead of merging everything until it has found one.
 #[derive(Debug, Default)]
 pub struct Floor(Mutex<Option<(u64, u64)>>);
 
 impl Floor {
-    /// What is known of this key.
+    /// The minimum count for this key, if known.
     #[must_use]
     pub fn of(&self, key: u64) -> Option<u64> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.filter(|(known, _)| *known == key).map(|(_, count)| count)
     }
 
-    /// Makes known what a piece has found. Keys ascend, so the latest one is of use for longest.
+    /// Stores the minimum that a piece has found. Keys ascend, so the largest key is useful for longest.
     pub fn raise(&self, key: u64, count: u64) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *known = (*known).max(Some((key, count)));
     }
 }
 
-/// Ranks the keys of a merge, which it tells what a song needs at least. Memory: the slots of one key.
+/// Ranks the keys of a merge, and sets the merge's floor. Memory: the slots of one key.
 #[derive(Debug)]
 pub struct LongKeys {
     top: TopK,
@@ -37,16 +37,16 @@ pub struct LongKeys {
 }
 
 impl LongKeys {
-    /// Finds the best `top` songs of each key.
+    /// A ranking of the best `top` songs of each key.
     #[must_use]
     pub fn new(top: usize) -> Self {
         LongKeys { top: TopK::new(top), best: Vec::new() }
     }
 
-    /// Gives `each` the best songs of each key, the best first, in the order of the keys.
+    /// Calls `each` with the best songs of each key, the best first, in the order of the keys.
     ///
-    /// `shared` is what other pieces know of the key that this one begins with. `progress` gets the number of further
-    /// entries that were read; an error of it ends the ranking.
+    /// `shared` is the floor of all pieces and the key that this piece begins with. `progress` is called with the
+    /// number of further entries read; its error ends the ranking.
     pub fn rank<S: Stream>(
         &mut self,
         mut merge: Merge<S>,
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_floor_rises_goes_on_to_later_keys_and_is_of_no_other_key() {
+    fn a_floor_rises_moves_to_later_keys_and_holds_for_no_other_key() {
         let floor = Floor::default();
         assert_eq!(floor.of(3), None);
         floor.raise(3, 10);

@@ -1,4 +1,4 @@
-//! Keys with few songs, which are all looked at.
+//! Ranks keys with few songs, all of which are compared.
 
 use super::input::RankInput;
 use super::slots::best_of_sums;
@@ -7,10 +7,10 @@ use crate::merge::{PairOverflow, Sums, Word, Words};
 use crate::model::Ranked;
 use crate::runfile::Piece;
 
-/// A piece with so many times the entries that it should have is not packed.
-const MAX_TIMES: u64 = 2;
+/// A piece with more than this multiple of the entries that it should have is not packed.
+const MAX_PIECE_MULTIPLE: u64 = 2;
 
-/// Ranks the keys of pieces whose entries are packed into 64 bits, and into 128 where these are too few.
+/// Ranks the keys of pieces. Entries are packed into words of 64 bits, or of 128 bits where they do not fit.
 #[derive(Debug, Default)]
 pub(super) struct ShortKeys {
     narrow: PackedPiece<u64>,
@@ -26,17 +26,18 @@ struct PackedPiece<W: Word> {
     sums: Sums<W>,
 }
 
-/// What came of packing a piece.
+/// Outcome of packing a piece.
 enum PackOutcome {
     Done,
     /// Ids are too wide for the words.
     TooWide,
-    /// The piece has far more entries than it should: the index was too large to be looked at whole.
+    /// The piece has far more entries than it should, because only a sample of a large index decides the cuts.
     TooMany,
 }
 
 impl ShortKeys {
-    /// Gives `each` the best songs of each key, the best first; false, with nothing given, if the piece does not fit.
+    /// Calls `each` with the best songs of each key, the best first. Returns false, without a call, if the piece does
+    /// not fit.
     pub(super) fn rank(
         &mut self,
         input: &RankInput<'_>,
@@ -65,7 +66,7 @@ impl ShortKeys {
 
 impl<W: Word> PackedPiece<W> {
     fn pack(&mut self, input: &RankInput<'_>, piece: &Piece) -> Result<PackOutcome> {
-        // If it does not fit at first, it is known how wide it is.
+        // If the piece does not fit the first time, its widths are known the second time.
         for _ in 0..2 {
             self.words.begin(piece.start.key);
             for run in input.runs {
@@ -73,7 +74,7 @@ impl<W: Word> PackedPiece<W> {
                 let mut reader = run.blocks(piece.clone());
                 while let Some(runs) = reader.next_runs()? {
                     self.words.push(runs);
-                    if self.words.len() as u64 > MAX_TIMES * input.piece_entries {
+                    if self.words.len() as u64 > MAX_PIECE_MULTIPLE * input.piece_entries {
                         return Ok(PackOutcome::TooMany);
                     }
                 }
@@ -89,7 +90,7 @@ impl<W: Word> PackedPiece<W> {
         Ok(PackOutcome::TooWide)
     }
 
-    /// Merges what was packed and ranks it.
+    /// Merges and ranks the packed piece.
     fn rank(
         &mut self,
         input: &RankInput<'_>,

@@ -1,11 +1,11 @@
-//! The best K of a key's songs, in slots that are cut when they are full.
+//! Keeps the best K of a key's songs in slots, which are cut when they are full.
 
 use crate::model::{Ranked, SongCounts};
 
 /// Keeps the best `k` of any number of songs, each given once, in any order.
 ///
-/// Candidates gather in up to `2k + 64` slots; when these are full they are cut to the best `k`, whose worst then is
-/// what a later song must beat (Lucene's and tantivy's scheme: linear time, no heap). 16 bytes a slot.
+/// Candidates are in up to `2k + 64` slots. When these are full, they are cut to the best `k`, and a later song must
+/// beat the worst of these (as in Lucene and tantivy: linear time, no heap). Memory: 16 bytes a slot.
 ///
 /// # Example
 /// ```
@@ -43,26 +43,26 @@ impl TopK {
         TopK { k: k.max(1), slots: Vec::new(), threshold: u128::MAX }
     }
 
-    /// The count that a further song needs at least; `None` while any would do.
+    /// The minimum count of a further song; `None` while any song is kept.
     #[must_use]
     pub fn floor(&self) -> Option<u64> {
         (self.threshold < u128::MAX).then(|| unrank(self.threshold).count)
     }
 
-    /// Forgets all songs, keeps the memory.
+    /// Removes all songs and keeps the memory.
     pub fn clear(&mut self) {
         self.slots.clear();
         self.threshold = u128::MAX;
     }
 
-    /// Gives many songs with their counts.
+    /// Adds many songs with their counts.
     pub fn extend(&mut self, songs: SongCounts<'_>) {
         for (song, count) in songs.iter() {
             self.push(Ranked { song, count });
         }
     }
 
-    /// Gives one song.
+    /// Adds one song.
     pub fn push(&mut self, Ranked { song, count }: Ranked) {
         let rank = rank(song, count);
         if rank < self.threshold {
@@ -82,7 +82,7 @@ impl TopK {
         }
     }
 
-    /// Puts the best `k` into `best`, the best first; fewer when fewer were given.
+    /// Puts the best `k` songs into `best`, the best first; fewer if fewer were added.
     pub fn best(&mut self, best: &mut Vec<Ranked>) {
         self.cut();
         self.slots.sort_unstable();
@@ -91,13 +91,13 @@ impl TopK {
     }
 }
 
-/// Puts the best `k` songs of a key into `best`, the best first: `more` are its songs with their sums, `once` those with
-/// a sum of 1, ascending, which nearly all are. `more` is put in order.
+/// Puts the best `k` songs of a key into `best`, the best first. `once` are the songs with a sum of 1, ascending, as
+/// nearly all are. `more` are the others with their sums, in any order, which the call changes.
 pub(super) fn best_of_sums(once: &[u64], more: &mut [Ranked], k: usize, best: &mut Vec<Ranked>) {
     let rank = |ranked: &Ranked| rank(ranked.song, ranked.count);
     let more = match more.len().checked_sub(k) {
-        // Not worth a selection unless many are left out.
-        Some(left_out) if left_out > k => {
+        // A selection is worth it only if many are omitted.
+        Some(omitted) if omitted > k => {
             more.select_nth_unstable_by_key(k, rank);
             &mut more[..k]
         }

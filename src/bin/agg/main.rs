@@ -1,9 +1,9 @@
 //! The program `agg`: what was typed, what it means, one job of the library, its report.
 //!
-//! All work on logs, partials and windows is the library's. Here stand the command line ([`cli`]),
-//! its meaning ([`settings`], [`config`]), what is shown while a job runs ([`progress`], [`logging`]) and after
-//! it ([`summary`], [`metrics`]), and the only place that turns an outcome into an exit code ([`exit`]). Tables of other
-//! programs are decoded in a child process (`decoder`).
+//! All work on logs, partials and windows is the library's. Here are the command line ([`cli`]), its meaning
+//! ([`settings`], [`config`]), what is shown while a job runs ([`progress`], [`logging`]) and after it ([`summary`],
+//! [`metrics`]), and the only place that turns an outcome into an exit code ([`exit`]). Tables of other programs are
+//! decoded in a child process (`decoder`).
 
 mod cli;
 mod cmd;

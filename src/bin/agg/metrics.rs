@@ -147,8 +147,8 @@ pub(crate) fn recorded(
 /// What the file has that will be replaced: nothing where there is none or it is empty. A link to a file is replaced
 /// too, and what it leads to stays.
 ///
-/// Whatever is no file of metrics is refused: a pipe would be waited for, a device or `/dev/stdout` would be lost, and so
-/// would a log whose name was typed in the wrong place.
+/// Whatever is no file of metrics is refused: a pipe would be waited for, a device or `/dev/stdout` would be lost, and
+/// so would a log whose name was typed in the wrong place.
 fn former(path: &Path) -> io::Result<String> {
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(String::new()) };
     let refusal = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));

@@ -1,7 +1,7 @@
 //! Whether standard output was closed when the program was started, as by `>&-`.
 //!
-//! Rust's runtime opens `/dev/null` in the place of a closed standard stream before `main`, and a run whose result nobody
-//! gets would end with 0. Only a function that runs before the runtime can see it.
+//! Rust's runtime opens `/dev/null` in the place of a closed standard stream before `main`, and a run whose result
+//! nobody gets would end with 0. Only a function that runs before the runtime can see it.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -226,8 +226,8 @@ fn a_header_that_makes_no_sense_is_refused() {
     refused(&with(Part::Header, 0, b"x"), "not an agg partial", Refuses);
     refused(&with(Part::Header, 8, &[3, 0]), "format version 3", Refuses);
     refused(&with(Part::Header, 8, &[0, 0]), "the header's checksum", Refuses);
-    refused(&with(Part::Header, 10, &[0, 0]), "block size is impossible", Refuses);
-    refused(&with(Part::Header, 10, &[1, 16]), "block size is impossible", Refuses);
+    refused(&with(Part::Header, 10, &[0, 0]), "block size is 0, not 1 to 4096", Refuses);
+    refused(&with(Part::Header, 10, &[1, 16]), "block size is 4097, not 1 to 4096", Refuses);
     refused(&with(Part::Header, 12, &[1]), "the header's checksum", Refuses);
     refused(&with_u64(Part::Trailer, 72, 5), "of different files", Refuses);
     refused(b"", "too short", Refuses);
@@ -265,7 +265,7 @@ fn a_section_larger_than_any_is_refused_before_memory_is_taken_for_it() {
         trailer.extend(b"part-end");
         file.set_len(24).unwrap();
         file.write_all_at(&trailer, end).unwrap();
-        refused_in(&sandbox, "larger than any there can be", Emission::Refuses);
+        refused_in(&sandbox, "exceeds the maximum", Emission::Refuses);
     }
 }
 
@@ -291,12 +291,12 @@ fn a_root_that_lies_is_refused() {
             }
         });
         refused(&longer, "the root", Refuses);
-        let idle = forged(&good(), |part, bytes| {
+        let longer = forged(&good(), |part, bytes| {
             if part == root {
                 bytes.push(0);
             }
         });
-        refused(&idle, "the root", Refuses);
+        refused(&longer, "the root", Refuses);
         refused(&with_u64(root, 0, 1), "out of order", Refuses);
         refused(&with_u64(root, 32, 7), "disagree", Refuses);
     }
@@ -386,9 +386,9 @@ fn a_block_that_is_shorter_than_the_others_is_found_by_verify() {
         let entry = run[1].pop().unwrap();
         run[2].insert(0, entry);
     });
-    refused(&bytes, "not as long as all others", Emission::May);
+    refused(&bytes, "a block has 3 entries instead of 4", Emission::May);
     let bytes = with(Part::Header, 10, &[3, 0]);
-    refused(&bytes, "not as long as all others", Emission::May);
+    refused(&bytes, "a block has 4 entries instead of 3", Emission::May);
 }
 
 #[test]
@@ -396,18 +396,19 @@ fn a_country_beyond_the_alphabet_is_refused() {
     for number in [676, 1 << 40, MAX] {
         let mut runs = good();
         runs[COUNTRIES][1][3].0 = number;
-        refused(&forged(&runs, |_, _| ()), "a country number exceeds 675", Emission::Refuses);
+        let text = format!("the country number {number} exceeds 675");
+        refused(&forged(&runs, |_, _| ()), &text, Emission::Refuses);
     }
 }
 
 #[test]
-fn metadata_that_make_no_sense_are_refused() {
+fn metadata_that_is_not_valid_is_refused() {
     use Emission::{May, Refuses};
     let metadata = Part::Metadata;
     refused(&with(metadata, 3, &[2]), "this is the partial of 2021-12-02", Refuses);
-    refused(&with(metadata, 2, &[13]), "names no day", Refuses);
-    refused(&with(metadata, 0, &[0, 0]), "names no day", Refuses);
-    refused(&with(metadata, 1, &[0x80]), "names no day", Refuses);
+    refused(&with(metadata, 2, &[13]), "not a real date", Refuses);
+    refused(&with(metadata, 0, &[0, 0]), "not a real date", Refuses);
+    refused(&with(metadata, 1, &[0x80]), "not a real date", Refuses);
     for inputs in [1, 1 << 20, 1 << 40, u64::MAX] {
         refused(&with_u64(metadata, 124, inputs), "cannot be decoded", Refuses);
     }
@@ -420,15 +421,15 @@ fn metadata_that_make_no_sense_are_refused() {
         });
         refused(&bytes, "cannot be decoded", Refuses);
     }
-    let idle = forged(&good(), |part, bytes| {
+    let longer = forged(&good(), |part, bytes| {
         if part == metadata {
             bytes.push(0);
         }
     });
-    refused(&idle, "idle bytes", Refuses);
+    refused(&longer, "extra bytes", Refuses);
     // Rows, a reject, the sum of either run.
     for at in [4, 12, 76, 108] {
-        refused(&with_u64(metadata, at, 99), "sums that do not agree", Refuses);
+        refused(&with_u64(metadata, at, 99), "sums that do not match", Refuses);
     }
     // Entries and blocks of either run.
     for at in [68, 84, 100, 116] {
@@ -436,7 +437,7 @@ fn metadata_that_make_no_sense_are_refused() {
     }
     for at in [60, 92] {
         refused(&with_u64(metadata, at, 99), "the metadata and the index disagree", Refuses);
-        refused(&with_u64(metadata, at, 1), "the footer says", May);
+        refused(&with_u64(metadata, at, 1), "but the metadata has", May);
     }
     // Rows and both sums, all alike, and not what the blocks add up to.
     let sums = forged(&good(), |part, bytes| {
@@ -444,7 +445,7 @@ fn metadata_that_make_no_sense_are_refused() {
             [4, 76, 108].iter().for_each(|at| bytes[*at] += 1);
         }
     });
-    refused(&sums, "the footer says", May);
+    refused(&sums, "but the metadata has", May);
 }
 
 #[test]

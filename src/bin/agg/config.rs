@@ -491,7 +491,7 @@ logs = "/data/logs"
             r#"logs: ["/data/logs", "/data/more"]"#,
             r#"out: "elsewhere""#,
             "top: 3",
-            "format: [Text, Csv]",
+            "format: [Text, Table(Csv)]",
             "allow_missing: true",
             "max_reject_ratio: 0.2",
             "min_rows: 0",
@@ -561,7 +561,7 @@ logs = "/data/logs"
             (
                 "[backfill]\n\nformat = 'cvs'",
                 3,
-                "invalid value 'cvs' for '--format <FORMAT>' [possible values: text, csv, jsonl, parquet]",
+                "invalid value 'cvs' for '--format <FORMAT>' [possible values: text, parquet, csv, jsonl]",
             ),
             ("[backfill.logs]", 1, "`logs` takes a text or a list of texts, not a table"),
             ("[[backfill]]", 1, "unknown key `backfill`"),

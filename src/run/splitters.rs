@@ -228,7 +228,8 @@ impl Splitters {
     }
 
     /// The range of a position: the number of splitters at or before it.
-    #[inline]
+    // Always inlined: with a call for each row, `reduce-day` takes 4 % more instructions.
+    #[inline(always)]
     #[must_use]
     pub(super) fn range_of(&self, position: Position) -> usize {
         // As in `fill_buckets`: every position has a bucket.

@@ -29,7 +29,8 @@ REASONS = ["too_long", "blank", "field_count", "song_id", "user_id", "country"]
 CODES = (pathlib.Path(__file__).parent.parent / "data/iso3166.txt").read_text().split()
 LOG_NAME = re.compile(r"\.(log|txt)(\.gz|\.zst)?$")
 COLUMNS = ["sng_id", "user_id", "country"]
-NAMES = {b"sngid": 0, b"songid": 0, b"song": 0, b"trackid": 0, b"userid": 1, b"user": 1, b"country": 2, b"countrycode": 2}
+SONGS, USERS, COUNTRIES = [b"sngid", b"songid", b"song", b"trackid"], [b"userid", b"user"], [b"country", b"countrycode"]
+NAMES = {name: place for place, names in enumerate([SONGS, USERS, COUNTRIES]) for name in names}
 
 
 class Rules(NamedTuple):
@@ -39,6 +40,9 @@ class Rules(NamedTuple):
     columns: list[str] | None = None
     header: bool = False
     any_country: bool = False
+
+
+PLAIN = Rules()
 
 
 def days_in(name):
@@ -106,7 +110,7 @@ def columns_of(header, rules):
     return rules.columns or (named if set(COLUMNS) <= set(named) else COLUMNS)
 
 
-def parse(row, rules=Rules(), columns=None):
+def parse(row, rules=PLAIN, columns=None):
     """Song, user and country of a row, or the reason why it is corrupt."""
     columns = columns or rules.columns or COLUMNS
     if len(row) > 4096:
@@ -134,7 +138,7 @@ def shown(data):
     return "".join(chr(b) if p else f"\\x{b:02x}" for b, p in zip(data[:200], plain, strict=True))
 
 
-def reduce_day(logs, rules=Rules()):
+def reduce_day(logs, rules=PLAIN):
     """Counts by country and by user, facts for days.json, and the rejects file's lines."""
     country_songs, user_songs = defaultdict(Counter), defaultdict(Counter)
     facts = {"logs": [log.name for log in logs], "rows": 0, "accepted": 0, "rejected": 0}

@@ -15,7 +15,7 @@ use crate::exchange::{
     EncodedRows, Facts, Origin, Rows, Table, TableEncoder, TableFormat, TableWriter,
 };
 use crate::fs::WriteFile;
-use crate::model::{Day, Inputs, Kind, RowCounts};
+use crate::model::{Batch, Day, Inputs, Kind, RowCounts};
 use crate::ordered;
 use crate::runfile::{Cut, Cutter, Run, split};
 use crate::store::{
@@ -306,7 +306,10 @@ impl Tabulation<'_> {
             self.pool,
             pieces.len(),
             || (),
-            |(), at| merge_whole(self.context, Phase::Export, self.kind, runs, &pieces[at]),
+            |(), at| {
+                let room = Batch::default();
+                merge_whole(self.context, Phase::Export, self.kind, runs, &pieces[at], room)
+            },
             |batch| Ok(cutter.cut(batch)),
             |(), cut| self.encode(&cut),
             |chunks| parts.append(chunks),

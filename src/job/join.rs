@@ -74,7 +74,7 @@ pub(super) trait WriteRun {
         kind: Kind,
         shape: RunPieces<'_>,
         state: impl Fn() -> S + Sync,
-        make: impl Fn(&mut S, usize) -> Result<Batch> + Sync,
+        make: impl Fn(&mut S, usize, Batch) -> Result<Batch> + Sync,
     ) -> Result<RunFacts>;
 }
 
@@ -84,7 +84,7 @@ impl WriteRun for OpenPartial {
         _: Kind,
         shape: RunPieces<'_>,
         state: impl Fn() -> S + Sync,
-        make: impl Fn(&mut S, usize) -> Result<Batch> + Sync,
+        make: impl Fn(&mut S, usize, Batch) -> Result<Batch> + Sync,
     ) -> Result<RunFacts> {
         Writer::write_run(self, shape, state, make)
     }
@@ -114,7 +114,7 @@ impl WriteRun for Spill<'_> {
         kind: Kind,
         shape: RunPieces<'_>,
         state: impl Fn() -> S + Sync,
-        make: impl Fn(&mut S, usize) -> Result<Batch> + Sync,
+        make: impl Fn(&mut S, usize, Batch) -> Result<Batch> + Sync,
     ) -> Result<RunFacts> {
         let run = RunFile::write(kind, (self.scratch)()?, shape, state, make)?;
         let facts = run.facts();
@@ -187,20 +187,23 @@ pub(super) fn join_run(
 ) -> Result<()> {
     let pieces = split(runs, plan.piece_entries)?;
     let shape = RunPieces { pool, pieces: pieces.len() };
-    let make = |(): &mut (), at: usize| merge_whole(context, Phase::Merge, kind, runs, &pieces[at]);
+    let make = |(): &mut (), at: usize, room: Batch| {
+        merge_whole(context, Phase::Merge, kind, runs, &pieces[at], room)
+    };
     target.write_run(kind, shape, || (), make)?;
     Ok(())
 }
 
-/// All that the runs have in a piece of the key space. Entries read advance `phase`.
+/// All that the runs have in a piece of the key space, in the room of an empty batch. Entries read advance `phase`.
 pub(super) fn merge_whole(
     context: &Context,
     phase: Phase,
     kind: Kind,
     runs: &[&Run],
     piece: &Piece,
+    mut whole: Batch,
 ) -> Result<Batch> {
-    let (mut batch, mut whole) = (Batch::default(), Batch::default());
+    let mut batch = Batch::default();
     let mut merge = merge_piece(runs, kind, piece);
     let mut told = 0;
     while merge.next(&mut batch)? {

@@ -182,8 +182,10 @@ fn spill(
     let pieces: Vec<&[TraceRecord]> = records.chunks(PIECE_RECORDS).collect();
     let shape = RunPieces { pool, pieces: pieces.len() };
     let entry = |(key, song): &TraceRecord| Entry { key: *key, song: *song, count: 1 };
-    let make = |(): &mut (), at: usize| {
-        Ok(pieces.get(at).copied().unwrap_or_default().iter().map(entry).collect())
+    let make = |(): &mut (), at: usize, mut room: Batch| {
+        let records = pieces.get(at).copied().unwrap_or_default();
+        records.iter().for_each(|record| room.push(entry(record)));
+        Ok(room)
     };
     let mut spill = Spill::new(scratch);
     spill.write_run(Kind::User, shape, || (), make)?;

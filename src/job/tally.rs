@@ -12,7 +12,7 @@ use super::{Context, Phase};
 use crate::budget::CountPlan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{Source, Window};
-use crate::model::{Country, Kind, RowBatch, Rules};
+use crate::model::{Batch, Country, Kind, RowBatch, Rules};
 use crate::row::{self, CountrySet, RejectLog, RejectReport};
 use crate::run::{Counter, FilledArena, Filler, Means, Plan, Ranges, Sample, Worker};
 use crate::runfile::{RunFacts, RunPieces};
@@ -204,7 +204,9 @@ impl Logs<'_> {
 
     fn write(&self, ranges: &Ranges<'_, '_>, target: &mut impl WriteRun) -> Result<RunFacts> {
         let shape = RunPieces { pool: self.pool, pieces: ranges.len() };
-        let count = |worker: &mut Worker<'_, '_>, range: usize| {
+        let count = |worker: &mut Worker<'_, '_>, range: usize, room: Batch| {
+            // A range is counted into columns of its own.
+            drop(room);
             self.context.check_stop()?;
             // The rows are counted for each run, and reported once.
             if ranges.kind() == Kind::FIRST {

@@ -62,6 +62,13 @@ impl Batch {
         }
     }
 
+    /// Makes room for `more` entries and no more than that.
+    pub fn reserve(&mut self, more: usize) {
+        for column in [&mut self.keys, &mut self.songs, &mut self.counts] {
+            column.reserve_exact(more);
+        }
+    }
+
     /// How many entries.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -31,7 +31,7 @@ fn write_by(
     for run in runs {
         let whole = batch_of(run);
         let shape = RunPieces { pool: &pool, pieces: whole.len().div_ceil(cut) };
-        let make = |(): &mut (), piece: usize| {
+        let make = |(): &mut (), piece: usize, _| {
             let mut batch = Batch::default();
             batch.extend_from(&whole, piece * cut..whole.len().min((piece + 1) * cut));
             Ok(batch)
@@ -217,7 +217,7 @@ fn every_changed_byte_and_every_cut_is_found_and_named() {
 fn blocks_out_of_order_are_refused_with_both_places() {
     let mut writer = Writer::new(Vec::new()).unwrap();
     let pool = pool(1);
-    let make = |(): &mut (), piece: usize| {
+    let make = |(): &mut (), piece: usize, _| {
         let key = 5 - piece as u64;
         Ok((0..4096).map(|song| Entry { key, song, count: 1 }).collect::<Batch>())
     };
@@ -233,7 +233,7 @@ fn sums_that_differ_are_refused_before_the_footer_is_written() {
     let mut writer = Writer::new(Vec::new()).unwrap();
     let pool = pool(1);
     for count in [1, 2] {
-        let make = |(): &mut (), _| Ok([Entry { key: 1, song: 1, count }].into_iter().collect());
+        let make = |(): &mut (), _, _| Ok([Entry { key: 1, song: 1, count }].into_iter().collect());
         writer.write_run(RunPieces { pool: &pool, pieces: 1 }, || (), make).unwrap();
     }
     let day = "2021-12-01".parse().unwrap();
@@ -245,7 +245,8 @@ fn metadata_comes_back() {
     let mut writer = Writer::new(Vec::new()).unwrap();
     let pool = pool(1);
     for _ in 0..2 {
-        let make = |(): &mut (), _| Ok([Entry { key: 1, song: 1, count: 3 }].into_iter().collect());
+        let make =
+            |(): &mut (), _, _| Ok([Entry { key: 1, song: 1, count: 3 }].into_iter().collect());
         writer.write_run(RunPieces { pool: &pool, pieces: 1 }, || (), make).unwrap();
     }
     let input = InputFacts { name: b"\xff", size: 1, modified_ns: 2, digest: 3, rows: 10 };

@@ -73,7 +73,7 @@ impl<W: Write> Writer<W> {
         &mut self,
         shape: RunPieces<'_>,
         state: impl Fn() -> S + Sync,
-        make: impl Fn(&mut S, usize) -> Result<Batch> + Sync,
+        make: impl Fn(&mut S, usize, Batch) -> Result<Batch> + Sync,
     ) -> Result<RunFacts>
     where
         W: Send,

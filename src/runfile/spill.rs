@@ -29,7 +29,7 @@ impl RunFile {
         file: Box<dyn TemporaryFile>,
         shape: RunPieces<'_>,
         state: impl Fn() -> S + Sync,
-        make: impl Fn(&mut S, usize) -> Result<Batch> + Sync,
+        make: impl Fn(&mut S, usize, Batch) -> Result<Batch> + Sync,
     ) -> Result<Self> {
         let path = file.path().to_owned();
         let mut sink = RunSink::new(file).named(&path);
@@ -91,7 +91,7 @@ mod tests {
         let pieces: Vec<_> = entries.chunks(1000).collect();
         let file = OsFileSystem.create_temporary(folder.path(), "tmp-").unwrap();
         let shape = RunPieces { pool: &pool, pieces: pieces.len() };
-        let make = |(): &mut (), at: usize| Ok(pieces[at].iter().copied().collect());
+        let make = |(): &mut (), at: usize, _| Ok(pieces[at].iter().copied().collect());
         let run = RunFile::write(Kind::User, file, shape, || (), make).unwrap();
         let facts = run.facts();
         let streams = entries.iter().map(|entry| entry.count).sum();

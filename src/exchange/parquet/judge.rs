@@ -4,12 +4,14 @@
 //! byte array for countries. All else is refused, with the cast that helps.
 
 use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
-use parquet::data_type::ByteArray;
 use parquet::schema::types::ColumnDescriptor;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::Judge;
 use crate::model::{Country, MAX_ID};
+
+/// The bytes of a text that a message shows.
+pub(super) const SHOWN: usize = 20;
 
 /// How the values of a column are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,15 +110,14 @@ fn told(column: &ColumnDescriptor, physical: Physical) -> String {
 
 impl Judge {
     /// The number of a country.
-    pub(super) fn country(&self, value: &ByteArray) -> Result<u64, String> {
-        let bytes = value.data();
+    pub(super) fn country(&self, bytes: &[u8]) -> Result<u64, String> {
         let country = match *bytes {
             [first, second] => Country::from_letters(first, second),
             _ => None,
         };
         let number = country.map(|country| u64::from(country.number()));
         number.filter(|number| self.knows(*number)).ok_or_else(|| {
-            let shown = bytes.get(..20).unwrap_or(bytes).escape_ascii();
+            let shown = bytes.get(..SHOWN).unwrap_or(bytes).escape_ascii();
             format!("'{shown}' is not an assigned country of ISO 3166-1 (--countries any accepts any two capitals)")
         })
     }
@@ -182,7 +183,7 @@ mod tests {
     #[test]
     fn a_country_is_two_known_capitals() {
         let judge = Judge::new(|country| country.to_string() == "FR");
-        let country = |text: &str| judge.country(&ByteArray::from(text.as_bytes().to_vec()));
+        let country = |text: &str| judge.country(text.as_bytes());
         assert!(country("FR").is_ok());
         for other in ["", "F", "fr", "FRA", "DE"] {
             assert!(country(other).unwrap_err().contains(&format!("'{other}'")));

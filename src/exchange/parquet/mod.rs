@@ -5,6 +5,7 @@
 //! time.
 
 mod bytes;
+mod countries;
 mod footer;
 mod judge;
 mod pages;

@@ -6,6 +6,7 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::bytes::Pages;
+use super::countries::{self, Countries};
 use super::judge::Form;
 use crate::error::{Error, ErrorKind};
 
@@ -15,6 +16,8 @@ pub(super) struct JudgedPages {
     pub(super) form: Form,
     /// Whether the footer says that there are values made of the values before them.
     pub(super) prefixed: bool,
+    /// Makes numbers of texts.
+    pub(super) countries: Option<Countries>,
 }
 
 impl JudgedPages {
@@ -32,6 +35,9 @@ impl JudgedPages {
                 ));
             }
             return Ok(());
+        }
+        if self.countries.is_some() && !countries::takes(encoding) {
+            return Err(self.refused(encoding));
         }
         let bytes = !matches!(self.form, Form::Int32 { .. } | Form::Int64 { .. });
         let good = match encoding {
@@ -61,9 +67,12 @@ impl Iterator for JudgedPages {
 
 impl PageReader for JudgedPages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
-        let page = self.pages.get_next_page()?;
-        page.as_ref().map_or(Ok(()), |page| self.check(page))?;
-        Ok(page)
+        let Some(mut page) = self.pages.get_next_page()? else { return Ok(None) };
+        self.check(&page)?;
+        if let Some(countries) = &self.countries {
+            countries.rewrite(&mut page);
+        }
+        Ok(Some(page))
     }
 
     fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {

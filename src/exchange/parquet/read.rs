@@ -17,6 +17,7 @@ use parquet::file::metadata::{
 use parquet::file::reader::SerializedPageReader;
 
 use super::bytes::Pages;
+use super::countries::{Countries, Others};
 use super::judge::{Form, bad_row, decimal, number};
 use super::pages::JudgedPages;
 use super::{footer, read_error};
@@ -125,7 +126,7 @@ impl TableFile {
         let row = before.fold(0u64, |sum, group| sum.saturating_add(group.rows));
         let read = |column: &Column| {
             let chunk = described.columns().get(column.at).ok_or_else(refuse)?;
-            ColumnReader::new(&self.pages, chunk, *column, described.num_rows())
+            ColumnReader::new(&self.pages, chunk, *column, described.num_rows(), &self.judge)
         };
         let [key, song, count] = self.columns.each_ref().map(read);
         let columns = [key?, song?, count?];
@@ -253,6 +254,13 @@ enum Values {
         reader: ColumnReaderImpl<FixedLenByteArrayType>,
         buffer: Vec<<FixedLenByteArrayType as DataType>::T>,
     },
+    /// Countries, where the pages can be rewritten.
+    Country {
+        reader: ColumnReaderImpl<Int32Type>,
+        others: Others,
+        buffer: Vec<i32>,
+    },
+    /// Countries in other encodings.
     Text {
         reader: ColumnReaderImpl<ByteArrayType>,
         buffer: Vec<ByteArray>,
@@ -265,6 +273,7 @@ impl ColumnReader {
         chunk: &ColumnChunkMetaData,
         column: Column,
         rows: i64,
+        judge: &Judge,
     ) -> Result<Self> {
         let start = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
         // The crate takes these for granted.
@@ -278,10 +287,13 @@ impl ColumnReader {
         let pages = reader.map_err(read_error)?;
         let prefixed = chunk.encodings().any(|encoding| encoding == Encoding::DELTA_BYTE_ARRAY);
         let step = if prefixed { PREFIXED_AT_ONCE } else { ROWS_AT_ONCE };
-        let reader = Box::new(JudgedPages { pages, form: column.form, prefixed });
         let described = chunk.column_descr_ptr();
         let nullable = described.max_def_level() > 0;
-        let values = match column.form {
+        let (form, others) = (column.form, Others::default());
+        let rewritten = form == Form::Text && Countries::can_rewrite(chunk.encodings());
+        let countries = rewritten.then(|| Countries::new(judge, nullable, &others));
+        let reader = Box::new(JudgedPages { pages, form, prefixed, countries });
+        let values = match form {
             Form::Int32 { signed } => Values::Int32 {
                 reader: ColumnReaderImpl::new(described, reader),
                 signed,
@@ -298,6 +310,11 @@ impl ColumnReader {
             },
             Form::FixedDecimal => Values::FixedDecimal {
                 reader: ColumnReaderImpl::new(described, reader),
+                buffer: Vec::new(),
+            },
+            Form::Text if rewritten => Values::Country {
+                reader: ColumnReaderImpl::new(described, reader),
+                others,
                 buffer: Vec::new(),
             },
             Form::Text => Values::Text {
@@ -357,13 +374,12 @@ impl ColumnReader {
             }
             Values::Int64 { reader, signed, buffer } => {
                 let read = nulls.fill(reader, wanted, buffer)?;
-                for (at, &value) in buffer.iter().enumerate() {
-                    match u64::try_from(value) {
-                        Ok(value) if value >= least => out.push(value),
-                        _ if *signed => return Err(bad(at, not_in(i128::from(value), least))),
-                        _ => return Err(bad(at, not_in(i128::from(value.cast_unsigned()), least))),
-                    }
+                if let Some((at, value)) = first_below(buffer, i64::try_from(least).unwrap_or(0)) {
+                    let value =
+                        if *signed { i128::from(value) } else { i128::from(value.cast_unsigned()) };
+                    return Err(bad(at, not_in(value, least)));
                 }
+                out.extend(buffer.iter().map(|value| value.cast_unsigned()));
                 Ok(read)
             }
             Values::Decimal { reader, buffer } => {
@@ -380,15 +396,32 @@ impl ColumnReader {
                 }
                 Ok(read)
             }
+            Values::Country { reader, others, buffer } => {
+                let read = nulls.fill(reader, wanted, buffer)?;
+                if let Some((at, value)) = first_below(buffer, 0) {
+                    return Err(bad(at, others.refusal(judge, value)));
+                }
+                out.extend(buffer.iter().map(|value| u64::from(value.cast_unsigned())));
+                Ok(read)
+            }
             Values::Text { reader, buffer } => {
                 let read = nulls.fill(reader, wanted, buffer)?;
                 for (at, value) in buffer.iter().enumerate() {
-                    put(at, judge.country(value))?;
+                    put(at, judge.country(value.data()))?;
                 }
                 Ok(read)
             }
         }
     }
+}
+
+/// The first value below `least`, and where it is.
+fn first_below<T: Copy + Ord>(values: &[T], least: T) -> Option<(usize, T)> {
+    // Nearly always there is none, which is known soonest where the loop does not end early.
+    if values.iter().fold(true, |all, value| all & (*value >= least)) {
+        return None;
+    }
+    values.iter().copied().enumerate().find(|(_, value)| *value < least)
 }
 
 fn not_in(value: i128, least: u64) -> String {

@@ -143,8 +143,8 @@ impl<'a> TableReading<'a> {
         let groups = self.groups(kind);
         let ends = Ends::new(groups.len());
         let shape = RunPieces { pool: self.pool, pieces: groups.len() };
-        let make = |(): &mut (), at: usize| {
-            let batch = self.whole_group(groups[at])?;
+        let make = |(): &mut (), at: usize, room: Batch| {
+            let batch = self.whole_group(groups[at], room)?;
             ends.check(at, &batch)?;
             Ok(batch)
         };
@@ -154,10 +154,10 @@ impl<'a> TableReading<'a> {
         }
     }
 
-    fn whole_group(&self, group: GroupOfTable) -> Result<Batch> {
+    fn whole_group(&self, group: GroupOfTable, mut batch: Batch) -> Result<Batch> {
         let most = self.context.budget.import().piece_rows as u64;
         let rows = usize::try_from(self.rows(group).min(most)).unwrap_or(0);
-        let mut batch = Batch::with_capacity(rows);
+        batch.reserve(rows);
         self.read(group, |rows| {
             batch.extend_from(rows, 0..rows.len());
             Ok(())
@@ -214,7 +214,7 @@ impl<'a> TableReading<'a> {
         }
         let pieces = cut(entries);
         let shape = RunPieces { pool: self.pool, pieces: pieces.len() };
-        let make = |(): &mut (), at: usize| sum_equal(kind, pieces[at]);
+        let make = |(): &mut (), at: usize, room: Batch| sum_equal(kind, pieces[at], room);
         let mut spill = Spill::new(self.scratch);
         spill.write_run(kind, shape, || (), make)?;
         Ok(spill.finish())
@@ -277,8 +277,8 @@ fn cut(entries: &[Entry]) -> Vec<&[Entry]> {
 }
 
 /// Adds the counts of equal pairs.
-fn sum_equal(kind: Kind, entries: &[Entry]) -> Result<Batch> {
-    let mut batch = Batch::with_capacity(entries.len());
+fn sum_equal(kind: Kind, entries: &[Entry], mut batch: Batch) -> Result<Batch> {
+    batch.reserve(entries.len());
     for same in entries.chunk_by(|one, two| (one.key, one.song) == (two.key, two.song)) {
         let Some(&Entry { key, song, .. }) = same.first() else { continue };
         let sum = same.iter().try_fold(0u64, |sum, entry| sum.checked_add(entry.count));
@@ -312,9 +312,11 @@ mod tests {
             pieces.iter().map(|piece| piece.len()).collect::<Vec<_>>(),
             [SPILL_PIECE + 1, 1]
         );
-        let sums: Vec<Entry> = sum_equal(Kind::User, pieces[0]).unwrap().iter().collect();
+        let sums: Vec<Entry> =
+            sum_equal(Kind::User, pieces[0], Batch::default()).unwrap().iter().collect();
         assert_eq!(sums, [entry(1, 1, SPILL_PIECE as u64 - 1), entry(1, 2, 5)]);
-        let error = sum_equal(Kind::User, &[entry(7, 8, MAX_ID), entry(7, 8, 1)]).unwrap_err();
+        let error = sum_equal(Kind::User, &[entry(7, 8, MAX_ID), entry(7, 8, 1)], Batch::default())
+            .unwrap_err();
         assert_eq!(
             error.to_string(),
             "not a table of a day's counts: the counts of user 7 and song 8 together exceed 2^63-1"

@@ -165,7 +165,7 @@ fn pieces_of_a_day_merged_in_any_order_are_the_whole_byte_for_byte() {
             let runs: Vec<&Run> = partials.iter().map(|partial| partial.run(kind)).collect();
             let pieces = split(&runs, piece_entries).unwrap();
             let shape = RunPieces { pool: &pool, pieces: pieces.len() };
-            let make = |(): &mut (), at: usize| {
+            let make = |(): &mut (), at: usize, _| {
                 use agg::merge::Stream;
                 let streams = runs.iter().map(|run| run.blocks(pieces[at].clone()));
                 let mut merge = Merge::new(kind, streams.collect());

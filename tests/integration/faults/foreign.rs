@@ -218,6 +218,20 @@ mod decoder {
         fails("spin", 65, &["parquet\": ", "no row in 1 s of processor time"]);
     }
 
+    #[test]
+    fn a_decoder_that_gives_no_row_is_ended_where_the_caller_ignores_or_blocks_that_signal() {
+        for inherited in ["--ignore-signal=XCPU", "--block-signal=XCPU"] {
+            let sandbox = sandbox();
+            let mut command = hearing_signals("env");
+            command.current_dir(sandbox.path(""));
+            command.envs([("AGG_DECODER_FAULT", "spin"), ("AGG_DECODER_SECONDS", "1")]);
+            command.args([inherited, env!("CARGO_BIN_EXE_agg"), "import"]);
+            command.args(["--memory", "64MiB", "--date", DAY, "u.parquet", "c.parquet"]);
+            let run = sandbox.run(&mut command).exits(65).in_one_line();
+            run.tells(&["parquet\": ", "no row in 1 s of processor time"]);
+        }
+    }
+
     /// A run whose decoder sleeps, and that decoder's process.
     fn asleep(sandbox: &Sandbox) -> (Child, String) {
         let mut command = hearing_signals(env!("CARGO_BIN_EXE_agg"));

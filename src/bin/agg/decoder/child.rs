@@ -1,8 +1,8 @@
 //! The process that decodes one table and can fail safely: it reads the file that is its standard input, answers on its
 //! standard output, which is a socket, and writes to nothing else.
 //!
-//! It has one thread and confines itself before it looks at the file: its memory, its processor time between two answers,
-//! and its life, which ends with its parent's.
+//! It has one thread and confines itself before it looks at the file: its memory, and its life, which ends with its
+//! parent's. The parent looks after its processor time.
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -17,7 +17,6 @@ use agg::model::CountryCodes;
 use agg::row::CountrySet;
 use agg::{Error, Result};
 use rustix::process::{Resource, Rlimit, Signal, getppid, getrlimit, setrlimit};
-use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use super::wire;
@@ -34,8 +33,6 @@ pub(super) struct Task {
     pub(super) parent: u32,
     /// Bytes above those that it has when it starts.
     pub(super) memory: u64,
-    /// Seconds of processor time from one answer to the next.
-    pub(super) seconds: u64,
     /// Limits of [`TableRules`].
     pub(super) footer: u64,
     pub(super) page: u64,
@@ -80,14 +77,7 @@ fn confine(task: &Task) -> io::Result<()> {
     }
     limit(Resource::Core, 0)?;
     let base = memory::figure("VmSize:").ok_or(io::ErrorKind::Unsupported)?;
-    limit(Resource::As, base.saturating_add(task.memory))?;
-    limit_time(task.seconds)
-}
-
-/// From now on. Beyond it the kernel sends SIGXCPU.
-fn limit_time(seconds: u64) -> io::Result<()> {
-    let used = clock_gettime(ClockId::ProcessCPUTime).tv_sec;
-    limit(Resource::Cpu, used.cast_unsigned().saturating_add(seconds.max(1)))
+    limit(Resource::As, base.saturating_add(task.memory))
 }
 
 fn limit(resource: Resource, most: u64) -> io::Result<()> {
@@ -110,23 +100,17 @@ fn answer(task: &Task, socket: &mut UnixStream) -> Result<()> {
     let mut request = [0; 8];
     while socket.read_exact(&mut request).is_ok() {
         let group = usize::try_from(u64::from_le_bytes(request)).unwrap_or(usize::MAX);
-        send_group(table.as_ref(), group, task.seconds, socket)?;
+        send_group(table.as_ref(), group, socket)?;
     }
     Ok(())
 }
 
-fn send_group(
-    table: &dyn OpenTable,
-    group: usize,
-    seconds: u64,
-    socket: &mut UnixStream,
-) -> Result<()> {
+fn send_group(table: &dyn OpenTable, group: usize, socket: &mut UnixStream) -> Result<()> {
     let mut content = Vec::new();
-    limit_time(seconds).map_err(unsent)?;
     table.read(group, &mut |batch| {
         content.clear();
         wire::put_rows(batch, &mut content);
-        wire::send(socket, wire::ROWS, &content).and_then(|()| limit_time(seconds)).map_err(unsent)
+        wire::send(socket, wire::ROWS, &content).map_err(unsent)
     })?;
     let peak = memory::figure("VmHWM:").unwrap_or(0);
     wire::send(socket, wire::END, &peak.to_le_bytes()).map_err(unsent)

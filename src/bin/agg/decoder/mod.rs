@@ -6,6 +6,7 @@
 //! groups are read after those of another table. All that it sends is checked: it is no more trusted than the file.
 
 pub(crate) mod child;
+mod time;
 mod wire;
 
 use std::io::{self, Read, Write};
@@ -31,11 +32,12 @@ use signal_hook::low_level::signal_name;
 use crate::memory;
 use child::Task;
 
-/// Processor time that a decoder may take from one answer to the next.
+/// Processor time that a decoder may take from one answer to the next. The run looks after it: the kernel's own limit
+/// ends a process by a signal, which whoever started the run may have blocked or ignored, and the decoder with it.
 const SECONDS: u64 = 60;
 /// Bytes that an outline, or the refusal in its place, may always have.
 const MIN_OUTLINE: u64 = 64 << 10;
-/// How often a run that waits for an answer looks whether it is to stop.
+/// How often a run that waits for an answer looks whether it is to stop, and at the decoder's processor time.
 const STEP: Duration = Duration::from_millis(50);
 /// How long after a decoder was ended by a signal the run's own signal may come: who ends all processes of a service
 /// sends one to each.
@@ -137,13 +139,14 @@ impl OpenTable for ChildTable {
     }
 }
 
-/// Whether these can be rows of a table that was judged.
+/// Whether these are rows, and can be those of a table that was judged.
 fn is_possible(batch: &Batch, kind: Kind, rules: &TableRules) -> bool {
     let key = |key: &u64| match kind {
         Kind::User => *key <= MAX_ID,
         Kind::Country => rules.judge.knows(*key),
     };
-    batch.keys.iter().all(key)
+    !batch.is_empty()
+        && batch.keys.iter().all(key)
         && batch.songs.iter().all(|song| *song <= MAX_ID)
         && batch.counts.iter().all(|count| (1..=MAX_ID).contains(count))
 }
@@ -167,11 +170,9 @@ impl Shared {
 
     fn spawn(&self, source: &Source) -> io::Result<Running> {
         let TableRules { footer, page, judge } = &source.rules;
-        let seconds = limit_of_a_test().unwrap_or(SECONDS);
         let task = Task {
             parent: std::process::id(),
             memory: self.memory,
-            seconds,
             footer: *footer,
             page: *page,
             countries: if judge.takes_any() { CountryCodes::Any } else { CountryCodes::Iso },
@@ -181,15 +182,20 @@ impl Shared {
         socket.set_read_timeout(Some(STEP))?;
         let mut command = Command::new(&self.program);
         command.arg(child::COMMAND).arg(serde_json::to_string(&task)?);
-        // One arena: others reserve addresses that they do not use.
-        command.env("MALLOC_ARENA_MAX", "1");
+        // One arena: others reserve addresses that they do not use. What is freed is kept: each row group needs as much.
+        command.envs([
+            ("MALLOC_ARENA_MAX", "1"),
+            ("MALLOC_TRIM_THRESHOLD_", "1073741824"),
+            ("MALLOC_MMAP_THRESHOLD_", "4194304"),
+        ]);
         command.stdin(file.try_clone_to_owned()?).stdout(OwnedFd::from(theirs));
         // What a crate prints is no message of ours. A terminal's Ctrl-C is for this process alone.
         command.stderr(Stdio::null()).process_group(0);
         let child = command.spawn()?;
         let (stop, memory) = (Arc::clone(&self.stop), self.memory);
-        let (table, content, started) = (source.table, Vec::new(), false);
-        Ok(Running { table, child, socket, stop, memory, seconds, started, content })
+        let seconds = limit_of_a_test().unwrap_or(SECONDS);
+        let (table, content, started, spent) = (source.table, Vec::new(), false, None);
+        Ok(Running { table, child, socket, stop, memory, seconds, started, spent, content })
     }
 }
 
@@ -210,6 +216,8 @@ struct Running {
     seconds: u64,
     /// Whether it has sent an outline.
     started: bool,
+    /// Its processor time when it was first waited for since its last answer.
+    spent: Option<Duration>,
     /// The last frame's.
     content: Vec<u8>,
 }
@@ -268,6 +276,7 @@ impl Running {
         content.resize(length, 0);
         self.fill(&mut content)?;
         self.content = content;
+        self.spent = None;
         match tag {
             wire::REFUSAL => Err(wire::refusal_of_json(&self.content).unwrap_or_else(nonsense)),
             tag => Ok(tag),
@@ -283,7 +292,10 @@ impl Running {
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock
                     | io::ErrorKind::TimedOut
-                    | io::ErrorKind::Interrupted => self.check_stop()?,
+                    | io::ErrorKind::Interrupted => {
+                        self.check_stop()?;
+                        self.check_time()?;
+                    }
                     _ => return Err(self.ended()),
                 },
             }
@@ -296,6 +308,17 @@ impl Running {
             0 => Ok(()),
             signal => Err(ErrorKind::Interrupted(signal).into()),
         }
+    }
+
+    /// Refuses a table whose next answer takes too long; the process is ended when this is dropped.
+    fn check_time(&mut self) -> Result<()> {
+        let Some(now) = time::of_process(self.child.id()) else { return Ok(()) };
+        let spent = *self.spent.get_or_insert(now);
+        if now.saturating_sub(spent) < Duration::from_secs(self.seconds) {
+            return Ok(());
+        }
+        let text = format!("decoding it gave no row in {} s of processor time", self.seconds);
+        Err(ErrorKind::NotParquet(text).into())
     }
 
     /// Why it ended.
@@ -314,18 +337,14 @@ impl Running {
         let name = signal_name(signal).unwrap_or("a signal");
         let memory = ByteSize(self.memory).display().iec();
         match signal {
-            SIGKILL | SIGTERM | SIGINT | SIGHUP => {
+            // The last for a limit of whoever started the run.
+            SIGKILL | SIGTERM | SIGINT | SIGHUP | SIGXCPU => {
                 thread::sleep(SAME);
                 self.check_stop().err().unwrap_or_else(|| {
                     let text =
                         format!("{name} ended its decoder, a process of this run; run again");
                     Error::io("decode it", io::Error::other(text))
                 })
-            }
-            SIGXCPU => {
-                let seconds = self.seconds;
-                let text = format!("decoding it gave no row in {seconds} s of processor time");
-                ErrorKind::NotParquet(text).into()
             }
             _ => {
                 let text = format!(
@@ -387,6 +406,7 @@ mod tests {
             memory: 0,
             seconds: 1,
             started: false,
+            spent: None,
             content,
         };
         let refusal = wire::refusal_to_json(&ErrorKind::BadTable("x".repeat(500)).into()).unwrap();
@@ -410,5 +430,7 @@ mod tests {
             assert!(!is_possible(&batch(key, song, count), Kind::Country, &rules));
         }
         assert!(!is_possible(&batch(MAX_ID + 1, 0, 1), Kind::User, &rules));
+        // Without end, these would pass for a table that is read.
+        assert!(!is_possible(&Batch::default(), Kind::User, &rules));
     }
 }

@@ -1,0 +1,34 @@
+//! Processor time as the kernel counts it, of another process.
+
+use std::fs;
+use std::time::Duration;
+
+use rustix::param::clock_ticks_per_second;
+
+/// The processor time of a process so far; none where the kernel does not say.
+pub(super) fn of_process(process: u32) -> Option<Duration> {
+    parse(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
+}
+
+/// Fields 14 and 15 of `/proc/PID/stat`, in ticks.
+fn parse(stat: &str) -> Option<Duration> {
+    // The second field is the program's name, which may have spaces and parentheses.
+    let (_, after) = stat.rsplit_once(") ")?;
+    let mut ticks = after.split(' ').skip(11).map(|field| field.parse::<u64>().ok());
+    let ticks = ticks.next()??.checked_add(ticks.next()??)?;
+    Some(Duration::from_millis(ticks.checked_mul(1000)? / clock_ticks_per_second().max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processor_time_is_read_after_a_name_that_looks_like_fields() {
+        let stat = "7 (a) b 1 2) R 1 2 3 4 5 6 7 8 9 10 150 50 13 14\n";
+        let expected = Duration::from_millis(200_000 / clock_ticks_per_second());
+        assert_eq!(parse(stat), Some(expected));
+        assert_eq!(parse("7 (a) R 1"), None);
+        assert!(of_process(std::process::id()).is_some());
+    }
+}

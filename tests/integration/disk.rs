@@ -219,9 +219,14 @@ impl Disk {
         self.changes.len()
     }
 
-    /// The files and folders that were synced.
+    /// The folders that were synced, and the files but for empty ones, which have nothing to lose.
     pub(crate) fn synced_nodes(&self) -> Vec<Node> {
-        self.synced(self.len()).into_keys().collect()
+        let is_written = |node: &Node| {
+            let writes =
+                |change: &Change| matches!(change, Change::Write(written, _) if written == node);
+            matches!(self.now[*node], Content::Folder(_)) || self.changes.iter().any(writes)
+        };
+        self.synced(self.len()).into_keys().filter(is_written).collect()
     }
 
     /// As if the file or folder had never been synced.

@@ -9,7 +9,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use agg::fs::{
@@ -62,6 +62,8 @@ pub(crate) enum Verdict {
     /// A read or write of at most so many bytes; all else goes.
     Bite(usize),
     Fail(Errno),
+    /// A signal asks the run to stop; the call goes.
+    Stop,
     /// Nothing works from this call on, clean-up included: as if the process had died before it.
     Die,
     /// The process really dies before this call.
@@ -78,6 +80,7 @@ struct World {
     judge: Box<Judge>,
     next: AtomicUsize,
     dead: AtomicBool,
+    stop: Arc<AtomicI32>,
     calls: Mutex<Vec<Call>>,
     /// Bytes that one read or write moves at most.
     bite: usize,
@@ -105,6 +108,7 @@ impl Faulty {
             judge: Box::new(judge),
             next: AtomicUsize::new(0),
             dead: AtomicBool::new(false),
+            stop: Arc::default(),
             calls: Mutex::default(),
             bite,
             disk: None,
@@ -158,6 +162,11 @@ impl Faulty {
         Self::new(move |call| if call.number == number { Verdict::Bite(1) } else { Verdict::Go })
     }
 
+    /// Raises the flag of a signal before call `number`.
+    pub(crate) fn stopping_at(number: usize) -> Self {
+        Self::new(move |call| if call.number == number { Verdict::Stop } else { Verdict::Go })
+    }
+
     /// Ends this process by SIGKILL before call `number`.
     pub(crate) fn killing_at(number: usize) -> Self {
         Self::new(move |call| if call.number == number { Verdict::Kill } else { Verdict::Go })
@@ -170,6 +179,11 @@ impl Faulty {
 
     pub(crate) fn files(&self) -> Arc<dyn FileSystem> {
         Arc::new(self.clone())
+    }
+
+    /// The flag that [`Verdict::Stop`] sets to 15, for the context of the run.
+    pub(crate) fn stop(&self) -> Arc<AtomicI32> {
+        Arc::clone(&self.0.stop)
     }
 
     /// All calls so far, refused ones too.
@@ -200,6 +214,10 @@ impl Faulty {
             Verdict::Go => Ok(self.0.bite),
             Verdict::Bite(bite) => Ok(bite.min(self.0.bite)),
             Verdict::Fail(errno) => Err(errno.into()),
+            Verdict::Stop => {
+                self.0.stop.store(15, Ordering::Relaxed);
+                Ok(self.0.bite)
+            }
             Verdict::Die => {
                 self.0.dead.store(true, Ordering::SeqCst);
                 Err(io::Error::other("killed"))

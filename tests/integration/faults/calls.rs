@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use agg::fs::{FileSystem, OsFileSystem};
+use agg::fs::OsFileSystem;
 use agg::job::{
     BackfillOptions, Context, DayOutcome, EmitOptions, PruneOptions, ReduceOptions, WindowOutcome,
     backfill, emit_window, prune, reduce_day,
@@ -16,6 +16,7 @@ use agg::job::{
 use agg::{Error, ErrorClass, ErrorKind, Kind, Result};
 use rustix::io::Errno;
 
+use crate::faults::killed::Job;
 use crate::faulty::{Call, Faulty, Operation, Verdict};
 use crate::harness::{DAY, Sandbox};
 use crate::library::{context_over, unlocked};
@@ -52,7 +53,7 @@ impl<'s> Scene<'s> {
         unlocked(|| {
             scene.restore();
             let twin = Faulty::watching();
-            let outcome = scene.run(twin.files());
+            let outcome = scene.run(&twin);
             *calls.borrow_mut() = twin.calls();
             outcome
         });
@@ -62,12 +63,13 @@ impl<'s> Scene<'s> {
         scene
     }
 
-    pub(crate) fn run(&self, files: Arc<dyn FileSystem>) -> Result<()> {
-        self.run_in(self.memory, files)
+    pub(crate) fn run(&self, twin: &Faulty) -> Result<()> {
+        self.run_in(self.memory, twin)
     }
 
-    fn run_in(&self, memory: u64, files: Arc<dyn FileSystem>) -> Result<()> {
-        (self.job)(&context_over(files, &self.sandbox.path(""), memory, 1))
+    fn run_in(&self, memory: u64, twin: &Faulty) -> Result<()> {
+        let context = context_over(twin.files(), &self.sandbox.path(""), memory, 1);
+        (self.job)(&Context { stop: twin.stop(), ..context })
     }
 
     /// Puts the state back that was before the job.
@@ -96,7 +98,7 @@ impl<'s> Scene<'s> {
         for call in calls {
             let outcome = loop {
                 self.restore();
-                match self.run(twin(call.number).files()) {
+                match self.run(&twin(call.number)) {
                     // Of a child that another test has just forked; see `unlocked`.
                     Err(error) if error.class() == ErrorClass::Locked => std::thread::yield_now(),
                     outcome => break outcome,
@@ -117,7 +119,7 @@ impl<'s> Scene<'s> {
     /// As [`Scene::expect_good_again`], over a twin that does not disturb either.
     pub(crate) fn expect_good_again_over(&self, disturbed: &dyn Debug, twin: impl Fn() -> Faulty) {
         self.disturbed.set(self.disturbed.get() + 1);
-        unlocked(|| self.run_in(AMPLE, twin().files()));
+        unlocked(|| self.run_in(AMPLE, &twin()));
         assert!(
             state(self.sandbox) == self.after,
             "{disturbed:?}: the next run repairs everything"
@@ -171,7 +173,8 @@ impl<'s> Scene<'s> {
 /// Bytes in which none of the jobs spills.
 const AMPLE: u64 = 2 << 20;
 pub(crate) const LINK: &[u8] = b"link to ";
-pub(crate) const TEMPORARY: &str = ".agg-tmp-";
+/// In the names of all temporaries.
+pub(crate) const TEMPORARY: &str = "/.agg-";
 
 pub(crate) fn state(sandbox: &Sandbox) -> State {
     let mut state = State::new();
@@ -256,6 +259,7 @@ fn disturb(scene: &Scene<'_>) {
         });
     }
     move_less(scene);
+    stop(scene);
     scene.disturb_each(&scene.calls, Faulty::dying_at, |_, _, _| ());
     // Shown with `--nocapture`.
     println!("{} calls, disturbed {} times", scene.calls.len(), scene.disturbed.get());
@@ -275,6 +279,20 @@ fn move_less(scene: &Scene<'_>) {
     scene.disturb_each(&of(&[Operation::Write]), Faulty::filling_at, |scene, call, outcome| {
         scene.expect_told(call, Errno::NOSPC, outcome);
         assert_eq!(temporaries(&state(scene.sandbox)), [""; 0], "{call:?}");
+    });
+}
+
+/// A signal comes: the run ends with it and leaves nothing, or its work was done already.
+fn stop(scene: &Scene<'_>) {
+    scene.disturb_each(&scene.calls, Faulty::stopping_at, |scene, call, outcome| {
+        let left = state(scene.sandbox);
+        assert_eq!(temporaries(&left), [""; 0], "{call:?}");
+        match outcome {
+            Ok(()) => assert!(left == scene.after, "{call:?}"),
+            Err(error) => {
+                assert_eq!(error.class(), ErrorClass::Interrupted(15), "{call:?}: {error}")
+            }
+        }
     });
 }
 
@@ -484,6 +502,33 @@ fn a_night_after_a_correction_that_fails_anywhere_is_made_good_by_the_same_night
     disturb(&scene);
 }
 
+/// Disturbs a job as it is killed elsewhere.
+fn disturb_job(job: Job) {
+    let sandbox = Sandbox::new();
+    job.prepare(&sandbox);
+    let run = |context: &Context| job.run(context, &sandbox.path(""));
+    let scene = Scene::new(&sandbox, job.memory(), &run);
+    assert_ne!(scene.before, scene.after);
+    disturb(&scene);
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn an_import_that_fails_anywhere_is_the_old_day_or_the_new_one() {
+    disturb_job(Job::Import);
+}
+
+#[test]
+fn an_export_that_fails_anywhere_leaves_whole_partitions() {
+    disturb_job(Job::Export);
+}
+
+#[test]
+fn a_page_or_a_file_of_metrics_whose_run_fails_anywhere_is_the_old_one_or_the_new_one() {
+    disturb_job(Job::Report);
+    disturb_job(Job::Metrics);
+}
+
 #[test]
 fn short_and_interrupted_reads_and_writes_never_show() {
     let sandbox = Sandbox::new();
@@ -502,7 +547,7 @@ fn short_and_interrupted_reads_and_writes_never_show() {
     };
     unlocked(|| {
         scene.restore();
-        scene.run(twin().files())
+        scene.run(&twin())
     });
     assert!(state(&sandbox) == scene.after);
 }

@@ -8,8 +8,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
-use agg::job::Context;
-use agg::{ErrorClass, Result};
+use agg::exchange::TableFormat;
+use agg::job::{Context, ExportOptions, ReportOptions, Selection, export, report};
+#[cfg(feature = "parquet")]
+use agg::job::{ImportOptions, import};
+use agg::store::Aside;
+use agg::{ErrorClass, Kind, Result};
 
 use crate::faults::calls::{
     DATED_LOG, Scene, add, backfilled, corrected, emit, emitted, prune_most, reduce, reduced,
@@ -17,7 +21,7 @@ use crate::faults::calls::{
 };
 use crate::faulty::{Call, Faulty, Operation};
 use crate::harness::{DAY, Sandbox};
-use crate::library::context_over;
+use crate::library::{context, context_over, unlocked};
 
 const JOB: &str = "AGG_TEST_KILLED_JOB";
 const FOLDER: &str = "AGG_TEST_KILLED_FOLDER";
@@ -37,10 +41,15 @@ pub(crate) enum Job {
     Backfill,
     BackfillNew,
     Prune,
+    #[cfg(feature = "parquet")]
+    Import,
+    Export,
+    Report,
+    Metrics,
 }
 
 impl Job {
-    pub(crate) const ALL: [Job; 9] = [
+    pub(crate) const ALL: &'static [Job] = &[
         Job::Reduce,
         Job::Replace,
         Job::Spill,
@@ -50,6 +59,11 @@ impl Job {
         Job::Backfill,
         Job::BackfillNew,
         Job::Prune,
+        #[cfg(feature = "parquet")]
+        Job::Import,
+        Job::Export,
+        Job::Report,
+        Job::Metrics,
     ];
 
     pub(crate) fn memory(self) -> u64 {
@@ -89,7 +103,27 @@ impl Job {
                 emitted(sandbox, DAY);
                 reduced(sandbox, "new.log", DAY);
             }
+            Job::Export | Job::Report => {
+                reduced(sandbox, "old.log", DAY);
+                sandbox.write("agg-out/page.html", "the page before");
+                self.prepare_by_running(sandbox);
+                reduced(sandbox, "new.log", DAY);
+            }
+            Job::Metrics => sandbox.write("agg-out/agg.prom", "# HELP agg_the_metrics_before\n"),
+            #[cfg(feature = "parquet")]
+            Job::Import => {
+                reduced(sandbox, "new.log", DAY);
+                let context = context(&sandbox.path(""), MEMORY, 1);
+                unlocked(|| exported(&context, &sandbox.path("tables")));
+                reduced(sandbox, "old.log", DAY);
+            }
         }
+    }
+
+    /// Leaves what the job has made of the state so far, for the same job to replace.
+    fn prepare_by_running(self, sandbox: &Sandbox) {
+        let context = context(&sandbox.path(""), MEMORY, 1);
+        unlocked(|| self.run(&context, &sandbox.path("")));
     }
 
     pub(crate) fn run(self, context: &Context, folder: &Path) -> Result<()> {
@@ -101,8 +135,40 @@ impl Job {
             Job::Emit | Job::EmitAgain => emit(context, folder, DAY, 3),
             Job::Backfill | Job::BackfillNew => backfilled(context, folder),
             Job::Prune => prune_most(context),
+            #[cfg(feature = "parquet")]
+            Job::Import => {
+                let (day, tables) = (DAY.parse().unwrap(), vec![folder.join("tables")]);
+                import(
+                    context,
+                    &ImportOptions { day, tables, force: true, countries: Default::default() },
+                )
+                .map(drop)
+            }
+            Job::Export => exported(context, &folder.join("agg-out")),
+            Job::Report => {
+                let out = Some(folder.join("agg-out/page.html"));
+                let day = DAY.parse().unwrap();
+                report(context, &ReportOptions { days: 1, out, ..ReportOptions::new(day) })
+                    .map(drop)
+            }
+            Job::Metrics => {
+                let (path, text) = (folder.join("agg-out/agg.prom"), "# HELP agg_the_new\n");
+                Aside::Metrics.publish(context.files.as_ref(), &path, text.repeat(99).as_bytes())
+            }
         }
     }
+}
+
+/// Both tables of the day, as the best that this build writes.
+fn exported(context: &Context, out: &Path) -> Result<()> {
+    let parquet = cfg!(feature = "parquet");
+    let options = ExportOptions {
+        selection: Selection::Days(vec![DAY.parse().unwrap()]),
+        kinds: Kind::ALL.to_vec(),
+        format: if parquet { TableFormat::Parquet } else { TableFormat::Csv },
+        out: out.to_owned(),
+    };
+    export(context, &options).map(drop)
 }
 
 /// Whether a reader could see what the call does, or what it leaves behind.
@@ -136,7 +202,8 @@ fn kill_each(job: Job) {
     }
     // Shown with `--nocapture`.
     println!("{job:?}: killed {} times", scene.disturbed.get());
-    assert!(scene.disturbed.get() >= 9, "that few calls cannot be all");
+    let least = if [Job::Report, Job::Metrics].contains(&job) { 3 } else { 9 };
+    assert!(scene.disturbed.get() >= least, "that few calls cannot be all");
 }
 
 fn child(job: Job, sandbox: &Sandbox, call: usize) -> std::process::ExitStatus {
@@ -160,7 +227,7 @@ const LOCKED: i32 = 75;
 fn the_process_that_is_killed() {
     let variable = |name| std::env::var(name).expect("started by another test");
     let name = variable(JOB);
-    let job = Job::ALL.into_iter().find(|job| format!("{job:?}") == name).unwrap();
+    let job = *Job::ALL.iter().find(|job| format!("{job:?}") == name).unwrap();
     let folder = Path::new(&variable(FOLDER)).to_owned();
     let twin = Faulty::killing_at(variable(CALL).parse().unwrap());
     let outcome = job.run(&context_over(twin.files(), &folder, job.memory(), 1), &folder);
@@ -193,6 +260,23 @@ fn an_addition_that_is_killed_anywhere_is_the_day_without_the_log_or_with_it_onc
 #[test]
 fn a_removal_of_old_days_that_is_killed_anywhere_leaves_whole_days() {
     kill_each(Job::Prune);
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn an_import_that_is_killed_anywhere_is_the_old_day_or_the_new_one() {
+    kill_each(Job::Import);
+}
+
+#[test]
+fn an_export_that_is_killed_anywhere_leaves_whole_partitions() {
+    kill_each(Job::Export);
+}
+
+#[test]
+fn a_page_or_a_file_of_metrics_whose_run_is_killed_anywhere_is_the_old_one_or_the_new_one() {
+    kill_each(Job::Report);
+    kill_each(Job::Metrics);
 }
 
 #[test]

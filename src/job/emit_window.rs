@@ -257,7 +257,10 @@ pub(super) fn read_manifest(context: &Context, path: &std::path::Path) -> Result
         Err(error) => return Err(unreadable(error)),
     };
     let damaged = |why: String| {
-        Error::damaged(format!("{why}; to replace the emission anyway, use --force")).at(path)
+        Error::damaged(format!(
+            "{why}; to replace the emission anyway, use agg emit-window --force"
+        ))
+        .at(path)
     };
     let failed = |error| Error::io("read", error).at(path);
     let size = file.stat().map_err(failed)?.size;

@@ -18,6 +18,9 @@ use tempfile::TempDir;
 /// The day of most tests.
 pub(crate) const DAY: &str = "2021-12-01";
 
+/// Begins what stands for a link where the bytes of files are compared.
+pub(crate) const LINK: &[u8] = b"link to ";
+
 /// A folder of its own for one test; store and output are the defaults in it.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
@@ -77,6 +80,20 @@ impl Sandbox {
         }
         files.sort();
         files
+    }
+
+    /// Bytes by name of every file below the folders; of a link, its target. See [`Sandbox::files`].
+    pub(crate) fn tree(&self, folders: &[&str]) -> BTreeMap<String, Vec<u8>> {
+        let names = folders.iter().flat_map(|folder| self.files(folder));
+        names.map(|name| (name.clone(), self.read_or_link(&name))).collect()
+    }
+
+    /// The bytes of a file; of a link, where it leads.
+    pub(crate) fn read_or_link(&self, name: &str) -> Vec<u8> {
+        match fs::read_link(self.path(name)) {
+            Ok(target) => [LINK, target.as_os_str().as_encoded_bytes()].concat(),
+            Err(_) => self.read(name),
+        }
     }
 
     /// The program, to be run in this folder and untouched by the environment.

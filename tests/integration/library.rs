@@ -70,7 +70,7 @@ pub(crate) fn unlocked<T>(job: impl Fn() -> Result<T>) -> T {
 }
 
 /// As [`unlocked`], for a job that may fail.
-pub(crate) fn unless_locked<T>(job: impl Fn() -> Result<T>) -> Result<T> {
+pub(crate) fn unless_locked<T>(mut job: impl FnMut() -> Result<T>) -> Result<T> {
     loop {
         match job() {
             Err(error) if error.class() == ErrorClass::Locked => std::thread::yield_now(),

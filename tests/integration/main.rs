@@ -87,7 +87,7 @@ mod formats {
 /// Failing calls, full disks, kills, and traps in folders.
 mod faults {
     /// Calls to the file system that fail, and deaths between them.
-    mod calls;
+    pub(crate) mod calls;
     /// A full disk, one that may only be read, two writers at once.
     mod disks;
     #[cfg(feature = "parquet")]

@@ -147,6 +147,13 @@ mod tests {
     }
 
     #[test]
+    fn threads_are_all_cores_unless_told() {
+        let cores = thread::available_parallelism().unwrap().get();
+        assert_eq!(settings("agg list --memory 1TiB").context.budget.threads, cores);
+        assert_eq!(settings("agg list --memory 1TiB --threads 64").context.budget.threads, 64);
+    }
+
+    #[test]
     fn a_job_that_fails_leaves_its_error_and_one_that_ends_its_warnings() {
         let settings = settings("agg list");
         assert_eq!(settings.output, ReportForm::Human);

@@ -96,6 +96,25 @@ fn logs_without_rows_may_come_as_often_as_they_like() {
 }
 
 #[test]
+fn a_log_that_the_day_has_may_be_added_again_if_it_has_no_accepted_row() {
+    let sandbox = Sandbox::new();
+    sandbox.write("day.log", rows(0, 900));
+    for (name, rows) in [("header.log", "sng_id|user_id|country\n"), ("bad.log", "x\n\n1|1|XX\n")] {
+        sandbox.write(name, rows);
+        reduce(&sandbox, "agg-store", &format!("--force day.log {name}")).exits(0);
+        let before = open(&sandbox.path(PARTIAL)).unwrap();
+        // Corrupt alone are three of three rows of what is added, so the limit is lifted here.
+        let run = reduce(&sandbox, "agg-store", &format!("--add {name}")).exits(0);
+        assert!(run.stdout.contains(r#""outcome":"added""#), "{run:?}");
+        let after = open(&sandbox.path(PARTIAL)).unwrap();
+        let lines = u64::try_from(rows.lines().count()).unwrap();
+        assert_eq!(after.metadata().inputs, before.metadata().inputs + 1);
+        let rejects = |partial: &Partial| partial.metadata().rejects.total();
+        assert_eq!(rejects(&after), rejects(&before) + lines);
+    }
+}
+
+#[test]
 fn the_ratio_holds_for_what_is_added_alone_and_the_least_rows_for_the_day() {
     let sandbox = Sandbox::new();
     sandbox.write("good.log", "1|1|FR\n".repeat(1000));

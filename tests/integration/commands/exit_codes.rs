@@ -4,11 +4,14 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::process::{Child, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::harness::{DAY, Sandbox, drained, hearing_signals, spawn};
 
@@ -171,6 +174,70 @@ fn a_store_that_somebody_writes_is_75_for_writers_and_open_to_readers() {
 }
 
 #[test]
+fn readers_need_no_lock() {
+    let sandbox = reduced();
+    let commands = [
+        "list",
+        "inspect 2021-12-01",
+        "verify 2021-12-01",
+        "query --user 1 --days 1",
+        "export 2021-12-01 --format csv --out new",
+        "report --date 2021-12-01 --days 1 --out agg-out/page.html",
+        "report --date 2021-12-01 --days 1 --out -",
+        "emit-window --date 2021-12-01 --days 1 --out new",
+        "backfill --logs logs --dry-run",
+        "prune --dry-run",
+    ];
+    // Times and folders of the report aside.
+    let runs = || {
+        let _ = fs::remove_dir_all(sandbox.path("new"));
+        let run = |command| sandbox.agg(command).exits(0).in_no_line().stdout;
+        let lines = |told: String| {
+            told.lines().filter(|line| !line.starts_with("time")).map(String::from).collect()
+        };
+        let told: Vec<Vec<String>> = commands.map(run).map(lines).to_vec();
+        (told, sandbox.tree(&["new"]), sandbox.read("agg-out/page.html"))
+    };
+    sandbox.agg("emit-window --date 2021-12-01 --days 1").exits(0);
+    let expected = runs();
+    let _locks = [lock_all_in(&sandbox, "agg-store"), lock_all_in(&sandbox, "agg-out")];
+    assert_eq!(runs(), expected);
+}
+
+#[test]
+fn every_writer_is_75_while_another_process_holds_the_lock_and_changes_nothing() {
+    let sandbox = reduced();
+    sandbox.write("more/20211202.log", "3|3|FR\n");
+    let old =
+        "reduce-day --store agg-store --date 2020-01-01 --max-reject-ratio 1 logs/2021-12-01.log";
+    sandbox.agg(old).exits(0);
+    sandbox.agg("export 2021-12-01 --format csv --out tables").exits(0);
+    sandbox.agg("emit-window --date 2021-12-01 --days 1").exits(0);
+    let writers = [
+        ("agg-store", "reduce-day --force logs/2021-12-01.log"),
+        ("agg-store", "reduce-day --add logs/2021-12-01.log"),
+        ("agg-store", "backfill --logs more"),
+        ("agg-store", "prune --keep-days 15"),
+        #[cfg(feature = "parquet")]
+        ("agg-store", "import --date 2021-12-01 --force exported"),
+        ("agg-out", "emit-window --date 2021-12-01 --days 1 --top 9"),
+        ("agg-out", "backfill --logs logs --emit --days 1 --top 9"),
+        ("tables", "export 2021-12-01 --format jsonl --out tables"),
+    ];
+    #[cfg(feature = "parquet")]
+    sandbox.agg("export 2021-12-01 --out exported").exits(0);
+    let state = || sandbox.tree(&["agg-store", "agg-out", "tables"]);
+    let before = state();
+    for (folder, writer) in writers {
+        let locks = lock_all_in(&sandbox, folder);
+        let run = sandbox.agg(writer).exits(75).tells(&[folder, "locked"]);
+        assert!(run.stderr.lines().count() == 1 || writer.starts_with("backfill"), "{run:?}");
+        assert!(state() == before, "{writer}");
+        drop(locks);
+    }
+}
+
+#[test]
 fn an_output_folder_that_somebody_writes_is_75() {
     let sandbox = reduced();
     let emit = format!("emit-window --date {DAY} --days 1");
@@ -238,6 +305,134 @@ fn a_signal_ends_a_run_soon_and_nothing_is_published() {
         assert_eq!(sandbox.names("agg-store/partials"), ["2021-12-01.agg"]);
         sandbox.agg_reading(b"1|1|FR\n", "reduce-day --date 2021-12-02 -").exits(0);
     }
+}
+
+/// Whether a process handles a signal yet, as the kernel tells.
+fn handles(pid: u32, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal.as_raw() - 1) & 1 == 1)
+}
+
+/// Runs a command with a signal as soon as it handles one, again while it ends before; gives the exit code and the error.
+fn signalled(sandbox: &Sandbox, arguments: &str, signal: Signal) -> (Option<i32>, String) {
+    for _ in 0..200 {
+        let mut command = hearing_signals(sandbox.command().get_program());
+        command.args(arguments.split_whitespace()).current_dir(sandbox.path(""));
+        let mut child = spawn(&mut command);
+        while !handles(child.id(), signal) && child.try_wait().unwrap().is_none() {
+            thread::yield_now();
+        }
+        // It may have ended.
+        let _ = kill_process(Pid::from_child(&child), signal);
+        let output = child.wait_with_output().unwrap();
+        if !output.status.success() {
+            return (output.status.code(), String::from_utf8(output.stderr).unwrap());
+        }
+        let _ = fs::remove_dir_all(sandbox.path("new"));
+    }
+    panic!("{arguments} always ends before the signal");
+}
+
+#[test]
+fn a_signal_ends_every_long_command_with_its_code_and_what_was_published_stays() {
+    let sandbox = Sandbox::new();
+    sandbox.agg("generate --rows 60000 --days 1 logs").exits(0);
+    sandbox.agg("reduce-day logs/listen-20211201.log").exits(0);
+    sandbox.agg("emit-window --date 2021-12-01 --days 1").exits(0);
+    sandbox.agg("export 2021-12-01 --format csv --out tables").exits(0);
+    sandbox.agg("report --date 2021-12-01 --days 1 --out agg-out/page.html").exits(0);
+    #[cfg(feature = "parquet")]
+    sandbox.agg("export 2021-12-01 --out exported").exits(0);
+    // What ends before the signal leaves the same as before, but in `new`.
+    let commands = [
+        "reduce-day --force logs/listen-20211201.log",
+        "backfill --logs logs --store new",
+        "emit-window --date 2021-12-01 --days 1",
+        "export 2021-12-01 --format csv --out tables",
+        "report --date 2021-12-01 --days 1 --out agg-out/page.html",
+        "query --user 1 --days 1",
+        "verify",
+        #[cfg(feature = "parquet")]
+        "import --date 2021-12-01 --store new exported",
+    ];
+    let before = sandbox.tree(&["agg-store", "agg-out", "tables"]);
+    for command in commands {
+        for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+            let (ended, stderr) = signalled(&sandbox, command, signal);
+            let told = stderr.lines().count() == 1
+                && stderr.contains(&format!("signal {}", signal.as_raw()));
+            assert!(ended == Some(code) && told, "{command}: {ended:?}\n{stderr}");
+            assert!(
+                sandbox.tree(&["agg-store", "agg-out", "tables", "new"]) == before,
+                "{command}"
+            );
+        }
+    }
+}
+
+/// A terminal: where a program is attached, and where what it writes shows.
+fn terminal() -> (File, File) {
+    let seen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&seen).unwrap();
+    unlockpt(&seen).unwrap();
+    let name = ptsname(&seen, Vec::new()).unwrap();
+    let attached = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&attached, size).unwrap();
+    (attached, seen.into())
+}
+
+/// Feeds a reduction until `enough` says so, or for a while; gives what its standard error shows.
+fn shown(
+    stderr: Stdio,
+    mut seen: impl io::Read + Send + 'static,
+    flags: &str,
+    term: &str,
+) -> String {
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.command();
+    command.args(["reduce-day", "--date", DAY, "-"]).args(flags.split_whitespace());
+    command.env("TERM", term).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(stderr);
+    let mut child = command.spawn().unwrap();
+    // Or this process would keep the terminal open.
+    drop(command);
+    let (tell, told) = mpsc::channel();
+    let reader = thread::spawn(move || {
+        let (mut all, mut piece) = (Vec::new(), [0; 4096]);
+        // A terminal that nobody is attached to any more is an error.
+        while let Ok(read @ 1..) = seen.read(&mut piece) {
+            all.extend(&piece[..read]);
+            let _ = tell.send(());
+        }
+        String::from_utf8(all).unwrap()
+    });
+    let mut stdin = child.stdin.take().unwrap();
+    let rows = "123456|7890123|FR\n".repeat(100_000);
+    for _ in 0..20 {
+        stdin.write_all(rows.as_bytes()).unwrap();
+        if told.recv_timeout(Duration::from_millis(100)).is_ok() {
+            break;
+        }
+    }
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+    reader.join().unwrap()
+}
+
+#[test]
+fn bars_are_drawn_on_a_terminal_alone() {
+    let on_terminal = |flags, term| {
+        let (attached, seen) = terminal();
+        shown(attached.into(), seen, flags, term)
+    };
+    let bars = on_terminal("", "xterm");
+    assert!(bars.contains('\r') && bars.contains("read"), "{bars:?}");
+    assert_eq!(on_terminal("--quiet", "xterm"), "");
+    assert_eq!(on_terminal("", "dumb"), "");
+    let (seen, pipe) = io::pipe().unwrap();
+    assert_eq!(shown(pipe.into(), seen, "", "xterm"), "");
 }
 
 #[test]

@@ -2,10 +2,16 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use agg::job::{Context, ReduceOptions, reduce_day};
+
+use crate::faults::calls::backfilled;
+use crate::faulty::{Call, Faulty, Operation};
 use crate::harness::{DAY, Sandbox, gz};
+use crate::library::{context_over, unless_locked};
 
 const PARTIAL: &str = "agg-store/partials/2021-12-01.agg";
 const GOOD: &str = "1|1|FR\n2|1|FR\n1|2|DE\n";
@@ -50,6 +56,55 @@ fn the_same_logs_again_are_nothing_to_do() {
     let before = partial(&sandbox);
     sandbox.agg(&format!("reduce-day --date {DAY} day.log")).exits(0);
     assert_eq!(partial(&sandbox), before);
+}
+
+/// How often a job reads the log.
+fn reads(sandbox: &Sandbox, log: &str, job: &dyn Fn(&Context) -> agg::Result<()>) -> usize {
+    let path = sandbox.path(log);
+    let mut reads = 0;
+    // Whether the day is done again or refused does not matter here.
+    let _ = unless_locked(|| {
+        let twin = Faulty::watching();
+        let outcome = job(&context_over(twin.files(), &sandbox.path(""), 1 << 20, 1));
+        let of_log = |call: &&Call| call.operation == Operation::Read && call.path == path;
+        reads = twin.calls().iter().filter(of_log).count();
+        outcome
+    });
+    reads
+}
+
+#[test]
+fn a_log_of_the_same_name_size_and_time_is_not_read_and_any_other_is() {
+    for backfills in [false, true] {
+        let sandbox = Sandbox::new();
+        let reads = |log: &str| {
+            let reduce = |context: &Context| reduce_log(context, &sandbox.path(log));
+            let backfill = |context: &Context| backfilled(context, &sandbox.path(""));
+            reads(&sandbox, log, if backfills { &backfill } else { &reduce })
+        };
+        let (first, second) = ("logs/20211201-a.log", "logs/20211201-b.log");
+        sandbox.write(first, GOOD);
+        set_time(&sandbox, first, 1_000_000_000);
+        assert!(reads(first) > 0, "new");
+        assert_eq!(reads(first), 0, "unchanged");
+        set_time(&sandbox, first, 1_000_000_001);
+        assert!(reads(first) > 0, "another time");
+        set_time(&sandbox, first, 1_000_000_000);
+        assert_eq!(reads(first), 0, "unchanged");
+        sandbox.write(first, GOOD.to_owned() + "3|3|FR\n");
+        set_time(&sandbox, first, 1_000_000_000);
+        assert!(reads(first) > 0, "another size");
+        sandbox.write(first, GOOD);
+        set_time(&sandbox, first, 1_000_000_000);
+        fs::rename(sandbox.path(first), sandbox.path(second)).unwrap();
+        assert!(reads(second) > 0, "another name");
+    }
+}
+
+/// Reduces a log of [`DAY`], without any flag.
+fn reduce_log(context: &Context, log: &Path) -> agg::Result<()> {
+    let (logs, day) = (vec![log.to_owned()], DAY.parse().ok());
+    reduce_day(context, &ReduceOptions { logs, day, ..ReduceOptions::default() }).map(drop)
 }
 
 #[test]
@@ -117,6 +172,16 @@ fn one_row_in_ten_may_be_corrupt_and_not_one_more() {
     let lines: String =
         (1..=10).map(|line| format!("above-20211202.log:{line}: field_count: corrupt\n")).collect();
     assert_eq!(sandbox.rejects("2021-12-02"), lines);
+}
+
+#[test]
+fn the_ratio_holds_for_the_day_and_not_for_each_of_its_logs() {
+    let sandbox = Sandbox::new();
+    sandbox.write("bad.log", mixed(50, 50));
+    for (good, code) in [(900, 0), (400, 0), (399, 65)] {
+        sandbox.write("good.log", mixed(0, good));
+        sandbox.agg(&format!("reduce-day --force --date {DAY} bad.log good.log")).exits(code);
+    }
 }
 
 #[test]

@@ -224,6 +224,22 @@ fn the_manifest_counts_keys_and_bytes_of_each_file() {
 }
 
 #[test]
+fn the_manifest_has_the_xxh3_64_of_each_file_that_is_published() {
+    let sandbox = stored_days(2);
+    let formats =
+        if cfg!(feature = "parquet") { "text,csv,jsonl,parquet" } else { "text,csv,jsonl" };
+    sandbox.agg(&format!("emit-window --date 2021-12-02 --days 2 --format {formats}")).exits(0);
+    let manifest = sandbox.manifest("2021-12-02");
+    let files = manifest["files"].as_array().unwrap();
+    assert_eq!(files.len(), 2 * formats.split(',').count());
+    for file in files {
+        let bytes = sandbox.read(format!("agg-out/2021-12-02/{}", file["name"].as_str().unwrap()));
+        let hash = format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes));
+        assert_eq!(file["xxh3_64"], hash, "{file}");
+    }
+}
+
+#[test]
 fn the_same_partials_give_the_same_bytes_the_manifest_too() {
     let sandbox = stored_days(7);
     sandbox.agg("emit-window --date 2021-12-07 --out one --threads 1 --memory 64MiB").exits(0);

@@ -3,7 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
 
 use agg::job::{EmitOptions, ReduceOptions, ReduceReport, emit_window, reduce_day};
 use agg::merge::Merge;
@@ -70,6 +73,121 @@ fn log(rows: &[Row]) -> String {
         }
     }
     text
+}
+
+/// Where, when, for whom and with what a store lives: nothing of it may show.
+struct Place {
+    /// What starts the program.
+    prefix: &'static [&'static str],
+    /// How a name in the sandbox is given.
+    path: fn(&Sandbox, &str) -> String,
+    environment: &'static [(&'static str, &'static str)],
+    flags: &'static str,
+}
+
+const NEAR: Place = Place {
+    prefix: &["env"],
+    path: |_, name| name.to_owned(),
+    environment: &[("TZ", "UTC"), ("USER", "ann"), ("LANG", "C")],
+    flags: "--threads 1 --memory 64MiB",
+};
+
+const FAR: Place = Place {
+    prefix: &[
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--uts",
+        "sh",
+        "-c",
+        "hostname far && exec \"$@\"",
+        "sh",
+    ],
+    path: |sandbox, name| sandbox.path(name).to_str().unwrap().to_owned(),
+    environment: &[("TZ", "Asia/Tokyo"), ("USER", "bob"), ("LANG", "fr_FR.UTF-8")],
+    flags: "--threads 7 --memory 1GiB",
+};
+
+/// Whether this machine lets a process have another host name.
+fn may_rename_host() -> bool {
+    let (program, arguments) = FAR.prefix.split_first().unwrap();
+    let status = Command::new(program).args(arguments).arg("true").stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
+impl Place {
+    /// The whole life of a store, here.
+    fn lived(&self) -> Sandbox {
+        let sandbox = Sandbox::new();
+        let rows = rows("plain", 20_000, 5);
+        let (first, rest) = rows.split_at(9_000);
+        for (name, rows) in
+            [("20211201.log", first), ("logs/20211202.log", rest), ("late.log", &rest[..200])]
+        {
+            sandbox.write(name, log(rows));
+            let file = File::options().write(true).open(sandbox.path(name)).unwrap();
+            // The time of a log is stored.
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_638_400_000)).unwrap();
+        }
+        sandbox.write("page/empty", "");
+        let run = |arguments: &str| self.run(&sandbox, arguments);
+        run("reduce-day --store @agg-store @20211201.log");
+        run("backfill --store @agg-store --logs @logs");
+        run("reduce-day --store @agg-store --add --date 2021-12-01 --allow-duplicates @late.log");
+        let mut formats = vec!["csv", "jsonl"];
+        if cfg!(feature = "parquet") {
+            formats.push("parquet");
+        }
+        let window = "--date 2021-12-02 --days 2";
+        let emit = format!("emit-window --store @agg-store --out @agg-out {window}");
+        run(&format!("{emit} --format text,{}", formats.join(",")));
+        for format in formats {
+            let export =
+                format!("export --store @agg-store --out @tables-{format} --format {format}");
+            run(&format!("{export} 2021-12-01 2021-12-02"));
+            run(&format!("{export} --window 2021-12-02 --days 2"));
+        }
+        #[cfg(feature = "parquet")]
+        run("import --store @imported --date 2021-12-01 @tables-parquet");
+        run(&format!("report --store @agg-store {window} --out @page/page.html"));
+        sandbox
+    }
+
+    /// Runs words, those behind an `@` as paths.
+    fn run(&self, sandbox: &Sandbox, arguments: &str) {
+        let (program, prefix) = self.prefix.split_first().unwrap();
+        let agg = sandbox.command();
+        let mut command = Command::new(program);
+        command.args(prefix).arg(agg.get_program()).current_dir(sandbox.path(""));
+        for word in arguments.split_whitespace().chain(self.flags.split_whitespace()) {
+            match word.strip_prefix('@') {
+                Some(name) => command.arg((self.path)(sandbox, name)),
+                None => command.arg(word),
+            };
+        }
+        sandbox.run(command.envs(self.environment.iter().copied())).exits(0);
+    }
+}
+
+#[test]
+fn no_place_clock_host_user_thread_or_memory_shows_in_any_file() {
+    let far = if may_rename_host() { FAR } else { Place { prefix: NEAR.prefix, ..FAR } };
+    let tree = |place: &Place| {
+        place.lived().tree(&[
+            "agg-store",
+            "agg-out",
+            "tables-csv",
+            "tables-jsonl",
+            "tables-parquet",
+            "imported",
+            "page",
+        ])
+    };
+    let (near, far) = (tree(&NEAR), tree(&far));
+    assert!(near.len() > 20 && near.keys().eq(far.keys()), "{:?} {:?}", near.keys(), far.keys());
+    for (name, bytes) in &near {
+        assert!(*bytes == far[name], "{name}");
+    }
 }
 
 /// The obvious program: both runs.

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 
 use crate::faults::killed::Job;
 use crate::faulty::{Call, Faulty, Operation, Verdict};
-use crate::harness::{DAY, Sandbox};
+use crate::harness::{DAY, LINK, Sandbox};
 use crate::library::{context_over, unlocked};
 
 /// Files by name, a link as its target, without the locks.
@@ -172,18 +172,13 @@ impl<'s> Scene<'s> {
 
 /// Bytes in which none of the jobs spills.
 const AMPLE: u64 = 2 << 20;
-pub(crate) const LINK: &[u8] = b"link to ";
 /// In the names of all temporaries.
 pub(crate) const TEMPORARY: &str = "/.agg-";
 
 pub(crate) fn state(sandbox: &Sandbox) -> State {
     let mut state = State::new();
     for name in ["agg-store", "agg-out"].iter().flat_map(|folder| files(sandbox, folder)) {
-        let path = sandbox.path(&name);
-        let bytes = match fs::read_link(&path) {
-            Ok(target) => [LINK, target.as_os_str().as_encoded_bytes()].concat(),
-            Err(_) => fs::read(&path).unwrap(),
-        };
+        let bytes = sandbox.read_or_link(&name);
         state.insert(name, bytes);
     }
     state

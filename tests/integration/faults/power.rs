@@ -14,10 +14,10 @@ use agg::job::{Context, EmitOptions, ReduceOptions, emit_window, reduce_day, ver
 use agg::{ErrorClass, Result};
 
 use crate::disk::{self, Cut, Disk, Left, Tree};
-use crate::faults::calls::{LINK, Scene, State, TEMPORARY, state};
+use crate::faults::calls::{Scene, State, TEMPORARY, state};
 use crate::faults::killed::Job;
 use crate::faulty::{Faulty, Operation};
-use crate::harness::{DAY, Sandbox};
+use crate::harness::{DAY, LINK, Sandbox};
 use crate::library::{Dice, context, context_over, unless_locked};
 
 /// States of each job from which it is run again, if it has as many: 2,000 in all. Another number is taken from the

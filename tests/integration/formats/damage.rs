@@ -1,12 +1,18 @@
 //! Every byte of a partial changed, and every length cut: found and named, never a panic, never another answer.
 
+use std::fs;
 use std::path::Path;
 
-use agg::job::{EmitOptions, ReduceOptions, emit_window, reduce_day, verify};
-use agg::{Error, ErrorClass};
+use agg::exchange::TableFormat;
+use agg::job::{
+    Context, EmitOptions, ExportOptions, QueryOptions, ReduceOptions, ReportOptions, Selection,
+    emit_window, export, query, reduce_day, report, verify,
+};
+use agg::{Country, Error, ErrorClass, Kind};
 
+use crate::faulty::Faulty;
 use crate::harness::{DAY, Sandbox};
-use crate::library::context;
+use crate::library::{context, context_over, unless_locked, unlocked};
 
 /// A store with one small day, and its partial.
 fn store() -> (Sandbox, Vec<u8>) {
@@ -100,6 +106,148 @@ fn every_cut_and_every_addition_is_found_and_never_gives_another_answer() {
     for more in [&b"\0"[..], b"part-end", &bytes] {
         let longer = [&bytes, more].concat();
         expect_found(&sandbox, &longer, &whole, &format!("{} bytes more", more.len()));
+    }
+}
+
+/// The answers of all that reads a partial but for the window's emission: every key's songs, tables, a page, facts.
+fn answers(folder: &Path) -> Vec<Result<Vec<u8>, Error>> {
+    // A twin: it does not wait for the disk.
+    let context = || context_over(Faulty::watching().files(), folder, 64 << 20, 1);
+    let day = DAY.parse().unwrap();
+    let country = |letters: [u8; 2]| Country::from_letters(letters[0], letters[1]).unwrap();
+    let countries = [*b"FR", *b"DE", *b"ZW"].map(|letters| u64::from(country(letters).number()));
+    let countries = countries.map(|key| (Kind::Country, key)).into_iter();
+    let keys = countries.chain((0..7).map(|user| (Kind::User, user * 1_000_003)));
+    let query = |(kind, key)| {
+        let options =
+            QueryOptions { kind, key, day: Some(day), days: 1, top: 50, allow_missing: false };
+        query(&context(), &options).map(|found| format!("{found:?}").into_bytes())
+    };
+    let mut answers: Vec<_> = keys.map(query).collect();
+    let options = ExportOptions {
+        selection: Selection::Days(vec![day]),
+        kinds: Kind::ALL.to_vec(),
+        format: TableFormat::Csv,
+        out: folder.join("tables"),
+    };
+    let exported = unless_locked(|| export(&context(), &options)).map(|report| {
+        let files = report.partitions.iter().flat_map(|partition| &partition.files);
+        files.flat_map(|file| fs::read(&file.path).unwrap()).collect()
+    });
+    answers.push(exported);
+    let options = ReportOptions { days: 1, ..ReportOptions::new(day) };
+    answers.push(report(&context(), &options).map(|made| made.page));
+    answers.push(added(folder, &context()));
+    answers
+}
+
+/// The partial after another log was added; the day is then put back.
+fn added(folder: &Path, context: &Context) -> Result<Vec<u8>, Error> {
+    let path = folder.join(partial());
+    let before = fs::read(&path).unwrap();
+    let options = ReduceOptions {
+        logs: vec![folder.join("more.log")],
+        day: Some(DAY.parse().unwrap()),
+        add: true,
+        ..ReduceOptions::default()
+    };
+    let outcome = unless_locked(|| reduce_day(context, &options));
+    let after = fs::read(&path).unwrap();
+    assert!(outcome.is_ok() || after == before, "a refused addition changed the day");
+    fs::write(&path, before).unwrap();
+    outcome.map(|_| after)
+}
+
+#[test]
+fn every_reader_of_a_changed_or_cut_partial_fails_or_gives_the_same_answer() {
+    let (sandbox, bytes) = store();
+    let folder = sandbox.path("");
+    sandbox.write("more.log", "1|1|FR\n");
+    let whole: Vec<_> = answers(&folder).into_iter().map(Result::unwrap).collect();
+    let mut failed = vec![0; whole.len()];
+    let mut expect = |damaged: &[u8], what: &str| {
+        sandbox.write(partial(), damaged);
+        for (at, answer) in answers(&folder).into_iter().enumerate() {
+            match answer {
+                Ok(answer) => assert!(answer == whole[at], "{what}: another answer of {at}"),
+                Err(error) => {
+                    assert_eq!(error.class(), ErrorClass::Data, "{what}, {at}: {error}");
+                    assert_eq!(error.path(), Some(sandbox.path(partial()).as_path()), "{error}");
+                    failed[at] += 1;
+                }
+            }
+        }
+    };
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1 << (at % 8);
+        expect(&changed, &format!("byte {at}"));
+    }
+    for length in (0..bytes.len()).step_by(9) {
+        expect(&bytes[..length], &format!("cut to {length} bytes"));
+    }
+    // What reads the whole partial meets nearly every change; an answer of one key needs a part of it.
+    assert!(failed.iter().all(|failed| *failed > 100), "{failed:?} of {}", bytes.len());
+}
+
+#[test]
+fn a_changed_or_cut_manifest_is_named_or_means_the_same_and_force_replaces_it() {
+    let (sandbox, _) = store();
+    let folder = sandbox.path("");
+    emitted(&folder).unwrap();
+    let (name, whole) = (format!("agg-out/{DAY}/manifest.json"), output(&sandbox));
+    let bytes = sandbox.read(&name);
+    let mut refused = 0;
+    let mut expect = |damaged: &[u8], what: &str| {
+        sandbox.write(&name, damaged);
+        if let Err(error) = emitted(&folder) {
+            assert_eq!(error.class(), ErrorClass::Data, "{what}: {error}");
+            assert_eq!(error.path(), Some(sandbox.path(&name).as_path()), "{what}: {error}");
+            assert!(error.to_string().contains("--force"), "{what}: {error}");
+            assert!(sandbox.read(&name) == damaged, "{what}");
+            refused += 1;
+            forced(&folder);
+        }
+        assert!(output(&sandbox) == whole, "{what}");
+    };
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1 << (at % 8);
+        expect(&changed, &format!("byte {at}"));
+    }
+    for length in (0..bytes.len() - 1).step_by(7) {
+        expect(&bytes[..length], &format!("cut to {length} bytes"));
+    }
+    expect(&[b' '; 17 << 20], "17 MiB");
+    assert!(refused > bytes.len() / 3, "{refused} of {}", bytes.len());
+}
+
+/// Emits with `force`, which replaces whatever the manifest says.
+fn forced(folder: &Path) {
+    let options = EmitOptions {
+        days: 1,
+        force: true,
+        ..EmitOptions::new(DAY.parse().unwrap(), folder.join("agg-out"))
+    };
+    unlocked(|| {
+        emit_window(&context_over(Faulty::watching().files(), folder, 64 << 20, 1), &options)
+    });
+}
+
+#[test]
+fn a_backfill_names_a_damaged_manifest_and_the_command_that_replaces_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write("logs/20211201.log", "1|1|FR\n");
+    let backfill = |code| sandbox.agg("backfill --logs logs --emit --days 1").exits(code);
+    backfill(0);
+    let (name, whole) = (format!("agg-out/{DAY}/manifest.json"), output(&sandbox));
+    let bytes = sandbox.read(&name);
+    for damaged in [&b""[..], &bytes[..bytes.len() / 2], b"null", b"[[[[", &[0xff; 99]] {
+        sandbox.write(&name, damaged);
+        backfill(65).tells(&["manifest.json", "agg emit-window --force"]);
+        sandbox.agg(&format!("emit-window --date {DAY} --days 1 --force")).exits(0);
+        assert!(output(&sandbox) == whole);
+        backfill(0);
     }
 }
 

@@ -4,13 +4,14 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
 use agg::job::{EmitOptions, ReduceOptions, emit_window, reduce_day};
 use agg::{ErrorClass, ErrorKind, Result};
 
 use crate::faulty::{Call, Faulty, Operation, Verdict};
-use crate::harness::{DAY, Sandbox, gz, zst};
+use crate::harness::{DAY, Sandbox, gz, spawn, zst};
 use crate::library::{context, context_over, unlocked};
 
 /// What happens to a log.
@@ -128,6 +129,8 @@ impl Log {
         // A log that is gone when it is to be opened is missing.
         let gone = matches!((change, error.kind()), (Change::Remove, ErrorKind::Missing { .. }));
         assert!(changed || gone, "{change:?} before {at:?}: {error}");
+        let class = if changed { ErrorClass::Data } else { ErrorClass::NoInput };
+        assert_eq!(error.class(), class, "{change:?} before {at:?}: {error}");
         assert_eq!(error.path(), Some(self.path.as_path()), "{change:?} before {at:?}: {error}");
         assert_eq!(self.sandbox.files("agg-store"), [""; 0], "{change:?} before {at:?}");
     }
@@ -166,6 +169,27 @@ fn a_log_of_several_windows_that_changes_between_them_is_found() {
             log.expect_found(change, middle);
             log.expect_found(change, last);
         }
+    }
+}
+
+#[test]
+fn a_log_that_changed_while_it_was_read_is_65_of_the_program() {
+    for change in [Change::Grow, Change::Shrink, Change::Replace] {
+        let sandbox = Sandbox::new();
+        sandbox.write("day.log", rows(100));
+        let mut command = sandbox.command();
+        command.args(["reduce-day", "--date", DAY, "day.log", "-"]).stdin(Stdio::piped());
+        let mut child = spawn(&mut command);
+        let mut stdin = child.stdin.take().unwrap();
+        // More than a pipe holds: once it is taken, the log's size is known.
+        stdin.write_all("1|1|FR\n".repeat(40_000).as_bytes()).unwrap();
+        change.make(&sandbox.path("day.log"));
+        drop(stdin);
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(65), "{change:?}: {stderr}");
+        assert!(stderr.contains("day.log") && stderr.lines().count() == 1, "{stderr}");
+        assert!(!sandbox.has_partial(DAY));
     }
 }
 

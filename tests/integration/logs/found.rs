@@ -137,6 +137,18 @@ fn a_pattern_takes_its_days_for_both_commands() {
 }
 
 #[test]
+fn the_pattern_decides_over_another_date_in_a_logs_own_name() {
+    let sandbox = logs(&["2021-12-01/listen-20211205.log", "2021-12-02/20211205.log"]);
+    let run = sandbox.agg("backfill --logs %Y-%m-%d/* --json").exits(0).in_no_line();
+    assert_eq!(rows(&report(&run)), [(DAY.to_owned(), 1), ("2021-12-02".to_owned(), 1)]);
+    let run = sandbox.agg("reduce-day --date 2021-12-01 --logs %Y-%m-%d/* --json").exits(0);
+    assert_eq!(report(&run)["outcome"], "unchanged");
+    // Without a pattern it is the name.
+    sandbox.agg("reduce-day --store other 2021-12-01").exits(0);
+    assert_eq!(sandbox.names("other/partials"), ["2021-12-05.agg"]);
+}
+
+#[test]
 fn folders_that_cannot_match_the_range_are_not_listed() {
     let sandbox = logs(&["d/2021/12/01/part-0", "d/2021/11/30/part-0", "d/2020/12/01/part-0"]);
     for folder in ["d/2021/11", "d/2020"] {

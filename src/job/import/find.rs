@@ -1,14 +1,15 @@
-//! The Parquet files of a day: named ones, those of a folder, those of a dataset.
+//! The Parquet files of a day: named ones, those of a folder, those of a dataset, those of a store of the Spark job.
 //!
-//! A folder that has `kind=country` or `kind=user` in it is a dataset, one that has `day=…` the tables of a kind; any
-//! other gives its own `*.parquet`, in byte order of their names. What begins with `.` or `_` is an engine's own
-//! (`_SUCCESS`, checksums, temporaries) and is passed over.
+//! A folder that has a record of the day is such a store, one that has `kind=country` or `kind=user` in it a dataset, one
+//! that has `day=…` the tables of a kind; any other gives its own `*.parquet`, in byte order of their names. What begins
+//! with `.` or `_` is an engine's own (`_SUCCESS`, checksums, temporaries) and is skipped.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::record::recorded;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, FileType};
 use crate::model::{Day, Kind};
@@ -51,6 +52,10 @@ fn look_into(
     folder: &Path,
     found: &mut Vec<PathBuf>,
 ) -> Result<()> {
+    if let Some(recorded) = recorded(files, folder, day)? {
+        found.extend(recorded);
+        return Ok(());
+    }
     let mut names = Vec::new();
     for (name, kind) in files.list(folder).map_err(|error| unreadable(error).at(folder))? {
         let hidden = matches!(name.as_encoded_bytes(), [b'.' | b'_', ..]);
@@ -132,11 +137,18 @@ mod tests {
             "flat/a.csv",
             "other/kind=user/day=2021-12-02/part-0.parquet",
             "empty/notes.txt",
+            "spark/day=2021-12-01/v=1/kind=user/part-0.parquet",
+            "spark/day=2021-12-01/v=2/kind=user/part-0.parquet",
+            "spark/_days/2021-12-01.json",
         ] {
             let path = root.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, name).unwrap();
         }
+        let stored = "day=2021-12-01/v=2/kind=user/part-0.parquet";
+        let named = format!(r#"[{{"name":"{stored}","bytes":{}}}]"#, stored.len() + "spark/".len());
+        let record = format!(r#"{{"format":2,"day":"2021-12-01","files":{{"user":{named}}}}}"#);
+        fs::write(root.join("spark/_days/2021-12-01.json"), record).unwrap();
         let users = [
             "set/kind=user/day=2021-12-01/part-00000-c000.snappy.parquet",
             "set/kind=user/day=2021-12-01/part-00001-c000.snappy.parquet",
@@ -148,6 +160,7 @@ mod tests {
             found(root, &["flat", country]).unwrap(),
             ["flat/a.parquet", "flat/b.parquet", country]
         );
+        assert_eq!(found(root, &["spark"]).unwrap(), [format!("spark/{stored}")]);
         for (given, told) in [
             ("other", "there is no day=2021-12-01 in this folder"),
             ("empty", "a folder of tables has *.parquet"),

@@ -6,6 +6,7 @@
 
 mod find;
 mod options;
+mod record;
 #[cfg(feature = "parquet")]
 mod rows;
 #[cfg(feature = "parquet")]

@@ -98,9 +98,26 @@ def plans(results: Results) -> str:
         [f"emit {found.days} days: two threads", *(_time(found.emit_wall * n * found.days) for n in PLANS)],
         [f"partials read for {found.days} days", *(_bytes(found.partial_bytes * n * found.days) for n in PLANS)],
         ["emitted", *(_bytes(found.emitted_bytes * n * found.days) for n in PLANS)],
+        [f"{KEPT_DAYS} emissions kept", *(_bytes(found.emitted_bytes * n * found.days * KEPT_DAYS) for n in PLANS)],
+        *(
+            [
+                f"night on one disk of {name}",
+                *(
+                    _time(max(found.log_bytes * n / speed, found.reduce_wall * n) + _emission(found, n, speed))
+                    for n in PLANS
+                ),
+            ]
+            for name, speed in DISKS.items()
+        ),
     ]
     lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * len(PLANS), *(f"| {' | '.join(row)} |" for row in rows)]
     return "\n".join(lines)
+
+
+def _emission(found: Slopes, rows: int, speed: float) -> float:
+    """Its time with two threads, or that of one disk, which reads the partials and writes the tops."""
+    moved = (found.partial_bytes + found.emitted_bytes) * rows * found.days
+    return max(moved / speed, found.emit_wall * rows * found.days)
 
 
 def _bytes(value: float) -> str:

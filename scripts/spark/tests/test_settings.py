@@ -1,0 +1,41 @@
+"""What a cluster has set changes neither rows nor names, and the size of a day decides how it is cut."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agg_spark.job import context as settings
+from tests.conftest import HOSTILE
+
+if TYPE_CHECKING:
+    from agg_spark.job.context import Context
+
+
+def test_all_tests_run_in_a_session_with_other_values_of_each_setting(context: Context) -> None:
+    codecs = {"io.compression.codecs": f"{settings.ZSTD_CODEC},{settings.GZIP_CODEC}"}
+    pinned = {**settings.SETTINGS, **settings.HADOOP_SETTINGS, **codecs}
+    assert {*pinned, *settings.UNSET} <= {key.removeprefix("spark.hadoop.") for key in HOSTILE}
+    hadoop = context.spark.sparkContext._jsc.hadoopConfiguration()
+    given = context.spark.sparkContext.getConf()
+    for key, value in HOSTILE.items():
+        name = key.removeprefix("spark.hadoop.")
+        assert given.get(key) == value
+        assert pinned.get(name) != value, name
+        found = hadoop.get(name) if name != key else context.spark.conf.get(name, None)
+        assert found == pinned.get(name), name
+
+
+@pytest.mark.parametrize("billion_rows", [0.001, 0.03, 1, 10, 100, 1000])
+@pytest.mark.parametrize("cores", [4, 256])
+def test_blocks_of_a_shuffle_stay_large(billion_rows: float, cores: int) -> None:
+    size = int(billion_rows * 24.5e9)
+    cuts, split = settings.pieces(size, cores)
+    assert 2 * cores <= cuts <= 1024
+    # A day that is small for the cluster is not cut finer than before.
+    assert cuts <= max(2 * cores, -(-size // settings.BYTES_PER_CUT))
+    # As many blocks as splits times cuts, at 0.65 bytes of shuffle for one of input.
+    blocks = cuts * -(-size // split)
+    if billion_rows >= 1:
+        assert 0.65 * size / blocks >= 0.95e6

@@ -19,7 +19,7 @@ from agg_spark.job.emit_window import Request as EmitRequest
 from agg_spark.job.emit_window import emit_window
 from agg_spark.job.reduce_day import Request as ReduceRequest
 from agg_spark.job.reduce_day import reduce_day
-from agg_spark.model import MAX_DAYS, MAX_TOP, parse_day
+from agg_spark.model import MAX_DAYS, MAX_TOP, parse_day, window
 from agg_spark.partial import DAMAGED
 
 if TYPE_CHECKING:
@@ -33,21 +33,25 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
-        "--store", default=_set("STORE", "agg-store"), metavar="PATH", help="folder of the days"
+        "--store", default=_set("SPARK_STORE", "agg-spark-store"), metavar="PATH", help="folder of the days"
     )
     common.add_argument("--json", action="store_true", help="report as one JSON document")
 
+    limits = _limits()
     reduce = commands.add_parser(
-        "reduce-day", parents=[common], allow_abbrev=False, help="one day's logs to its counts"
+        "reduce-day", parents=[common, limits], allow_abbrev=False, help="one day's logs to its counts"
     )
     reduce.add_argument("--date", type=_day, metavar="DAY", help="instead of that in the names")
-    reduce.add_argument("--force", action="store_true", help="make the day again")
-    ratio = _set("MAX_REJECT_RATIO", "0.10")
-    reduce.add_argument("--max-reject-ratio", type=_ratio, default=ratio, metavar="RATIO", help="0 to 1")
-    reduce.add_argument("--min-rows", type=_between(0, 2**63 - 1), default=_set("MIN_ROWS", "0"), metavar="N")
-    countries = _set("COUNTRIES", "iso")
-    reduce.add_argument("--countries", type=_countries, default=countries, metavar="iso|any")
     reduce.add_argument("logs", nargs="+", metavar="LOG", help="files, folders or patterns")
+
+    several = commands.add_parser(
+        "backfill", parents=[common, limits], allow_abbrev=False, help="reduce-day for each day of a range"
+    )
+    several.add_argument("--from", type=_day, required=True, metavar="DAY", dest="first", help="first day")
+    several.add_argument("--to", type=_day, required=True, metavar="DAY", dest="last", help="last day")
+    several.add_argument(
+        "logs", nargs="+", type=_dated, metavar="PATTERN", help="patterns with %%Y, %%m and %%d"
+    )
 
     emit = commands.add_parser(
         "emit-window", parents=[common], allow_abbrev=False, help="the tops of a window of days"
@@ -55,11 +59,31 @@ def parser() -> argparse.ArgumentParser:
     emit.add_argument("--date", type=_day, required=True, metavar="DAY", help="its last day")
     emit.add_argument("--days", type=_days, default=_set("DAYS", "7"), metavar="N")
     emit.add_argument("--top", type=_between(1, MAX_TOP), default=_set("TOP", "50"), metavar="K")
-    emit.add_argument("--out", default=_set("OUT", "agg-out"), metavar="PATH", help="folder of the emissions")
-    emit.add_argument("--allow-missing", action="store_true", help="emit without days that lack")
-    emit.add_argument("--force", action="store_true", help="over an emission that knew more days")
+    out = _set("SPARK_OUT", "agg-spark-out")
+    emit.add_argument("--out", default=out, metavar="PATH", help="folder of the emissions")
+    emit.add_argument("--allow-missing", action="store_true", help="emit without days that are not stored")
+    emit.add_argument("--force", action="store_true", help="over an emission that includes more days")
     emit.add_argument("--single-file", action="store_true", help="one file a kind, as agg writes")
     return top
+
+
+def _limits() -> argparse.ArgumentParser:
+    """The flags that say which logs are counted, and which days are refused."""
+    flags = argparse.ArgumentParser(add_help=False)
+    flags.add_argument("--force", action="store_true", help="make the day again")
+    for name, default in {"max-reject-ratio": "0.10", "max-log-reject-ratio": "0.5"}.items():
+        ratio = _set(name.upper().replace("-", "_"), default)
+        flags.add_argument(f"--{name}", type=_ratio, default=ratio, metavar="RATIO", help="0 to 1")
+    for name in ("min-rows", "min-logs"):
+        least = _set(name.upper().replace("-", "_"), "0")
+        flags.add_argument(f"--{name}", type=_between(0, 2**63 - 1), default=least, metavar="N")
+    offset, countries = _set("DATE_OFFSET", "0"), _set("COUNTRIES", "iso")
+    flags.add_argument(
+        "--date-offset", type=_offset, default=offset, metavar="DAYS", help="added to dates of names"
+    )
+    flags.add_argument("--allow-duplicates", action="store_true", help="count logs with the same bytes")
+    flags.add_argument("--countries", type=_countries, default=countries, metavar="iso|any")
+    return flags
 
 
 def _set(name: str, default: str) -> str:
@@ -78,6 +102,17 @@ def _ratio(text: str) -> float:
     if not re.fullmatch(r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?", text) or not 0 <= float(text) <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 1")
     return float(text)
+
+
+def _dated(text: str) -> str:
+    if not all(token in text for token in ("%Y", "%m", "%d")):
+        raise argparse.ArgumentTypeError(f"{text!r} has not all of %Y, %m and %d")
+    return text
+
+
+def _offset(text: str) -> int:
+    number = _between(0, 366)(text.removeprefix("-"))
+    return -number if text.startswith("-") else number
 
 
 def _days(text: str) -> int:
@@ -99,17 +134,43 @@ def _between(least: int, most: int) -> Callable[[str], int]:
     return number
 
 
+NOT_THERE = ("DELIMITER", "COLUMNS", "HEADER")
+"""Variables of `agg` that change what is counted, and that the job cannot follow."""
+
+WORST = (0, 75, 66, 65, 73, 74, 2)
+"""Exit codes, the worst last."""
+
+MAX_SKIPPED = 5
+"""So many lines for each reason why files were skipped."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command in a session of its own; the exit code is that of `agg` for the same outcome."""
     asked = parser().parse_args(arguments)
+    for name in NOT_THERE:
+        if os.environ.get(f"AGG_{name}"):
+            return _fail(Usage(f"AGG_{name} is set: the job has no such rule; unset it, or use agg"))
     try:
         context = Context.start(f"agg {asked.command}")
     except (Py4JError, PySparkException) as error:
         return _fail(_told_by_spark(error))
     try:
-        return run(context, asked)
+        return run_all(context, asked)
     finally:
         context.spark.stop()
+
+
+def run_all(context: Context, asked: argparse.Namespace) -> int:
+    """Runs a command in a session, or that of each day of a range; the worst exit code of all."""
+    if asked.command != "backfill":
+        return run(context, asked)
+    if asked.last < asked.first:
+        return _fail(Usage(f"--to {asked.last} is before --from {asked.first}"))
+    codes = {
+        run(context, argparse.Namespace(**{**vars(asked), "command": "reduce-day", "date": day}))
+        for day in window(asked.last, (asked.last - asked.first).days + 1)
+    }
+    return max(codes, key=WORST.index)
 
 
 def run(context: Context, asked: argparse.Namespace) -> int:
@@ -124,11 +185,11 @@ def run(context: Context, asked: argparse.Namespace) -> int:
         return _fail(_told_by_spark(error))
     except ConnectionError:
         return _fail(
-            Failed("the driver's virtual machine has died: give the driver more memory and run again")
+            Failed("the driver's virtual machine has died; give the driver more memory and run again")
         )
     except OSError as error:
         return _fail(
-            Failed(f"{error.filename or 'a file'}: {error.strerror or error}: mend that and run again")
+            Failed(f"{error.filename or 'a file'}: {error.strerror or error}; fix that and run again")
         )
     report["seconds"] = round(time.monotonic() - begun, 3)
     print(json.dumps(report) if asked.json else _as_text(report), flush=True)
@@ -142,17 +203,32 @@ def _reduce(context: Context, asked: argparse.Namespace) -> dict[str, object]:
         date=asked.date,
         force=asked.force,
         max_reject_ratio=asked.max_reject_ratio,
+        max_log_reject_ratio=asked.max_log_reject_ratio,
         min_rows=asked.min_rows,
+        min_logs=asked.min_logs,
+        date_offset=asked.date_offset,
+        allow_duplicates=asked.allow_duplicates,
         countries=asked.countries,
     )
     report = reduce_day(context, request)
+    _warn_of(report.skipped)
     return {
         "command": asked.command,
         "day": str(report.record.day),
         "outcome": report.outcome,
         **report.record.tally.as_json(),
         "digest": report.record.digest,
+        "skipped": [{"path": path, "reason": reason} for path, reason in report.skipped],
     }
+
+
+def _warn_of(skipped: list[tuple[str, str]]) -> None:
+    for reason in sorted({reason for _, reason in skipped}):
+        paths = [path for path, why in skipped if why == reason]
+        for path in paths[:MAX_SKIPPED]:
+            print(f"agg-spark: warning: {path}: skipped: {reason}", file=sys.stderr)
+        if len(paths) > MAX_SKIPPED:
+            print(f"agg-spark: warning: {len(paths) - MAX_SKIPPED} more skipped: {reason}", file=sys.stderr)
 
 
 def _emit(context: Context, asked: argparse.Namespace) -> dict[str, object]:
@@ -181,27 +257,27 @@ def _as_text(report: dict[str, object]) -> str:
     told = [str(report["command"]), str(report["day"]), str(report.get("outcome", "emitted"))]
     told += [f"rows {report['rows']}", f"rejected {report['rejected']}"]
     if report.get("missing"):
-        told.append(f"lacks {report['missing']}")
+        told.append(f"missing {report['missing']}")
     return "  ".join(told)
 
 
-TOLD: list[tuple[tuple[str, ...], type[JobError], str]] = [
-    (("ARITHMETIC_OVERFLOW",), BadData, "a sum exceeds 2^63-1: the counts are no counts of streams"),
-    ((DAMAGED,), BadData, "a stored day has rows that are no counts: reduce-day --force it again"),
+REPORTS: list[tuple[tuple[str, ...], type[JobError], str]] = [
+    (("ARITHMETIC_OVERFLOW",), BadData, "a sum exceeds 2^63-1: the counts are not counts of streams"),
+    ((DAMAGED,), BadData, "a stored day has rows that are not counts; make it again with reduce-day --force"),
     (
         ("URISyntaxException", "PatternSyntaxException", "from an empty string", "No FileSystem for scheme"),
         Usage,
-        "{}: no path that Hadoop takes; in the name of a log put a backslash before * ? [ and {{",
+        "{}: not a path of a file system that Hadoop knows",
     ),
     (
         ("ParentNotDirectoryException", "(Is a directory)", "(Not a directory)"),
         CannotCreate,
-        "{}: a file where a folder should be, or the reverse: take another name",
+        "{}: a file where a folder should be, or the reverse; take another name",
     ),
     (
         ("AccessControlException", "Permission denied"),
         Missing,
-        "not allowed to read or write there ({}): let the user of this job do so",
+        "not allowed to read or write there ({}); give this user permission",
     ),
 ]
 """What is found in a stack of exceptions, the error that it is, and its text around the innermost cause."""
@@ -210,19 +286,23 @@ TOLD: list[tuple[tuple[str, ...], type[JobError], str]] = [
 def _told_by_spark(error: Py4JError | PySparkException) -> JobError:
     """Finds in a stack of exceptions what the run's user can do something about."""
     text = str(error)
-    for words, kind, told in TOLD:
+    for words, kind, report in REPORTS:
         if any(word in text for word in words):
-            return kind(told.format(_cause(text)))
-    if "FAILED_READ_FILE" in text and "FILE_NOT_EXIST" not in text:
+            return kind(report.format(_cause(text)))
+    gone = any(word in text for word in ("PATH_NOT_FOUND", "FILE_NOT_EXIST", "FileNotFoundException"))
+    if "FAILED_READ_FILE" in text and not gone:
         named = re.search(r"file (\S.*?)\.\s", text)
         return BadData(
-            f"{named[1] if named else 'a file'}: damaged, truncated or of another type: "
-            "fetch the log or make the day again; a .zst made with --long has to be made without "
+            f"{named[1] if named else 'a file'}: damaged, truncated or of another type; "
+            "fetch the log or make the day again; make a .zst that has a larger window (--long) without it "
             f"({_cause(text)})"
         )
-    if "PATH_NOT_FOUND" in text or "FILE_NOT_EXIST" in text:
-        return Missing(f"a file went away while it was read: run again ({_cause(text)})")
-    return Failed(f"Spark failed: see its log ({_cause(text)})")
+    if gone:
+        return Failed(
+            "a file cannot be seen by all machines, or went away while it was read; "
+            f"use a file system that all machines share ({_cause(text)})"
+        )
+    return Failed(f"Spark failed; see its log ({_cause(text)})")
 
 
 def _cause(text: str) -> str:

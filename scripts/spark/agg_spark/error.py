@@ -43,3 +43,10 @@ class Locked(JobError):
     """Another run was at the same work and came first."""
 
     exit_code = 75
+
+
+def overtaken(record: str) -> Locked:
+    """For a record that another run replaced first."""
+    return Locked(
+        f"{record}: another run replaced it meanwhile; run again if it should be replaced once more"
+    )

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agg_spark.error import CannotCreate, Failed
-from agg_spark.leftover import temporary
+from py4j.protocol import Py4JJavaError
+
+from agg_spark.error import CannotCreate, Failed, Usage, overtaken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +28,14 @@ RENAMES_ATOMICALLY = frozenset({"hdfs", "viewfs"})
 deletes the target first: a kill between would leave no file. There, and not in `file`, a file is written in
 its place: on S3, Google's store and Ozone it appears whole when it is closed. On ABFS it is empty until
 then, which every reader here refuses as damaged."""
+
+CONDITIONAL = "fs.option.create.conditional.overwrite"
+CONDITIONAL_ETAG = "fs.option.create.conditional.overwrite.etag"
+"""Options of Hadoop's `createFile`: only if there is no file; only if the file still has this entity tag."""
+
+BLOCK = 1 << 20
+MAX_WINDOW_LOG = 23
+"""Of zstd: 8 MiB, as for the codec that reads the other logs."""
 
 DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.ENOENT})
 """What a local disk says where it lets nothing be created, the folder included; anything else is a failure
@@ -51,6 +61,25 @@ def literal(path: str) -> str:
     return GLOB.sub(r"\\\1", path)
 
 
+def matches(pattern: str, name: str) -> bool:
+    """Whether a name matches a component of a pattern; a sign takes no dot at the start of a name."""
+    signs = re.findall(r"\\.|\[[!^]?\]?[^]]*\]|\{[^{}]*\}|.", pattern, re.DOTALL)
+    if name.startswith(".") and not signs[0].endswith("."):
+        return False
+    return re.fullmatch("".join(map(_sign, signs)), name, re.DOTALL) is not None
+
+
+def _sign(sign: str) -> str:
+    if len(sign) > 1 and sign[0] == "[":
+        members = re.sub(r"([\\\[])", r"\\\1", re.sub(r"^[!^]", "", sign[1:-1]))
+        return f"[{'^' if sign[1] in '!^' else ''}{members}]"
+    if len(sign) > 1 and sign[0] == "{":
+        return f"(?:{'|'.join(re.escape(word) for word in sign[1:-1].split(','))})"
+    if sign in "[{":
+        raise Usage(f"{sign!r} stands alone in a pattern; put a backslash before it")
+    return {"*": ".*", "?": "."}.get(sign, re.escape(sign[-1]))
+
+
 def join(folder: str, *names: str) -> str:
     """The path of something in a folder."""
     return "/".join([folder.rstrip("/"), *names])
@@ -67,10 +96,13 @@ class FileSystem:
         self._gateway: Any = context._gateway
         self._hadoop = jvm.org.apache.hadoop
         self._java = jvm.java
-        self._commons = jvm.org.apache.commons.io
+        self._commons = jvm.org.apache.commons
+        self._zstd = jvm.com.github.luben.zstd
 
     def _at(self, path: str) -> tuple[Any, Any]:
-        location = self._hadoop.fs.Path(path)
+        # Hadoop takes what is before a colon for a scheme.
+        relative = ":" in path and not re.match(r"/|[A-Za-z][A-Za-z0-9+.-]*:/", path)
+        location = self._hadoop.fs.Path(f"./{path}" if relative else path)
         return location.getFileSystem(self._configuration), location
 
     def _entry(self, status: Any) -> Entry:
@@ -89,9 +121,31 @@ class FileSystem:
         return str(system.makeQualified(location).toString())
 
     def glob(self, pattern: str) -> list[Entry]:
-        """What matches a pattern of Hadoop (`*`, `?`, `[…]`, `{…}`), by name; a plain path matches itself."""
-        system, location = self._at(pattern)
-        return [self._entry(status) for status in system.globStatus(location) or []]
+        """What matches a pattern (`*`, `?`, `[…]`, `{…}`, and `**` for any number of folders), by name.
+
+        Not by Hadoop's own, which fails where a name has a colon.
+        """
+        root, rest = re.fullmatch(
+            r"((?:[A-Za-z][A-Za-z0-9+.-]*:(?=/)(?://[^/]*)?)?/?)(.*)", pattern, re.DOTALL
+        ).groups()  # type: ignore[union-attr]
+        found = [root or "."]
+        *folders, last = [part for part in rest.split("/") if part] or ["."]
+        for part in folders:
+            found = [path for folder in found for path in self._folders(folder, part)]
+        if not GLOB.search(last):
+            entries = [self.look(join(folder, last)) for folder in found]
+        else:
+            entries = [entry for folder in found for entry in self.list(folder) if matches(last, entry.name)]
+        return [entry for entry in entries if entry is not None]
+
+    def _folders(self, folder: str, part: str) -> list[str]:
+        """The folders in a folder that match a component of a pattern."""
+        if not GLOB.search(part):
+            return [join(folder, part)]
+        inside = [entry for entry in self.list(folder) if entry.is_folder and matches(part, entry.name)]
+        if part == "**":
+            return [folder, *(path for entry in inside for path in self._folders(entry.path, part))]
+        return [entry.path for entry in inside]
 
     def list(self, folder: str) -> list[Entry]:
         """What is in a folder, in byte order of the names; nothing if there is no such folder."""
@@ -116,80 +170,62 @@ class FileSystem:
         system, location = self._at(path)
         stream = system.open(location)
         try:
-            return bytes(self._commons.IOUtils.toByteArray(stream))
+            return bytes(self._commons.io.IOUtils.toByteArray(stream))
         finally:
             stream.close()
 
-    def replace(self, path: str, data: bytes) -> None:
-        """Writes a small file so that readers and a kill find the old one or the new one."""
+    def state(self, path: str) -> str | None:
+        """What tells one content of a small file from another, or nothing where there is no file."""
         system, location = self._at(path)
-        system.mkdirs(location.getParent())
+        if not system.exists(location):
+            return None
+        status = system.getFileStatus(location)
+        tagged = self._java.lang.Class.forName("org.apache.hadoop.fs.EtagSource").isInstance(status)
+        return str(status.getEtag()) if tagged else hashlib.sha256(self.read(path)).hexdigest()
+
+    def replace(self, path: str, data: bytes, aside: str, seen: str | None) -> None:
+        """Writes a small file so that readers and a kill find the old one or the new one.
+
+        `aside` is the name to write it under where it is then renamed in one step. `seen` is the `state`
+        that it replaces: a store that can compare refuses to replace another (75).
+        """
+        system, location = self._at(path)
         scheme = system.getUri().getScheme()
         if scheme == "file":
-            self._replace_locally(location.toUri().getPath(), data)
+            _replace_locally(location.toUri().getPath(), data, self._at(aside)[1].toUri().getPath())
         elif scheme in RENAMES_ATOMICALLY:
-            self._replace_by_rename(system, location, data)
+            self._replace_by_rename(system, location, data, self._hadoop.fs.Path(aside))
         else:
-            self._write(system, location, data)
+            self._replace_in_place(system, location, data, seen)
 
-    def _replace_by_rename(self, system: Any, location: Any, data: bytes) -> None:
+    def _replace_by_rename(self, system: Any, location: Any, data: bytes, aside: Any) -> None:
         """By `FileContext`: the rename of `FileSystem` refuses a target that exists."""
-        aside = self._hadoop.fs.Path(location.getParent(), temporary())
-        self._write(system, aside, data)
+        _write(system.create(aside, True), data)
+        system.mkdirs(location.getParent())
         rename = self._hadoop.fs.Options.Rename
         options = self._gateway.new_array(rename, 1)
         options[0] = rename.OVERWRITE
         context = self._hadoop.fs.FileContext.getFileContext(self._configuration)
         context.rename(system.makeQualified(aside), system.makeQualified(location), options)
 
-    def _write(self, system: Any, location: Any, data: bytes) -> None:
-        stream = system.create(location, True)
+    def _replace_in_place(self, system: Any, location: Any, data: bytes, seen: str | None) -> None:
+        """One write, conditional where the file system says that it can be."""
+        if not system.hasPathCapability(location, CONDITIONAL_ETAG):
+            _write(system.create(location, seen is not None), data)
+            return
+        builder = system.createFile(location).create().overwrite(seen is not None)
+        if seen is None:
+            builder.must(CONDITIONAL, True)
+        else:
+            builder.must(CONDITIONAL_ETAG, seen)
         try:
-            stream.write(bytearray(data))
-            if stream.hasCapability("hsync"):
-                stream.hsync()
-        finally:
-            stream.close()
-
-    def _replace_locally(self, path: str, data: bytes) -> None:
-        """Not by Hadoop, whose local rename over a file deletes it first and has checksums beside it."""
-        folder, name = os.path.split(path)
-        aside = os.path.join(folder, temporary())
-        try:
-            self._write_locally(aside, data)
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(folder, f".{name}.crc"))
-            os.replace(aside, path)
-            self._sync_folder(folder)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                os.unlink(aside)
-            kind = CannotCreate if error.errno in DENIED else Failed
-            raise kind(f"{path}: cannot be written: {error.strerror}: mend that and run again") from error
-
-    @staticmethod
-    def _write_locally(path: str, data: bytes) -> None:
-        with open(path, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-
-    @staticmethod
-    def _sync_folder(folder: str) -> None:
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-    def move(self, source: str, target: str) -> None:
-        """Moves a file or folder to a name that is free; its folder is made where it is missing."""
-        system, to = self._at(target)
-        if system.exists(to):
-            raise Failed(f"{target}: is in the way: remove it and run again")
-        system.mkdirs(to.getParent())
-        if not system.rename(self._hadoop.fs.Path(source), to):
-            raise Failed(f"{source}: cannot be moved to {target}: look at permissions, run again")
+            _write(builder.build(), data)
+        except Py4JJavaError as error:
+            if any(
+                word in str(error) for word in ("RemoteFileChangedException", "FileAlreadyExistsException")
+            ):
+                raise overtaken(location.toString()) from error
+            raise
 
     def remove(self, path: str) -> None:
         """Removes a file or folder with all that is in it, if it is there."""
@@ -197,17 +233,70 @@ class FileSystem:
         if not system.delete(location, True) and system.exists(location):
             raise Failed(f"{path}: cannot be removed: look at permissions, run again")
 
-    def same_content(self, one: str, other: str) -> bool:
-        """Whether two files have the same bytes, read inside the JVM up to the first difference."""
-        streams = []
+    def head(self, path: str, count: int) -> bytes:
+        """The first bytes of a file."""
+        return self._bytes(path, 0, count)
+
+    def tail(self, path: str, count: int) -> bytes:
+        """The last bytes of a file."""
+        system, location = self._at(path)
+        return self._bytes(path, max(0, system.getFileStatus(location).getLen() - count), count)
+
+    def _bytes(self, path: str, start: int, count: int) -> bytes:
+        system, location = self._at(path)
+        stream = system.open(location)
         try:
-            for path in [one, other]:
-                system, location = self._at(path)
-                streams.append(system.open(location))
-            return bool(self._commons.IOUtils.contentEquals(*streams))
+            stream.seek(start)
+            return bytes(self._commons.io.IOUtils.toByteArray(self._bounded(stream, count)))
         finally:
-            for stream in streams:
-                stream.close()
+            stream.close()
+
+    def _bounded(self, stream: Any, count: int) -> Any:
+        builder = self._commons.io.input.BoundedInputStream.builder()
+        return builder.setInputStream(stream).setMaxCount(count).setPropagateClose(False).get()
+
+    def digest(self, path: str) -> str:
+        """The SHA-256 of a file, read inside the JVM."""
+        system, location = self._at(path)
+        stream = system.open(location)
+        try:
+            return str(self._commons.codec.digest.DigestUtils.sha256Hex(stream))
+        finally:
+            stream.close()
+
+    def decompress(self, path: str, size: int, suffix: str, target: str) -> bool:
+        """Writes what a file of that suffix says, less the zeros behind it; whether it is whole.
+
+        The last bytes of a stream may be zeros themselves, so a few ends are tried.
+        """
+        end = size
+        while end and not (block := self._bytes(path, max(0, end - BLOCK), min(end, BLOCK))).strip(b"\0"):
+            end = max(0, end - BLOCK)
+        end = max(0, end - BLOCK) + len(block.rstrip(b"\0")) if end else 0
+        return any(
+            self._decompress(path, stop, suffix, target) for stop in range(end, min(size, end + 8) + 1)
+        )
+
+    def _decompress(self, path: str, end: int, suffix: str, target: str) -> bool:
+        (system, location), (to, place) = self._at(path), self._at(target)
+        source, sink = system.open(location), to.create(place, True)
+        try:
+            # The last byte alone: only a stream that ends with it is whole.
+            parts = (self._bounded(source, end - 1), self._bounded(source, 1))
+            bounded = self._java.io.SequenceInputStream(*parts)
+            if suffix == ".gz":
+                stream = self._commons.compress.compressors.gzip.GzipCompressorInputStream(bounded, True)
+            else:
+                stream = self._zstd.ZstdInputStreamNoFinalizer(bounded)
+                stream.setLongMax(MAX_WINDOW_LOG)
+            self._commons.io.IOUtils.copyLarge(stream, sink)
+        except Py4JJavaError:
+            return False
+        else:
+            return True
+        finally:
+            source.close()
+            sink.close()
 
     def concatenate(self, parts: Iterable[str], target: str) -> str:
         """Joins files in this order, inside the JVM; tells the SHA-256 of the whole.
@@ -228,3 +317,41 @@ class FileSystem:
         finally:
             stream.close()
         return bytes(digest.digest()).hex()
+
+
+def _write(stream: Any, data: bytes) -> None:
+    try:
+        stream.write(bytearray(data))
+        if stream.hasCapability("hsync"):
+            stream.hsync()
+    finally:
+        stream.close()
+
+
+def _replace_locally(path: str, data: bytes, aside: str) -> None:
+    """Not by Hadoop, whose local rename over a file deletes it first and has checksums beside it."""
+    folder, name = os.path.split(path)
+    try:
+        os.makedirs(os.path.dirname(aside), exist_ok=True)
+        os.makedirs(folder, exist_ok=True)
+        with open(aside, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(folder, f".{name}.crc"))
+        os.replace(aside, path)
+        _sync_folder(folder)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(aside)
+        kind = CannotCreate if error.errno in DENIED else Failed
+        raise kind(f"{path}: cannot be written: {error.strerror}; fix that and run again") from error
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,11 +1,11 @@
 """Stage 1: from what was named to the bytes of each row.
 
-**Which files.** A named file is a log whatever it is called; a folder gives its own `*.log` and `*.txt`,
-also with `.gz` or `.zst` behind; a pattern gives what matches it. **Which day.** A date in the log's name,
-or else in that of its folder. **Rows.** The bytes between two LFs, as bytes: nothing is decoded.
+**Which files.** A named file is a log whatever it is called. A folder is searched at every depth by the
+rules of `names`. A pattern gives what matches it. **Which day.** A date in the log's name, or else in that
+of the innermost dated folder. **Rows.** The bytes between two LFs, as bytes: nothing is decoded.
 
 Hadoop's line reader does more of this than it says: it drops a byte-order mark at offset 0 of a
-(decompressed) file and nowhere else, gives no row behind a last LF, and lets no row span two files. The
+(decompressed) file and nowhere else, gives no row after a last LF, and lets no row span two files. The
 tests hold it to that. `lineSep` keeps it from splitting at a CR.
 
 Left to others: the CR before an LF, and what a row says (`row`).
@@ -13,31 +13,50 @@ Left to others: the CR before an LF, and what a row says (`row`).
 
 from __future__ import annotations
 
-import datetime
+import hashlib
 import re
-from dataclasses import dataclass
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
+from agg_spark import names
 from agg_spark.error import BadData, Missing, Usage
-from agg_spark.fs import literal
+from agg_spark.fs import join, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import datetime
+    from collections.abc import Callable, Iterable
 
     from pyspark.sql import DataFrame, SparkSession
 
     from agg_spark.fs import Entry, FileSystem
 
-LOG = re.compile(r"(?!\.).*\.(?:log|txt)(?:\.gz|\.zst)?", re.DOTALL)
-COMPRESSION = re.compile(r"\.(?:gz|zst)\Z")
-OTHER_CODECS = re.compile(
-    r"\.(?:gz|gzip|zst|zstd|zstandard|bz2|bzip2|deflate|lz4|snappy|sz|lzo|lzo_deflate|zlib|xz|br)\Z",
-    re.IGNORECASE,
+HEAD_BYTES = 64 << 10
+"""Of so many bytes at its beginning a log is told from others of its size."""
+
+REQUESTS = 16
+"""So many logs are looked at together: on an object store each is a request."""
+
+FORMATS = (
+    ("gzip", re.compile(rb"\x1f\x8b", re.DOTALL)),
+    ("zstd", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", re.DOTALL)),
+    ("bzip2", re.compile(rb"BZh[1-9]\x31\x41", re.DOTALL)),
+    ("xz", re.compile(rb"\xfd7zXZ\0", re.DOTALL)),
+    ("lz4", re.compile(rb"\x04\x22\x4d\x18", re.DOTALL)),
+    ("zip", re.compile(rb"PK[\x03\x05][\x04\x06]", re.DOTALL)),
+    ("7z", re.compile(rb"7z\xbc\xaf\x27\x1c", re.DOTALL)),
+    ("Parquet", re.compile(rb"PAR1[\0-\x1f]", re.DOTALL)),
+    ("Avro", re.compile(rb"Obj\x01", re.DOTALL)),
+    ("UTF-16", re.compile(rb"\xff\xfe|\xfe\xff", re.DOTALL)),
+    ("tar", re.compile(rb".{257}ustar", re.DOTALL)),
 )
-"""Suffixes that Spark knows by itself, whatever codecs Hadoop has, in letters of any case."""
-DATE = re.compile(r"(?<![0-9])(?:[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2})(?![0-9])")
+"""What the first bytes of a file say that it is; everything else is text."""
+
+SUFFIXES = {"text": "", "gzip": ".gz", "zstd": ".zst"}
+"""The formats that are read, under these suffixes alone: Spark goes by the name."""
 
 
 @dataclass(frozen=True)
@@ -48,100 +67,200 @@ class Log:
     name: str
     bytes: int
     modified_ms: int
+    folders: tuple[str, ...] = ()
+    """The folders that count for its day, outermost first."""
 
     def as_json(self) -> dict[str, object]:
         """What a day remembers of its inputs; no path, so that they may move."""
         return {"name": self.name, "bytes": self.bytes, "modified_ms": self.modified_ms}
 
 
-def find(fs: FileSystem, named: Iterable[str]) -> list[Log]:
+@dataclass
+class Found:
+    """What was named: the logs, and what was skipped beside them."""
+
+    logs: list[Log] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    """Paths with the reason of each."""
+
+
+def find(fs: FileSystem, named: Iterable[str], day: datetime.date | None) -> Found:
     """The logs that were named, in the order of the names, those of a folder or pattern by name."""
-    logs: list[Log] = []
+    found = Found()
     for name in named:
-        if name == "-":
-            raise Usage("-: the job has no standard input: name a file, folder or pattern")
-        entries = fs.glob(name)
-        if not entries:
-            raise Missing(f"{name}: there is no such log, folder or match: check the path")
+        for entry in _entries(fs, name, day):
+            folders = [part for part in entry.path.split("/")[:-1] if part]
+            if entry.is_folder:
+                _search(fs, entry, [entry.name], found)
+            else:
+                found.logs.append(_log(entry, folders[-1:]))
+    _refuse_twins(found.logs)
+    _refuse_what_spark_would_lose(found.logs)
+    return found
+
+
+def _log(entry: Entry, folders: list[str]) -> Log:
+    return Log(entry.path, entry.name, entry.bytes, entry.modified_ms, tuple(folders))
+
+
+def _entries(fs: FileSystem, name: str, day: datetime.date | None) -> list[Entry]:
+    """A path that exists means itself; any other is a pattern."""
+    if name in ("", "-"):
+        raise Usage(f"{name!r}: the job has no standard input; name a file, folder or pattern")
+    there = fs.look(name)
+    if there is not None:
+        return [there]
+    entries = fs.glob(_of_day(name, day))
+    if not entries:
+        raise Missing(f"{name}: no such log, folder or match; check the path")
+    return entries
+
+
+def _of_day(pattern: str, day: datetime.date | None) -> str:
+    """The pattern with the day in the place of `%Y`, `%m` and `%d`, and `%` in that of `%%`."""
+    if not re.search(r"%[Ymd]", pattern):
+        return pattern
+    if day is None:
+        raise Usage(f"{pattern}: %Y, %m and %d need --date")
+    return re.sub(r"%[Ymd%]", lambda match: f"{day:{match[0]}}", pattern)
+
+
+def _search(fs: FileSystem, folder: Entry, folders: list[str], found: Found) -> None:
+    """Adds the logs of a folder, at every depth."""
+    before = len(found.logs)
+
+    def search(entries: list[Entry], folders: list[str]) -> None:
         for entry in entries:
-            files = _of_folder(fs, entry) if entry.is_folder else [entry]
-            logs += [Log(file.path, file.name, file.bytes, file.modified_ms) for file in files]
-    _refuse_twins(logs)
-    _refuse_copies(fs, logs)
-    _refuse_what_spark_would_lose(logs)
-    return logs
+            if entry.is_folder:
+                inside = fs.list(entry.path)
+                why = names.why_not_searched(entry.name, [inner.name for inner in inside])
+                if why is None:
+                    search(inside, [*folders, entry.name])
+            else:
+                why = names.why_no_log(entry.name, entry.bytes)
+                if why is None:
+                    found.logs.append(_log(entry, folders))
+            if why not in (None, names.IGNORED):
+                found.skipped.append((entry.path, str(why)))
 
-
-def _of_folder(fs: FileSystem, folder: Entry) -> list[Entry]:
-    files = [entry for entry in fs.list(folder.path) if not entry.is_folder and LOG.fullmatch(entry.name)]
-    if not files:
-        raise Missing(f"{folder.path}: no logs in this folder: they are called *.log or *.txt")
-    return files
+    search(fs.list(folder.path), folders)
+    if len(found.logs) == before:
+        raise Missing(
+            f"{folder.path}: no logs in this folder; a log is named like listen.log, part-0 or 20211201"
+        )
 
 
 def _refuse_twins(logs: list[Log]) -> None:
     seen: dict[str, str] = {}
     for log in logs:
-        plain = COMPRESSION.sub("", log.path)
+        plain = names.COMPRESSION.sub("", log.path)
         if plain in seen:
             raise BadData(
-                f"{log.path}: the same log as {seen[plain]}, or the same but for the compression: "
+                f"{log.path}: the same log as {seen[plain]}, or the same but for the compression; "
                 "name one of them"
             )
         seen[plain] = log.path
-
-
-def _refuse_copies(fs: FileSystem, logs: list[Log]) -> None:
-    """One log under two names, by a link or as a copy, would count twice.
-
-    Only logs of equal sizes are compared, up to their first difference, and a copy is read to its end once.
-    """
-    by_size: dict[int, list[Log]] = {}
-    for log in logs:
-        others = by_size.setdefault(log.bytes, [])
-        for other in others if log.bytes else []:
-            if fs.same_content(log.path, other.path):
-                raise BadData(f"{log.path}: the same log as {other.path}: name one of them")
-        others.append(log)
 
 
 def _refuse_what_spark_would_lose(logs: list[Log]) -> None:
     """Spark leaves out files of some names without a word, and takes an empty stream for an empty log."""
     for log in logs:
         if log.name.startswith((".", "_")) or log.name.endswith("._COPYING_"):
-            raise Usage(f"{log.path}: Spark does not read files of such names: rename the log")
-        if COMPRESSION.search(log.name) and log.bytes == 0:
-            raise BadData(f"{log.path}: an empty file is no compressed log: fetch it again")
+            raise Usage(f"{log.path}: Spark does not read files of such names; rename the log")
+        if ":" in log.name and log.path.startswith("file:"):
+            raise Usage(f"{log.path}: Hadoop reads no local file with a colon in its name; rename the log")
+        if names.COMPRESSION.search(log.name) and log.bytes == 0:
+            raise BadData(f"{log.path}: an empty file is not a compressed log; fetch it again")
 
 
-def day_of(logs: Iterable[Log]) -> datetime.date:
-    """The one day that the names of all logs tell."""
+def _of_all(look: Callable[[Log], Any], logs: list[Log]) -> list[Any]:
+    with ThreadPoolExecutor(REQUESTS) as pool:
+        return list(pool.map(look, logs))
+
+
+def refuse_other_formats(fs: FileSystem, logs: list[Log]) -> None:
+    """Refuses logs whose content is not what their name says. Cost: a small read of each log."""
+    heads = _of_all(lambda log: fs.head(log.path, 512), logs)
+    for log, head in zip(logs, heads, strict=True):
+        content = next((name for name, magic in FORMATS if magic.match(head)), "text")
+        suffix = names.COMPRESSION.search(log.name)
+        if not log.bytes or SUFFIXES.get(content) == (suffix[0] if suffix else ""):
+            continue
+        if content in SUFFIXES:
+            wanted = SUFFIXES[content] or "without .gz or .zst"
+            remedy = f"name it so ({wanted}), for Spark goes by the name"
+        else:
+            remedy = "the job reads text, .gz and .zst; convert it"
+        raise BadData(f"{log.path}: {content} by its content; {remedy}")
+
+
+def copies(fs: FileSystem, logs: list[Log]) -> list[tuple[Log, Log]]:
+    """Logs with the same bytes as one before them, by a link or as a copy.
+
+    Only logs of equal sizes are compared: by their first bytes, and those of equal ones by all. Cost: every
+    log is read at most once.
+    """
+    groups = [logs]
+    for key in (
+        lambda log: log.bytes,
+        lambda log: hashlib.sha256(fs.head(log.path, HEAD_BYTES)).hexdigest(),
+        lambda log: fs.digest(log.path) if log.bytes > HEAD_BYTES else "",
+    ):
+        groups = [alike for group in groups for alike in _alike(group, key)]
+    return [(log, group[0]) for group in groups for log in group[1:] if log.bytes]
+
+
+def _alike(logs: list[Log], key: Callable[[Log], Any]) -> list[list[Log]]:
+    """Groups of two or more with the same key."""
+    groups = defaultdict(list)
+    for log, found in zip(logs, _of_all(key, logs), strict=True):
+        groups[found].append(log)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def without_padding(fs: FileSystem, logs: list[Log], folder: str) -> list[Log]:
+    """The logs to read: of those with what Hadoop's codecs refuse, and `agg` takes, a plain copy in `folder`.
+
+    Zero padding after `.gz` and `.zst`, and skippable frames of `.zst` (pzstd, the seekable format). Such a
+    log passes through the driver.
+    """
+    found = []
+    for number, log in enumerate(logs):
+        suffix = names.COMPRESSION.search(log.name)
+        if suffix and _is_padded(fs, log, suffix[0]):
+            copy = join(folder, f"{number}-{log.name.removesuffix(suffix[0])}")
+            if not fs.decompress(log.path, log.bytes, suffix[0], copy):
+                raise BadData(
+                    f"{log.path}: damaged, truncated, or made with a window over 8 MiB; fetch the log again"
+                )
+            found.append(replace(log, path=copy, name=copy.rpartition("/")[2]))
+        else:
+            found.append(log)
+    return found
+
+
+def _is_padded(fs: FileSystem, log: Log, suffix: str) -> bool:
+    tail = fs.tail(log.path, 10)
+    if suffix == ".gz":
+        # A member ends with its size, four zeros if it is empty: then nine with those before.
+        return tail[-4:] == bytes(4) and tail != b"\3" + bytes(9)
+    frame = fs.head(log.path, 4)
+    return frame[1:] == b"\x2a\x4d\x18" or tail[-4:] in (bytes(4), b"\xb1\xea\x92\x8f")
+
+
+def day_of(logs: Iterable[Log], offset: datetime.timedelta) -> datetime.date:
+    """The one day that the names of all logs have, less the offset of the names."""
     days: dict[datetime.date, str] = {}
     for log in logs:
-        folder = log.path.rsplit("/", 2)[-2]
-        found = dates_in(log.name) or dates_in(folder)
+        found = names.days_of(log.name, [*log.folders])
         if not found:
-            raise BadData(f"{log.path}: no date in its name or its folder's: give --date")
+            raise BadData(f"{log.path}: no date in its name or its folder's; give --date")
         for day in found:
-            days.setdefault(day, log.path)
+            days.setdefault(day + offset, log.path)
     if len(days) > 1:
         told = ", ".join(f"{day} ({path})" for day, path in sorted(days.items()))
-        raise BadData(f"the logs tell more than one day: {told}: give --date, or one day's logs")
+        raise BadData(f"logs of several days: {told}; give --date, or one day's logs")
     return next(iter(days))
-
-
-def dates_in(name: str) -> set[datetime.date]:
-    """The calendar days of 1970 to 2199 that stand in a name."""
-    found = set()
-    for match in DATE.findall(name):
-        digits = match.replace("-", "")
-        try:
-            day = datetime.date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
-        except ValueError:
-            continue
-        if 1970 <= day.year <= 2199:
-            found.add(day)
-    return found
 
 
 def read(spark: SparkSession, logs: list[Log]) -> DataFrame:
@@ -155,19 +274,32 @@ def read(spark: SparkSession, logs: list[Log]) -> DataFrame:
     return spark.read.text(paths, lineSep="\n").select(F.col("value").cast("binary").alias("raw"))
 
 
+OTHER_CODECS = re.compile(
+    r"\.(?:gz|gzip|zst|zstd|zstandard|bz2|bzip2|deflate|lz4|snappy|sz|lzo|lzo_deflate|zlib|xz|br)\Z",
+    re.IGNORECASE,
+)
+"""Suffixes that Spark knows by itself, whatever codecs Hadoop has, in letters of any case."""
+
+
+def rows_by_log(spark: SparkSession, logs: list[Log]) -> dict[str, int]:
+    """The rows of each log by its address, as `F.input_file_name` has it, without a look at what they say."""
+    files = spark.read.text([literal(log.path) for log in logs], lineSep="\n").select(F.input_file_name())
+    return dict(map(tuple, files.toDF("file").groupBy("file").count().collect()))
+
+
 def _refuse_other_codecs(spark: SparkSession, logs: list[Log]) -> None:
     """Spark decompresses by suffix, in letters of any case, and without a word."""
     context = spark.sparkContext
     hadoop: Any = context._jvm.org.apache.hadoop  # type: ignore[union-attr]
     codecs = hadoop.io.compress.CompressionCodecFactory(context._jsc.hadoopConfiguration())
     for log in logs:
-        is_ours = COMPRESSION.search(log.name) is not None
+        is_ours = names.COMPRESSION.search(log.name) is not None
         has_codec = codecs.getCodec(hadoop.fs.Path(log.path)) is not None
         if is_ours and not has_codec:
-            raise Missing(f"{log.path}: this cluster has no codec for it: install one, or decompress the log")
+            raise Missing(f"{log.path}: this cluster has no codec for it; install one, or decompress the log")
         if not is_ours and (has_codec or OTHER_CODECS.search(log.name)):
             raise Usage(
-                f"{log.path}: a log is plain, .gz or .zst, in small letters: name it so, or compress it so"
+                f"{log.path}: a log is plain, .gz or .zst, in small letters; name it so, or compress it so"
             )
 
 
@@ -176,4 +308,4 @@ def refuse_changed(fs: FileSystem, logs: Iterable[Log]) -> None:
     for log in logs:
         now = fs.look(log.path)
         if now is None or (now.bytes, now.modified_ms) != (log.bytes, log.modified_ms):
-            raise BadData(f"{log.path}: the log changed while it was read: wait for its writer")
+            raise BadData(f"{log.path}: the log changed while it was read; wait for its writer")

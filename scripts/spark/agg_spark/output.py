@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
 from agg_spark.error import Failed
@@ -55,40 +57,46 @@ def stem(kind: Kind, top: int) -> str:
     return f"top{top}_songs_per_{kind.value}"
 
 
-def write(best: DataFrame, kind: Kind, folder: str) -> None:
-    """Writes the best songs of each key as parts, in the order of the keys.
+def write(best: DataFrame, kind: Kind, folder: str) -> int:
+    """Writes the best songs of each key as parts, in the order of the keys, and says how many keys there are.
 
     What comes in is sorted by key, so a key's songs are collected as they pass, in the memory of one key.
+    Keys are counted in the tasks that write, which Spark counts once even if they are repeated.
     """
     song = F.concat(F.col("sng_id").cast("string"), F.lit(":"), F.col("streams").cast("string"))
     placed = F.sort_array(F.collect_list(F.struct("place", song.alias("song"))))
     lines = best.groupBy(kind.key).agg(F.array_join(placed["song"], ",").alias("songs"))
     key = F.col(kind.key).cast("string")
     ordered = lines.sortWithinPartitions(kind.key)
+    seen = Observation()
+    counted = ordered.select(F.concat(key, F.lit("|"), "songs")).observe(
+        seen, F.count(F.lit(1)).alias("keys")
+    )
     # A cluster's default may be to compress.
-    lines = ordered.select(F.concat(key, F.lit("|"), "songs"))
-    lines.write.text(folder, lineSep="\n", compression="none")
+    counted.write.text(folder, lineSep="\n", compression="none")
+    return int(seen.get["keys"])
 
 
-def check(spark: SparkSession, fs: FileSystem, kind: Kind, folder: str) -> list[File]:
-    """Reads the parts again and gives them the names that they keep, `part-00000.txt` and so on.
+def check(spark: SparkSession, fs: FileSystem, kind: Kind, folder: str, keys: int) -> list[File]:
+    """Reads the parts again: what they are, in the order of the keys.
 
-    Parts whose keys overlap, or that are not as large as their lines, are an error: they are not what was
-    written.
+    Parts whose keys overlap, that are not as large as their lines, or that do not have all keys are an
+    error: they are not what was written.
     """
     written = {entry.name: entry for entry in fs.list(folder) if entry.name.startswith("part-")}
-    files = []
-    last: Any = None
-    found = sorted(_lines_by_part(spark, kind, folder), key=lambda row: _number_of(row[0]))
-    digits = max(5, len(str(len(found))))
-    for number, (name, keys, size, first, final) in enumerate(found):
-        if written[name].bytes != size or (last is not None and last >= first):
-            raise Failed(f"{folder}/{name}: not as it was written: run again")
-        last = final
-        kept = f"part-{number:0{digits}}.txt"
-        fs.move(join(folder, name), join(folder, kept))
-        files.append(File(kept, keys, size))
-    for name in written.keys() - {row[0] for row in found}:
+    found = sorted(_lines_by_part(spark, kind, folder), key=lambda row: _number_of(row[0])) if written else []
+    files = [File(name, count, size) for name, count, size, _, _ in found]
+    ends = [(first, last) for _, _, _, first, last in found]
+    if (
+        any(written[file.name].bytes != file.bytes for file in files)
+        or any(left[1] >= right[0] for left, right in pairwise(ends))
+        or sum(file.keys for file in files) != keys
+    ):
+        raise Failed(
+            f"{folder}: the driver does not see what the executors wrote; "
+            "use a file system that all machines share, or look at the disk"
+        )
+    for name in written.keys() - {file.name for file in files}:
         fs.remove(join(folder, name))
     return files
 
@@ -121,8 +129,10 @@ def join_parts(fs: FileSystem, folder: str, parts: list[File], name: str) -> Fil
     return File(name, keys, size, sha256)
 
 
-def manifest(days: list[datetime.date], top: int, sources: list[Source], files: list[File]) -> dict[str, Any]:
-    """What an emission was made from, and what it is; no clock, host or path, as in `agg`.
+def manifest(
+    days: list[datetime.date], top: int, sources: list[Source], folder: str, files: list[File]
+) -> dict[str, Any]:
+    """What an emission was made from, and what it is. Its files are in `folder`, beside the manifest.
 
     The digests are those of this job, and files have SHA-256 where `agg` has XXH3-64. A number that a day
     came without is null, and so is a total that needs it.
@@ -141,6 +151,7 @@ def manifest(days: list[datetime.date], top: int, sources: list[Source], files: 
             for source in sources
         ],
         "missing": [str(day) for day in days if day not in known],
+        "folder": folder,
         "files": [file.as_json() for file in files],
         "totals": _totals(sources),
     }

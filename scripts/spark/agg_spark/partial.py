@@ -10,10 +10,14 @@ Left to others: where a day's files lie and when they count (`store`).
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
+from functools import reduce
+from operator import xor
 from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JJavaError
+from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
 from agg_spark.error import BadData, Failed
@@ -22,29 +26,45 @@ from agg_spark.model import REASONS, REJECTS, Kind, Tally
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from agg_spark.fs import FileSystem
 
 
+HEAVY = 1 << 17
+"""So many songs of one user on one day are not left to one task."""
+
+SAMPLES = 20_000
+"""About how many rows of a day are looked at for heavy users."""
+
+BYTES_PER_ENTRY = 8
+"""About what an entry takes in a file."""
+
+
 @dataclass(frozen=True)
 class Part:
-    """A Parquet file of a day."""
+    """A Parquet file of a day, by its path below the store."""
 
     name: str
     bytes: int
+    entries: int
+    digest: str
+    """Of the set of its rows: 32 hexadecimal digits, whatever their order or the engine that wrote them."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """What the counts of one kind come to."""
+    """What the counts of one kind add up to, in all and by the name of each file."""
 
     entries: int
     streams: int
     digest: str
-    """Of the set of rows: 32 hexadecimal digits, whatever files, order or engine they come from."""
+    files: dict[str, tuple[int, str]]
+    """Entries and digest of each file that has rows."""
+    heavy: list[int]
+    """Users with about `HEAVY` entries or more."""
 
 
 def folder_of(root: str, kind: Kind) -> str:
@@ -52,11 +72,18 @@ def folder_of(root: str, kind: Kind) -> str:
     return join(root, f"kind={kind.value}")
 
 
-def write_countries(fs: FileSystem, counts: DataFrame, root: str) -> None:
-    """Writes what `run.by_country` counted: a folder of countries and one of rejects."""
-    counts.sortWithinPartitions("kind", "country", "sng_id").write.partitionBy("kind").parquet(root)
+def write_countries(fs: FileSystem, counts: DataFrame, root: str) -> int:
+    """Writes what `run.by_country` counted, a folder of countries and one of rejects; the rows of all.
+
+    They are added up in the tasks that write, which Spark counts once even if they are repeated.
+    """
+    seen = Observation()
+    ordered = counts.sortWithinPartitions("kind", "country", "sng_id")
+    observed = ordered.observe(seen, F.sum("streams").alias("rows"))
+    observed.write.partitionBy("kind").parquet(root)
     if not fs.exists(folder_of(root, Kind.COUNTRY)):
         _write_none(counts.sparkSession, Kind.COUNTRY, root)
+    return int(seen.get["rows"] or 0)
 
 
 def write_users(counts: DataFrame, root: str) -> None:
@@ -72,49 +99,45 @@ def _write_none(spark: SparkSession, kind: Kind, root: str) -> None:
     nothing.coalesce(1).write.parquet(folder_of(root, kind))
 
 
-def take_rejects(spark: SparkSession, fs: FileSystem, root: str) -> dict[str, int]:
-    """The rejected rows by reason that `write_countries` wrote; their folder is removed."""
+def take_rejects(spark: SparkSession, fs: FileSystem, root: str) -> tuple[dict[str, int], dict[int, int]]:
+    """The rejected rows that `write_countries` wrote, by reason and by log; their folder is removed."""
     folder = join(root, f"kind={REJECTS}")
-    counts = Tally().rejects
+    by_reason = Tally().rejects
+    by_log: Counter[int] = Counter()
     if fs.exists(folder):
         rows = spark.read.schema("country STRING, sng_id BIGINT, streams BIGINT").parquet(literal(folder))
-        for reason, _, streams in rows.collect():
-            counts[reason] += streams
+        for reason, log, count in rows.collect():
+            by_reason[reason] += count
+            by_log[log] += count
         fs.remove(folder)
-    return {reason: counts[reason] for reason in REASONS}
+    return {reason: by_reason[reason] for reason in REASONS}, by_log
 
 
-def parts(fs: FileSystem, folder: str) -> list[Part]:
-    """The Parquet files in a folder, by name; none if there is no folder."""
-    return [
-        Part(entry.name, entry.bytes)
-        for entry in fs.list(folder)
-        if entry.name.endswith(".parquet") and not entry.name.startswith(("_", "."))
-    ]
-
-
-def written(fs: FileSystem, folder: str) -> list[Part]:
-    """The files of a kind that was written just now. Spark writes one at least, of no rows too.
+def written(fs: FileSystem, folder: str) -> dict[str, int]:
+    """The files of a kind that was just written, with their sizes. Spark writes one at least.
 
     Where machines do not share what `file:` names, the executors' files are where the driver does not look.
     """
-    found = parts(fs, folder)
+    found = {entry.path: entry.bytes for entry in fs.list(folder) if entry.name.endswith(".parquet")}
     if not found:
         raise Failed(
-            f"{folder}: the files that the executors wrote cannot be seen from the driver: "
+            f"{folder}: the files that the executors wrote cannot be seen from the driver; "
             "use a file system that all machines share"
         )
     return found
 
 
-def read(spark: SparkSession, kind: Kind, paths: Sequence[str]) -> DataFrame:
+def _raw(spark: SparkSession, kind: Kind, paths: Iterable[str]) -> DataFrame:
+    return spark.read.schema(kind.schema).parquet(*map(literal, paths))
+
+
+def read(spark: SparkSession, kind: Kind, paths: Iterable[str]) -> DataFrame:
     """The counts in these files. A value that no count has fails the task that meets it.
 
     A column that a file lacks is read as null, and so refused; a column of another type is refused by
     the reader.
     """
-    frame = spark.read.schema(kind.schema).parquet(*map(literal, paths))
-    return frame.select(kind.key, "sng_id", _checked(kind).alias("streams"))
+    return _raw(spark, kind, paths).select(kind.key, "sng_id", _checked(kind).alias("streams"))
 
 
 def _checked(kind: Kind) -> Column:
@@ -132,35 +155,70 @@ DAMAGED = "agg-spark: damaged partial"
 """Begins the message of a task that met a row that is no count."""
 
 
-def measure(counts: DataFrame, kind: Kind) -> Measure:
-    """Reads all counts and tells what they come to.
+def measure(
+    spark: SparkSession, kind: Kind, paths: Iterable[str], size: int, *, digest: bool = True
+) -> Measure:
+    """Reads files of about `size` bytes and says what they add up to.
 
-    Hashes are joined by exclusive or, so that no order shows; a row that is there twice is found by the
-    number of entries and streams.
+    Without `digest` only the keys and the streams are read, and the digests are 0. Hashes are joined by
+    exclusive or, so that no order shows; a row that is there twice is found by the number of entries and
+    streams. Users of a sample of the rows are groups of their own, so the same pass finds the heavy ones.
     """
-    columns = [F.col(column) for column in kind.columns]
-    found: Any = counts.agg(
-        F.count(F.lit(1)),
-        F.coalesce(F.sum("streams"), F.lit(0)),
-        F.coalesce(F.bit_xor(F.xxhash64(*columns)), F.lit(0)),
-        F.coalesce(F.bit_xor(F.xxhash64(*reversed(columns))), F.lit(0)),
-    ).head()
-    entries, streams, high, low = found
-    return Measure(entries, streams, f"{high % 2**64:016x}{low % 2**64:016x}")
+    every = max(1, size // BYTES_PER_ENTRY // SAMPLES)
+    sampled = (F.rand(0) * every < 1) if kind is Kind.USER else F.lit(False)
+    counts = (read if digest else _raw)(spark, kind, paths)
+    columns = [kind.columns, kind.columns[::-1]] if digest else []
+    hashes = [F.bit_xor(F.xxhash64(*names)) for names in columns] or [F.lit(0), F.lit(0)]
+    groups = counts.groupBy(F.col("_metadata.file_name"), F.when(sampled, F.col(kind.key)))
+    rows: Any = groups.agg(F.count(F.lit(1)), F.sum("streams"), *hashes).collect()
+    return _total(rows, every)
 
 
-def export_facts(spark: SparkSession, day: datetime.date, paths: Sequence[str]) -> Tally | None:
-    """What `agg export` wrote of the day into the footers of these files.
+def _total(rows: list[tuple[str, Any, int, int, int, int]], every: int) -> Measure:
+    """Adds up the groups of `measure`."""
+    files: dict[str, tuple[int, int]] = {}
+    seen: Counter[int] = Counter()
+    streams = 0
+    for name, user, entries, more, high, low in rows:
+        known, digest = files.get(name, (0, 0))
+        files[name] = (known + entries, digest ^ ((high % 2**64) << 64 | low % 2**64))
+        streams += more
+        if user is not None:
+            seen[user] += entries
+    if streams >= 2**63:
+        raise BadData("a sum exceeds 2^63-1: the counts are not counts of streams")
+    total = sum(entries for entries, _ in files.values())
+    least = max(HEAVY, total // 1000)
+    return Measure(
+        entries=total,
+        streams=streams,
+        digest=f"{reduce(xor, (digest for _, digest in files.values()), 0):032x}",
+        files={name: (entries, f"{digest:032x}") for name, (entries, digest) in files.items()},
+        heavy=sorted(user for user, hits in seen.items() if hits * every >= least),
+    )
 
-    `None` if it wrote none of them, or where the rejects are unknown. All of them have to say the same, so
-    that no two exports are mixed.
+
+@dataclass(frozen=True)
+class Facts:
+    """What `agg export` wrote of a day into the footers of its files."""
+
+    digest: str
+    """Of the partial that was exported."""
+    tally: Tally | None
+    """Nothing where the rejects are unknown."""
+
+
+def export_facts(spark: SparkSession, day: datetime.date, paths: Sequence[str]) -> Facts | None:
+    """What is in the footers of these files, or `None` where `agg export` wrote none of them.
+
+    All of them have to say the same, so that no two exports are mixed.
     """
     told = {_footer(spark, path) for path in paths}
     if told == {None}:
         return None
     pairs = next(iter(told))
     if len(told) > 1 or pairs is None:
-        raise BadData(f"{paths[0]}: its folder has files of several exports: export the day again")
+        raise BadData(f"{paths[0]}: its folder has files of several exports; export the day again")
     facts = dict(pairs)
     try:
         if facts["agg.format"] != "1":
@@ -169,14 +227,15 @@ def export_facts(spark: SparkSession, day: datetime.date, paths: Sequence[str]) 
                 f"({facts['agg.partials']}): count the day here"
             )
         if facts["agg.day"] != str(day):
-            raise BadData(f"{paths[0]}: holds {facts['agg.day']}, not {day}: export the day again")
+            raise BadData(f"{paths[0]}: holds {facts['agg.day']}, not {day}; export the day again")
+        (partial,) = json.loads(facts["agg.partials"])
         rejects = json.loads(facts["agg.rejects"])
         if rejects is None:
-            return None
-        counts = {reason: int(rejects[reason]) for reason in REASONS}
-        return Tally(int(facts["agg.rows"]) - sum(counts.values()), counts)
-    except (KeyError, ValueError) as error:
-        raise BadData(f"{paths[0]}: its footer makes no sense ({error!r})") from error
+            return Facts(str(partial["digest"]), None)
+        counts = {reason: int(rejects.get(reason, 0)) for reason in REASONS}
+        return Facts(str(partial["digest"]), Tally(int(facts["agg.rows"]) - sum(counts.values()), counts))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadData(f"{paths[0]}: damaged footer ({error!r}); export the day again") from error
 
 
 NO_FOOTER = ("is not a Parquet file", "corrupted file", "can not read class")

@@ -20,15 +20,15 @@ def by_country(rows: DataFrame) -> DataFrame:
     """Streams by country and song, and rejected rows by reason: what one reading of the logs can tell.
 
     Columns `kind`, `country`, `sng_id`, `streams`; under the kind `rejects` the country is the reason and
-    the song is 0. The rejects are groups like any other because a group is counted once however often a
-    task is repeated; an accumulator, or a metric observed before a shuffle, is not.
+    the song the hash of the log's address. The rejects are groups like any other because a group is counted
+    once however often a task is repeated; an accumulator, or a metric observed before a shuffle, is not.
     """
     good = F.col("reason").isNull()
     return (
         rows.select(
             F.when(good, F.lit(Kind.COUNTRY.value)).otherwise(F.lit(REJECTS)).alias("kind"),
             F.coalesce("reason", "country").alias("country"),
-            F.when(good, F.col("sng_id")).otherwise(F.lit(0).cast("bigint")).alias("sng_id"),
+            F.when(good, F.col("sng_id")).otherwise(F.xxhash64(F.input_file_name())).alias("sng_id"),
         )
         .groupBy("kind", "country", "sng_id")
         .agg(F.count(F.lit(1)).alias("streams"))

@@ -1,54 +1,50 @@
-"""Where days live, when they count, and how they are replaced.
+"""Where days live, and when they count.
 
-    STORE/kind=country|user/day=YYYY-MM-DD/*.parquet   the counts, for every reader of such datasets
-    STORE/_days/YYYY-MM-DD.json                        the record of a day: its files, rows, rejects, inputs
-    STORE/_staging/YYYY-MM-DD.COMMIT/                  what is being written, or waits to be put in place
+    STORE/day=YYYY-MM-DD/v=ID/kind=country|user/*.parquet   the counts of a day, in versions
+    STORE/_days/YYYY-MM-DD.json                             the record: a day's files, rows, rejects, inputs
+    STORE/kind=country|user/day=YYYY-MM-DD/*.parquet        a day that `agg export` wrote
 
-**A day counts when its record names it.** All of a day is written aside under names that no other write
-has. Then its record is replaced, which is one small file and one step: that is the commit. Then the files
-are put in place. Readers here take exactly the files that the record names, each from its place or, if a
-kill came between, from where it was written; so they meet the old day or the new one, on HDFS, on a local
-disk and on an object store, and never a mixture. The next `reduce-day` of the day finishes what was cut.
-
-A reader that looks at folders alone meets, for each kind, the old day, nothing for a moment, or the new
-day, where a folder is renamed in one step (HDFS, local disks). On an object store a rename is a copy, file
-by file: let such readers wait for the end of the job, or have them read the record.
-
-**A day without a record** is one that `agg export` wrote. It says by the footers of its files what it is.
-
-**Two runs of a day at once.** Hadoop has no lock that the death of its holder releases, so there is none:
-no run touches what another may still be writing, and a run whose day was replaced since it began is refused
-at its end. Only the moment between that last look and the commit is left to the scheduler.
-
-**What killed runs leave** is removed by the next run of the day that succeeds, for a run that was begun
-before the one that is committed can no longer commit; or by any run of the day, once it is a day old.
+A day counts when its record names it; `versions` says how it is replaced. A day without a record is an
+export, which says by the footers of its files what it is. An export beside a record is two versions of the
+day, and refused, unless the record says that it replaces it: then a kill came before its files were
+removed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from agg_spark import leftover
-from agg_spark.error import BadData, Locked
-from agg_spark.fs import FileSystem, join
+from agg_spark.error import BadData
+from agg_spark.fs import join
 from agg_spark.model import REASONS, Kind, Tally
+from agg_spark.versions import Versions, Write
 
 if TYPE_CHECKING:
     import datetime
 
+    from agg_spark.fs import FileSystem
     from agg_spark.input import Log
     from agg_spark.partial import Part
 
-FORMAT = 1
+FORMAT = 2
 """The version of the record."""
 
 
 @dataclass(frozen=True)
+class Exported:
+    """A file of an export, by its path below the store; another one of its name has another time."""
+
+    name: str
+    bytes: int
+    modified_ms: int
+
+
+@dataclass(frozen=True)
 class Record:
-    """All that is known of a committed day."""
+    """All that is known of a committed day. Files are named by their paths below the store."""
 
     day: datetime.date
     commit: str
@@ -56,7 +52,10 @@ class Record:
     tally: Tally
     inputs: list[dict[str, object]]
     files: dict[Kind, list[Part]]
-    entries: dict[Kind, int]
+    heavy: list[int] = field(default_factory=list)
+    """Users with so many songs that one task should not get them all."""
+    replaces: list[Exported] = field(default_factory=list)
+    """The files of an export that this day takes the place of."""
 
     def is_of(self, logs: list[Log]) -> bool:
         """Whether it was made from these logs, as far as names, sizes and times tell."""
@@ -71,38 +70,16 @@ class Record:
             "digest": self.digest,
             **self.tally.as_json(),
             "inputs": self.inputs,
-            "kinds": {
-                kind.value: {
-                    "entries": self.entries[kind],
-                    "files": [{"name": part.name, "bytes": part.bytes} for part in files],
-                }
-                for kind, files in self.files.items()
-            },
+            "files": {kind.value: [vars(part) for part in files] for kind, files in self.files.items()},
+            "heavy": self.heavy,
+            "replaces": [vars(file) for file in self.replaces],
         }
         return (json.dumps(document, indent=2) + "\n").encode()
 
 
-@dataclass(frozen=True)
-class Write:
-    """A day that is being written."""
-
-    day: datetime.date
-    commit: str
-    folder: str
-    """Where to."""
-    replaces: str | None
-    """The commit that was the day when this was begun."""
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError(f"{value!r} is no count")
+def _of(kind: type, value: Any) -> Any:
+    if type(value) is not kind or (isinstance(value, int) and value < 0):
+        raise TypeError(f"{value!r} is not a value of this field")
     return value
 
 
@@ -119,199 +96,121 @@ class Store:
         self._part = part
         self.root = fs.qualified(root)
 
-    def folder(self, kind: Kind, day: datetime.date) -> str:
-        """The folder of a kind of a day."""
+    def _versions(self, day: datetime.date) -> Versions:
+        record = join(self.root, "_days", f"{day}.json")
+        return Versions(self._fs, join(self.root, f"day={day}"), record)
+
+    def export_folder(self, kind: Kind, day: datetime.date) -> str:
+        """Where a kind of a day is that `agg export` wrote."""
         return join(self.root, f"kind={kind.value}", f"day={day}")
-
-    def record_path(self, day: datetime.date) -> str:
-        """The file of the record of a day."""
-        return join(self.root, "_days", f"{day}.json")
-
-    def _staging(self, day: datetime.date, commit: str) -> str:
-        return join(self.root, "_staging", f"{day}.{commit}")
 
     def record(self, day: datetime.date) -> Record | None:
         """The record of a day, if it has one."""
-        path = self.record_path(day)
-        if not self._fs.exists(path):
+        versions = self._versions(day)
+        content = versions.read()
+        if content is None:
             return None
         try:
-            return self._decode(day, json.loads(self._fs.read(path)))
+            return self._decode(day, json.loads(content))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise BadData(
-                f"{path}: damaged record ({error!r}): make the day again with reduce-day --force"
+                f"{versions.record}: damaged record, or of another version of the job ({error!r}); "
+                "make the day again with reduce-day --force"
             ) from error
 
     def _decode(self, day: datetime.date, document: dict[str, Any]) -> Record:
         if document["format"] != FORMAT or document["day"] != str(day):
             raise ValueError(f"format {document['format']} of {document['day']}")
-        kinds = {kind: document["kinds"][kind.value] for kind in Kind}
-        # Of no rows too there is a file.
-        if not all(facts["files"] for facts in kinds.values()):
+        files = {kind: [self._part(**file) for file in document["files"][kind.value]] for kind in Kind}
+        # A kind without rows has a file, too.
+        if not all(files.values()):
             raise ValueError("a kind without files")
+        for part in (part for parts in files.values() for part in parts):
+            _of(str, part.name), _of(int, part.bytes), _of(int, part.entries), _of(str, part.digest)
         return Record(
             day=day,
-            commit=_text(document["commit"]),
-            digest=_text(document["digest"]),
+            commit=_of(str, document["commit"]),
+            digest=_of(str, document["digest"]),
             tally=Tally(
-                _count(document["accepted"]), {name: _count(document["rejects"][name]) for name in REASONS}
+                _of(int, document["accepted"]),
+                {name: _of(int, document["rejects"][name]) for name in REASONS},
             ),
             inputs=[
                 {
-                    "name": _text(log["name"]),
-                    "bytes": _count(log["bytes"]),
-                    "modified_ms": _count(log["modified_ms"]),
+                    "name": _of(str, log["name"]),
+                    "bytes": _of(int, log["bytes"]),
+                    "modified_ms": _of(int, log["modified_ms"]),
                 }
                 for log in document["inputs"]
             ],
-            files={
-                kind: [self._part(_text(file["name"]), _count(file["bytes"])) for file in facts["files"]]
-                for kind, facts in kinds.items()
-            },
-            entries={kind: _count(facts["entries"]) for kind, facts in kinds.items()},
+            files=files,
+            heavy=[_of(int, user) for user in document["heavy"]],
+            replaces=[
+                Exported(_of(str, file["name"]), _of(int, file["bytes"]), _of(int, file["modified_ms"]))
+                for file in document["replaces"]
+            ],
         )
 
-    def begin(self, day: datetime.date, *, force: bool) -> Write:
-        """A new commit, and a folder to write it to; `force` if it may replace a recorded day."""
-        record = self._readable(day)
-        if record is not None and not force:
-            raise self._overtaken(day)
-        self._sweep(day, record)
-        leftover.sweep_temporary(self._fs, join(self.root, "_days"))
-        commit = leftover.fresh()
-        return Write(day, commit, self._staging(day, commit), record.commit if record else None)
-
-    def _readable(self, day: datetime.date) -> Record | None:
-        """A damaged record says nothing, and what is being written will replace it."""
+    def readable(self, day: datetime.date) -> Record | None:
+        """The record, if it is not damaged: for those who replace it."""
         with contextlib.suppress(BadData):
             return self.record(day)
         return None
 
-    def confirm(self, write: Write, record: Record) -> None:
-        """The last look before the commit: the day is what it was, and all that was written is there."""
-        self.refuse_overtaken(write)
-        for kind in Kind:
-            there = self._sizes(join(write.folder, f"kind={kind.value}"))
-            if any(there.get(part.name) != part.bytes for part in record.files[kind]):
-                raise Locked(
-                    f"{write.folder}: what was written is gone, by another run or by hand: run again"
-                )
+    def begin(self, day: datetime.date) -> Write:
+        """A new version of a day."""
+        return self._versions(day).begin()
 
-    def refuse_overtaken(self, write: Write) -> None:
-        """An error if another run replaced the day since this write was begun."""
-        record = self._readable(write.day)
-        if record is not None and record.commit != write.replaces:
-            raise self._overtaken(write.day)
-
-    def _overtaken(self, day: datetime.date) -> Locked:
-        return Locked(
-            f"{self.root}: another run replaced {day} meanwhile: run again if it should be replaced"
-        )
-
-    def commit(self, record: Record) -> None:
+    def commit(self, write: Write, record: Record) -> None:
         """From here on the day is this one."""
-        self._fs.replace(self.record_path(record.day), record.encode())
+        self.paths(record)
+        self._versions(record.day).commit(write, record.encode())
 
-    def discard(self, write: Write) -> None:
-        """Removes what was written for a commit that will not be."""
-        self._fs.remove(write.folder)
+    def discard(self, day: datetime.date, write: Write) -> None:
+        """Removes a version that will not count; an error if another run's does instead."""
+        versions = self._versions(day)
+        versions.discard(write)
+        # The other run may have removed what this one was writing: that is why it failed.
+        versions.refuse_overtaken(write)
 
-    def publish(self, record: Record) -> None:
-        """Puts the files of a committed day in place; may be repeated after a kill at any point.
+    def sweep(self, record: Record) -> None:
+        """Removes what the record's day replaced, and what killed runs of it left."""
+        there = self.export(record.day, None)
+        for file in record.replaces:
+            if file in there:
+                self._fs.remove(join(self.root, file.name))
+        self._versions(record.day).sweep(record.commit)
 
-        Nothing is changed unless all of them are at hand, and nothing of them is removed before all are in
-        place.
-        """
-        staging = self._staging(record.day, record.commit)
-        if self._fs.exists(staging):
-            self._refuse_gone(record, [self._located(record, kind) is not None for kind in Kind])
-            for kind in Kind:
-                written = join(staging, f"kind={kind.value}")
-                if self._fs.exists(written):
-                    self._put(record, kind, written, join(staging, f"replaced-{kind.value}"))
-            self._refuse_gone(record, [self._is_in_place(record, kind) for kind in Kind])
-            self._fs.remove(staging)
-        self._sweep(record.day, record)
+    def export(self, day: datetime.date, record: Record | None) -> list[Exported]:
+        """The files of an export, less those that the record replaces."""
+        found = []
+        for kind in Kind:
+            folder = f"kind={kind.value}/day={day}"
+            found += [
+                Exported(f"{folder}/{entry.name}", entry.bytes, entry.modified_ms)
+                for entry in self._fs.list(join(self.root, folder))
+                if entry.name.endswith(".parquet") and entry.name[0] not in "._"
+            ]
+        return [file for file in found if record is None or file not in record.replaces]
 
-    def _put(self, record: Record, kind: Kind, written: str, replaced: str) -> None:
-        """Puts a kind in place: by folder where nothing of it is there, or else by file.
-
-        Some of it is there where a rename that copies was cut, amid the copying or the deleting behind it.
-        """
-        target = self.folder(kind, record.day)
-        named = {part.name: part.bytes for part in record.files[kind]}
-        there = self._sizes(target)
-        if named.keys().isdisjoint(there) and self._fs.exists(target):
-            # If some of it was moved away before, this is the rest.
-            if self._fs.exists(replaced):
-                self._fs.remove(target)
-            else:
-                self._fs.move(target, replaced)
-        if not self._fs.exists(target):
-            self._fs.move(written, target)
-            return
-        for name in sorted(there.keys() - named.keys()):
-            self._fs.remove(join(target, name))
-        for name in sorted(name for name, size in named.items() if there.get(name) != size):
-            self._fs.remove(join(target, name))
-            self._fs.move(join(written, name), join(target, name))
-
-    def _refuse_gone(self, record: Record, there: list[bool]) -> None:
-        if not all(there):
+    def paths(self, record: Record) -> dict[Kind, list[str]]:
+        """The paths of exactly the files that the record names. They are there with their sizes."""
+        extra = self.export(record.day, record)
+        if extra:
             raise BadData(
-                f"{self.root}: the files of {record.day} are not those of its record: "
-                "make the day again with reduce-day --force"
+                f"{join(self.root, extra[0].name)}: two versions of {record.day}; "
+                f"remove {self._versions(record.day).record} or kind=*/day={record.day}"
             )
-
-    def _sweep(self, day: datetime.date, record: Record | None) -> None:
-        """Removes what runs of the day left that were begun before the record's, or long ago."""
-        committed = record.commit if record else ""
-        for entry in self._fs.list(join(self.root, "_staging")):
-            commit = entry.name.removeprefix(f"{day}.")
-            if commit in (entry.name, committed):
-                continue
-            if leftover.is_left(commit) or leftover.began(commit) < leftover.began(committed):
-                self._fs.remove(entry.path)
-
-    def _sizes(self, folder: str) -> dict[str, int]:
-        return {entry.name: entry.bytes for entry in self._fs.list(folder)}
-
-    def _is_in_place(self, record: Record, kind: Kind) -> bool:
-        there = self._sizes(self.folder(kind, record.day))
-        return all(there.get(part.name) == part.bytes for part in record.files[kind])
-
-    def _located(self, record: Record, kind: Kind) -> list[str] | None:
-        """Where each file is that the record names; where it is moved from is looked at before where to."""
-        written = join(self._staging(record.day, record.commit), f"kind={kind.value}")
-        found: dict[str, str] = {}
-        for folder in (written, self.folder(kind, record.day)):
-            there = self._sizes(folder)
+        found: dict[str, int] = {}
+        for kind in Kind:
+            folder = f"day={record.day}/v={record.commit}/kind={kind.value}"
             found |= {
-                part.name: join(folder, part.name)
-                for part in record.files[kind]
-                if there.get(part.name) == part.bytes
+                f"{folder}/{entry.name}": entry.bytes for entry in self._fs.list(join(self.root, folder))
             }
-        if len(found) < len(record.files[kind]):
-            return None
-        return [found[name] for name in sorted(found)]
-
-    def files(self, record: Record, kind: Kind) -> list[str] | None:
-        """The paths of exactly the files that the record names; `None` where they are not all there.
-
-        Others beside them are an error: somebody put them there to be counted. Before the day is put in
-        place, they are the day that it replaces.
-        """
-        found = self._located(record, kind)
-        staging = self._staging(record.day, record.commit)
-        if found is None or self._fs.exists(join(staging, f"kind={kind.value}")):
-            return found
-        target = self.folder(kind, record.day)
-        named = {part.name for part in record.files[kind]}
-        if any(
-            name.endswith(".parquet") and name[0] not in "._" for name in self._sizes(target).keys() - named
-        ):
-            raise BadData(
-                f"{target}: two versions of {record.day}: remove one of them: delete kind=*/day={record.day} "
-                "and put the export there again, or reduce-day --force"
-            )
-        return found
+        for part in (part for parts in record.files.values() for part in parts):
+            if found.get(part.name) != part.bytes:
+                raise BadData(
+                    f"{join(self.root, part.name)}: not as the record of {record.day} has it; "
+                    "make the day again with reduce-day --force"
+                )
+        return {kind: [join(self.root, part.name) for part in parts] for kind, parts in record.files.items()}

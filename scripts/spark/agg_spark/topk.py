@@ -1,9 +1,8 @@
-"""Stage 5: sums to the best K songs of each key: most streams first, equal ones by song, lowest first.
+"""Stage 5: the best K songs of each key: most streams first, equal ones by song, lowest first.
 
-In two steps, because a key may have all the songs of a window: the best K of each share of a key, then
-the best K of what is left, which is at most K a share. Both are `row_number` with a limit, which Spark
-turns into a group limit: it drops what is beyond K while it reads, instead of numbering all of it
-(`spark.sql.optimizer.windowGroupLimitThreshold` has to allow K; `job.context` sees to that).
+`row_number` with a limit, which Spark turns into a group limit: it drops what is beyond K while it reads,
+instead of numbering all of it (`spark.sql.optimizer.windowGroupLimitThreshold` has to allow K;
+`job.context` sees to that).
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ PLACE = "place"
 
 
 def best(sums: DataFrame, kind: Kind, top: int) -> DataFrame:
-    """The best songs of each key with their `place`; keys ascend from partition to partition.
+    """The best songs of each key with their `place`. A key is in one partition."""
+    return _ranked(sums, [kind.key], top)
 
-    Cutting the keys into ranges reads a sample first, for which Spark sums the shares twice; what was
-    shuffled before is not made again.
-    """
-    shares = _ranked(sums, [kind.key, SALT], top)
-    return _ranked(shares.drop(SALT, PLACE).repartitionByRange(kind.key), [kind.key], top)
+
+def best_in_shares(sums: DataFrame, kind: Kind, top: int) -> DataFrame:
+    """The best songs of each share of a key: at most K a share, and all of the best K of the key."""
+    return _ranked(sums, [kind.key, SALT], top).drop(SALT, PLACE)
 
 
 def _ranked(sums: DataFrame, group: list[str], top: int) -> DataFrame:

@@ -2,7 +2,7 @@
 
 It takes the files `0.asked.json`, `1.asked.json` and so on from the mailbox as they appear, each a list of
 steps, and answers with `0.told.json` and so on; an empty list ends it. (`spark-submit` hands on no standard
-input.) A step is `{"run": [command line of the job]}` or `{"compare": [kind, {day: [folder, folder]}]}`. It
+input.) A step is `{"run": [command line of the job]}` or `{"compare": [kind, [day], [store, store]]}`. It
 is the command line of the job that is run; only the session is shared, for each of its own would take
 seconds to start.
 """
@@ -23,9 +23,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from agg_spark import cli, partial
-from agg_spark.fs import join
 from agg_spark.job.context import Context
-from agg_spark.model import Kind
+from agg_spark.job.day import find_day
+from agg_spark.model import Kind, parse_day
+from agg_spark.store import Store
 
 
 def run(context: Context, arguments: list[str]) -> dict[str, Any]:
@@ -38,14 +39,17 @@ def run(context: Context, arguments: list[str]) -> dict[str, Any]:
     return {"code": code, "out": out.getvalue(), "error": error.getvalue(), "seconds": seconds}
 
 
-def compare(context: Context, name: str, folders: dict[str, list[str]]) -> dict[str, Any]:
-    """Of each day two folders of counts as multisets: how many rows, and how many are in one alone."""
+def compare(context: Context, name: str, days: list[str], roots: list[str]) -> dict[str, Any]:
+    """Counts of days in two stores as multisets: how many rows, and how many are in one alone."""
     kind = Kind(name)
     frames = []
-    for day, both in folders.items():
-        for side, folder in zip((1, -1), both, strict=True):
-            paths = [join(folder, part.name) for part in partial.parts(context.fs, folder)]
-            counts = partial.read(context.spark, kind, paths)
+    for day in days:
+        for side, root in zip((1, -1), roots, strict=True):
+            store = Store(context.fs, root, partial.Part)
+            stored = find_day(context, store, parse_day(day))
+            if stored is None:
+                continue
+            counts = partial.read(context.spark, kind, stored.files[kind])
             frames.append(counts.select(F.lit(day).alias("day"), F.lit(side).alias("side"), *kind.columns))
     together = functools.reduce(DataFrame.unionByName, frames)
     surplus = F.sum("side").alias("surplus")

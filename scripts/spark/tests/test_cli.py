@@ -12,8 +12,10 @@ EMIT = ["emit-window", "--date", "2021-12-07"]
 
 def test_the_environment_speaks_where_no_flag_does(monkeypatch: pytest.MonkeyPatch) -> None:
     told = {
-        "STORE": "s",
-        "OUT": "o",
+        "SPARK_STORE": "s",
+        "SPARK_OUT": "o",
+        "STORE": "that of agg",
+        "OUT": "that of agg",
         "DAYS": "30d",
         "TOP": "9",
         "COUNTRIES": "any",
@@ -47,9 +49,24 @@ def test_what_the_environment_says_is_checked_like_what_is_typed(
     assert ended.value.code == 2
 
 
-def test_without_a_word_the_defaults_are_those_of_agg(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ["STORE", "OUT", "DAYS", "TOP", "COUNTRIES", "MIN_ROWS", "MAX_REJECT_RATIO"]:
+def test_without_a_flag_the_defaults_are_those_of_agg_but_for_the_folders(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ["SPARK_STORE", "SPARK_OUT", "DAYS", "TOP", "COUNTRIES", "MIN_ROWS", "MAX_REJECT_RATIO"]:
         monkeypatch.delenv(f"AGG_{name}", raising=False)
     reduce, emit = cli.parser().parse_args(REDUCE), cli.parser().parse_args(EMIT)
-    assert (reduce.store, reduce.countries, reduce.min_rows) == ("agg-store", "iso", 0)
-    assert (reduce.max_reject_ratio, emit.days, emit.top, emit.out) == (0.10, 7, 50, "agg-out")
+    assert (reduce.store, reduce.countries, reduce.min_rows) == ("agg-spark-store", "iso", 0)
+    assert (reduce.max_reject_ratio, emit.days, emit.top, emit.out) == (0.10, 7, 50, "agg-spark-out")
+
+
+def test_a_rule_of_agg_that_the_job_cannot_follow_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AGG_DELIMITER", ",")
+    assert cli.main(REDUCE) == 2
+    assert "AGG_DELIMITER" in capsys.readouterr().err
+    for flag in ["--delimiter", "--columns", "--header", "--from-command"]:
+        with pytest.raises(SystemExit) as ended:
+            cli.parser().parse_args([*REDUCE, flag])
+        assert ended.value.code == 2
+        assert flag in capsys.readouterr().err

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from functools import reduce
+from operator import xor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agg_spark import merge, partial, run, topk
+from agg_spark import merge, partial, run
+from agg_spark.job.emit_window import tops
 from agg_spark.model import MAX_TOP, REASONS, Kind
 
 if TYPE_CHECKING:
@@ -35,7 +38,9 @@ def test_a_day_is_counted_by_country_with_its_rejects_and_by_user(spark: SparkSe
     rows = spark.createDataFrame(
         [*good, *bad], "reason STRING, sng_id BIGINT, user_id BIGINT, country STRING"
     )
-    by_country = {tuple(row) for row in run.by_country(rows).collect()}
+    # Rows that come from no log have one hash.
+    found = [tuple(row) for row in run.by_country(rows).collect()]
+    by_country = {(kind, key, 0 if kind == "rejects" else song, n) for kind, key, song, n in found}
     assert by_country == {
         ("country", "FR", 1, 2),
         ("country", "FR", MAX_ID, 1),
@@ -61,7 +66,7 @@ def test_one_user_or_country_with_all_rows_is_spread_over_the_tasks(spark: Spark
     try:
         counted = [run.by_user(rows), run.by_country(rows)]
         one_key = counts(spark, Kind.USER, [(0, song, 1) for song in range(3000)])
-        counted.append(merge.summed(one_key, Kind.USER, 50))
+        counted.append(merge.summed_in_shares(one_key, Kind.USER, 50))
         for frame in counted:
             shares = frame.rdd.mapPartitions(lambda rows: [sum(1 for _ in rows)]).collect()
             assert len(shares) == 3
@@ -74,18 +79,19 @@ def test_one_user_or_country_with_all_rows_is_spread_over_the_tasks(spark: Spark
 def test_what_is_written_is_read_again_and_rejects_are_taken_out(context: Context, tmp_path: Path) -> None:
     spark, fs, root = context.spark, context.fs, str(tmp_path / "day")
     counted = spark.createDataFrame(
-        [("country", "FR", 1, 2), ("rejects", "blank", 0, 5), ("rejects", "user_id", 0, 7)],
+        [("country", "FR", 1, 2), ("rejects", "blank", 3, 5), ("rejects", "user_id", 3, 7)],
         "kind STRING, country STRING, sng_id BIGINT, streams BIGINT",
     )
     partial.write_countries(fs, counted, root)
     partial.write_users(counts(spark, Kind.USER, [(5, 1, 1), (MAX_ID, 1, 1)]), root)
-    rejects = partial.take_rejects(spark, fs, root)
+    rejects, by_log = partial.take_rejects(spark, fs, root)
+    assert by_log == {3: 12}
     assert rejects == {**dict.fromkeys(REASONS, 0), "blank": 5, "user_id": 7}
     assert list(rejects) == list(REASONS)
     assert sorted(entry.name for entry in fs.list(root)) == ["kind=country", "kind=user"]
     read = partial.read(spark, Kind.USER, [partial.folder_of(root, Kind.USER)])
     assert sorted(tuple(row) for row in read.collect()) == [(5, 1, 1), (MAX_ID, 1, 1)]
-    assert all(part.bytes > 0 for part in partial.parts(fs, partial.folder_of(root, Kind.COUNTRY)))
+    assert all(size > 0 for size in partial.written(fs, partial.folder_of(root, Kind.COUNTRY)).values())
 
 
 def test_a_day_without_good_rows_has_files_with_the_columns(context: Context, tmp_path: Path) -> None:
@@ -97,18 +103,40 @@ def test_a_day_without_good_rows_has_files_with_the_columns(context: Context, tm
     partial.write_users(counts(spark, Kind.USER, []), root)
     for kind in Kind:
         folder = partial.folder_of(root, kind)
-        assert partial.parts(fs, folder)
+        assert partial.written(fs, folder)
         assert tuple(spark.read.parquet(folder).columns) == kind.columns
-        assert partial.measure(partial.read(spark, kind, [folder]), kind) == partial.Measure(0, 0, "0" * 32)
+        assert partial.measure(spark, kind, [folder], 0) == partial.Measure(0, 0, "0" * 32, {}, [])
 
 
-def test_a_digest_is_of_the_rows_and_of_nothing_else(spark: SparkSession) -> None:
-    rows = [(1, 2, 3), (1, 3, 3), (2, 1, 1)]
-    one = partial.measure(counts(spark, Kind.USER, rows), Kind.USER)
-    assert one == partial.measure(counts(spark, Kind.USER, rows[::-1]).repartition(3), Kind.USER)
-    assert (one.entries, one.streams, len(one.digest)) == (3, 7, 32)
+def measured(
+    spark: SparkSession, folder: Path, rows: list[tuple[Any, int, int]], *, digest: bool = True
+) -> partial.Measure:
+    """Writes users in two files and measures them."""
+    frame = counts(spark, Kind.USER, rows).repartition(2, "sng_id")
+    frame.write.mode("overwrite").parquet(str(folder))
+    return partial.measure(spark, Kind.USER, [str(folder)], 0, digest=digest)
+
+
+def test_a_digest_is_of_the_rows_and_of_nothing_else(spark: SparkSession, tmp_path: Path) -> None:
+    rows = [(1, 2, 3), (1, 3, 3), (2, 1, 1), (2, 5, 1)]
+    one = measured(spark, tmp_path, rows)
+    assert (one.entries, one.streams, len(one.digest)) == (4, 8, 32)
+    assert sum(entries for entries, _ in one.files.values()) == 4
+    assert f"{reduce(xor, (int(digest, 16) for _, digest in one.files.values())):032x}" == one.digest
+    assert measured(spark, tmp_path, rows[::-1]).digest == one.digest
     for changed in [[(1, 2, 4), *rows[1:]], rows[1:], [*rows, (9, 9, 9)]]:
-        assert partial.measure(counts(spark, Kind.USER, changed), Kind.USER).digest != one.digest
+        assert measured(spark, tmp_path, changed).digest != one.digest
+    without = measured(spark, tmp_path, rows, digest=False)
+    assert (without.entries, without.streams, int(without.digest, 16)) == (4, 8, 0)
+
+
+def test_users_with_very_many_songs_are_found_in_the_same_pass(spark: SparkSession, tmp_path: Path) -> None:
+    one = "IF(id < 140000, 7, 9 + id % 3)"
+    spark.range(300_000).selectExpr(f"{one} AS user_id", "id AS sng_id", "1L AS streams").write.parquet(
+        str(tmp_path / "users")
+    )
+    for size in [0, 100 * partial.BYTES_PER_ENTRY * partial.SAMPLES]:
+        assert partial.measure(spark, Kind.USER, [str(tmp_path / "users")], size).heavy == [7]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +152,7 @@ def test_a_digest_is_of_the_rows_and_of_nothing_else(spark: SparkSession) -> Non
 def test_rows_that_are_no_counts_are_refused(spark: SparkSession, tmp_path: Path, columns: str) -> None:
     spark.range(1).selectExpr(*columns.split(", ")).write.parquet(str(tmp_path / "bad"))
     with pytest.raises(Exception, match=f"{partial.DAMAGED}|FAILED_READ_FILE|CANNOT_CONVERT"):
-        partial.measure(partial.read(spark, Kind.USER, [str(tmp_path / "bad")]), Kind.USER)
+        partial.measure(spark, Kind.USER, [str(tmp_path / "bad")], 0)
 
 
 def naive_tops(rows: list[tuple[int, int, int]], top: int) -> set[tuple[int, int, int, int]]:
@@ -138,35 +166,46 @@ def naive_tops(rows: list[tuple[int, int, int]], top: int) -> set[tuple[int, int
     return found
 
 
-@pytest.mark.parametrize(("top", "salts"), [(1, 1), (3, 2), (50, 7)])
-def test_tops_of_sums_are_those_of_the_obvious_program(spark: SparkSession, top: int, salts: int) -> None:
+@pytest.mark.parametrize(("top", "salts", "heavy"), [(1, 1, []), (3, 2, [0]), (50, 7, [0, 5]), (50, 3, [99])])
+def test_tops_are_those_of_the_obvious_program(
+    spark: SparkSession, top: int, salts: int, heavy: list[int]
+) -> None:
     dice = random.Random(top)
     # Few songs and streams: ties everywhere, and user 0 has more songs than anybody.
     rows = [
         (dice.choice([0, 0, dice.randrange(9)]), dice.randrange(120), dice.randrange(1, 3))
         for _ in range(900)
     ]
-    sums = merge.summed(counts(spark, Kind.USER, rows), Kind.USER, salts)
-    found = topk.best(sums, Kind.USER, top).select("user_id", "sng_id", "streams", "place").collect()
+    best = tops(counts(spark, Kind.USER, rows), Kind.USER, top, salts, heavy)
+    found = best.select("user_id", "sng_id", "streams", "place").collect()
     assert {tuple(row) for row in found} == naive_tops(rows, top)
     assert len(found) == len({tuple(row) for row in found})
 
 
 def test_a_sum_over_the_largest_bigint_is_an_error(spark: SparkSession) -> None:
     rows = [(1, 1, MAX_ID - 1), (1, 1, 1)]
-    kept = merge.summed(counts(spark, Kind.USER, rows), Kind.USER, 2).collect()
+    kept = merge.summed(counts(spark, Kind.USER, rows), Kind.USER).collect()
     assert [row["streams"] for row in kept] == [MAX_ID]
     with pytest.raises(Exception, match="ARITHMETIC_OVERFLOW"):
-        merge.summed(counts(spark, Kind.USER, [*rows, (1, 1, 1)]), Kind.USER, 2).collect()
+        merge.summed(counts(spark, Kind.USER, [*rows, (1, 1, 1)]), Kind.USER).collect()
 
 
-def test_the_plan_of_tops_shuffles_twice_and_limits_each_group(context: Context, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "rows", "heavy", "ranges", "hashes"),
+    [
+        (Kind.COUNTRY, [("FR", 1, 1)], [], 1, 1),
+        (Kind.USER, [(7, 1, 1)], [], 1, 0),
+        (Kind.USER, [(7, 1, 1)], [7], 1, 1),
+    ],
+)
+def test_keys_that_are_not_divided_are_shuffled_once_and_each_group_is_limited(
+    context: Context, tmp_path: Path, kind: Kind, rows: list[Any], heavy: list[int], ranges: int, hashes: int
+) -> None:
     folder = str(tmp_path / "counts")
-    counts(context.spark, Kind.COUNTRY, [("FR", 1, 1)]).write.parquet(folder)
-    sums = merge.summed(partial.read(context.spark, Kind.COUNTRY, [folder]), Kind.COUNTRY, 4)
-    text = plan(topk.best(sums, Kind.COUNTRY, MAX_TOP))
-    assert text.count("Exchange ") == 2
-    assert text.count("WindowGroupLimit") >= 2
-    assert "rangepartitioning(country" in text
-    assert "hashpartitioning(country" in text
+    counts(context.spark, kind, rows).write.parquet(folder)
+    text = plan(tops(partial.read(context.spark, kind, [folder]), kind, MAX_TOP, 4, heavy))
+    assert text.count("Exchange ") == ranges + hashes
+    assert text.count("WindowGroupLimit") >= 1
+    assert text.count(f"rangepartitioning({kind.key}") == ranges
+    assert text.count(f"hashpartitioning({kind.key}") == hashes
     assert "RoundRobin" not in text

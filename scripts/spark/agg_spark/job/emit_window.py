@@ -5,15 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pyspark.sql import functions as F
+
 from agg_spark import merge, output, partial, topk
-from agg_spark.emission import (
-    MANIFEST,
-    begin_emission,
-    move_latest,
-    published_manifest,
-    put_emission,
-    unreadable,
-)
+from agg_spark.emission import Emission
 from agg_spark.error import BadData, JobError, Missing
 from agg_spark.fs import join
 from agg_spark.job.day import Day, find_day
@@ -22,6 +17,8 @@ from agg_spark.store import Store
 
 if TYPE_CHECKING:
     import datetime
+
+    from pyspark.sql import DataFrame
 
     from agg_spark.job.context import Context
 
@@ -51,25 +48,22 @@ class Report:
 def emit_window(context: Context, request: Request) -> Report:
     """Emits a window; readers of the date's folder meet the old emission or this one."""
     fs = context.fs
-    out = fs.qualified(request.out)
     wanted = window(request.date, request.days)
     store = Store(fs, request.store, partial.Part)
-    # First: it brings back an emission that a kill took away, which this one must not make poorer.
-    built = begin_emission(fs, out, request.date)
+    emission = Emission(fs, fs.qualified(request.out), request.date)
+    write = emission.begin()
     days = _days(context, store, request, wanted)
     if not request.force:
-        _refuse_poorer(request, published_manifest(fs, out, request.date), days)
+        _refuse_poorer(request, emission, days)
     try:
-        files = [file for kind in Kind for file in _emit(context, request, kind, days, built)]
+        files = [file for kind in Kind for file in _emit(context, request, kind, days, write.folder)]
         sources = [day.source for day in days]
-        manifest = output.manifest(wanted, request.top, sources, files)
-        fs.replace(join(built, MANIFEST), output.encode(manifest))
-        folder = put_emission(fs, out, request.date, built)
+        manifest = output.manifest(wanted, request.top, sources, f"v={write.id}", files)
+        emission.commit(write, output.encode(manifest))
     except BaseException:
-        fs.remove(built)
+        emission.discard(write)
         raise
-    move_latest(fs, out, request.date)
-    return Report(folder, manifest)
+    return Report(emission.folder, manifest)
 
 
 def _days(context: Context, store: Store, request: Request, wanted: list[datetime.date]) -> list[Day]:
@@ -77,29 +71,30 @@ def _days(context: Context, store: Store, request: Request, wanted: list[datetim
     missing = [day for day, there in found.items() if there is None]
     if len(missing) == len(wanted) or (missing and not request.allow_missing):
         raise Missing(
-            f"{store.root}: the window lacks {told(missing)}: run reduce-day for them"
+            f"{store.root}: days of the window are not stored: {told(missing)}; run reduce-day for them"
             + ("" if len(missing) == len(wanted) else ", or give --allow-missing")
         )
     return [there for there in found.values() if there is not None]
 
 
-def _refuse_poorer(request: Request, published: dict[str, Any] | None, days: list[Day]) -> None:
+def _refuse_poorer(request: Request, emission: Emission, days: list[Day]) -> None:
     """An emission of the same window must not lose a day that it had."""
+    published = emission.manifest()
     if published is None:
         return
     try:
         shape = (published["top"], published["window"]["days"])
         knew = [parse_day(entry["day"]) for entry in published["partials"]]
     except (KeyError, TypeError, JobError) as error:
-        raise unreadable(join(request.out, str(request.date))) from error
+        raise emission.unreadable() from error
     if shape != (request.top, request.days):
         return
     known = {day.source.day for day in days}
     lost = [day for day in knew if day not in known]
     if lost:
         raise BadData(
-            f"{request.out}/{request.date}: the published window knew {told(lost)}, which this "
-            "run lacks: bring the days back, or give --force"
+            f"{emission.folder}: the published window includes {told(lost)}, which this run lacks; "
+            "bring the days back, or give --force"
         )
 
 
@@ -107,11 +102,31 @@ def _emit(context: Context, request: Request, kind: Kind, days: list[Day], built
     spark, fs = context.spark, context.fs
     salts = context.cut(day.bytes[kind] for day in days)
     paths = [path for day in days for path in day.files[kind]]
-    sums = merge.summed(partial.read(spark, kind, paths), kind, salts)
+    heavy = sorted({user for day in days for user in day.heavy})
+    best = tops(partial.read(spark, kind, paths), kind, request.top, salts, heavy)
     stem = output.stem(kind, request.top)
     folder = join(built, stem)
-    output.write(topk.best(sums, kind, request.top), kind, folder)
-    parts = output.check(spark, fs, kind, folder)
+    keys = output.write(best, kind, folder)
+    parts = output.check(spark, fs, kind, folder, keys)
     if request.single_file:
         return [output.join_parts(fs, folder, parts, f"{stem}.txt")]
     return [output.File(f"{stem}/{part.name}", part.keys, part.bytes, part.sha256) for part in parts]
+
+
+def tops(counts: DataFrame, kind: Kind, top: int, salts: int, heavy: list[int]) -> DataFrame:
+    """The best songs of each key, in ranges of keys: one shuffle, but for keys with very many songs.
+
+    Such a key, any country and a few users, is divided into shares of its songs, and the best of these take
+    its place.
+    """
+    if kind is Kind.COUNTRY:
+        counts = _best_of_shares(counts, kind, top, salts)
+    elif heavy:
+        is_heavy = F.col(kind.key).isin(heavy)
+        few = _best_of_shares(counts.where(is_heavy), kind, top, salts)
+        counts = counts.where(~is_heavy).unionByName(few)
+    return topk.best(merge.summed(counts, kind), kind, top)
+
+
+def _best_of_shares(counts: DataFrame, kind: Kind, top: int, salts: int) -> DataFrame:
+    return topk.best_in_shares(merge.summed_in_shares(counts, kind, salts), kind, top)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from pyspark.sql import functions as F
 
 from agg_spark import input as logs_input
 from agg_spark import partial, row, run
 from agg_spark.error import BadData, Failed
 from agg_spark.fs import join
 from agg_spark.model import Kind, Tally
-from agg_spark.store import Record, Store, Write
+from agg_spark.store import Exported, Record, Store
 
 if TYPE_CHECKING:
-    import datetime
-
     from agg_spark.input import Log
     from agg_spark.job.context import Context
+    from agg_spark.versions import Write
+
+MIN_LOG_REJECTS = 100
+"""A log with fewer corrupt rows is never refused for itself."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,11 @@ class Request:
     date: datetime.date | None = None
     force: bool = False
     max_reject_ratio: float = 0.10
+    max_log_reject_ratio: float = 0.5
     min_rows: int = 0
+    min_logs: int = 0
+    date_offset: int = 0
+    allow_duplicates: bool = False
     countries: str = "iso"
 
 
@@ -38,6 +48,7 @@ class Report:
 
     record: Record
     outcome: str
+    skipped: list[tuple[str, str]]
 
 
 def reduce_day(context: Context, request: Request) -> Report:
@@ -48,99 +59,145 @@ def reduce_day(context: Context, request: Request) -> Report:
     Rejected rows are counted in the first reading alone: writing them beside the users too would put a
     column into the sort of the largest dataset.
     """
-    logs = logs_input.find(context.fs, request.logs)
-    day = request.date or logs_input.day_of(logs)
+    found = logs_input.find(context.fs, request.logs, request.date)
+    logs = found.logs
+    day = request.date or logs_input.day_of(logs, datetime.timedelta(request.date_offset))
+    if len(logs) < request.min_logs:
+        raise BadData(f"{day}: {len(logs)} logs, fewer than --min-logs {request.min_logs}")
     store = Store(context.fs, request.store, partial.Part)
-    there = None if request.force else store.record(day)
-    if there is not None:
-        return _is_done(store, there, logs)
-    in_place = any(partial.parts(context.fs, store.folder(kind, day)) for kind in Kind)
-    if in_place and not request.force:
-        raise BadData(
-            f"{store.root}: {day} is there already, and not made by this job: give --force to replace it"
-        )
-    write = store.begin(day, force=request.force)
-    record = _written(context, request, store, logs, write)
-    store.commit(record)
-    store.publish(record)
-    return Report(record, "replaced" if in_place or write.replaces else "reduced")
-
-
-def _written(context: Context, request: Request, store: Store, logs: list[Log], write: Write) -> Record:
-    """Writes the day aside, all but its commit; what was written goes if that will not be."""
+    write = store.begin(day)
+    exported = store.export(day, None)
+    if not request.force:
+        there = store.record(day)
+        if there is not None:
+            return Report(_done(store, there, logs), "unchanged", found.skipped)
+        if exported:
+            raise BadData(
+                f"{store.root}: {day} is an export of agg or of another program; give --force to replace it"
+            )
     try:
-        record = _counted(context, request, logs, write)
-        store.confirm(write, record)
-    except Exception:
-        store.discard(write)
-        # The other run removed what this one was reading or writing: that is why it failed.
-        store.refuse_overtaken(write)
-        raise
+        record = _counted(context, request, logs, day, write, exported)
+        store.commit(write, record)
     except BaseException:
-        store.discard(write)
+        store.discard(day, write)
         raise
+    store.sweep(record)
+    return Report(record, "replaced" if exported or write.seen else "reduced", found.skipped)
+
+
+def _done(store: Store, record: Record, logs: list[Log]) -> Record:
+    if not record.is_of(logs):
+        raise BadData(
+            f"{record.day}: already reduced from other logs; give --force to replace it with all of its logs"
+        )
+    store.paths(record)
+    # A run that was killed after its commit left this to do.
+    store.sweep(record)
     return record
 
 
-def _is_done(store: Store, record: Record, logs: list[Log]) -> Report:
-    if not record.is_of(logs):
-        raise BadData(
-            f"{record.day}: the day is in the store already, made from other logs: "
-            "give --force to replace it with all of its logs"
-        )
-    # A run that was killed behind its commit left this to do.
-    store.publish(record)
-    if any(store.files(record, kind) is None for kind in Kind):
-        raise BadData(f"{store.root}: the files of {record.day} are not those of its record: give --force")
-    return Report(record, "unchanged")
-
-
-def _counted(context: Context, request: Request, logs: list[Log], write: Write) -> Record:
+def _counted(
+    context: Context,
+    request: Request,
+    logs: list[Log],
+    day: datetime.date,
+    write: Write,
+    exported: list[Exported],
+) -> Record:
     spark, fs = context.spark, context.fs
+    logs_input.refuse_other_formats(fs, logs)
+    _refuse_copies(context, request, logs)
     context.cut(log.bytes for log in logs)
-    rows = row.parse(logs_input.read(spark, logs), request.countries)
-    partial.write_countries(fs, run.by_country(rows), write.folder)
-    rejects = partial.take_rejects(spark, fs, write.folder)
-    countries, country_files = _measured(context, Kind.COUNTRY, write)
+    copies = join(write.folder, "_logs")
+    readable = logs_input.without_padding(fs, logs, copies)
+    rows = row.parse(logs_input.read(spark, readable), request.countries)
+    written = partial.write_countries(fs, run.by_country(rows), write.folder)
+    rejects, by_log = partial.take_rejects(spark, fs, write.folder)
+    _refuse_bad_log(context, request, readable, by_log)
+    countries, country_files = _measured(context, Kind.COUNTRY, day, write)
     tally = Tally(countries.streams, rejects)
-    _refuse_bad(request, write.day, tally)
+    if tally.rows != written:
+        raise Failed(
+            f"{write.folder}: {written} rows were written, and {tally.rows} are there; "
+            "use a file system that all machines share"
+        )
+    _refuse_bad(request, day, tally)
     partial.write_users(run.by_user(rows), write.folder)
+    fs.remove(copies)
     logs_input.refuse_changed(fs, logs)
-    users, user_files = _measured(context, Kind.USER, write)
+    users, user_files = _measured(context, Kind.USER, day, write)
     if users.streams != countries.streams:
         raise Failed(
-            f"{write.day}: {countries.streams} streams by country and {users.streams} by user: "
-            "the logs changed between two readings, the cluster lost a file, or its machines do not share "
-            "the store: look at that and run again"
+            f"{day}: {countries.streams} streams by country and {users.streams} by user; the logs changed "
+            "between two readings, or use a file system that all machines share for the store"
         )
     return Record(
-        day=write.day,
-        commit=write.commit,
+        day=day,
+        commit=write.id,
         digest=f"{int(countries.digest, 16) ^ int(users.digest, 16):032x}",
         tally=tally,
         inputs=[log.as_json() for log in logs],
         files={Kind.COUNTRY: country_files, Kind.USER: user_files},
-        entries={Kind.COUNTRY: countries.entries, Kind.USER: users.entries},
+        heavy=users.heavy,
+        replaces=exported,
     )
 
 
-def _measured(context: Context, kind: Kind, write: Write) -> tuple[partial.Measure, list[partial.Part]]:
-    """Reads what was written: what it comes to, and exactly the files that were read."""
-    folder = partial.folder_of(write.folder, kind)
-    files = partial.written(context.fs, folder)
-    counts = partial.read(context.spark, kind, [join(folder, file.name) for file in files])
-    return partial.measure(counts, kind), files
+def _measured(
+    context: Context, kind: Kind, day: datetime.date, write: Write
+) -> tuple[partial.Measure, list[partial.Part]]:
+    """Reads what was written: what it adds up to, and exactly the files that were read."""
+    files = partial.written(context.fs, partial.folder_of(write.folder, kind))
+    found = partial.measure(context.spark, kind, files, sum(files.values()))
+    parts = []
+    for path, size in files.items():
+        name = path.rsplit("/", 1)[1]
+        entries, digest = found.files.get(name, (0, "0" * 32))
+        parts.append(partial.Part(f"day={day}/v={write.id}/kind={kind.value}/{name}", size, entries, digest))
+    return found, parts
+
+
+def _refuse_copies(context: Context, request: Request, logs: list[Log]) -> None:
+    """Logs with the same bytes, unless they have no accepted row."""
+    if request.allow_duplicates:
+        return
+    for other, log in {
+        other.path: (other, log) for log, other in logs_input.copies(context.fs, logs)
+    }.values():
+        rows = row.parse(logs_input.read(context.spark, [other]), request.countries)
+        if rows.where(F.col("reason").isNull()).limit(1).count():
+            raise BadData(
+                f"{log.path}: has the same content as {other.path}, so its rows would count twice; "
+                "leave one of them out, or count both with --allow-duplicates"
+            )
+
+
+def _refuse_bad_log(context: Context, request: Request, logs: list[Log], by_log: dict[int, int]) -> None:
+    """One log that is mostly corrupt. The rows of each are counted only if one has enough corrupt rows."""
+    suspects = {log: count for log, count in by_log.items() if count >= MIN_LOG_REJECTS}
+    if not suspects:
+        return
+    rows = logs_input.rows_by_log(context.spark, logs)
+    hashes = F.xxhash64("file")
+    found = context.spark.createDataFrame([*rows.items()], "file STRING, rows BIGINT").select("*", hashes)
+    for address, count, log in sorted(found.collect()):
+        rejected = suspects.get(log, 0)
+        if rejected > request.max_log_reject_ratio * count:
+            raise BadData(
+                f"{unquote(address)}: {rejected} of {count} rows are corrupt; "
+                "look at the log, or raise --max-log-reject-ratio"
+            )
 
 
 def _refuse_bad(request: Request, day: datetime.date, tally: Tally) -> None:
     if tally.rows and tally.rejected / tally.rows > request.max_reject_ratio:
         told = ", ".join(f"{name} {count}" for name, count in tally.rejects.items() if count)
         raise BadData(
-            f"{day}: {tally.rejected} of {tally.rows} rows are corrupt ({told}): "
+            f"{day}: {tally.rejected} of {tally.rows} rows are corrupt ({told}); "
             "look at the logs, or raise --max-reject-ratio"
         )
     if tally.accepted < request.min_rows:
         raise BadData(
-            f"{day}: {tally.accepted} good rows, fewer than --min-rows {request.min_rows}: "
-            "are the logs complete?"
+            f"{day}: {tally.accepted} accepted rows, fewer than --min-rows {request.min_rows}; "
+            "check that the logs are complete"
         )

@@ -2,19 +2,24 @@
 
 mod remedy;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
-use crate::model::{Day, Rules};
+use crate::model::{Day, Inputs, Rules};
 use crate::text;
 
 /// Bytes of the longest text that may come from a foreign file.
 const MAX_FOREIGN_TEXT: usize = 500;
+
+/// Logs of a day that are named in the command which makes it again.
+const MAX_NAMED_LOGS: usize = 5;
 
 /// Result of everything in the library that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -31,6 +36,8 @@ struct Inner {
     kind: Arc<ErrorKind>,
     path: Option<PathBuf>,
     place: Option<Place>,
+    /// The logs that a damaged partial was made from, as words of a shell.
+    logs: Option<String>,
 }
 
 /// Where in a file.
@@ -127,6 +134,11 @@ pub enum ErrorKind {
         "has the same content as {0:?}, so its rows would count twice; leave one of them out, or count both with --allow-duplicates"
     )]
     SameContent(PathBuf),
+    /// A log that is there in two forms of which the contents differ.
+    #[error(
+        "has other content than {0:?}, whose compressed form it should be; remove the wrong one, or rename it"
+    )]
+    OtherContent(PathBuf),
     /// A log that begins with another log of the day.
     #[error(
         "begins with the whole content of {0:?}, so those rows would count twice; leave one of them out, or count both with --allow-duplicates"
@@ -299,9 +311,18 @@ pub enum ErrorKind {
     },
     /// The day has a partial of other inputs.
     #[error(
-        "{0} is already reduced from other logs; use --add to add these, or --force to replace the day"
+        "{day} is already reduced from other logs; use --force to replace the day by these{}",
+        match known {
+            Some(path) => format!("; --add would count rows twice, because the day has {path:?}"),
+            None => ", or --add to add them".to_owned(),
+        }
     )]
-    DayExists(Day),
+    DayExists {
+        /// The day.
+        day: Day,
+        /// The first log that the day has already, by name or by content.
+        known: Option<PathBuf>,
+    },
     /// The day was counted by other rules.
     #[error(
         "{day} is already counted with {stored}, and this run has {given}; use the same rules, or replace the day with --force"
@@ -314,6 +335,9 @@ pub enum ErrorKind {
         /// The rules of this run.
         given: Rules,
     },
+    /// The day has a partial of other tables, or of logs.
+    #[error("{0} is already stored with other counts; use --force to replace them")]
+    OtherCounts(Day),
     /// Logs are to be added to a day that was made from the tables of another program.
     #[error(
         "{0} was imported from tables; imported tables do not record their source logs, so adding a log could count rows twice; reduce all logs of the day with --force"
@@ -381,7 +405,9 @@ pub enum ErrorKind {
     #[error("another run removed the day while this run read it")]
     Removed,
     /// Another process writes there.
-    #[error("locked by another run of agg; try again when it has ended")]
+    #[error(
+        "locked by another run of agg; try again when it has ended, or wait for it with --wait"
+    )]
     Locked,
     /// An output may not be created.
     #[error("cannot create it: {0}")]
@@ -451,6 +477,18 @@ impl Error {
         self
     }
 
+    /// Adds the logs that a damaged partial was made from, for the command that makes it again.
+    #[must_use]
+    pub(crate) fn made_from(mut self, inputs: &Inputs) -> Self {
+        let names = inputs.iter().map(|log| Path::new(OsStr::from_bytes(log.name)));
+        let mut words: Vec<String> = names.take(MAX_NAMED_LOGS).map(text::shell_word).collect();
+        if inputs.len() > words.len() {
+            words.push("…".to_owned());
+        }
+        self.0.logs = Some(words.join(" ")).filter(|words| !words.is_empty());
+        self
+    }
+
     /// A failed system call while doing `action`; a full disk and a broken one alike.
     #[must_use]
     pub fn io(action: &'static str, source: io::Error) -> Self {
@@ -490,7 +528,8 @@ impl Error {
         let partial = self.path().filter(|path| path.extension().is_some_and(|e| e == "agg"))?;
         let day: Day = partial.file_stem()?.to_str()?.parse().ok()?;
         let store = text::shell_word(partial.parent()?.parent()?);
-        Some(format!("agg reduce-day --store {store} --date {day} --force LOG…"))
+        let logs = self.0.logs.as_deref().unwrap_or("LOG…");
+        Some(format!("agg reduce-day --store {store} --date {day} --force {logs}"))
     }
 
     /// What a caller does with it.
@@ -558,7 +597,7 @@ impl ErrorKind {
 
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
-        Error(Box::new(Inner { kind: Arc::new(cut(kind)), path: None, place: None }))
+        Error(Box::new(Inner { kind: Arc::new(cut(kind)), path: None, place: None, logs: None }))
     }
 }
 
@@ -576,7 +615,7 @@ fn cut(mut kind: ErrorKind) -> ErrorKind {
 /// `"PATH": what is wrong`, with the place as `"PATH":LINE: …` or `"PATH": at offset N: …`.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, path, place } = self.0.as_ref();
+        let Inner { kind, path, place, .. } = self.0.as_ref();
         if let Some(path) = path {
             // Debug form of the path: quoted, control characters escaped.
             write!(f, "{path:?}")?;

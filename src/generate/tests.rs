@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI32;
+use std::time::Duration;
 
 use super::{GenerateReport, Options, Shape, generate, write_day};
 use crate::budget::Budget;
@@ -223,6 +224,7 @@ fn context(threads: usize, stop: i32) -> Context {
         store: "unused".into(),
         stop: Arc::new(AtomicI32::new(stop)),
         observer: Arc::new(Silent),
+        wait: Duration::ZERO,
     }
 }
 

@@ -100,6 +100,14 @@ impl Place {
     }
 }
 
+/// Whether no folder is between a file and the innermost dated folder that it is in, if it is in one.
+pub(super) fn is_right_in_day_folder(file: &Path) -> bool {
+    let is_dated = |folder: &Path| Place::of_folder(folder).dates() != Dates::None;
+    let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let mut folders = absolute.ancestors().skip(1);
+    folders.next().is_none_or(is_dated) || !folders.any(is_dated)
+}
+
 impl Trail {
     /// The day that ends with this name, and what a folder below may go on with.
     fn go_on(self, name: &[u8]) -> (Option<Day>, Trail) {

@@ -119,8 +119,8 @@ impl Search {
 /// for the pattern's date. One file under two names of a day is one log. Whatever else is met, and is not on the quiet
 /// list, is in [`DatedLogs::skipped`].
 ///
-/// A log that is given twice (compressed and not) and a link under a log's name that leads nowhere are errors of their
-/// day alone, because the day without them would be a short one.
+/// A link under a log's name that leads nowhere is an error of its day alone, because the day without it would be a short
+/// one.
 ///
 /// Memory: 20 bytes a log of the days, and its name; 16 bytes for each name in a folder while that is searched, and the
 /// name; 32 bytes a log of the largest day.
@@ -839,14 +839,23 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_is_there_compressed_and_not_is_refused() {
-        let twin = twin(&["20211201.log", "20211201.log.gz", "20211202.log"]);
+    fn of_a_log_that_is_there_in_several_forms_the_plain_one_counts() {
+        let twin = twin(&[
+            "d/20211201.log",
+            "d/20211201.log.gz",
+            "d/20211202.log.zst",
+            "d/20211202.log.gz",
+            "e/20211202.log.gz",
+        ]);
         assert_eq!(
-            found(&twin, &["."], &Search::default()),
-            [
-                "2021-12-01: \"./20211201.log.gz\": given twice (also as \"./20211201.log\"); name it once",
-                "2021-12-02: ./20211202.log",
-            ]
+            found(&twin, &["d", "e"], &Search::default()),
+            ["2021-12-01: d/20211201.log", "2021-12-02: d/20211202.log.gz e/20211202.log.gz"]
         );
+        let logs = places(&["d/20211201.log.gz", "-", "e/20211202.log.gz", "d/20211201.log"]);
+        let date = "2021-12-01".parse().ok();
+        let found = find_day(&twin, &logs, &[], date, &Search::default()).unwrap();
+        assert_eq!(joined(&found.inputs), "- e/20211202.log.gz d/20211201.log");
+        let others = found.inputs.other_forms().map(|(at, input)| (at, input.path()));
+        assert_eq!(others.collect::<Vec<_>>(), [(2, "d/20211201.log.gz".into())]);
     }
 }

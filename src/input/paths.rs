@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
+use super::dates;
 use super::names::{self, Compression};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileStat, FileSystem, FileType};
@@ -45,10 +46,20 @@ pub struct InputPaths {
     places: Vec<u32>,
     folders: Vec<Vec<u8>>,
     folder_bytes: u64,
+    other_forms: Option<Box<OtherForms>>,
 }
 
 /// Bytes of a folder beside its path: its place in the list, the allocator's own, and where it is compared.
 const FOLDER: u64 = 24 + 16 + 16;
+
+/// Logs that are there in another form beside the one that counts, as `x.log.gz` beside `x.log`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct OtherForms {
+    paths: InputPaths,
+    /// For each, which input counts.
+    counted: Vec<u32>,
+}
+
 impl Serialize for InputPaths {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let paths = self.iter().map(|input| input.path().to_string_lossy().into_owned());
@@ -77,6 +88,15 @@ impl<'a> InputPath<'a> {
         match *self {
             InputPath::File { name, .. } => name,
             InputPath::StandardInput => STANDARD_INPUT.as_bytes(),
+        }
+    }
+
+    /// Whether it is right in the folder of its day, or in no dated folder at all.
+    #[must_use]
+    pub fn is_right_in_day_folder(&self) -> bool {
+        match self {
+            InputPath::File { .. } => dates::is_right_in_day_folder(&self.path()),
+            InputPath::StandardInput => true,
         }
     }
 
@@ -147,17 +167,26 @@ impl InputPaths {
         self.names.len() as u64
     }
 
-    /// Bytes of memory that their folders take.
+    /// Bytes of memory that their folders and their other forms take.
     #[must_use]
     pub fn folder_bytes(&self) -> u64 {
-        self.folder_bytes
+        let forms = self.other_forms.as_ref();
+        let forms = forms
+            .map_or(0, |forms| forms.paths.bytes() + size_of_val(forms.counted.as_slice()) as u64);
+        self.folder_bytes + forms
     }
 
     /// Bytes of memory that they take.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let each = size_of::<usize>() + size_of::<u32>();
-        self.name_bytes() + self.folder_bytes + (each * self.len()) as u64
+        self.name_bytes() + self.folder_bytes() + (each * self.len()) as u64
+    }
+
+    /// Files that are inputs in another compression and do not count, each with the index of the input that does.
+    pub fn other_forms(&self) -> impl Iterator<Item = (usize, InputPath<'_>)> {
+        let forms = self.other_forms.iter();
+        forms.flat_map(|forms| forms.counted.iter().map(|at| *at as usize).zip(forms.paths.iter()))
     }
 
     /// Number of compressed inputs, and whether any is a zstd stream.
@@ -171,14 +200,14 @@ impl InputPaths {
     }
 }
 
-/// Each log once: of one file under several names the first one. Of `marked` inputs (indexes, ascending), those that
-/// are left, under their new indexes.
+/// Each log once: of one file under several names the first one; of one log in several forms the plain one, or else the
+/// gzip one, while the others are its [`InputPaths::other_forms`]. Of `marked` inputs (indexes, ascending), those that are
+/// left, under their new indexes.
 ///
 /// Memory: 32 bytes an input.
 ///
 /// # Errors
-/// A log that cannot be looked at; [`ErrorKind::TwiceGiven`] for standard input, and for a log that is there with
-/// different compression suffixes, or with one and without.
+/// A log that cannot be looked at; [`ErrorKind::TwiceGiven`] for standard input.
 pub(super) fn one_of_each(
     files: &dyn FileSystem,
     inputs: InputPaths,
@@ -202,11 +231,23 @@ pub(super) fn one_of_each(
     let pairs = identities.iter().zip(identities.iter().skip(1));
     let again = pairs.filter(|((one, _), (other, _))| one == other).map(|(_, (_, at))| *at);
     let again: BTreeSet<usize> = again.collect();
+    drop(identities);
     let (inputs, marked) = without(&again, inputs, marked);
-    if let Some((at, twin)) = twin_names(files, &inputs)? {
-        let path = |at: u32| inputs.get(at as usize).map(|input| input.path()).unwrap_or_default();
-        return Err(Error::from(ErrorKind::TwiceGiven(path(twin))).at(path(at)));
+    let forms = forms(files, &inputs)?;
+    if forms.is_empty() {
+        return Ok((inputs, marked));
     }
+    let left_out: BTreeSet<usize> = forms.iter().map(|(other, _)| *other as usize).collect();
+    let mut others = OtherForms::default();
+    for (other, counted) in &forms {
+        let before = forms.partition_point(|(other, _)| other < counted);
+        others.counted.push(counted.saturating_sub(u32::try_from(before).unwrap_or(u32::MAX)));
+        others
+            .paths
+            .push(&inputs.get(*other as usize).map(|input| input.path()).unwrap_or_default());
+    }
+    let (mut inputs, marked) = without(&left_out, inputs, marked);
+    inputs.other_forms = Some(Box::new(others));
     Ok((inputs, marked))
 }
 
@@ -232,39 +273,36 @@ fn without(
     (kept, still_marked)
 }
 
-/// The first input that has the folder and the name of one before it, compression aside, and that one.
-fn twin_names(files: &dyn FileSystem, inputs: &InputPaths) -> Result<Option<(u32, u32)>> {
+/// The inputs that are another form of one that counts (of the same folder and name, compression aside), ascending, each
+/// with that one.
+fn forms(files: &dyn FileSystem, inputs: &InputPaths) -> Result<Vec<(u32, u32)>> {
     let mut folders = Vec::with_capacity(inputs.folders.len());
     for folder in &inputs.folders {
         let path: &[u8] = if folder.is_empty() { b"." } else { folder };
         folders.push(stat_input(files, Path::new(OsStr::from_bytes(path)))?.identity);
     }
-    let log = |at: usize| match inputs.get(at) {
-        Some(input @ InputPath::File { .. }) => {
-            let folder = inputs.places.get(at).and_then(|place| folders.get(*place as usize));
-            Some((folder, names::split_compression(input.name()).0))
-        }
-        Some(InputPath::StandardInput) | None => None,
+    let log = |at: u32| {
+        let name = inputs.get(at as usize).map(|input| input.name()).unwrap_or_default();
+        let place = inputs.places.get(at as usize);
+        let folder = place.and_then(|place| folders.get(*place as usize));
+        (folder, names::split_compression(name).0, name)
     };
     let mut logs: Vec<u32> = Vec::with_capacity(inputs.len());
     logs.extend((0_u32..).zip(inputs.iter()).filter_map(|(at, input)| match input {
         InputPath::File { .. } => Some(at),
         InputPath::StandardInput => None,
     }));
-    logs.sort_unstable_by(|one, other| {
-        log(*one as usize).cmp(&log(*other as usize)).then(one.cmp(other))
-    });
-    Ok(first_twin(&logs, |at| *at, |one, other| log(*one as usize) == log(*other as usize)))
-}
-
-/// Of sorted neighbours that are alike, the pair whose second comes first among the inputs.
-fn first_twin<T>(
-    sorted: &[T],
-    at: impl Fn(&T) -> u32,
-    alike: impl Fn(&T, &T) -> bool,
-) -> Option<(u32, u32)> {
-    let pairs = sorted.iter().zip(sorted.iter().skip(1));
-    pairs.filter(|(one, other)| alike(one, other)).map(|(one, other)| (at(other), at(one))).min()
+    // A plain name is before its compressed forms, and .gz before .zst.
+    logs.sort_unstable_by(|one, other| log(*one).cmp(&log(*other)));
+    let is_one_log = |one: &u32, other: &u32| {
+        let ((folder, name, _), (other_folder, other_name, _)) = (log(*one), log(*other));
+        folder == other_folder && name == other_name
+    };
+    let several = logs.chunk_by(is_one_log).filter_map(<[u32]>::split_first);
+    let mut forms: Vec<(u32, u32)> =
+        several.flat_map(|(first, others)| others.iter().map(|other| (*other, *first))).collect();
+    forms.sort_unstable();
+    Ok(forms)
 }
 
 /// What lies under a path that is to be read: a file or a folder, links followed.

@@ -170,6 +170,12 @@ impl Source {
         &self.paths
     }
 
+    /// The same, to be kept.
+    #[must_use]
+    pub fn shared_paths(&self) -> Arc<InputPaths> {
+        Arc::clone(&self.paths)
+    }
+
     /// Up to `pieces` pieces of up to `piece_bytes` bytes, spread evenly over the plain files: whole
     /// rows, each ended by LF but a last one of its file. Empty if there is no plain file with a
     /// row. A piece that meets the end of a file goes on in the next as a piece of its own.

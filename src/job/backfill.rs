@@ -513,14 +513,15 @@ fn plan(
 ) -> Result<DayPlan> {
     context.check_stop()?;
     let lists = reduce_day::lists_of(context, &inputs, others)?;
-    let source = Source::open(Arc::clone(&context.files), inputs, context.budget.memory)?;
+    let (files, inputs) = (Arc::clone(&context.files), Arc::new(inputs));
+    let source = Source::open(files, Arc::clone(&inputs), context.budget.memory)?;
     let Some(partial) = open_day(&context.store(), day)? else {
         return Ok(DayPlan::Reduce);
     };
     let metadata = partial.metadata();
     let unread_before = if metadata.rules.is_none() { unread_before } else { &[] };
     let known = known::inputs_of(context, &partial, lists)?;
-    let comparison = known::compare(context, &known, source, unread_before)?;
+    let comparison = known::compare(context, &known, source, unread_before)?.comparison;
     match compared(comparison, metadata, rules) {
         Comparison::Same => Ok(DayPlan::Unchanged),
         Comparison::Changed | Comparison::OtherRules => Ok(DayPlan::Replace),
@@ -529,8 +530,8 @@ fn plan(
             context.observer.warn(&reduce_day::gone(day, &name, others, further));
             Ok(DayPlan::Kept)
         }
-        Comparison::Gains { name, others } => {
-            context.observer.warn(&reduce_day::gains(day, &name, others));
+        Comparison::Gains { first, others } => {
+            context.observer.warn(&reduce_day::gains(day, &inputs, first, others));
             Ok(DayPlan::Kept)
         }
     }

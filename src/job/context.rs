@@ -3,12 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::warning::Warning;
 use crate::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, OsFileSystem};
 use crate::store::{Output, Store};
+
+/// Between two tries to take a lock that another run holds.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a job works with.
 ///
@@ -37,6 +42,8 @@ pub struct Context {
     pub stop: Arc<AtomicI32>,
     /// Is told of progress and warnings.
     pub observer: Arc<dyn Observer>,
+    /// How long to wait for a lock that another run holds.
+    pub wait: Duration,
 }
 
 impl Context {
@@ -49,6 +56,26 @@ impl Context {
             store: store.into(),
             stop: Arc::default(),
             observer: Arc::new(Silent),
+            wait: Duration::ZERO,
+        }
+    }
+
+    /// Takes a lock with `take`; while another run holds it, again and again until the time to wait is over or a signal
+    /// comes.
+    pub(crate) fn locked<L>(&self, take: impl Fn() -> Result<L>) -> Result<L> {
+        let begun = Instant::now();
+        loop {
+            match take() {
+                Err(error) if matches!(error.kind(), ErrorKind::Locked) => {
+                    let left = self.wait.saturating_sub(begun.elapsed());
+                    if left.is_zero() {
+                        return Err(error);
+                    }
+                    self.check_stop()?;
+                    thread::sleep(LOCK_PAUSE.min(left));
+                }
+                taken => return taken,
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use super::overlap::Traces;
 use super::tally::{self, Logs, Tally};
 use super::warning::Warning;
 use super::{Context, Phase};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorClass, ErrorKind, Result};
 use crate::fs::TemporaryFile;
 use crate::input::{self, Search, Source};
 use crate::model::{Day, Inputs, MAX_ID, Rules};
@@ -163,6 +163,7 @@ impl Counting<'_> {
                 let means = (context, &pool, &scratch as Scratch<'_>);
                 traces.refuse_overlaps(means, (source, &read.facts), &counts)?;
             }
+            self.compare_other_forms(&read.facts)?;
             self.check_limits(base.as_ref(), report)
         };
         let Tally { rejects: report, runs } = logs.tally(check)?;
@@ -191,9 +192,9 @@ impl Counting<'_> {
         known::refuse_copies(paths, &finished.facts, &counts)?;
         if let Some(base) = base {
             known::refuse_known(self.day, &base.inputs, paths, &finished.facts, &counts)?;
-            for name in known::names_again(&base.inputs, &finished.facts) {
-                let name = String::from_utf8_lossy(&name).into_owned();
-                self.context.observer.warn(&Warning::SameName { name });
+            for at in known::names_again(&base.inputs, paths, &finished.facts) {
+                let path = paths.get(at).map(|path| path.path()).unwrap_or_default();
+                self.context.observer.warn(&Warning::SameName { path });
             }
         }
         Ok(finished)
@@ -205,11 +206,30 @@ impl Counting<'_> {
         move |input| report.has_accepted(input) && !allow
     }
 
+    /// Refuses a log whose compressed form, which does not count, has other content. One that is not whole, or not yet,
+    /// does no harm.
+    fn compare_other_forms(&self, facts: &Inputs) -> Result<()> {
+        let context = self.context;
+        let digests: Vec<u128> = facts.iter().map(|facts| facts.digest).collect();
+        for (at, form) in self.source.paths().other_forms() {
+            let counted = self.source.paths().get(at).map(|log| log.path()).unwrap_or_default();
+            let path = form.path();
+            match known::digest_of(context, &path) {
+                Ok(digest) if digests.get(at) == Some(&digest) => {}
+                Ok(_) => return Err(Error::from(ErrorKind::OtherContent(counted)).at(path)),
+                Err(error) if matches!(error.class(), ErrorClass::Data | ErrorClass::NoInput) => {
+                    context.observer.warn(&Warning::OtherForm { error, counted });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     fn warn_of_cut_logs(&self, read: &input::Finished) {
         let paths = self.source.paths();
         for input in read.unterminated.iter().filter_map(|at| paths.get(*at)) {
-            let name = String::from_utf8_lossy(input.name()).into_owned();
-            self.context.observer.warn(&Warning::NoLineEnd { name });
+            self.context.observer.warn(&Warning::NoLineEnd { path: input.path() });
         }
     }
 

@@ -1,5 +1,7 @@
 //! How the parts of reports are written as JSON documents, where serde's own way is not it.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -15,6 +17,14 @@ struct RunSize {
 
 fn sizes(runs: &PerKind<RunFacts>) -> PerKind<RunSize> {
     runs.map(|RunFacts { keys, pairs, .. }| RunSize { keys, pairs })
+}
+
+/// What several owners share, as itself.
+pub(super) fn shared<T: Serialize, S: Serializer>(
+    value: &Arc<T>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    value.as_ref().serialize(serializer)
 }
 
 /// `"users":{"keys":…,"pairs":…}` and the same of each other kind.

@@ -134,7 +134,7 @@ fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
     let formats = formats(context, options, &window)?;
     let partials = window.manifest_entries();
     let output = context.output(&options.out);
-    let mut lock = OutputLock::take(&output)?;
+    let mut lock = context.locked(|| OutputLock::take(&output))?;
     store::check_replaceable(&lock, options.day)?;
     check_published(context, options, &output, &partials)?;
 

@@ -145,7 +145,7 @@ fn export_once(context: &Context, options: &ExportOptions) -> Result<ExportRepor
     let (format, partitions) = (options.format, Vec::new());
     let mut report = ExportReport { format, partitions, missing, counts };
     let output = context.output(&options.out);
-    let mut lock = OutputLock::take(&output)?;
+    let mut lock = context.locked(|| OutputLock::take(&output))?;
     for set in &sets {
         for (kind, _) in &encoders {
             store::check_partition(&lock, set.partition(*kind), TableFormat::has_table_name)?;

@@ -244,7 +244,11 @@ pub fn inspect(context: &Context, day: Day) -> Result<DayFacts> {
 pub fn verify(context: &Context, days: &[Day]) -> Result<VerifyReport> {
     let read = |day: Day| {
         let partial = open_stored(context, day)?;
-        partial::verify(&partial, &|| context.check_stop())?;
+        let verified = partial::verify(&partial, &|| context.check_stop());
+        verified.map_err(|error| match partial.inputs() {
+            Ok(inputs) => error.made_from(&inputs),
+            Err(_) => error,
+        })?;
         Ok(DayFacts::new(&partial, DayInputs::stored(context, &partial)))
     };
     if days.is_empty() {

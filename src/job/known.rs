@@ -3,11 +3,13 @@
 //! Logs of equal base name, size and time are the same, and are not read; otherwise their digests decide.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
 
 use super::{Context, Phase};
 use crate::budget::LogLists;
 use crate::error::{Error, ErrorKind, Result};
-use crate::input::{self, InputPaths, InputStat, Source};
+use crate::input::{self, InputPath, InputPaths, InputStat, Source};
 use crate::model::{Day, InputFacts, Inputs};
 use crate::partial::Partial;
 
@@ -39,11 +41,19 @@ pub(super) enum Comparison {
     /// Logs from places that version 0.1 did not read would be counted too. The number of such a day changes because
     /// somebody says so, not because of an update.
     Gains {
-        /// The base name of the first.
-        name: Vec<u8>,
+        /// The index of the first of those that are given.
+        first: usize,
         /// How many more there are.
         others: usize,
     },
+}
+
+/// What is known of logs that are given for a stored day.
+#[derive(Debug)]
+pub(super) struct Compared {
+    pub(super) comparison: Comparison,
+    /// The first log that the day has already, by content or by its place in the day's folder.
+    pub(super) known: Option<usize>,
 }
 
 /// The logs of a partial, to be compared with logs of which the run holds `lists`.
@@ -68,10 +78,11 @@ pub(super) fn compare(
     known: &Inputs,
     source: Source,
     unread_before: &[usize],
-) -> Result<Comparison> {
+) -> Result<Compared> {
     if same_stats(known, source.stats()) {
-        return Ok(Comparison::Same);
+        return Ok(Compared { comparison: Comparison::Same, known: Some(0) });
     }
+    let paths = source.shared_paths();
     let total = source.total_disk_bytes();
     let digested = context.phase(Phase::Read, total, || {
         input::digest_all(source, context.budget.threads, &|bytes| {
@@ -79,10 +90,39 @@ pub(super) fn compare(
             context.check_stop()
         })
     })?;
-    Ok(match compare_facts(known, &digested.facts) {
+    let given = &digested.facts;
+    let comparison = match compare_facts(known, given) {
         Comparison::Same => Comparison::Same,
-        other => gains(known, &digested.facts, unread_before).unwrap_or(other),
+        other => gains(known, given, unread_before).unwrap_or(other),
+    };
+    Ok(Compared { comparison, known: first_known(known, &paths, given) })
+}
+
+/// The digest of a log.
+pub(super) fn digest_of(context: &Context, path: &Path) -> Result<u128> {
+    let mut paths = InputPaths::default();
+    paths.push(path);
+    let memory = context.budget.memory;
+    let source = Source::open(Arc::clone(&context.files), Arc::new(paths), memory)?;
+    let step = |_| context.check_stop();
+    let read = input::digest_all(source, context.budget.threads, &step)?;
+    Ok(read.facts.iter().next().map_or(0, |facts| facts.digest))
+}
+
+/// The first log with rows that the day has, by content or by name.
+fn first_known(known: &Inputs, paths: &InputPaths, given: &Inputs) -> Option<usize> {
+    let contents = digests(known.iter());
+    let names: HashSet<&[u8]> = known.iter().map(|facts| facts.name).collect();
+    let mut given = paths.iter().zip(given);
+    given.position(|(path, facts)| {
+        facts.rows > 0 && (contents.binary_search(&facts.digest).is_ok() || is_named(&names, path))
     })
+}
+
+/// Whether a log has one of these base names of a day's logs. In a folder below the day's, as of an hour or a host, a name
+/// says nothing: `hour=01/part-0` is not `hour=00/part-0`.
+fn is_named(names: &HashSet<&[u8]>, path: InputPath<'_>) -> bool {
+    names.contains(path.name()) && path.is_right_in_day_folder()
 }
 
 /// The logs that version 0.1 did not read and that the day does not have, unless it has others of them: then it was not
@@ -94,21 +134,12 @@ fn gains(known: &Inputs, given: &Inputs, unread_before: &[usize]) -> Option<Comp
     let known = digests(known.iter());
     let has =
         |digests: &[u128], facts: &InputFacts<'_>| digests.binary_search(&facts.digest).is_ok();
-    let unread = || with_rows().filter(|(at, _)| is_unread(at)).map(|(_, facts)| facts);
-    let unread = || unread().filter(|facts| !has(&read, facts));
-    if unread().any(|facts| has(&known, &facts)) {
+    let unread = || with_rows().filter(|(at, facts)| is_unread(at) && !has(&read, facts));
+    if unread().any(|(_, facts)| has(&known, &facts)) {
         return None;
     }
-    let (name, others) = first_and_others(unread())?;
-    Some(Comparison::Gains { name, others })
-}
-
-/// The base name of the first log, and how many others there are.
-fn first_and_others<'a>(
-    mut logs: impl Iterator<Item = InputFacts<'a>>,
-) -> Option<(Vec<u8>, usize)> {
-    let first = logs.next()?;
-    Some((first.name.to_vec(), logs.count()))
+    let (first, _) = unread().next()?;
+    Some(Comparison::Gains { first, others: unread().count() - 1 })
 }
 
 /// Whether name, size and time of all logs are those of the partial's.
@@ -138,33 +169,63 @@ pub(super) fn digests<'a>(inputs: impl Iterator<Item = InputFacts<'a>>) -> Vec<u
     digests
 }
 
+/// Logs that are given under one name.
+#[derive(Default)]
+struct NamedLogs {
+    /// Those that stand for none of the day's yet.
+    logs: u64,
+    /// Of them, those with rows that the day does not have.
+    new: u64,
+}
+
+/// How often each of these occurs, which are sorted.
+fn counts_of(digests: &[u128]) -> HashMap<u128, u64> {
+    let equal = digests.chunk_by(|one, other| one == other);
+    equal.filter_map(|equal| Some((*equal.first()?, equal.len() as u64))).collect()
+}
+
+/// Takes one of these; false if none is left.
+fn take(left: &mut HashMap<u128, u64>, digest: u128) -> bool {
+    match left.get_mut(&digest).filter(|left| **left > 0) {
+        Some(left) => {
+            *left -= 1;
+            true
+        }
+        None => false,
+    }
+}
+
 fn compare_facts(known: &Inputs, given: &Inputs) -> Comparison {
     let contents = digests(given.iter());
     if digests(known.iter()) == contents {
         return Comparison::Same;
     }
-    // Logs of each name, and whether any of them has rows.
-    let mut names: HashMap<&[u8], (usize, bool)> = HashMap::new();
+    // Each log that is given is one log of the day, by content; each of the others may be one by its name. Base names may
+    // occur more than once.
+    let mut left = counts_of(&contents);
+    let mut matched = counts_of(&digests(known.iter()));
+    let mut names: HashMap<&[u8], NamedLogs> = HashMap::new();
     for facts in given {
-        let (left, full) = names.entry(facts.name).or_default();
-        *left += 1;
-        *full |= facts.rows > 0;
+        let named = names.entry(facts.name).or_default();
+        named.logs += 1;
+        named.new += u64::from(facts.rows > 0 && !take(&mut matched, facts.digest));
     }
     // The first and their number.
     let mut gone = None;
     let mut emptied = None;
     for facts in known {
-        let lost = facts.rows > 0 && contents.binary_search(&facts.digest).is_err();
-        // Base names may occur more than once: each log that is given stands for one.
-        let named = names.get_mut(facts.name).filter(|(left, _)| *left > 0);
-        if let Some((left, full)) = named {
-            *left -= 1;
-            if lost && !*full {
-                let name = facts.name.to_vec();
-                emptied = Some(Comparison::Emptied { name, rows: facts.rows });
+        let is_lost = !take(&mut left, facts.digest) && facts.rows > 0;
+        match names.get_mut(facts.name).filter(|named| named.logs > 0) {
+            Some(named) => {
+                named.logs -= 1;
+                if is_lost && named.new == 0 {
+                    let name = facts.name.to_vec();
+                    emptied = Some(Comparison::Emptied { name, rows: facts.rows });
+                }
+                named.new = named.new.saturating_sub(u64::from(is_lost));
             }
-        } else if lost {
-            gone.get_or_insert_with(|| (facts.name.to_vec(), 0)).1 += 1;
+            None if is_lost => gone.get_or_insert_with(|| (facts.name.to_vec(), 0)).1 += 1,
+            None => {}
         }
     }
     let Some((name, gone)) = gone else { return emptied.unwrap_or(Comparison::Changed) };
@@ -220,13 +281,14 @@ pub(super) fn refuse_known(
     Ok(())
 }
 
-/// The base names that come again with other content: further rows, or a corrected log that would count beside the old
-/// one. Which of the two only people know.
-pub(super) fn names_again(known: &Inputs, facts: &Inputs) -> Vec<Vec<u8>> {
+/// The logs (indexes) whose names come again with other content: further rows, or a corrected log that would count beside
+/// the old one. Which of the two only people know.
+pub(super) fn names_again(known: &Inputs, paths: &InputPaths, facts: &Inputs) -> Vec<usize> {
     let with_rows = |facts: &InputFacts<'_>| facts.rows > 0;
     let known: HashSet<&[u8]> = known.iter().filter(with_rows).map(|facts| facts.name).collect();
-    let again = facts.iter().filter(with_rows).filter(|facts| known.contains(facts.name));
-    again.map(|facts| facts.name.to_vec()).collect()
+    let given = paths.iter().zip(facts).enumerate();
+    let again = given.filter(|(_, (path, facts))| with_rows(facts) && is_named(&known, *path));
+    again.map(|(at, _)| at).collect()
 }
 
 #[cfg(test)]
@@ -252,18 +314,16 @@ mod tests {
             &facts(given),
             unread,
         ) {
-            Some(Comparison::Gains { name, others }) => {
-                format!("{} +{others}", String::from_utf8(name).unwrap())
-            }
-            _ => String::new(),
+            Some(Comparison::Gains { first, others }) => Some((first, others)),
+            _ => None,
         };
-        assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 2), ("c", 0)], &[1, 2]), "b +0");
-        assert_eq!(gained(&[("a", 1)], &[("a", 3), ("a", 2)], &[1]), "a +0");
-        assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 2), ("c", 3)], &[1, 2]), "b +1");
-        assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 2)], &[]), "");
+        assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 2), ("c", 0)], &[1, 2]), Some((1, 0)));
+        assert_eq!(gained(&[("a", 1)], &[("a", 3), ("a", 2)], &[1]), Some((1, 0)));
+        assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 2), ("c", 3)], &[1, 2]), Some((1, 1)));
+        assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 2)], &[]), None);
         // A day that has one of them is not of that version.
-        assert_eq!(gained(&[("a", 1), ("b", 2)], &[("a", 1), ("b", 2), ("c", 3)], &[1, 2]), "");
-        assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 1), ("c", 3)], &[1, 2]), "c +0");
+        assert_eq!(gained(&[("a", 1), ("b", 2)], &[("a", 1), ("b", 2), ("c", 3)], &[1, 2]), None);
+        assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 1), ("c", 3)], &[1, 2]), Some((2, 0)));
     }
 
     #[test]

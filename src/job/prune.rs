@@ -105,7 +105,8 @@ pub fn prune(context: &Context, options: &PruneOptions) -> Result<PruneReport> {
     let store = context.store();
     // Before the lock, which would make the folders of a store that is not there.
     store.days()?;
-    let lock = if options.dry_run { None } else { Some(StoreLock::take(&store)?) };
+    let lock =
+        if options.dry_run { None } else { Some(context.locked(|| StoreLock::take(&store))?) };
     let stored = store.days()?;
     let Some(newest) = stored.last().copied() else {
         let dry_run = options.dry_run;

@@ -1,6 +1,8 @@
 //! `reduce-day`: a day's logs to its partial, from nothing or on top of what the day has.
 
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,7 +11,7 @@ use serde::{Serialize, Serializer};
 use super::count::{Base, Counting, Done, ReduceOptions};
 use super::day_inputs::DayInputs;
 use super::inspect::open_day;
-use super::known::{self, Comparison};
+use super::known::{self, Compared, Comparison};
 use super::warning::Warning;
 use super::{Context, Phase, document, rules};
 use crate::budget::LogLists;
@@ -88,6 +90,9 @@ pub struct ReduceReport {
     pub counts: RowCounts,
     /// Rows that this run read and counted: none of an unchanged day.
     pub rows_read: u64,
+    /// The logs of this run by path, in the order read; none for a day of a backfill.
+    #[serde(serialize_with = "document::shared")]
+    pub logs: Arc<InputPaths>,
     /// The day's logs, in the order read.
     pub inputs: DayInputs,
     /// Bytes of them on disk.
@@ -158,7 +163,8 @@ pub fn reduce_day(context: &Context, options: &ReduceOptions) -> Result<ReduceRe
         (false, true) => IfStored::Add,
         (false, false) => IfStored::Refuse,
     };
-    let outcome = reduce_inputs(context, options, if_stored, day, (Arc::new(inputs), 0));
+    let logs = Arc::new(inputs);
+    let outcome = reduce_inputs(context, options, if_stored, day, (Arc::clone(&logs), 0));
     let has_it = match &outcome {
         Ok(report) => report.outcome == ReduceOutcome::Unchanged,
         Err(error) => matches!(error.kind(), ErrorKind::AlreadyInDay { .. }),
@@ -171,7 +177,7 @@ pub fn reduce_day(context: &Context, options: &ReduceOptions) -> Result<ReduceRe
     {
         rules::warn_of_unrecorded(context, vec![day], options.rules);
     }
-    outcome.map(|report| ReduceReport { skipped, ..report })
+    outcome.map(|report| ReduceReport { logs, skipped, ..report })
 }
 
 /// [`reduce_day`] for inputs that were found already: the options that say which logs, which day, and what becomes of a
@@ -188,7 +194,7 @@ pub(super) fn reduce_inputs(
     let memory = context.budget.memory;
     let open = || Source::open(Arc::clone(&context.files), Arc::clone(&inputs), memory);
     let mut source = open()?;
-    let lock = StoreLock::take(&store)?;
+    let lock = context.locked(|| StoreLock::take(&store))?;
     let mut outcome = match store.open_partial(day)? {
         Some(_) => ReduceOutcome::Replaced,
         None => ReduceOutcome::Reduced,
@@ -216,11 +222,12 @@ pub(super) fn reduce_inputs(
             };
             let metadata = *partial.metadata();
             let known = known::inputs_of(context, &partial, lists)?;
-            let comparison = known::compare(context, &known, source, unread_before)?;
-            let comparison = rules::compared(comparison, &metadata, options.rules);
+            let mut compared = known::compare(context, &known, source, unread_before)?;
+            compared.comparison = rules::compared(compared.comparison, &metadata, options.rules);
             // By other rules, the same logs may have any number of good rows.
-            let is_same = comparison == Comparison::OtherRules;
-            if let Some(outcome) = untouched(context, &store, &metadata, if_stored, comparison)? {
+            let is_same = compared.comparison == Comparison::OtherRules;
+            let given = (if_stored, inputs.as_ref());
+            if let Some(outcome) = untouched(context, &store, &metadata, given, compared)? {
                 return Ok(report(context, &metadata, partial.bytes(), outcome, known));
             }
             no_fewer_than = Some(metadata.accepted()).filter(|_| !is_same);
@@ -233,7 +240,7 @@ pub(super) fn reduce_inputs(
     let counting = Counting { context, options, day, source: &source, lock: &lock, no_fewer_than };
     let Done { partial: finished, rejects, rows, spilled_runs } = counting.count(base)?;
     let FinishedPartial { sink, bytes, metadata, inputs, .. } = finished;
-    warn_of_repeats(context, &store, &metadata, &inputs);
+    warn_of_repeats(context, &store, &metadata, (source.paths(), &inputs));
     context.phase(Phase::Publish, Some(2), || store::publish_day(&lock, day, rejects, sink))?;
     let report = report(context, &metadata, bytes, outcome, inputs);
     Ok(ReduceReport { spilled_runs, rows_read: rows, ..report })
@@ -280,24 +287,27 @@ fn untouched(
     context: &Context,
     store: &Store,
     metadata: &Metadata,
-    if_stored: IfStored<'_>,
-    comparison: Comparison,
+    (if_stored, inputs): (IfStored<'_>, &InputPaths),
+    compared: Compared,
 ) -> Result<Option<ReduceOutcome>> {
     let day = metadata.day;
-    match comparison {
+    match compared.comparison {
         Comparison::Same => {
             warn_of_rejects(context, store, metadata);
             Ok(Some(ReduceOutcome::Unchanged))
         }
-        _ if if_stored == IfStored::Refuse => Err(ErrorKind::DayExists(day).into()),
+        _ if if_stored == IfStored::Refuse => {
+            let known = compared.known.and_then(|at| inputs.get(at)).map(|log| log.path());
+            Err(ErrorKind::DayExists { day, known }.into())
+        }
         Comparison::Changed | Comparison::OtherRules => Ok(None),
         Comparison::Emptied { name, rows } => Err(emptied(day, &name, rows)),
         Comparison::Gone { name, others, further } => {
             context.observer.warn(&gone(day, &name, others, further));
             Ok(Some(ReduceOutcome::Kept))
         }
-        Comparison::Gains { name, others } => {
-            context.observer.warn(&gains(day, &name, others));
+        Comparison::Gains { first, others } => {
+            context.observer.warn(&gains(day, inputs, first, others));
             Ok(Some(ReduceOutcome::Kept))
         }
     }
@@ -322,27 +332,35 @@ fn warn_of_rejects(context: &Context, store: &Store, metadata: &Metadata) {
 
 /// Warns of a log that is in the day before or after too, as after an export that failed: both days count it. A log
 /// that is less than half of the day is no such log: parts of a day may be alike, as are those that have a header alone.
-fn warn_of_repeats(context: &Context, store: &Store, metadata: &Metadata, inputs: &Inputs) {
+fn warn_of_repeats(
+    context: &Context,
+    store: &Store,
+    metadata: &Metadata,
+    (paths, inputs): (&InputPaths, &Inputs),
+) {
     let day = metadata.day;
-    let mut logs: Vec<InputFacts<'_>> = inputs.iter().collect();
-    logs.sort_unstable_by_key(|log| log.digest);
+    let mut logs: Vec<(usize, InputFacts<'_>)> = inputs.iter().enumerate().collect();
+    logs.sort_unstable_by_key(|(_, log)| log.digest);
     for other in [-1, 1].into_iter().filter_map(|days| day.plus_days(days)) {
         // One that cannot be read is an error when it is needed.
         let Ok(Some(partial)) = open_day(store, other) else { continue };
         let mut marks = vec![false; logs.len()];
         let visited = partial.visit_digests(|digest| {
-            let first = logs.partition_point(|log| log.digest < digest);
-            let equal = logs.iter().skip(first).take_while(|log| log.digest == digest);
+            let first = logs.partition_point(|(_, log)| log.digest < digest);
+            let equal = logs.iter().skip(first).take_while(|(_, log)| log.digest == digest);
             marks.iter_mut().skip(first).zip(equal).for_each(|(mark, _)| *mark = true);
         });
         let repeated = || logs.iter().zip(&marks).filter(|(_, mark)| **mark).map(|(log, _)| log);
-        let rows = repeated().fold(0u64, |rows, log| rows.saturating_add(log.rows));
-        if let (Ok(()), Some(log)) = (visited, repeated().max_by_key(|log| log.rows))
+        let rows = repeated().fold(0u64, |rows, (_, log)| rows.saturating_add(log.rows));
+        if let (Ok(()), Some((at, log))) = (visited, repeated().max_by_key(|(_, log)| log.rows))
             && rows > 0
             && rows >= metadata.rows.saturating_sub(rows)
         {
-            let name = String::from_utf8_lossy(log.name).into_owned();
-            context.observer.warn(&Warning::Repeated { day, name, other });
+            // Those that were added are the last ones.
+            let added = (at + paths.len()).checked_sub(inputs.len());
+            let path = added.and_then(|at| paths.get(at)).map(|log| log.path());
+            let path = path.unwrap_or_else(|| PathBuf::from(OsStr::from_bytes(log.name)));
+            context.observer.warn(&Warning::Repeated { day, path, other });
         }
     }
 }
@@ -360,9 +378,9 @@ pub(super) fn gone(day: Day, name: &[u8], others: usize, further: bool) -> Warni
 }
 
 /// A day that was made by a version that did not read these logs.
-pub(super) fn gains(day: Day, name: &[u8], others: usize) -> Warning {
-    let name = String::from_utf8_lossy(name).into_owned();
-    Warning::LogsGained { day, name, others }
+pub(super) fn gains(day: Day, inputs: &InputPaths, first: usize, others: usize) -> Warning {
+    let path = inputs.get(first).map(|log| log.path()).unwrap_or_default();
+    Warning::LogsGained { day, path, others }
 }
 
 fn report(
@@ -380,6 +398,7 @@ fn report(
         counts: metadata.counts(),
         rows_read: 0,
         log_bytes: inputs.iter().fold(0, |sum, input| input.size.saturating_add(sum)),
+        logs: Arc::default(),
         inputs: inputs.into(),
         runs: metadata.runs,
         partial: store.partial_path(metadata.day),

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::error::Error;
 use crate::model::{Day, Rules};
 use crate::text;
 
 /// Something unusual that does not stop a run. Its text is one line that says what was done all the same.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
     /// No log of a day has a row: a day without listeners looks like a source that failed.
@@ -15,28 +16,36 @@ pub enum Warning {
     )]
     EmptyDay(Day),
     /// A log does not end with a line end.
-    #[error("{name:?}: the last line has no end; the log may be incomplete")]
+    #[error("{path:?}: the last line has no end; the log may be incomplete")]
     NoLineEnd {
-        /// The log's base name.
-        name: String,
+        /// The log.
+        path: PathBuf,
     },
     /// A log that was added has the name of a log of the day, and another content.
     #[error(
-        "{name:?} has the name of a log that the day already has, but other content; both are counted; if it is a corrected log, reduce all logs of the day with --force"
+        "{path:?} has the name of a log that the day already has, but other content; both are counted; if it is a corrected log, reduce all logs of the day with --force"
     )]
     SameName {
-        /// The base name.
-        name: String,
+        /// The log.
+        path: PathBuf,
+    },
+    /// The compressed form of a log that counts cannot be read, so it was not compared with that.
+    #[error("{error}; {counted:?} is counted, which should be the same log")]
+    OtherForm {
+        /// What was met, with its path.
+        error: Error,
+        /// The log that counts.
+        counted: PathBuf,
     },
     /// A log is in a day and in one of its neighbours.
     #[error(
-        "{day}: {name:?} has the same content as a log of {other}; counted for both days; it may be a copy"
+        "{day}: {path:?} has the same content as a log of {other}; counted for both days; it may be a copy"
     )]
     Repeated {
         /// The day that was reduced.
         day: Day,
-        /// The log's base name.
-        name: String,
+        /// The log; its base name alone where it was counted by an earlier run.
+        path: PathBuf,
         /// The day before or after.
         other: Day,
     },
@@ -60,14 +69,14 @@ pub enum Warning {
     /// A day keeps its partial, because it would gain logs that version 0.1 did not read.
     #[error(
         "{day} is kept: it does not have {:?}{}, in places that agg 0.1 did not read; to count the day again with all its logs, use 'agg reduce-day --force'",
-        name,
+        path,
         and_more(*others),
     )]
     LogsGained {
         /// The day.
         day: Day,
-        /// Base name of the first of these logs.
-        name: String,
+        /// The first of these logs.
+        path: PathBuf,
         /// How many more there are.
         others: usize,
     },

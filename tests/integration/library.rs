@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI32;
+use std::time::Duration;
 
 use agg::budget::Budget;
 use agg::fs::{FileSystem, OsFileSystem};
@@ -35,6 +36,7 @@ pub(crate) fn context_over(
         store: folder.join("agg-store"),
         stop: Arc::new(AtomicI32::new(0)),
         observer: Arc::new(Silent),
+        wait: Duration::ZERO,
     }
 }
 

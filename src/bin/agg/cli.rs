@@ -1,13 +1,16 @@
 //! The flags that commands share. What they mean is the business of [`crate::settings`]; the list of commands is
 //! `cmd/mod.rs`, and a command's own flags are in its file beside that.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use agg::budget::Budget;
 use agg::output::TopsFormat;
 use bytesize::ByteSize;
 use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{ArgAction, Args, ValueEnum};
+use clap::error::{ContextKind, ContextValue};
+use clap::{ArgAction, Args, Command, ValueEnum};
 
 /// Taken by every command, before or after its name.
 #[derive(Debug, Args)]
@@ -28,6 +31,11 @@ pub(crate) struct Common {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
 
+    /// Wait for a lock that another run holds, up to this long: 90s, 10m, 1h [without a value: 1h]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "1h")]
+    #[arg(env = "AGG_WAIT", hide_env_values = true)]
+    pub(crate) wait: Option<Duration>,
     /// Settings file: TOML with flags as keys [default: /etc/agg.toml if it is there]
     #[arg(long, global = true, value_name = "FILE", env = "AGG_CONFIG", hide_env_values = true)]
     // Not the parser of paths, which refuses the empty text that stands for no file.
@@ -144,6 +152,21 @@ fn memory(typed: &str) -> Result<u64, String> {
     }
 }
 
+/// A time, typed as `90s`, `10m` or `1h`.
+fn duration(typed: &str) -> Result<Duration, String> {
+    let units = [("s", 1), ("m", 60), ("h", 3600)];
+    let parts =
+        units.into_iter().find_map(|(unit, factor)| Some((typed.strip_suffix(unit)?, factor)));
+    let seconds = parts.and_then(|(number, factor)| {
+        // `parse` would take a sign.
+        let digits = Some(number).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        digits?.parse::<u32>().ok().map(|number| u64::from(number) * factor)
+    });
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| "not a duration; write it like 90s, 10m or 1h".to_owned())
+}
+
 /// A number of days, typed as `35` or `35d`.
 pub(crate) fn days(typed: &str) -> Result<u32, String> {
     let number = typed.strip_suffix('d').unwrap_or(typed);
@@ -163,6 +186,34 @@ pub(crate) fn window_days(typed: &str) -> Result<u32, String> {
 pub(crate) fn ratio(typed: &str) -> Result<f64, String> {
     let ratio = typed.parse::<f64>().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
     ratio.ok_or_else(|| "not a ratio; write a number from 0 to 1".to_owned())
+}
+
+/// The error of a wrong value, which names the environment variable that the value is from instead of a flag that was not
+/// typed.
+pub(crate) fn naming_variable(
+    mut error: clap::Error,
+    agg: &Command,
+    typed: &[OsString],
+) -> clap::Error {
+    if let Some(variable) = variable_of(&error, agg, typed) {
+        error.insert(ContextKind::InvalidArg, ContextValue::String(variable));
+    }
+    error
+}
+
+fn variable_of(error: &clap::Error, agg: &Command, typed: &[OsString]) -> Option<String> {
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return None };
+    let long = flag.strip_prefix("--")?.split([' ', '=', '[']).next()?;
+    let is_flag = |word: &OsString| {
+        let word = word.to_string_lossy();
+        word.strip_prefix("--").is_some_and(|word| word.split('=').next() == Some(long))
+    };
+    let all = std::iter::once(agg).chain(agg.get_subcommands());
+    let arguments = all.flat_map(|command| command.get_arguments());
+    let variables = arguments.filter(|argument| argument.get_long() == Some(long));
+    let variable = variables.filter_map(|argument| argument.get_env()).next()?;
+    let is_set = std::env::var_os(variable).is_some();
+    (is_set && !typed.iter().any(is_flag)).then(|| variable.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]
@@ -234,6 +285,7 @@ mod tests {
             ("store", "AGG_STORE"),
             ("memory", "AGG_MEMORY"),
             ("threads", "AGG_THREADS"),
+            ("wait", "AGG_WAIT"),
             ("config", "AGG_CONFIG"),
             ("out", "AGG_OUT"),
             ("days", "AGG_DAYS"),
@@ -269,6 +321,17 @@ mod tests {
     fn threads_are_1_to_1024() {
         assert_eq!(common("list --threads 3").threads, Some(3));
         assert!(refusal("list --threads 0").contains("0 is not in 1..=1024"));
+    }
+
+    #[test]
+    fn a_lock_is_waited_for_an_hour_or_the_time_that_is_given() {
+        let wait = |flag: &str| common(&format!("list {flag}")).wait.map(|wait| wait.as_secs());
+        assert_eq!([wait(""), wait("--wait"), wait("--wait=90s")], [None, Some(3600), Some(90)]);
+        assert_eq!([wait("--wait=10m"), wait("--wait=0h")], [Some(600), Some(0)]);
+        for wrong in ["1", "h", "+1h", "1d", "-1s"] {
+            let told = refusal(&format!("list --wait={wrong}"));
+            assert!(told.contains("write it like 90s"), "{wrong}: {told}");
+        }
     }
 
     #[test]

@@ -46,7 +46,9 @@ fn main() -> ExitCode {
 fn typed() -> anyhow::Result<Cli> {
     let words: Vec<_> = std::env::args_os().collect();
     let mut agg = config::with_file(Cli::command(), &words)?;
-    let matches = agg.try_get_matches_from_mut(words)?;
+    let matches = agg
+        .try_get_matches_from_mut(&words)
+        .map_err(|error| cli::naming_variable(error, &agg, &words))?;
     Ok(Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut agg))?)
 }
 

@@ -46,6 +46,7 @@ impl Settings {
             store: common.store.clone(),
             stop,
             observer: Arc::new(progress.clone()),
+            wait: common.wait.unwrap_or_default(),
         };
         let output = if common.json { ReportForm::Json } else { ReportForm::Human };
         Ok(Settings {
@@ -160,7 +161,7 @@ mod tests {
         let failed = settings.job(|_| Err::<(), _>(agg::Error::damaged("x"))).unwrap_err();
         assert_eq!(failed.to_string(), "damaged: x");
         let warned = settings.job(|context| {
-            context.observer.warn(&Warning::NoLineEnd { name: "one\nline".to_owned() });
+            context.observer.warn(&Warning::NoLineEnd { path: "one\nline".into() });
             Ok(7)
         });
         let (seven, run) = warned.unwrap();

@@ -64,14 +64,14 @@ pub use options::{ImportOptions, ImportReport};
 ///
 /// # Errors
 /// [`ErrorKind::NotParquet`], [`ErrorKind::BadTable`] and [`ErrorKind::BadRow`] for what is no such table, also where
-/// one of both kinds is missing or their sums differ; [`ErrorKind::DayExists`]; [`ErrorKind::Missing`];
+/// one of both kinds is missing or their sums differ; [`ErrorKind::OtherCounts`]; [`ErrorKind::Missing`];
 /// [`ErrorKind::Locked`]; failures to read and write; [`ErrorKind::Usage`] in a build without Parquet. The store
 /// is then what it was.
 ///
 /// [`ErrorKind::NotParquet`]: crate::ErrorKind::NotParquet
 /// [`ErrorKind::BadTable`]: crate::ErrorKind::BadTable
 /// [`ErrorKind::BadRow`]: crate::ErrorKind::BadRow
-/// [`ErrorKind::DayExists`]: crate::ErrorKind::DayExists
+/// [`ErrorKind::OtherCounts`]: crate::ErrorKind::OtherCounts
 /// [`ErrorKind::Missing`]: crate::ErrorKind::Missing
 /// [`ErrorKind::Locked`]: crate::ErrorKind::Locked
 /// [`ErrorKind::Usage`]: crate::ErrorKind::Usage

@@ -41,7 +41,7 @@ pub(super) fn import_found(
     // From here on the decoder has its share.
     let context = &Context { budget: context.budget.beside_decoder(), ..context.clone() };
     let store = context.store();
-    let lock = StoreLock::take(&store)?;
+    let lock = context.locked(|| StoreLock::take(&store))?;
     let replaces = store.open_partial(options.day)?.is_some();
     let existing = if options.force { None } else { open_day(&store, options.day)? };
     if let Some(partial) = &existing
@@ -54,7 +54,7 @@ pub(super) fn import_found(
     let FinishedPartial { sink, bytes, digest, metadata, .. } = counted.partial;
     let outcome = match &existing {
         Some(partial) if partial.digest() == digest => ReduceOutcome::Unchanged,
-        Some(_) => return Err(ErrorKind::DayExists(options.day).into()),
+        Some(_) => return Err(ErrorKind::OtherCounts(options.day).into()),
         None if replaces => ReduceOutcome::Replaced,
         None => ReduceOutcome::Imported,
     };

@@ -45,6 +45,7 @@ fn logs_added_one_by_one_give_the_files_of_all_at_once() {
     let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(report["outcome"], "added");
     assert_eq!((&report["rows"], &report["rows_read"]), (&900.into(), &590.into()));
+    assert_eq!(report["logs"].as_array().map(Vec::as_slice), Some(&["c.log".into()][..]));
     for file in [format!("partials/{DAY}.agg"), format!("rejects/{DAY}.txt")] {
         assert!(
             sandbox.read(format!("agg-store/{file}")) == sandbox.read(format!("whole/{file}")),
@@ -194,8 +195,41 @@ fn a_log_of_a_known_name_with_other_content_is_counted_and_is_a_warning() {
     sandbox.write("two/day.log", "2|1|FR\n");
     reduce(&sandbox, "agg-store", "one").exits(0);
     let run = reduce(&sandbox, "agg-store", "--add two").exits(0);
-    run.tells(&["warning", "\"day.log\"", "corrected", "--force"]).in_one_line();
+    run.tells(&["warning", "\"two/day.log\"", "corrected", "--force"]).in_one_line();
     assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:1,2:1\n");
+}
+
+#[test]
+fn adding_is_named_as_a_way_out_unless_the_day_has_one_of_the_logs() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.log", rows(0, 50));
+    reduce(&sandbox, "agg-store", "a.log").exits(0);
+    sandbox.write("b.log", rows(50, 90));
+    sandbox.write("copy.log", rows(0, 50));
+    sandbox.write("c/a.log", rows(90, 99));
+    let add = "use --force to replace the day by these, or --add to add them";
+    reduce(&sandbox, "agg-store", "b.log").exits(65).tells(&[add]).in_one_line();
+    for (logs, known) in [("b.log copy.log", "copy.log"), ("b.log c/a.log", "c/a.log")] {
+        let told = format!("; --add would count rows twice, because the day has \"{known}\"");
+        reduce(&sandbox, "agg-store", logs).exits(65).tells(&["use --force", &told]).in_one_line();
+    }
+}
+
+#[test]
+fn parts_of_another_hour_have_other_names_than_those_of_the_day() {
+    let sandbox = Sandbox::new();
+    let part = |hour: u64| format!("{DAY}/hour={hour}/part-0");
+    for hour in 0..3 {
+        sandbox.write(part(hour), rows(hour * 10, hour * 10 + 5));
+    }
+    let add = |hour: u64| reduce(&sandbox, "agg-store", &format!("--add {}", part(hour)));
+    for hour in 0..3 {
+        add(hour).exits(0).in_no_line();
+    }
+    // A part that was emptied is missed, although there are others of its name.
+    sandbox.write(part(1), "");
+    let run = sandbox.agg(&format!("backfill --logs . --from {DAY} --to {DAY}")).exits(65);
+    run.tells(&["\"part-0\"", "now has none"]).in_one_line();
 }
 
 #[test]

@@ -564,3 +564,54 @@ fn a_quiet_run_that_succeeds_says_nothing_on_standard_error() {
     let run = sandbox.agg("reduce-day --quiet --max-reject-ratio 1 20211201.log").exits(0);
     assert_eq!(run.stderr, "");
 }
+
+#[test]
+fn a_lock_is_waited_for_as_long_as_asked_and_a_signal_ends_the_wait_at_once() {
+    let sandbox = Sandbox::new();
+    sandbox.reduced(DAY, "1|1|FR\n");
+    sandbox.write("late.log", "2|2|FR\n");
+    let lock = File::open(sandbox.path("agg-store/.lock")).unwrap();
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
+    let add = format!("reduce-day --add --date {DAY} late.log");
+    sandbox.agg(&format!("{add} --wait=0s")).exits(75).tells(&["--wait"]).in_one_line();
+    sandbox.agg("prune --keep-days 15 --wait=1s").exits(75);
+    let waiting = || {
+        let mut command = sandbox.command();
+        command.args(add.split(' ')).arg("--wait").stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let stopped = waiting();
+    thread::sleep(Duration::from_millis(300));
+    kill_process(Pid::from_child(&stopped), Signal::TERM).unwrap();
+    assert_eq!(stopped.wait_with_output().unwrap().status.code(), Some(143));
+    let patient = waiting();
+    thread::sleep(Duration::from_millis(300));
+    drop(lock);
+    assert_eq!(patient.wait_with_output().unwrap().status.code(), Some(0));
+}
+
+#[test]
+fn a_wrong_value_of_an_environment_variable_is_blamed_on_the_variable() {
+    let sandbox = Sandbox::new();
+    for (variable, value, line) in [
+        ("AGG_MEMORY", "1KB", "list"),
+        ("AGG_THREADS", "0", "list"),
+        ("AGG_WAIT", "soon", "list"),
+        ("AGG_MAX_REJECT_RATIO", "2", "reduce-day a.log"),
+        ("AGG_MIN_ROWS", "few", "reduce-day a.log"),
+        ("AGG_MIN_LOGS", "-1", "backfill --logs ."),
+        ("AGG_DATE_OFFSET", "1000", "backfill --logs ."),
+        ("AGG_COUNTRIES", "all", "reduce-day a.log"),
+        ("AGG_DAYS", "0", "emit-window --date 2021-12-01"),
+        ("AGG_TOP", "0", "emit-window --date 2021-12-01"),
+        ("AGG_KEEP_DAYS", "x", "prune"),
+    ] {
+        let mut command = sandbox.command();
+        command.env(variable, value).args(line.split(' '));
+        let run = sandbox.run(&mut command).exits(2);
+        run.tells(&[&format!("invalid value '{value}' for '{variable}'")]);
+    }
+    let mut command = sandbox.command();
+    command.env("AGG_MEMORY", "1KB").args(["list", "--memory", "2KB"]);
+    let run = sandbox.run(&mut command).exits(2);
+    run.tells(&["invalid value '2KB' for '--memory <SIZE>'"]);
+}

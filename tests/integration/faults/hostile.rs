@@ -74,9 +74,11 @@ fn a_pipe_under_the_name_of_a_partial_or_a_manifest_is_an_error_and_not_waited_f
             .tells(&["2021-12-01.agg", "not a regular file"])
             .in_one_line();
     }
-    for command in ["list", "verify"] {
-        let run = sandbox.agg(command).exits(66).tells(&["2021-12-01.agg", "not a regular file"]);
-        assert!(run.stdout.contains("2021-12-01") && run.stdout.contains("failed"), "{run:?}");
+    let run = sandbox.agg("list").exits(66).tells(&["2021-12-01.agg", "not a regular file"]);
+    assert!(run.stdout.contains("2021-12-01") && run.stdout.contains("failed"), "{run:?}");
+    let run = sandbox.agg("verify").exits(66).tells(&["2021-12-01"]).in_one_line();
+    for words in ["2021-12-01 failed", "2021-12-01.agg", "not a regular file"] {
+        assert_eq!(run.stdout.matches(words).count(), 1, "{run:?}");
     }
     fs::remove_file(&partial).unwrap();
     fs::create_dir(&partial).unwrap();

@@ -254,12 +254,17 @@ fn a_backfill_names_a_damaged_manifest_and_the_command_that_replaces_it() {
 #[test]
 fn a_damaged_partial_is_one_line_and_code_65_of_the_program() {
     let (sandbox, mut bytes) = store();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 4;
+    // In the first block: the list of logs is whole.
+    bytes[40] ^= 4;
     sandbox.write(partial(), bytes);
     let name = format!("{DAY}.agg");
-    let verified = sandbox.agg("verify").exits(65).stdout;
-    assert!(verified.contains(&name) && verified.contains("offset"), "{verified}");
+    let verified = sandbox.agg("verify").exits(65).in_one_line();
+    // The damage is in the report alone, and the command that repairs it has the day's logs.
+    assert!(!verified.stderr.contains("offset"), "{}", verified.stderr);
+    assert_eq!(verified.stdout.matches(&name).count(), 1, "{}", verified.stdout);
+    let repair = format!("--date {DAY} --force day.log\n");
+    assert!(verified.stdout.contains("offset"), "{}", verified.stdout);
+    assert!(verified.stdout.ends_with(&repair), "{}", verified.stdout);
     sandbox
         .agg(&format!("emit-window --date {DAY} --days 1"))
         .exits(65)

@@ -274,23 +274,34 @@ fn a_zstd_window_may_have_8_mib_or_an_eighth_of_the_memory() {
 }
 
 #[test]
-fn one_log_in_two_compressions_is_refused() {
-    for other in ["gz", "zst"] {
+fn of_a_log_and_its_compressed_form_the_plain_one_counts() {
+    for (other, compressed) in
+        [("gz", gz as fn(String) -> Vec<u8>), ("zst", zst as fn(String) -> Vec<u8>)]
+    {
         let sandbox = Sandbox::new();
-        sandbox.write("day/part.log", log_of(1, 1));
-        sandbox.write(
-            format!("day/part.log.{other}"),
-            if other == "gz" { gz(log_of(2, 1)) } else { zst(log_of(2, 1)) },
-        );
-        let both = format!("day/part.log day/part.log.{other}");
-        reduce(&sandbox, &both).exits(65).tells(&["part.log"]).in_one_line();
-        reduce(&sandbox, "day").exits(65).tells(&["part.log"]).in_one_line();
-        assert!(!sandbox.has_partial(DAY));
+        let (log, form) = ("day/part.log", format!("day/part.log.{other}"));
+        sandbox.write(log, log_of(1, 3));
+        sandbox.write(&form, compressed(log_of(1, 3)));
+        for inputs in ["day".to_owned(), format!("{form} {log}")] {
+            reduce(&sandbox, &format!("--force {inputs}")).exits(0).in_no_line();
+            assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:3\n");
+        }
+        // Its writer is not done.
+        let whole = compressed(log_of(1, 3));
+        sandbox.write(&form, &whole[..whole.len() - 2]);
+        let run = reduce(&sandbox, "--force day").exits(0);
+        run.tells(&[&form, "it is cut short", "\"day/part.log\" is counted"]).in_one_line();
+        // It is whole, and another log.
+        sandbox.write(&form, compressed(log_of(2, 3)));
+        let run = reduce(&sandbox, "--force day").exits(65);
+        run.tells(&[&form, "has other content than \"day/part.log\""]).in_one_line();
+        assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:3\n");
     }
     let sandbox = Sandbox::new();
     sandbox.write("day/part.log.gz", gz(log_of(1, 1)));
-    sandbox.write("day/part.log.zst", zst(log_of(2, 1)));
-    reduce(&sandbox, "day").exits(65);
+    sandbox.write("day/part.log.zst", zst(log_of(1, 1)));
+    reduce(&sandbox, "day").exits(0).in_no_line();
+    assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:1\n");
 }
 
 #[test]

@@ -191,7 +191,8 @@ fn a_stored_day_gains_no_logs_that_the_first_version_did_not_read() {
     for dry_run in ["--dry-run", ""] {
         let run = sandbox.agg(&format!("backfill --logs logs --json {dry_run}")).exits(0);
         assert_eq!(report(&run)["days"][0]["outcome"], "kept");
-        run.tells(&["2021-12-01 is kept", "\"listen.log.1\"", "--force"]).in_one_line();
+        run.tells(&["2021-12-01 is kept", "logs/2021-12-01/listen.log.1\"", "--force"])
+            .in_one_line();
     }
     assert!(sandbox.read(PARTIAL) == before);
     sandbox.agg("reduce-day --force logs/2021-12-01").exits(0);

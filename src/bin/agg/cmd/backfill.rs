@@ -340,7 +340,7 @@ DAY         OUTCOME        ROWS  REJECTS  SIZE  WINDOW
                 r#""reduced":{"error":{"exit_code":66,"message":"no log in this folder; a log is named like listen.log, "#,
                 r#"listen.txt, part-0 or 20211201, also compressed (.gz, .zst) or rotated (.1)","remedy":null}},"#,
                 r#""emitted":{"error":{"exit_code":75,"message":"\"agg-out\": locked by another run of agg; "#,
-                r#"try again when it has ended","remedy":null}},"lacking":[]}],"#,
+                r#"try again when it has ended, or wait for it with --wait","remedy":null}},"lacking":[]}],"#,
                 r#""skipped":[],"skipped_files":{},"#,
                 r#""stopped":{"exit_code":143,"message":"stopped by signal 15; what was published "#,
                 r#"before is complete, everything else is unchanged; run again","remedy":null},"#,

@@ -29,14 +29,11 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
     let (report, run) = settings.job(|context| job::verify(context, &arguments.days))?;
     settings.output.print(&report, &run)?;
-    let failures = || report.days.iter().filter_map(|day| day.facts.as_ref().err());
-    for error in failures() {
-        message::line(&message::described(error));
-    }
+    // Each failure is in the report.
     if let Some(complaint) = complaint(&report) {
         message::line(&complaint);
     }
-    Ok(Exit::worst_of(failures()))
+    Ok(Exit::worst_of(report.days.iter().filter_map(|day| day.facts.as_ref().err())))
 }
 
 impl Summary for VerifyReport {

@@ -178,10 +178,34 @@ fn without_rotation(name: &[u8]) -> Option<&[u8]> {
     (is_number && !digits.starts_with(b"0")).then_some(rest)
 }
 
+/// Suffixes of files that hold no rows as they are: read as logs, they would fail the day or be corrupt from end to end.
+const OTHER_FORMATS: &[&[u8]] = &[
+    b".parquet",
+    b".orc",
+    b".avro",
+    b".json",
+    b".jsonl",
+    b".ndjson",
+    b".xml",
+    b".arrow",
+    b".feather",
+    b".snappy",
+    b".lz4",
+    b".lzo",
+    b".deflate",
+    b".zip",
+    b".7z",
+    b".tar",
+    b".bz2",
+    b".xz",
+];
+
 fn kind_of_stem(stem: &[u8]) -> NameKind {
     let ends = |suffixes: &[&[u8]]| suffixes.iter().any(|suffix| stem.ends_with(suffix));
     if ends(&[b".csv", b".tsv", b".psv"]) {
         NameKind::Table
+    } else if ends(OTHER_FORMATS) {
+        NameKind::Other
     } else if ends(&[b".log", b".txt"]) || stem.starts_with(b"part-") || !stem.contains(&b'.') {
         NameKind::Log
     } else {
@@ -224,7 +248,7 @@ mod tests {
                 "listen",
                 "part-00003.gz",
                 "part-00003",
-                "part-0.snappy",
+                "part-0.c000",
                 "web1.example.com-20211201.log",
                 "01.log",
                 "README",
@@ -244,6 +268,12 @@ mod tests {
                 "listen.log.bz2",
                 "listen.log.gz.gz",
                 "Part-0.x",
+                "part-0.parquet",
+                "part-0.snappy.parquet",
+                "part-0.json.gz",
+                "part-0.tar.gz",
+                "part-0.c000.snappy",
+                "part-00003.bz2",
                 "listen.log.2021-02-30",
                 "data.json-20211201",
             ],

@@ -19,6 +19,9 @@ IGNORED = re.compile(
 )
 MARKER = re.compile(r".*\.(ok|done|ready)")
 ARRIVING = re.compile(r".*\.(part|filepart|partial|tmp|crdownload|inprogress)")
+OTHER_FORMAT = re.compile(
+    r".*\.(parquet|orc|avro|json|jsonl|ndjson|xml|arrow|feather|snappy|lz4|lzo|deflate|zip|7z|tar|bz2|xz)"
+)
 SET_ASIDE = {"archive", "old", "backup", "bak", "tmp", "trash", "quarantine", "rejected", "failed", "incoming"}
 
 
@@ -80,6 +83,8 @@ def reason_of(file: pathlib.Path) -> str | None:
     name = stem(name)
     if name.endswith((".csv", ".tsv", ".psv")):
         return "table"
+    if OTHER_FORMAT.fullmatch(name):
+        return "not_a_log"
     is_log = name.endswith((".log", ".txt")) or name.startswith("part-") or "." not in name
     return None if is_log else "not_a_log"
 

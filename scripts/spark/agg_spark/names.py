@@ -28,6 +28,9 @@ _IGNORED = re.compile(
 _MARKER = re.compile(r".*\.(?:ok|done|ready)", re.DOTALL)
 _ARRIVING = re.compile(r".*\.(?:part|filepart|partial|tmp|crdownload|inprogress)", re.DOTALL)
 _TABLE = re.compile(r".*\.(?:csv|tsv|psv)", re.DOTALL)
+_OTHER_FORMAT = re.compile(
+    r".*\.(?:parquet|orc|avro|json|jsonl|ndjson|xml|arrow|feather|snappy|lz4|lzo|deflate|zip|7z|tar|bz2|xz)", re.DOTALL
+)
 _LOG = re.compile(r".*\.(?:log|txt)|part-.*|[^.]*", re.DOTALL)
 _ENDS = {
     "compression": re.compile(r"\.(?:gz|zst|bz2|xz)\Z"),
@@ -110,7 +113,8 @@ def why_no_log(name: str, size: int) -> str | None:
     stem = _stem(name)
     if _TABLE.fullmatch(stem):
         return "table"
-    return None if _LOG.fullmatch(stem) and not _MARKER.fullmatch(name) else "not_a_log"
+    is_log = _LOG.fullmatch(stem) and not _OTHER_FORMAT.fullmatch(stem) and not _MARKER.fullmatch(name)
+    return None if is_log else "not_a_log"
 
 
 def why_not_searched(name: str, inside: list[str]) -> str | None:

@@ -26,6 +26,9 @@ HOSTILE: dict[str, bool | float | int | str | None] = {
     "spark.sql.execution.useObjectHashAggregateExec": "true",
     "spark.sql.files.ignoreCorruptFiles": "true",
     "spark.sql.files.ignoreMissingFiles": "true",
+    "spark.sql.files.ignoreInvalidPartitionPaths": "true",
+    "spark.sql.files.ignoredPathSegmentRegex": "^[^._]",
+    "spark.sql.files.archive.reader.enabled": "true",
     "spark.sql.files.maxRecordsPerFile": "1",
     "spark.sql.sources.useV1SourceList": "",
     "spark.sql.sources.commitProtocolClass": (

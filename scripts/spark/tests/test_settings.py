@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agg_spark import input as logs_input
 from agg_spark.job import context as settings
 from tests.conftest import HOSTILE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agg_spark.job.context import Context
 
 
@@ -25,6 +28,13 @@ def test_all_tests_run_in_a_session_with_other_values_of_each_setting(context: C
         assert pinned.get(name) != value, name
         found = hadoop.get(name) if name != key else context.spark.conf.get(name, None)
         assert found == pinned.get(name), name
+
+
+def test_a_log_named_as_an_archive_is_read_as_text(context: Context, tmp_path: Path) -> None:
+    log = tmp_path / "20211201.tar"
+    log.write_bytes(b"1|2|FR\n")
+    logs = logs_input.find(context.fs, [str(log)], None).logs
+    assert logs_input.read(context.spark, logs).count() == 1
 
 
 @pytest.mark.parametrize("billion_rows", [0.001, 0.03, 1, 10, 100, 1000])

@@ -31,6 +31,10 @@ SETTINGS = {
     # A damaged or vanished file is an error, never a shorter day.
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
+    "spark.sql.files.ignoreInvalidPartitionPaths": "false",
+    # Files of other names are read, and a log is never an archive (Spark 4.3).
+    "spark.sql.files.ignoredPathSegmentRegex": "^[._]",
+    "spark.sql.files.archive.reader.enabled": "false",
     # A task writes one file, under the name that is expected, whatever commits it.
     "spark.sql.files.maxRecordsPerFile": "0",
     "spark.sql.sources.useV1SourceList": "avro,csv,json,kafka,orc,parquet,text",

@@ -456,10 +456,12 @@ fn join_paths(paths: &[PathBuf]) -> String {
 }
 
 impl Error {
-    /// Adds the path, unless one is known already: the place nearest to the fault wins.
+    /// Adds the path, unless one is known already: the place nearest to the fault wins. A signal is no fault of a file.
     #[must_use]
     pub fn at(mut self, path: impl AsRef<Path>) -> Self {
-        self.0.path.get_or_insert_with(|| path.as_ref().to_owned());
+        if !matches!(self.kind(), ErrorKind::Interrupted(_)) {
+            self.0.path.get_or_insert_with(|| path.as_ref().to_owned());
+        }
         self
     }
 
@@ -650,6 +652,8 @@ mod tests {
         let error = Error::damaged("checksum").at_offset(7).at("a\nb").at_offset(9).at("other");
         assert_eq!(error.to_string(), "\"a\\nb\": at offset 7: damaged: checksum");
         assert_eq!(error.class(), ErrorClass::Data);
+        let stopped = Error::from(ErrorKind::Interrupted(15)).at("songs.csv");
+        assert!(stopped.to_string().starts_with("stopped by signal 15; "), "{stopped}");
         let error = Error::damaged("no columns").at_line(3).at("songs.csv");
         assert_eq!(error.to_string(), "\"songs.csv\":3: damaged: no columns");
     }

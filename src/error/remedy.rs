@@ -28,6 +28,9 @@ pub(super) fn of(error: &io::Error) -> Option<&'static str> {
         (io::ErrorKind::FileTooLarge, _) => Some(
             "raise the limit of file sizes (ulimit -f) or use a file system for larger files, and run again",
         ),
+        (io::ErrorKind::InvalidFilename, _) => {
+            Some("the path is too long: a name may have 255 bytes, a path 4,095; use a shorter one")
+        }
         (io::ErrorKind::ReadOnlyFilesystem, _) => Some(
             "make the disk writable, add the folder to ReadWritePaths= in the unit, or use another folder, and run again",
         ),
@@ -71,6 +74,7 @@ mod tests {
             (27, "ulimit -f"),
             (28, "free space"),
             (30, "writable"),
+            (36, "255 bytes"),
             (122, "quota"),
         ];
         for (number, words) in remedies {

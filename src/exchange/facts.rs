@@ -131,7 +131,7 @@ impl Facts {
             rejects: rejects(get(KEY_REJECTS)?)?,
             inputs,
         };
-        if found != facts.version() {
+        if found != facts.version() || !facts.has_partials() {
             return Err(wrong(KEY_PARTIALS));
         }
         // The rows of a window must fit a BIGINT too.
@@ -145,6 +145,15 @@ impl Facts {
             return Err(wrong(KEY_REJECTS));
         }
         Ok(Some(facts))
+    }
+
+    /// Whether the partials can be those of its days: a day has one, by whose digest an import is checked.
+    fn has_partials(&self) -> bool {
+        match (&self.origin, self.partials.as_slice()) {
+            (Origin::Day(day), [partial]) => partial.day == *day,
+            (Origin::Day(_), _) => false,
+            (Origin::Window { .. }, partials) => !partials.is_empty(),
+        }
     }
 
     /// The version that has room for this.
@@ -267,6 +276,18 @@ mod tests {
         for (at, text) in [(0, "1"), (2, &expected.replace(";", "a")), (2, "[]")] {
             let mut wrong = pairs.clone();
             wrong[at].1 = text.to_owned();
+            assert!(read(&wrong).unwrap_err().to_string().contains("agg.partials"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_has_one_partial_which_is_its_own() {
+        let pairs = facts().pairs().unwrap();
+        let twice = pairs[2].1.replace(['[', ']'], "");
+        let twice = format!("[{twice},{twice}]");
+        for text in ["[]", &twice, &pairs[2].1.replace("-01", "-02")] {
+            let mut wrong = pairs.clone();
+            wrong[2].1 = text.to_owned();
             assert!(read(&wrong).unwrap_err().to_string().contains("agg.partials"), "{text}");
         }
     }

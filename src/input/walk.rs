@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::dates::{Dates, Place};
 use super::listing::{Listing, Marks, Room, keep_few};
 use super::names::{NameKind, is_quiet_folder, is_set_aside};
-use super::paths::{stat_input, unlistable, unreadable};
+use super::paths::{unlistable, unreadable};
 use super::pattern::{Days, Entered, Pattern, State};
 use super::skipped::SkipReason;
 use crate::error::{Error, Result};
@@ -298,9 +298,8 @@ impl Where {
         }
         let is_plain = !path.as_os_str().as_bytes().iter().any(|byte| b"%*?[".contains(byte));
         if is_plain && !(has_day && found.is_ok()) {
-            stat_input(files, path)
-                .map_err(|_| unlistable(io::ErrorKind::NotFound.into()).at(path))?;
-            return Err(unlistable(io::ErrorKind::NotADirectory.into()).at(path));
+            let error = found.err().unwrap_or_else(|| io::ErrorKind::NotADirectory.into());
+            return Err(unlistable(error).at(path));
         }
         Pattern::parse(path, !has_day).map(|pattern| Where::Pattern(Box::new(pattern)))
     }

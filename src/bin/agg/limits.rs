@@ -1,12 +1,16 @@
 //! Limits that the system puts on a process, as far as a run should not fail by them needlessly.
 
+use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use bytesize::ByteSize;
+use agg::budget::Budget;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGCHLD, SIGXFSZ};
+
+use crate::memory;
+use crate::summary::size;
 
 /// Raises the number of open files to what the system grants, turns the end by a file's size limit
 /// into an error of the write, and lets the run wait for its child processes.
@@ -25,20 +29,67 @@ pub(crate) fn relax() -> io::Result<()> {
     })
 }
 
+/// Bytes of addresses that glibc reserves for the small allocations of some threads: it takes twice as many, and keeps the
+/// half that is aligned.
+const ARENA: u64 = 64 << 20;
+/// Arenas that glibc makes at most, for each processor.
+const ARENAS: u64 = 8;
+/// A thread's stack, and the page that guards it.
+const STACK: u64 = (2 << 20) + (64 << 10);
+/// Threads beside those of the budget: a writer's, one that syncs, the one for signals, a progress bar's.
+const OTHER_THREADS: u64 = 4;
+
 /// Refuses to begin what the system's limit of the address space would end somewhere in the middle.
 ///
 /// # Errors
-/// That the limit is below `memory`, the bytes that the run was promised.
-pub(crate) fn check_address_space(memory: u64) -> agg::Result<()> {
-    match getrlimit(Resource::As).current {
-        Some(limit) if limit < memory => Err(agg::Error::io("start", too_small(limit, memory))),
-        _ => Ok(()),
+/// That the limit is below the addresses that the run can take: `--memory`, what the program has now, and what its
+/// threads reserve without using it.
+pub(crate) fn check_address_space(budget: &Budget) -> agg::Result<()> {
+    let Some(limit) = getrlimit(Resource::As).current else { return Ok(()) };
+    let needed = addresses(budget, memory::figure("VmSize:").unwrap_or(0), processors());
+    if limit >= needed {
+        return Ok(());
     }
+    let text = format!(
+        "the address space of a process is limited to {} (ulimit -v), and a run with --memory {} and --threads {} takes up to {}: raise the limit, or lower --memory or --threads",
+        size(limit),
+        size(budget.memory),
+        budget.threads,
+        size(needed)
+    );
+    Err(agg::Error::io("start", io::Error::other(text)))
 }
 
-fn too_small(limit: u64, memory: u64) -> io::Error {
-    let (limit, memory) = (ByteSize::b(limit), ByteSize::b(memory));
-    io::Error::other(format!(
-        "the address space of a process is limited to {limit} (ulimit -v), less than --memory {memory}: raise the limit or lower --memory"
-    ))
+/// The most addresses that a run takes which has so many when it starts.
+fn addresses(budget: &Budget, base: u64, processors: u64) -> u64 {
+    let threads = budget.threads as u64 + OTHER_THREADS;
+    let arenas = threads.min(ARENAS * processors);
+    base + budget.memory + threads * STACK + (arenas + 1) * ARENA
+}
+
+/// Processors that this process may run on, as glibc counts them.
+fn processors() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed:"));
+    let digits = mask.unwrap_or_default().chars().filter_map(|digit| digit.to_digit(16));
+    // What the kernel does not say cannot make it fewer.
+    Some(digits.map(|digit| u64::from(digit.count_ones())).sum())
+        .filter(|count| *count > 0)
+        .unwrap_or(u64::MAX / ARENAS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_reserve_addresses_up_to_what_the_processors_allow() {
+        let of = |memory: u64, threads, processors| {
+            addresses(&Budget::new(memory << 20, threads).unwrap(), 10 << 20, processors) >> 20
+        };
+        assert_eq!(of(64, 1, 2), 10 + 64 + 10 + 64 * 6);
+        assert_eq!(of(64, 1, u64::MAX / ARENAS), of(64, 1, 2));
+        assert_eq!(of(2048, 64, 2), 10 + 2048 + 140 + 64 * 17);
+        assert!(processors() < u64::MAX / ARENAS);
+    }
 }

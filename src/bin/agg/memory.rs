@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The largest peak of a child so far.
 static CHILD: AtomicU64 = AtomicU64::new(0);
 
-/// Notes the peak of a child, of which there is one at a time.
+/// Notes the peak that a child has so far, of which there is one at a time; nothing of one that has ended.
 #[cfg(feature = "parquet")]
-pub(crate) fn note_child(peak: u64) {
-    CHILD.fetch_max(peak, Ordering::Relaxed);
+pub(crate) fn note_child(process: u32) {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    CHILD.fetch_max(parse(&status, "VmHWM:").unwrap_or(0), Ordering::Relaxed);
 }
 
 /// The most that this process and a child can have had together, in bytes; none where the kernel does not tell.
@@ -19,10 +20,10 @@ pub(crate) fn peak() -> Option<u64> {
 
 /// A figure of `/proc/self/status`, in bytes.
 pub(crate) fn figure(name: &str) -> Option<u64> {
-    figure_of(&fs::read_to_string("/proc/self/status").ok()?, name)
+    parse(&fs::read_to_string("/proc/self/status").ok()?, name)
 }
 
-fn figure_of(status: &str, name: &str) -> Option<u64> {
+fn parse(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
@@ -35,7 +36,7 @@ mod tests {
     #[test]
     fn a_figure_is_read_in_bytes() {
         let status = "Name:\tagg\nVmHWM:\t   2048 kB\nVmRSS:\t 1 kB\n";
-        assert_eq!(figure_of(status, "VmHWM:"), Some(2 << 20));
-        assert_eq!(figure_of("Name:\tagg\n", "VmHWM:"), None);
+        assert_eq!(parse(status, "VmHWM:"), Some(2 << 20));
+        assert_eq!(parse("Name:\tagg\n", "VmHWM:"), None);
     }
 }

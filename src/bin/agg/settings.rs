@@ -63,7 +63,7 @@ impl Settings {
         &self,
         job: impl FnOnce(&Context) -> agg::Result<T>,
     ) -> agg::Result<(T, RunCost)> {
-        limits::check_address_space(self.context.budget.memory)?;
+        limits::check_address_space(&self.context.budget)?;
         let result = job(&self.context);
         self.progress.clear();
         Ok((result?, self.cost()))

@@ -1,26 +1,36 @@
-//! Whether standard output was closed when the program was started, as by `>&-`.
+//! Whether standard output took no bytes when the program was started: closed, as by `>&-`, or open for reading alone, as
+//! by `1</dev/null`.
 //!
-//! Rust's runtime opens `/dev/null` in the place of a closed standard stream before `main`, and a run whose result
-//! nobody gets would end with 0. Only a function that runs before the runtime can see it.
+//! Rust's runtime opens `/dev/null` in the place of a closed standard stream before `main`, and ignores the error of one
+//! that cannot be written, so a run whose result nobody gets would end with 0. Only a function that runs before the
+//! runtime can see the first.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-static WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+use rustix::fs::{OFlags, fcntl_getfl};
+
+static IS_WRITABLE: AtomicBool = AtomicBool::new(true);
 
 ctor::declarative::ctor! {
     /// Before `main`, where nothing of std may be used that needs the runtime: a system call and a store.
     #[ctor(unsafe)]
     fn look() {
-        let closed = rustix::io::fcntl_getfd(rustix::stdio::stdout()).is_err();
-        WAS_CLOSED.store(closed, Ordering::Relaxed);
+        let flags = fcntl_getfl(rustix::stdio::stdout());
+        IS_WRITABLE.store(flags.is_ok_and(takes_bytes), Ordering::Relaxed);
     }
 }
 
-/// Fails as a write to a closed standard output does.
+fn takes_bytes(flags: OFlags) -> bool {
+    // Zero is for reading, so it is no flag of its own.
+    let is_for_writing = flags.intersects(OFlags::WRONLY | OFlags::RDWR);
+    is_for_writing && !flags.contains(OFlags::PATH)
+}
+
+/// Fails as a write to such a standard output does.
 pub(crate) fn check() -> io::Result<()> {
-    if WAS_CLOSED.load(Ordering::Relaxed) {
-        return Err(rustix::io::Errno::BADF.into());
+    if IS_WRITABLE.load(Ordering::Relaxed) {
+        return Ok(());
     }
-    Ok(())
+    Err(rustix::io::Errno::BADF.into())
 }

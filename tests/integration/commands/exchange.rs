@@ -735,6 +735,29 @@ mod with_parquet {
     }
 
     #[test]
+    fn a_changed_export_that_does_not_name_its_partial_is_refused() {
+        let sandbox = reduced();
+        sandbox.agg(&format!("export {DAY} --out D")).exits(0);
+        let names =
+            ["country", "user"].map(|kind| format!("D/kind={kind}/day={DAY}/part-0.parquet"));
+        let partials = footer(&sandbox.path(&names[0]), "agg.partials");
+        let nothing = format!("[{:1$}]", "", partials.len() - 2);
+        for changed in [nothing, partials.replace(r#""version":1"#, r#""version":9"#)] {
+            let mut tables = names.each_ref().map(|name| sandbox.read(name));
+            for table in &mut tables {
+                let length = partials.len();
+                let at = table.windows(length).position(|part| part == partials.as_bytes());
+                table[at.unwrap()..][..length].copy_from_slice(changed.as_bytes());
+            }
+            sandbox.write("T/c.parquet", &tables[0]);
+            sandbox.write("T/u.parquet", &tables[1]);
+            let run = sandbox.agg(&format!("import --date {DAY} --store S T")).exits(65);
+            run.tells(&["T/c.parquet\": ", "its footer"]).in_one_line();
+            assert_eq!(sandbox.files("S"), [""; 0]);
+        }
+    }
+
+    #[test]
     fn what_exceeds_the_memory_is_spilled_and_merged() {
         let sandbox = Sandbox::new();
         let rows = 20_000;

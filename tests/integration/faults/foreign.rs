@@ -200,7 +200,35 @@ mod decoder {
         fails("11", 65, &["parquet\": ", "SIGSEGV"]);
         fails("exit", 65, &["parquet\": "]);
         fails("9", 74, &["parquet\": ", "SIGKILL ended its decoder", "run again"]);
-        fails("15", 74, &["parquet\": ", "SIGTERM ended its decoder"]);
+        for (signal, name) in [(1, "HUP"), (2, "INT"), (3, "QUIT"), (5, "TRAP"), (10, "USR1")] {
+            fails(
+                &signal.to_string(),
+                74,
+                &["parquet\": ", &format!("SIG{name} ended its decoder")],
+            );
+        }
+        for (signal, name) in [(12, "USR2"), (14, "ALRM"), (15, "TERM"), (24, "XCPU"), (31, "SYS")]
+        {
+            fails(
+                &signal.to_string(),
+                74,
+                &["parquet\": ", &format!("SIG{name} ended its decoder")],
+            );
+        }
+    }
+
+    #[test]
+    fn a_limit_of_processor_time_that_ends_the_decoder_is_named() {
+        for (limit, signal) in [("-t 1", "SIGKILL"), ("-S -t 1", "SIGXCPU")] {
+            let sandbox = sandbox();
+            let mut shell = Command::new("sh");
+            shell.current_dir(sandbox.path("")).env("AGG_DECODER_FAULT", "spin");
+            let run = format!("ulimit {limit}; exec {} import", env!("CARGO_BIN_EXE_agg"));
+            shell.args(["-c", &format!("{run} --date {DAY} u.parquet c.parquet")]);
+            let remedy = "; raise the limit of 1 s of processor time (ulimit -t) and run again";
+            let words = [&format!("{signal} ended its decoder"), remedy];
+            sandbox.run(&mut shell).exits(74).in_one_line().tells(&words);
+        }
     }
 
     #[test]
@@ -273,7 +301,11 @@ mod decoder {
         let (mut child, decoder) = asleep(&sandbox);
         kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(143));
-        assert_eq!(drained(child.stderr.take().unwrap()).lines().count(), 1);
+        let told = drained(child.stderr.take().unwrap());
+        assert!(
+            told.starts_with("agg: stopped by signal 15; ") && told.lines().count() == 1,
+            "{told}"
+        );
         ends(&decoder);
         assert_eq!(sandbox.files("agg-store"), [""; 0]);
     }

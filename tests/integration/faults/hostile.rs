@@ -163,10 +163,32 @@ fn a_limit_of_the_address_space_below_the_memory_is_74_before_the_work_and_names
     limited(&sandbox, "-v 100000", EMIT).exits(74).tells(&words).in_one_line();
     assert!(!sandbox.exists("agg-out"));
     limited(&sandbox, "-v 4000000", &format!("{EMIT} --memory 64MiB")).exits(0);
+    // Above the memory, as far as what the program reserves for itself: either it ends before the work, or not at all.
+    let rows: String = (0..20_000).map(|row| format!("{row}|{}|FR\n", row % 999)).collect();
+    sandbox.write("logs/2021-12-02.log", rows);
+    let reduce = "reduce-day --force --store other logs/2021-12-02.log";
+    let import = "import --force --store other --date 2021-12-02 tables";
+    sandbox.agg("reduce-day logs/2021-12-02.log").exits(0);
+    sandbox.agg("export 2021-12-02 --out tables").exits(0);
+    let mut ends = [0; 2];
+    for arguments in [reduce, import, "export 2021-12-02 --out other-tables", EMIT, "list"] {
+        for limit in (70..1_000).step_by(155) {
+            let arguments = format!("{arguments} --memory 64MiB --threads 2");
+            let run = limited(&sandbox, &format!("-v {}", limit << 10), &arguments);
+            if run.stderr.is_empty() {
+                run.exits(0);
+                ends[0] += 1;
+            } else {
+                run.exits(74).tells(&["ulimit -v", "--memory 64.0 MiB"]).in_one_line();
+                ends[1] += 1;
+            }
+        }
+    }
+    assert!(ends.iter().all(|count| *count >= 5), "{ends:?}");
 }
 
 #[test]
-fn a_closed_standard_output_is_74_where_the_result_goes_there() {
+fn a_standard_output_that_takes_nothing_is_74_where_the_result_goes_there() {
     let sandbox = reduced();
     let run = |arguments: &str| limited(&sandbox, "-c 0", &format!("{arguments} >&-"));
     for arguments in [
@@ -187,6 +209,12 @@ fn a_closed_standard_output_is_74_where_the_result_goes_there() {
     assert!(!sandbox.exists("agg-out"));
     // What was done is known without the account of it.
     run(EMIT).exits(0);
+    let read_only = "1</dev/null";
+    for arguments in ["list", "query --user 1", "--version", &format!("{EMIT} --json")] {
+        let run = limited(&sandbox, "-c 0", &format!("{arguments} {read_only}"));
+        run.exits(74).tells(&["standard output", "Bad file descriptor"]).in_one_line();
+    }
+    limited(&sandbox, "-c 0", &format!("{EMIT} {read_only}")).exits(0);
     limited(&sandbox, "-c 0", "list >/dev/null").exits(0);
     limited(&sandbox, "-c 0", "list 1<>/dev/null").exits(0);
 }
@@ -209,7 +237,7 @@ fn a_path_that_is_too_long_is_66_to_read_and_73_to_write() {
             format!("import --date 2021-12-02 {name}"),
             format!("report {days} --out page --songs {name}"),
         ] {
-            sandbox.agg(&arguments).exits(66).in_one_line();
+            sandbox.agg(&arguments).exits(66).tells(&["the path is too long"]).in_one_line();
         }
         for arguments in [
             format!("reduce-day 20211202.log --store {name}"),
@@ -220,7 +248,7 @@ fn a_path_that_is_too_long_is_66_to_read_and_73_to_write() {
             format!("report {days} --out {name}"),
             format!("generate --rows 1 --days 1 {name}"),
         ] {
-            sandbox.agg(&arguments).exits(73);
+            sandbox.agg(&arguments).exits(73).tells(&["the path is too long"]);
         }
     }
 }

@@ -26,7 +26,7 @@ use agg::job::Context;
 use agg::model::{CountryCodes, MAX_ID};
 use agg::{Batch, Error, ErrorKind, Kind, Result};
 use bytesize::ByteSize;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGXCPU};
+use signal_hook::consts::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
 use signal_hook::low_level::signal_name;
 
 use crate::memory;
@@ -224,6 +224,7 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        memory::note_child(self.child.id());
         // It may have ended already. It holds nothing that it would have to give back.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -255,11 +256,7 @@ impl Running {
     fn next(&mut self, batch: &mut Batch) -> Result<bool> {
         match self.receive(wire::MAX_CONTENT)? {
             wire::ROWS if wire::take_rows(&self.content, batch) => Ok(true),
-            wire::END => {
-                let peak = self.content.as_slice().try_into().map(u64::from_le_bytes);
-                memory::note_child(peak.map_err(|_| nonsense())?);
-                Ok(false)
-            }
+            wire::END => Ok(false),
             _ => Err(nonsense()),
         }
     }
@@ -293,6 +290,8 @@ impl Running {
                     io::ErrorKind::WouldBlock
                     | io::ErrorKind::TimedOut
                     | io::ErrorKind::Interrupted => {
+                        // Of one that crashes, this is what will be known.
+                        memory::note_child(self.child.id());
                         self.check_stop()?;
                         self.check_time()?;
                     }
@@ -323,6 +322,8 @@ impl Running {
 
     /// Why it ended.
     fn ended(&mut self) -> Error {
+        // Once it was waited for, its time is not known any more.
+        let spent = time::of_process(self.child.id()).unwrap_or_default();
         let status = match self.child.wait() {
             Ok(status) => status,
             Err(error) => return Error::io("wait for the decoder of tables", error),
@@ -335,24 +336,24 @@ impl Running {
             };
         };
         let name = signal_name(signal).unwrap_or("a signal");
-        let memory = ByteSize(self.memory).display().iec();
-        match signal {
-            // The last for a limit of whoever started the run.
-            SIGKILL | SIGTERM | SIGINT | SIGHUP | SIGXCPU => {
-                thread::sleep(SAME);
-                self.check_stop().err().unwrap_or_else(|| {
-                    let text =
-                        format!("{name} ended its decoder, a process of this run; run again");
-                    Error::io("decode it", io::Error::other(text))
-                })
-            }
-            _ => {
-                let text = format!(
-                    "decoding it ended with {name}: it is damaged, or takes more than {memory}; if it is whole, raise --memory"
-                );
-                ErrorKind::NotParquet(text).into()
-            }
+        if matches!(signal, SIGABRT | SIGSEGV | SIGBUS | SIGILL | SIGFPE) {
+            let memory = ByteSize(self.memory).display().iec();
+            let text = format!(
+                "decoding it ended with {name}: it is damaged, or takes more than {memory}; if it is whole, raise --memory"
+            );
+            return ErrorKind::NotParquet(text).into();
         }
+        thread::sleep(SAME);
+        self.check_stop().err().unwrap_or_else(|| {
+            let remedy = match time::limit(signal, spent) {
+                Some(limit) => format!(
+                    "raise the limit of {limit} s of processor time (ulimit -t) and run again"
+                ),
+                None => "run again".to_owned(),
+            };
+            let text = format!("{name} ended its decoder, a process of this run; {remedy}");
+            Error::io("decode it", io::Error::other(text))
+        })
     }
 }
 
@@ -391,6 +392,28 @@ mod tests {
         assert_eq!(error.class(), ErrorClass::Io);
         let told = "cannot start the decoder of tables: exit status: 1";
         assert!(error.to_string().ends_with(told), "{error}");
+    }
+
+    #[test]
+    fn the_memory_of_a_process_that_refuses_its_table_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("refuse");
+        let refusal = wire::refusal_to_json(&ErrorKind::BadTable("x".to_owned()).into()).unwrap();
+        let mut frame = Vec::new();
+        wire::send(&mut frame, wire::REFUSAL, &refusal).unwrap();
+        std::fs::write(folder.path().join("frame"), frame).unwrap();
+        // Written by another process: one that this process has open for writing cannot be started.
+        let script =
+            r#"printf '#!/bin/sh\ncat "${0%%refuse}frame"; exec cat <&1\n' >"$0"; chmod +x "$0""#;
+        assert!(Command::new("sh").args(["-c", script]).arg(&program).status().unwrap().success());
+        let context = Context::new("store", Budget::new(Budget::MIN, 1).unwrap());
+        let decoder = ChildDecoder::of(program.clone(), &context);
+        let file = Arc::from(OsFileSystem.open(&program).unwrap());
+        let rules = TableRules { footer: 1, page: 1, judge: Judge::new(|_| true) };
+        let own = || memory::figure("VmHWM:").unwrap();
+        let error = decoder.open(file, &program, rules).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::BadTable(_)), "{error}");
+        assert!(memory::peak().unwrap() > own(), "nothing was added");
     }
 
     #[test]

@@ -1,13 +1,27 @@
-//! Processor time as the kernel counts it, of another process.
+//! Processor time as the kernel counts it, of another process, and the limit that the system puts on it.
 
 use std::fs;
 use std::time::Duration;
 
 use rustix::param::clock_ticks_per_second;
+use rustix::process::{Resource, getrlimit};
+use signal_hook::consts::{SIGKILL, SIGXCPU};
 
 /// The processor time of a process so far; none where the kernel does not say.
 pub(super) fn of_process(process: u32) -> Option<Duration> {
     parse(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
+}
+
+/// The limit, in seconds, by which the system ended a child with this signal after so much time; none where another
+/// hand did. A child has the limits of this process.
+pub(super) fn limit(signal: i32, spent: Duration) -> Option<u64> {
+    let limits = getrlimit(Resource::Cpu);
+    match signal {
+        SIGXCPU => limits.current,
+        // At the hard limit; a part of a second may not be counted yet.
+        SIGKILL => limits.maximum.filter(|limit| spent.as_secs().saturating_add(1) >= *limit),
+        _ => None,
+    }
 }
 
 /// Fields 14 and 15 of `/proc/PID/stat`, in ticks.

@@ -23,7 +23,7 @@ pub(super) const MAX_CONTENT: usize = 4 + 3 + MAX_ROWS * ROW;
 pub(super) const OUTLINE: u8 = 1;
 /// Rows: how many, then their keys, their songs, their counts.
 pub(super) const ROWS: u8 = 2;
-/// The end of a row group: the decoder's peak memory in bytes.
+/// The end of a row group, without content.
 pub(super) const END: u8 = 3;
 /// Why the table is refused, as JSON.
 pub(super) const REFUSAL: u8 = 4;

@@ -123,8 +123,8 @@ pub struct LogLists {
     pub logs: usize,
     /// Number of compressed logs.
     pub streams: usize,
-    /// Whether a log is a zstd stream.
-    pub zstd: bool,
+    /// Whether a log needs a window of its own.
+    pub windows: bool,
     /// Bytes of their names.
     pub names: u64,
     /// Bytes of the paths of logs without those names, and of the paths of other days' logs.
@@ -142,8 +142,8 @@ impl LogLists {
         let stored = 2 * self.stored;
         let names = self.names.saturating_mul(NAMES).saturating_add(self.paths);
         let bytes = (logs * LOG + streams * STREAM + stored).saturating_add(names);
-        // zstd windows have their share of the whole memory.
-        if self.zstd { bytes + bytes / 4 + bytes / 16 } else { bytes }
+        // Windows have their share of the whole memory.
+        if self.windows { bytes + bytes / 4 + bytes / 16 } else { bytes }
     }
 }
 
@@ -184,7 +184,7 @@ impl Budget {
     /// # Errors
     /// [`ErrorKind::TooManyLogs`].
     pub fn check_reading_beside(&self, logs: usize, lists: LogLists) -> Result<()> {
-        let readers = FIXED + self.zstd(lists.zstd) + self.threads() * READER;
+        let readers = FIXED + self.windows(lists.windows) + self.threads() * READER;
         let needed = lists.bytes().saturating_add(readers);
         // Half is left even by budgets below the least, which are for tests.
         if lists.bytes() > self.memory / 2 && needed > self.memory {
@@ -197,19 +197,19 @@ impl Budget {
         self.threads as u64
     }
 
-    /// Shares for reading and counting. `zstd` is whether zstd streams are among the inputs: their windows may take an
-    /// eighth (at least 8 MiB), and frames that are decoded ahead a sixteenth.
+    /// Shares for reading and counting. `windows` is whether streams that need one are among the inputs: all windows may
+    /// take an eighth (at least 8 MiB), and zstd frames that are decoded ahead a sixteenth.
     #[must_use]
-    pub fn count(&self, zstd: bool) -> CountPlan {
+    pub fn count(&self, windows: bool) -> CountPlan {
         // 16 Ki rows at 64 MiB, 128 Ki at 512 MiB, 256 Ki from 1 GiB on.
         let max_rows = (self.memory / (4 << 10)).clamp(MIN_ROWS, 256 << 10);
         // With many threads, the ranges that all of them sort take an eighth together.
         let max_rows = max_rows.min(self.memory / 8 / self.threads() / SORTED_ROW).max(MIN_ROWS);
-        let zstd = self.zstd(zstd);
+        let windows = self.windows(windows);
         // On average a range is a quarter of the largest, so not all threads sort a large range at the same time.
         let sorted = (self.threads() - 1).max(1) * max_rows * SORTED_ROW;
         let traces = self.memory / TRACES_SHARE;
-        let others = FIXED + zstd + self.threads() * READER + sorted + traces;
+        let others = FIXED + windows + self.threads() * READER + sorted + traces;
         // At least three eighths, and a few chunks a thread. Tests use budgets below the minimum, for tiny arenas.
         let arena = self.memory.saturating_sub(others.min(self.memory / 8 * 5));
         let arena = arena.max(self.threads() * MIN_ARENA);
@@ -223,10 +223,10 @@ impl Budget {
         to_usize(self.memory / TRACES_SHARE / TRACE).max(MIN_TRACES)
     }
 
-    /// Twice the share of all zstd windows, since an allocator may keep some of those that were given back, and that of
+    /// Twice the share of all windows, since an allocator may keep some of those that were given back, and that of
     /// frames that are decoded ahead.
-    fn zstd(&self, zstd: bool) -> u64 {
-        if zstd { (self.memory / 4).max(16 * MIB) + self.memory / 16 } else { 0 }
+    fn windows(&self, windows: bool) -> u64 {
+        if windows { (self.memory / 4).max(16 * MIB) + self.memory / 16 } else { 0 }
     }
 
     /// Shares for merging partials into one.
@@ -339,7 +339,7 @@ mod tests {
             "110000 logs at once need --memory 68MiB, and it is 64MiB; raise it, or join some of the logs"
         );
         assert!(beside(Budget::new(68 * MIB, 2).unwrap(), 110_000).is_ok());
-        let packed = LogLists { streams: 1_000, zstd: true, ..of(1_000) };
+        let packed = LogLists { streams: 1_000, windows: true, ..of(1_000) };
         assert_eq!(packed.bytes(), 840_000);
     }
 
@@ -352,9 +352,9 @@ mod tests {
                     let ranges = (budget.threads() - 1).max(1) * plan.max_rows as u64;
                     budget.threads() * READER + ranges * SORTED_ROW
                 };
-                for zstd in [false, true] {
-                    let plan = budget.count(zstd);
-                    let windows = if zstd { memory / 4 + memory / 16 } else { 0 };
+                for has_windows in [false, true] {
+                    let plan = budget.count(has_windows);
+                    let windows = if has_windows { memory / 4 + memory / 16 } else { 0 };
                     let windows = windows + TRACE * budget.traces() as u64;
                     assert!(
                         FIXED + sorted(plan) + windows + plan.arena as u64 <= memory,

@@ -114,7 +114,7 @@ pub enum ErrorKind {
     Unreadable(#[source] io::Error),
     /// A folder holds no log.
     #[error(
-        "no log in this folder; a log is named like listen.log, listen.txt, part-0 or 20211201, also compressed (.gz, .zst) or rotated (.1)"
+        "no log in this folder; a log is named like listen.log, listen.txt, part-0 or 20211201, also compressed (like .log.gz) or rotated (.1)"
     )]
     NoLogs,
     /// A folder holds no log of the days that are wanted.
@@ -152,7 +152,7 @@ pub enum ErrorKind {
     /// A compressed log is damaged, cut short, or goes on behind its end.
     #[error("damaged {format} stream: {reason}; fetch the log again")]
     Compression {
-        /// `gzip` or `zstd`.
+        /// `gzip`, `zstd` or another.
         format: &'static str,
         /// What the decoder said.
         reason: String,
@@ -166,6 +166,14 @@ pub enum ErrorKind {
         needed: u64,
         /// Bytes that it may have.
         limit: u64,
+    },
+    /// A file or standard input that is of another format than a log.
+    #[error("this is {format}, not a log; {remedy}")]
+    NotALog {
+        /// What it is.
+        format: String,
+        /// What to do, mostly a command.
+        remedy: String,
     },
     /// A log grew, shrank or was replaced while it was read.
     #[error("the log changed while it was read; run again when it is complete")]

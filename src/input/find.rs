@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::dates::{self, Dates, Place};
+use super::decompress::Compression;
 use super::listing::{Room, keep_few};
 use super::names;
 use super::paths::{InputPaths, STANDARD_INPUT, folder_of, one_of_each, stat_input};
@@ -498,7 +499,7 @@ fn was_read_before(root: &Path, path: &Path) -> bool {
         .map(|path| path.iter().map(OsStr::as_bytes).collect())
         .unwrap_or_default();
     let is_named = |name: &[u8]| {
-        let (name, _) = names::split_compression(name);
+        let (name, _) = Compression::split_name(name);
         name.ends_with(b".log") || name.ends_with(b".txt")
     };
     match below.as_slice() {

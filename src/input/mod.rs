@@ -38,6 +38,7 @@ mod digest;
 mod digest_all;
 mod facts;
 mod find;
+mod foreign;
 mod listing;
 mod names;
 mod paths;

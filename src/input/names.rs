@@ -3,15 +3,7 @@
 //! Pure functions over names; what lies under a name and which day it is of is decided elsewhere.
 
 use super::dates;
-
-/// How a file is compressed, as its name tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Compression {
-    /// `.gz`
-    Gzip,
-    /// `.zst`
-    Zstd,
-}
+use super::decompress::Compression;
 
 /// What a name says of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,23 +117,16 @@ pub(super) fn is_set_aside(name: &[u8]) -> bool {
     SET_ASIDE.contains(&name)
 }
 
-/// How the file of this base name is compressed: by its suffix, before or after a rotation number.
+/// What the base name says of the file's compression: by its suffix, before or after a rotation number.
 pub(super) fn compression_of(name: &[u8]) -> Option<Compression> {
-    let (_, compression) = split_compression(name);
-    let rotated = || split_compression(without_rotation(name)?).1;
+    let (_, compression) = Compression::split_name(name);
+    let rotated = || Compression::split_name(without_rotation(name)?).1;
     compression.or_else(rotated)
-}
-
-/// Splits a base name into the name before compression, and the compression.
-pub(super) fn split_compression(name: &[u8]) -> (&[u8], Option<Compression>) {
-    let gzip = name.strip_suffix(b".gz").map(|rest| (rest, Some(Compression::Gzip)));
-    let zstd = || name.strip_suffix(b".zst").map(|rest| (rest, Some(Compression::Zstd)));
-    gzip.or_else(zstd).unwrap_or((name, None))
 }
 
 /// Whether logrotate may have given the name its date: `NAME.log-DATE`.
 pub(super) fn has_date_of_rotation(name: &[u8]) -> bool {
-    let (name, _) = split_compression(name);
+    let (name, _) = Compression::split_name(name);
     let name = without_rotation(name).unwrap_or(name);
     dates::without_date(name)
         .is_some_and(|(rest, between)| rest.ends_with(b".log") && between == b"-")
@@ -153,7 +138,11 @@ type Strip = fn(&[u8]) -> Option<&[u8]>;
 /// The name without what was put behind it: one compression suffix, one rotation number, and one date, in any order.
 fn stem(name: &[u8]) -> &[u8] {
     let strips: [Strip; 3] = [
-        |name| Some(split_compression(name)).filter(|split| split.1.is_some()).map(|split| split.0),
+        |name| {
+            Some(Compression::split_name(name))
+                .filter(|split| split.1.is_some())
+                .map(|split| split.0)
+        },
         without_rotation,
         |name| dates::without_date(name).map(|(rest, _)| rest),
     ];

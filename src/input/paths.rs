@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 
 use super::dates;
-use super::names::{self, Compression};
+use super::decompress::Compression;
+use super::names;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileStat, FileSystem, FileType};
 
@@ -21,14 +22,14 @@ pub(super) const STANDARD_INPUT: &str = "-";
 /// One input of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InputPath<'a> {
-    /// A file; its name tells whether it is compressed.
+    /// A file.
     File {
         /// What stands before the name: empty, or up to a slash.
         folder: &'a [u8],
         /// The base name.
         name: &'a [u8],
     },
-    /// Standard input: plain bytes, without a date.
+    /// Standard input, without a date.
     StandardInput,
 }
 
@@ -100,7 +101,7 @@ impl<'a> InputPath<'a> {
         }
     }
 
-    /// How it is compressed, if its suffix says so.
+    /// How it is compressed by its name, which is wrong where the content is otherwise.
     pub(super) fn compression(&self) -> Option<Compression> {
         names::compression_of(self.name())
     }
@@ -189,12 +190,12 @@ impl InputPaths {
         forms.flat_map(|forms| forms.counted.iter().map(|at| *at as usize).zip(forms.paths.iter()))
     }
 
-    /// Number of compressed inputs, and whether any is a zstd stream.
+    /// Number of compressed inputs, and whether any needs a window of its own, by their names.
     #[must_use]
     pub fn streams(&self) -> (usize, bool) {
         let mut found = (0, false);
         for compression in self.iter().filter_map(|input| input.compression()) {
-            found = (found.0 + 1, found.1 || compression == Compression::Zstd);
+            found = (found.0 + 1, found.1 || compression.needs_window());
         }
         found
     }
@@ -285,7 +286,7 @@ fn forms(files: &dyn FileSystem, inputs: &InputPaths) -> Result<Vec<(u32, u32)>>
         let name = inputs.get(at as usize).map(|input| input.name()).unwrap_or_default();
         let place = inputs.places.get(at as usize);
         let folder = place.and_then(|place| folders.get(*place as usize));
-        (folder, names::split_compression(name).0, name)
+        (folder, Compression::split_name(name).0, name)
     };
     let mut logs: Vec<u32> = Vec::with_capacity(inputs.len());
     logs.extend((0_u32..).zip(inputs.iter()).filter_map(|(at, input)| match input {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use memchr::{memchr, memrchr};
 
 use super::digest::PieceDigests;
+use super::foreign;
 use super::lock;
 use super::paths::unreadable;
 use super::window::{Geometry, LF, Rows, Window, mark_length};
@@ -90,6 +91,9 @@ impl Plain {
         let read = file.read_full_at(buffer, from);
         if read.map_err(|error| Error::io("read", error).at_offset(from))? < view.to {
             return Err(ErrorKind::LogChanged.into());
+        }
+        if index == 0 {
+            foreign::check(buffer, None)?;
         }
         let rows = view.rows(buffer, geometry.kept);
         if end == size {

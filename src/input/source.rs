@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::decompress::{Slots, Windows};
+use super::decompress::{Compression, Slots, Windows};
 use super::facts::{Finished, InputStat};
+use super::foreign;
 use super::lock;
 use super::paths::{InputPath, InputPaths, blame, stat_input, unreadable, wrong_size};
 use super::plain::{Known, Plain, open_known};
@@ -103,7 +104,8 @@ enum Pick<'a> {
 }
 
 impl Source {
-    /// Looks at all inputs: each must be a file that may be opened. Reads none of them.
+    /// Looks at all inputs: each must be a file that may be opened. Reads only the first bytes of each, which decide its
+    /// format.
     ///
     /// `memory` is what the whole run may use, in bytes; it bounds the windows of zstd streams.
     ///
@@ -162,6 +164,27 @@ impl Source {
             let FileStat { size, modified_ns, .. } = input.stat?;
             Some(InputStat { name: path.name(), size, modified_ns })
         })
+    }
+
+    /// Number of compressed inputs, and whether any needs a window of its own. Waits for the first bytes of standard input,
+    /// if that is an input.
+    ///
+    /// # Errors
+    /// Standard input cannot be read.
+    pub fn streams(&self) -> Result<(usize, bool)> {
+        let mut found = (0, false);
+        for at in &self.streams {
+            let Some((path, stream)) = self.stream(*at as usize) else { continue };
+            if path == InputPath::StandardInput {
+                let room = (&self.windows, &self.slots);
+                let opened = stream.open(&mut stream.wait_turn(), &*self.files, &path.path(), room);
+                opened.map_err(|error| error.at(path.path()))?;
+            }
+            if let Some(compression) = stream.compression() {
+                found = (found.0 + 1, found.1 || compression.needs_window());
+            }
+        }
+        Ok(found)
     }
 
     /// The inputs, in the order given.
@@ -372,12 +395,12 @@ impl Source {
         let Some(at) = self.streams.get(desk.next).map(|at| *at as usize) else { return Ok(None) };
         let Some((path, stream)) = self.stream(at) else { return Ok(None) };
         let path = path.path();
-        let state = stream.open(&*self.files, &path, &self.windows, &self.slots);
-        let state = state.map_err(|error| stream.blame(&*self.files, &path, error).at(&path))?;
+        let mut turn = stream.wait_turn();
+        let room = (&self.windows, &self.slots);
+        let opened = stream.open(&mut turn, &*self.files, &path, room);
+        opened.map_err(|error| stream.blame(&*self.files, &path, error).at(&path))?;
         desk.next += 1;
         desk.open.push(Open { at, waits_for: None });
-        let mut turn = stream.wait_turn();
-        *turn = state;
         Ok(Some((at, turn)))
     }
 
@@ -393,6 +416,15 @@ impl Source {
     }
 }
 
+/// How a file is compressed: by its content. The name decides where the content is neither of a known format nor text, as
+/// after damage, and where the file is empty or cut short: the decoder then reports what is wrong.
+fn compression_of(start: &[u8], by_name: Option<Compression>) -> Option<Compression> {
+    let is_damaged = |one: &Compression| {
+        one.is_cut_in_mark(start) || (!foreign::is_text(start) && !foreign::is_named(start))
+    };
+    Compression::of_content(start).or_else(|| by_name.filter(is_damaged))
+}
+
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let paths: Vec<_> = self.paths.iter().map(|path| path.path()).collect();
@@ -401,7 +433,7 @@ impl fmt::Debug for Source {
 }
 
 impl Input {
-    /// Looks at an input; a file is opened to see that it may be, and closed again.
+    /// Looks at an input; a file is opened to see that it may be and what its first bytes are, and closed again.
     fn look(files: &dyn FileSystem, path: InputPath<'_>) -> Result<Self> {
         let InputPath::File { .. } = path else {
             let reader = Reader::Stream(Box::new(Stream::new(Origin::StandardInput)));
@@ -415,12 +447,14 @@ impl Input {
         }
         let open = files.open(file).map_err(unreadable)?;
         let stat = open.stat().map_err(|error| Error::io("read", error))?;
-        if stat.size == 0
-            && open.read_full_at(&mut [0], 0).map_err(|error| Error::io("read", error))? > 0
-        {
+        let mut start = [0; foreign::START_BYTES];
+        let read = open.read_full_at(&mut start, 0);
+        let read = read.map_err(|error| Error::io("read", error).at_offset(0))?;
+        if stat.size == 0 && read > 0 {
             return Err(wrong_size(file, &stat));
         }
-        let reader = match path.compression() {
+        let start = start.get(..read).unwrap_or_default();
+        let reader = match compression_of(start, path.compression()) {
             Some(compression) => {
                 Reader::Stream(Box::new(Stream::new(Origin::File(stat, compression))))
             }

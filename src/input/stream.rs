@@ -6,16 +6,17 @@
 //! that *end* in them; the start of the next row is carried over. A row whose start grows beyond
 //! what is kept is cut, and the rest of it skipped: no row, however long, takes more memory.
 
+use std::io::{Cursor, Read};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use memchr::{memchr, memrchr};
 
-use super::decompress::{Ahead, Compressed, Decoder, Progress, Slots, Windows};
+use super::decompress::{Ahead, Compressed, Compression, Decoder, Progress, Slots, Windows};
 use super::digest::PieceDigests;
+use super::foreign;
 use super::lock;
-use super::names::Compression;
 use super::paths::blame;
 use super::plain::open_known;
 use super::window::{Geometry, LF, Rows, Window, mark_length};
@@ -92,25 +93,49 @@ impl Stream {
         }
     }
 
-    /// Opens it, at its start.
+    /// Opens it at its start, unless it is open already.
     pub(super) fn open(
         &self,
+        turn: &mut State,
         files: &dyn FileSystem,
         path: &Path,
-        windows: &Arc<Windows>,
-        slots: &Arc<Slots>,
-    ) -> Result<State> {
-        let decoder = match self.origin {
-            Origin::StandardInput => Decoder::plain(files.stdin().map_err(ErrorKind::Unreadable)?),
+        (windows, slots): (&Arc<Windows>, &Arc<Slots>),
+    ) -> Result<()> {
+        if !matches!(turn, State::Unopened) {
+            return Ok(());
+        }
+        let (compression, decoder) = match self.origin {
+            Origin::StandardInput => {
+                let (start, stdin) = with_start(files.stdin().map_err(ErrorKind::Unreadable)?)?;
+                let compression = Compression::of_content(&start);
+                (
+                    compression,
+                    match compression {
+                        None => Decoder::plain(stdin),
+                        Some(one) => Decoder::open(one, Compressed::stream(stdin), windows, None)?,
+                    },
+                )
+            }
             Origin::File(stat, compression) => {
                 let file: Arc<dyn ReadFile> = Arc::from(open_known(files, path, &stat)?);
-                let ahead = (compression == Compression::Zstd)
+                let ahead = (compression.has_frames())
                     .then(|| Ahead::new(Arc::clone(&file), slots, windows.limit()));
                 lock(&self.ahead).clone_from(&ahead);
-                Decoder::open(compression, Compressed::new(file), windows, ahead)?
+                let file = Compressed::new(file);
+                (Some(compression), Decoder::open(compression, file, windows, ahead)?)
             }
         };
-        Ok(State::Reading(Box::new(Reading::new(decoder))))
+        *turn = State::Reading(Box::new(Reading::new(decoder, compression)));
+        Ok(())
+    }
+
+    /// How it is compressed, as far as that is known: standard input has to be open.
+    pub(super) fn compression(&self) -> Option<Compression> {
+        match (self.origin, &*lock(&self.state)) {
+            (Origin::File(_, compression), _) => Some(compression),
+            (Origin::StandardInput, State::Reading(reading)) => reading.compression,
+            (Origin::StandardInput, _) => None,
+        }
     }
 
     /// While another thread reads it: decodes some of what comes next, if that can be done; false if not.
@@ -241,6 +266,7 @@ enum Fill {
 /// A stream being read.
 pub(super) struct Reading {
     decoder: Decoder,
+    compression: Option<Compression>,
     splitter: Splitter,
     /// Number of the next window.
     index: u64,
@@ -255,10 +281,17 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    fn new(decoder: Decoder) -> Self {
-        let splitter = Splitter::default();
-        let started = Vec::new();
-        Reading { decoder, splitter, index: 0, pieces: 0, consumed: 0, at_end: false, started }
+    fn new(decoder: Decoder, compression: Option<Compression>) -> Self {
+        Reading {
+            decoder,
+            compression,
+            splitter: Splitter::default(),
+            index: 0,
+            pieces: 0,
+            consumed: 0,
+            at_end: false,
+            started: Vec::new(),
+        }
     }
 
     fn fill(&mut self, buffer: &mut [u8], geometry: Geometry) -> Result<Fill> {
@@ -290,6 +323,9 @@ impl Reading {
             }
         }
         let bytes = buffer.get(..filled).unwrap_or_default();
+        if self.index == 0 {
+            foreign::check(bytes, self.compression)?;
+        }
         let rows = self.splitter.split(bytes, carried, self.at_end, geometry.kept);
         let consumed = self.decoder.consumed();
         let disk_bytes = consumed - self.consumed;
@@ -299,6 +335,15 @@ impl Reading {
         self.pieces += u64::from(filled > carried);
         Ok(Fill::Window(Filled { index, disk_bytes, rows, fresh: carried..filled }))
     }
+}
+
+/// The first bytes of a stream, by which its format is known, and the whole stream.
+fn with_start(mut stream: Box<dyn Read + Send>) -> Result<(Vec<u8>, Box<dyn Read + Send>)> {
+    let mut start = Vec::with_capacity(foreign::START_BYTES);
+    let read = (&mut stream).take(foreign::START_BYTES as u64).read_to_end(&mut start);
+    read.map_err(|error| Error::io("read", error).at_offset(start.len() as u64))?;
+    let whole = Cursor::new(start.clone()).chain(stream);
+    Ok((start, Box::new(whole)))
 }
 
 /// Cuts a stream's bytes at the ends of rows.

@@ -458,14 +458,15 @@ fn damage_in_a_stream_is_an_error_at_its_path_and_stays_one() {
 
 #[test]
 fn a_failing_disk_is_an_io_error_at_its_place() {
-    let bytes = b"1|2|FR\n".repeat(20);
+    let bytes = b"1|2|FR\n".repeat(100);
     let twin = Twin::new();
     twin.put("a.log", &bytes);
-    twin.fail_reads_from("a.log", 40);
-    let text = "\"a.log\": at offset 15: cannot read: the disk failed";
+    // Behind the first bytes, which are read when the source is opened.
+    twin.fail_reads_from("a.log", 600);
+    let text = "\"a.log\": at offset 575: cannot read: the disk failed";
     let source = source(&twin, &["a.log"], TINY).unwrap();
     let mut window = Window::new();
-    assert!(source.next(&mut window).unwrap());
+    assert!((0..36).all(|_| source.next(&mut window).unwrap()));
     let error = source.next(&mut window).unwrap_err();
     assert_eq!((error.to_string().as_str(), error.class()), (text, ErrorClass::Io));
     twin.put("b.gz", &gzip(&bytes));

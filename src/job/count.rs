@@ -141,7 +141,7 @@ impl Counting<'_> {
         let countries = CountrySet::of(options.rules.countries());
         let partial = || lock.temporary_partial();
         let scratch = || lock.scratch_file();
-        let (_, zstd) = source.paths().streams();
+        let (_, windows) = source.streams()?;
         let traces = Traces::new(context.budget.traces());
         let logs = Logs {
             context,
@@ -149,7 +149,7 @@ impl Counting<'_> {
             source,
             countries: &countries,
             rules: options.rules,
-            plan: context.budget.count(zstd),
+            plan: context.budget.count(windows),
             partial: base.is_none().then_some(&partial),
             scratch: &scratch,
             traces: &traces,

@@ -235,6 +235,7 @@ pub(super) fn reduce_inputs(
         }
     }
     check_logs(context, options, &store, day, (lists.logs, base.as_ref()))?;
+    (lists.streams, lists.windows) = source.streams()?;
     let budget = context.budget.beside(lists.logs, lists.bytes())?;
     let context = &Context { budget, ..context.clone() };
     let counting = Counting { context, options, day, source: &source, lock: &lock, no_fewer_than };
@@ -252,10 +253,10 @@ pub(super) fn reduce_inputs(
 /// [`ErrorKind::TooManyLogs`] and [`ErrorKind::LogsExceedPartial`], before any log is read.
 pub(super) fn lists_of(context: &Context, inputs: &InputPaths, others: u64) -> Result<LogLists> {
     let (logs, names) = (inputs.len(), inputs.name_bytes());
-    let (streams, zstd) = inputs.streams();
+    let (streams, windows) = inputs.streams();
     partial::check_room_for(logs, names)?;
     let paths = inputs.folder_bytes().saturating_add(others);
-    let lists = LogLists { logs, streams, zstd, names, paths, stored: 0 };
+    let lists = LogLists { logs, streams, windows, names, paths, stored: 0 };
     context.budget.beside(logs, lists.bytes())?;
     Ok(lists)
 }

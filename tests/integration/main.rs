@@ -48,6 +48,8 @@ mod commands {
 mod logs {
     /// Logs that change while they are read.
     mod changing;
+    /// The content decides the format, and other formats are refused.
+    mod contents;
     /// Names of logs and folders to days; which of them a backfill takes.
     mod days;
     /// Files, folders, standard input, compression.

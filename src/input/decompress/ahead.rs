@@ -261,8 +261,7 @@ mod tests {
     use super::*;
     use crate::error::{Error, Result};
     use crate::fs::FileSystem;
-    use crate::input::decompress::{Compressed, Decoder, Progress, Windows};
-    use crate::input::names::Compression;
+    use crate::input::decompress::{Compressed, Compression, Decoder, Progress, Windows};
     use crate::input::twin::{Twin, zstd};
 
     const LIMIT: u64 = 8 << 20;

@@ -1,4 +1,4 @@
-//! The compressed file under a decoder: read front to back through a small buffer.
+//! The compressed bytes under a decoder: a file or standard input, read front to back through a small buffer.
 
 use std::io::{self, BufRead, Read};
 use std::mem;
@@ -9,12 +9,34 @@ use crate::fs::ReadFile;
 /// Bytes of the file held at a time.
 const BUFFER: usize = 128 << 10;
 
-/// A file read front to back, by position, so that it needs no place of its own in the file.
+/// Where the bytes come from.
+enum Origin {
+    File(Arc<dyn ReadFile>),
+    Stream(Box<dyn Read + Send>),
+}
+
+impl Origin {
+    /// Some bytes from `offset`, which is where the last read of a stream ended.
+    fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        loop {
+            let read = match self {
+                Origin::File(file) => file.read_at(buffer, offset),
+                Origin::Stream(stream) => stream.read(buffer),
+            };
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read,
+            }
+        }
+    }
+}
+
+/// A file read front to back, by position, so that it needs no place of its own in the file; or a stream.
 ///
 /// Keeps the error of a failed read, because decoders may turn it into one of their own: a disk that
 /// fails must not pass for a damaged stream.
 pub(in crate::input) struct Compressed {
-    file: Arc<dyn ReadFile>,
+    origin: Origin,
     /// Allocated by the first read.
     buffer: Vec<u8>,
     /// What of the buffer is not consumed yet: `start <= end <= buffer.len()`.
@@ -28,13 +50,21 @@ pub(in crate::input) struct Compressed {
 impl Compressed {
     /// At the start of the file.
     pub(in crate::input) fn new(file: Arc<dyn ReadFile>) -> Self {
-        Compressed { file, buffer: Vec::new(), start: 0, end: 0, offset: 0, failure: None }
+        Self::over(Origin::File(file))
+    }
+
+    /// At the start of a stream.
+    pub(in crate::input) fn stream(stream: Box<dyn Read + Send>) -> Self {
+        Self::over(Origin::Stream(stream))
+    }
+
+    fn over(origin: Origin) -> Self {
+        Compressed { origin, buffer: Vec::new(), start: 0, end: 0, offset: 0, failure: None }
     }
 
     /// Moves all out, and leaves an empty shell in its place.
     pub(super) fn take(&mut self) -> Self {
-        let shell = Compressed::new(Arc::clone(&self.file));
-        mem::replace(self, shell)
+        mem::replace(self, Self::stream(Box::new(io::empty())))
     }
 
     /// How many bytes of the file are consumed.
@@ -51,9 +81,32 @@ impl Compressed {
         }
     }
 
-    /// Looks at the bytes `ahead` of the position without consuming any; fewer only at the end.
-    pub(super) fn peek(&self, into: &mut [u8], ahead: u64) -> io::Result<usize> {
-        self.file.read_full_at(into, self.position().saturating_add(ahead))
+    /// Looks at the next bytes without consuming any; fewer only at the end. There is room for them in the buffer.
+    pub(super) fn peek(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if let Origin::File(file) = &self.origin {
+            return file.read_full_at(into, self.position());
+        }
+        self.allocate();
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        while self.end < into.len()
+            && let Some(room) = self.buffer.get_mut(self.end..).filter(|room| !room.is_empty())
+        {
+            match self.origin.read_at(room, self.offset)? {
+                0 => break,
+                read => {
+                    self.end += read;
+                    self.offset += read as u64;
+                }
+            }
+        }
+        self.buffer.get(..self.end).unwrap_or_default().read(into)
+    }
+
+    fn allocate(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer.resize(BUFFER, 0);
+        }
     }
 
     /// Consumes the rest of the file; whether it was zeros alone.
@@ -80,22 +133,17 @@ impl Compressed {
 impl BufRead for Compressed {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.start == self.end {
-            if self.buffer.is_empty() {
-                self.buffer.resize(BUFFER, 0);
-            }
+            self.allocate();
             // Up to a multiple of the buffer's size, also after a skip: an error is told where the buffer in hand starts,
             // and has to be told alike whatever was skipped before.
             let room = BUFFER - usize::try_from(self.offset % BUFFER as u64).unwrap_or(0);
             let buffer = self.buffer.get_mut(..room).unwrap_or_default();
-            let read = loop {
-                match self.file.read_at(buffer, self.offset) {
-                    Ok(read) => break read,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => {
-                        let stand_in = io::Error::from(error.kind());
-                        self.failure = Some(error);
-                        return Err(stand_in);
-                    }
+            let read = match self.origin.read_at(buffer, self.offset) {
+                Ok(read) => read,
+                Err(error) => {
+                    let stand_in = io::Error::from(error.kind());
+                    self.failure = Some(error);
+                    return Err(stand_in);
                 }
             };
             (self.start, self.end) = (0, read);

@@ -18,6 +18,19 @@ pub(super) fn starts_a_frame(header: &[u8]) -> bool {
     !magic.is_empty() && (MAGIC.starts_with(magic) || skippable)
 }
 
+/// Bytes of the mark that each frame begins with.
+pub(super) const MARK: usize = MAGIC.len();
+
+/// Whether the bytes begin with the mark of a frame, as far as they go. Unlike after a frame, one byte is not enough to
+/// be one that is to be skipped.
+pub(super) fn begins(start: &[u8]) -> bool {
+    let mark = start.get(..MARK).unwrap_or(start);
+    let skippable = mark
+        .split_first()
+        .is_some_and(|(first, rest)| first & 0xF0 == 0x50 && [0x2A, 0x4D, 0x18].starts_with(rest));
+    MAGIC.starts_with(mark) || skippable
+}
+
 /// How many bytes a frame to be skipped takes, if it is one.
 fn skipped(header: &[u8]) -> Option<u64> {
     let (magic, rest) = header.split_first_chunk::<4>()?;

@@ -7,13 +7,17 @@ use std::io::{BufRead, Read};
 
 use flate2::bufread::GzDecoder;
 
+use super::Decode;
 use super::compressed::Compressed;
-use super::failure::{NO_BYTES, TRAILING, damage, decoder_error};
+use super::failure::{NO_BYTES, Progress, TRAILING, damage, decoder_error};
 use crate::error::Result;
 
-const FORMAT: &str = "gzip";
+pub(super) const FORMAT: &str = "gzip";
 /// The first byte of every member.
 const MAGIC: u8 = 0x1f;
+
+/// What every member begins with.
+pub(super) const MARK: &[u8] = &[MAGIC, 0x8b];
 
 /// A gzip file being decoded. Takes about 50 KiB besides the file's buffer.
 pub(in crate::input) struct Gzip {
@@ -31,24 +35,6 @@ impl Gzip {
             Ok(true) => Err(damage(FORMAT, NO_BYTES, 0)),
             Err(error) => Err(decoder_error(FORMAT, &mut file, &error)),
         }
-    }
-
-    /// The next bytes; 0 only at a proper end.
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        while !self.ended {
-            match self.member.read(buffer) {
-                // The member is complete and its checksum and length are right.
-                Ok(0) => self.next_member()?,
-                Ok(read) => return Ok(read),
-                Err(error) => return Err(decoder_error(FORMAT, self.member.get_mut(), &error)),
-            }
-        }
-        Ok(0)
-    }
-
-    /// Bytes of the file consumed.
-    pub(super) fn consumed(&self) -> u64 {
-        self.member.get_ref().position()
     }
 
     /// Steps to the next member, or over the padding to the end.
@@ -70,5 +56,23 @@ impl Gzip {
             }
         }
         Ok(())
+    }
+}
+
+impl Decode for Gzip {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Progress> {
+        while !self.ended {
+            match self.member.read(buffer) {
+                // The member is complete and its checksum and length are right.
+                Ok(0) => self.next_member()?,
+                Ok(read) => return Ok(Progress::Read(read)),
+                Err(error) => return Err(decoder_error(FORMAT, self.member.get_mut(), &error)),
+            }
+        }
+        Ok(Progress::Read(0))
+    }
+
+    fn consumed(&self) -> u64 {
+        self.member.get_ref().position()
     }
 }

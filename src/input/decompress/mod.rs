@@ -24,8 +24,104 @@ pub(super) use slots::Slots;
 pub(super) use windows::Windows;
 use zstandard::Zstandard;
 
-use super::names::Compression;
 use crate::error::{Error, Result};
+
+/// How a log is compressed. All that depends on it is here, except how it is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compression {
+    /// One or more gzip members.
+    Gzip,
+    /// One or more zstd frames.
+    Zstd,
+}
+
+impl Compression {
+    /// How many there are; the match reminds you to enter a new one in [`Compression::ALL`].
+    const COUNT: usize = match Compression::Gzip {
+        Compression::Gzip | Compression::Zstd => 2,
+    };
+
+    /// All of them.
+    const ALL: [Compression; Compression::COUNT] = [Compression::Gzip, Compression::Zstd];
+
+    /// What it is called.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Compression::Gzip => gzip::FORMAT,
+            Compression::Zstd => zstandard::FORMAT,
+        }
+    }
+
+    /// How names of such files usually end.
+    pub(super) const fn suffix(self) -> &'static [u8] {
+        match self {
+            Compression::Gzip => b".gz",
+            Compression::Zstd => b".zst",
+        }
+    }
+
+    /// The command that decompresses a file to its standard output.
+    pub(super) const fn command(self) -> &'static str {
+        match self {
+            Compression::Gzip => "gzip -dc",
+            Compression::Zstd => "zstd -dc",
+        }
+    }
+
+    /// Whether the bytes begin with the mark of such a file, as far as they go, and the bytes of that mark.
+    fn begins(self, start: &[u8]) -> (bool, usize) {
+        let with = |mark: &[u8]| {
+            let length = mark.len().min(start.len());
+            (start.get(..length) == mark.get(..length), mark.len())
+        };
+        match self {
+            Compression::Gzip => with(gzip::MARK),
+            Compression::Zstd => (frames::begins(start), frames::MARK),
+        }
+    }
+
+    /// Whether a stream needs memory that is shared out by [`Windows`].
+    pub(super) const fn needs_window(self) -> bool {
+        match self {
+            Compression::Gzip => false,
+            Compression::Zstd => true,
+        }
+    }
+
+    /// Whether idle threads can decode parts of such a file ahead.
+    pub(super) const fn has_frames(self) -> bool {
+        matches!(self, Compression::Zstd)
+    }
+
+    /// Splits a base name into the name before the suffix, and what that says.
+    pub(super) fn split_name(name: &[u8]) -> (&[u8], Option<Compression>) {
+        let split = |one: Compression| Some((name.strip_suffix(one.suffix())?, Some(one)));
+        Compression::ALL.into_iter().find_map(split).unwrap_or((name, None))
+    }
+
+    /// How a file with these first bytes is compressed.
+    pub(super) fn of_content(start: &[u8]) -> Option<Compression> {
+        let is_it = |one: &Compression| {
+            let (begins, mark) = one.begins(start);
+            begins && start.len() >= mark
+        };
+        Compression::ALL.into_iter().find(is_it)
+    }
+
+    /// Whether a file of these bytes may be such a file that was cut short within its mark.
+    pub(super) fn is_cut_in_mark(self, start: &[u8]) -> bool {
+        let (begins, mark) = self.begins(start);
+        begins && start.len() < mark
+    }
+}
+
+/// What decodes a compressed log.
+pub(super) trait Decode: Send {
+    /// The next bytes. `buffer` is not empty.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Progress>;
+    /// Bytes consumed so far, of the file as it is on disk.
+    fn consumed(&self) -> u64;
+}
 
 /// A stream of decompressed bytes.
 pub(super) enum Decoder {
@@ -36,10 +132,8 @@ pub(super) enum Decoder {
         /// How many came.
         taken: u64,
     },
-    /// One or more gzip members.
-    Gzip(Box<Gzip>),
-    /// One or more zstd frames.
-    Zstd(Box<Zstandard>),
+    /// Bytes that are decoded.
+    Compressed(Box<dyn Decode>),
 }
 
 impl Decoder {
@@ -48,7 +142,7 @@ impl Decoder {
         Decoder::Plain { reader, taken: 0 }
     }
 
-    /// A decoder at the start of a compressed file; zstd windows are asked of `windows`, and frames that were decoded
+    /// A decoder at the start of a compressed file; windows are asked of `windows`, and frames that were decoded
     /// ahead, of `ahead`.
     pub(super) fn open(
         compression: Compression,
@@ -56,10 +150,10 @@ impl Decoder {
         windows: &Arc<Windows>,
         ahead: Option<Arc<Ahead>>,
     ) -> Result<Self> {
-        match compression {
-            Compression::Gzip => Gzip::open(file).map(|gzip| Decoder::Gzip(Box::new(gzip))),
-            Compression::Zstd => Ok(Decoder::Zstd(Box::new(Zstandard::open(file, windows, ahead)))),
-        }
+        Ok(Decoder::Compressed(match compression {
+            Compression::Gzip => Box::new(Gzip::open(file)?),
+            Compression::Zstd => Box::new(Zstandard::open(file, windows, ahead)),
+        }))
     }
 
     /// The next bytes. `buffer` is not empty.
@@ -75,17 +169,15 @@ impl Decoder {
                     Err(error) => return Err(Error::io("read", error).at_offset(*taken)),
                 }
             },
-            Decoder::Gzip(gzip) => gzip.read(buffer).map(Progress::Read),
-            Decoder::Zstd(zstd) => zstd.read(buffer),
+            Decoder::Compressed(decoder) => decoder.read(buffer),
         }
     }
 
-    /// Bytes consumed so far, of the file as it lies on disk.
+    /// Bytes consumed so far, of the file as it is on disk.
     pub(super) fn consumed(&self) -> u64 {
         match self {
             Decoder::Plain { taken, .. } => *taken,
-            Decoder::Gzip(gzip) => gzip.consumed(),
-            Decoder::Zstd(zstd) => zstd.consumed(),
+            Decoder::Compressed(decoder) => decoder.consumed(),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use ::zstd::stream::raw::{InBuffer, Operation, OutBuffer};
 
+use super::Decode;
 use super::ahead::{Ahead, Decoded};
 use super::compressed::Compressed;
 use super::failure::{CUT_SHORT, NO_BYTES, Progress, TRAILING, damage, decoder_error};
@@ -16,7 +17,7 @@ use super::frames::{LONGEST_HEADER, starts_a_frame, window_of};
 use super::windows::{Lease, Windows};
 use crate::error::{Error, ErrorKind, Result};
 
-const FORMAT: &str = "zstd";
+pub(super) const FORMAT: &str = "zstd";
 
 /// A zstd file being decoded. Takes the window that its frames ask for, and some 500 KiB.
 pub(in crate::input) struct Zstandard {
@@ -49,36 +50,6 @@ impl Zstandard {
         ahead: Option<Arc<Ahead>>,
     ) -> Self {
         Zstandard { lease: Lease::new(windows), file, state: State::Start, ahead, given: None }
-    }
-
-    /// The next bytes; none only at a proper end.
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<Progress> {
-        loop {
-            let given = self.give(buffer);
-            if given > 0 {
-                return Ok(Progress::Read(given));
-            }
-            if self.is_between() && self.take_ahead() {
-                continue;
-            }
-            if self.is_between()
-                && let Some(window) = self.next_frame()?
-            {
-                return Ok(Progress::Wait { window });
-            }
-            if self.state == State::Ended {
-                return Ok(Progress::Read(0));
-            }
-            let written = self.step(buffer)?;
-            if written > 0 {
-                return Ok(Progress::Read(written));
-            }
-        }
-    }
-
-    /// Bytes of the file consumed.
-    pub(super) fn consumed(&self) -> u64 {
-        self.file.position()
     }
 
     /// At the end of a frame, or before the first.
@@ -143,7 +114,7 @@ impl Zstandard {
     fn next_frame(&mut self) -> Result<Option<u64>> {
         let offset = self.file.position();
         let mut header = [0; LONGEST_HEADER];
-        let peeked = self.file.peek(&mut header, 0);
+        let peeked = self.file.peek(&mut header);
         let length = peeked.map_err(|error| Error::io("read", error).at_offset(offset))?;
         let header = header.get(..length).unwrap_or_default();
         if self.state == State::Between && !starts_a_frame(header) {
@@ -168,5 +139,35 @@ impl Zstandard {
         }
         self.state = State::Frame;
         Ok(None)
+    }
+}
+
+impl Decode for Zstandard {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Progress> {
+        loop {
+            let given = self.give(buffer);
+            if given > 0 {
+                return Ok(Progress::Read(given));
+            }
+            if self.is_between() && self.take_ahead() {
+                continue;
+            }
+            if self.is_between()
+                && let Some(window) = self.next_frame()?
+            {
+                return Ok(Progress::Wait { window });
+            }
+            if self.state == State::Ended {
+                return Ok(Progress::Read(0));
+            }
+            let written = self.step(buffer)?;
+            if written > 0 {
+                return Ok(Progress::Read(written));
+            }
+        }
+    }
+
+    fn consumed(&self) -> u64 {
+        self.file.position()
     }
 }

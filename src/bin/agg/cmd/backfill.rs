@@ -338,7 +338,7 @@ DAY         OUTCOME        ROWS  REJECTS  SIZE  WINDOW
                 r#"{"command":"backfill","dry_run":false,"days":[{"day":"2021-12-02","logs":[],"#,
                 r#""outcome":"failed","window":"failed","#,
                 r#""reduced":{"error":{"exit_code":66,"message":"no log in this folder; a log is named like listen.log, "#,
-                r#"listen.txt, part-0 or 20211201, also compressed (.gz, .zst) or rotated (.1)","remedy":null}},"#,
+                r#"listen.txt, part-0 or 20211201, also compressed (like .log.gz) or rotated (.1)","remedy":null}},"#,
                 r#""emitted":{"error":{"exit_code":75,"message":"\"agg-out\": locked by another run of agg; "#,
                 r#"try again when it has ended, or wait for it with --wait","remedy":null}},"lacking":[]}],"#,
                 r#""skipped":[],"skipped_files":{},"#,

@@ -1,0 +1,100 @@
+//! The content of a log decides its format, whatever its name says. Other formats are refused by name.
+
+use crate::harness::{DAY, Run, Sandbox, gz, zst};
+
+const ROWS: &str = "1|2|FR\n3|4|US\n1|2|FR\n";
+
+#[track_caller]
+fn reduce(sandbox: &Sandbox, input: &str) -> Run {
+    sandbox.agg(&format!("reduce-day --date {DAY} {input}"))
+}
+
+/// Expects that this content of [`ROWS`] is read under each of these names, and from standard input.
+#[track_caller]
+fn assert_read(content: &[u8], names: &[&str]) {
+    let plain = Sandbox::new();
+    plain.reduced(DAY, ROWS);
+    let expected = plain.tops_of_day(DAY);
+    for name in names {
+        let sandbox = Sandbox::new();
+        sandbox.write(name, content);
+        reduce(&sandbox, name).exits(0).in_no_line();
+        assert_eq!(sandbox.tops_of_day(DAY), expected, "{name}");
+    }
+    let sandbox = Sandbox::new();
+    sandbox.agg_reading(content, &format!("reduce-day --date {DAY} -")).exits(0).in_no_line();
+    assert_eq!(sandbox.tops_of_day(DAY), expected, "standard input");
+}
+
+/// Expects that this content is refused with these words, under a log's name and from standard input.
+#[track_caller]
+fn assert_refused(content: &[u8], words: &[&str]) {
+    for name in ["a.log", "a.log.gz"] {
+        let sandbox = Sandbox::new();
+        sandbox.write(name, content);
+        reduce(&sandbox, name).exits(65).tells(&[name]).tells(words).in_one_line();
+        assert!(!sandbox.has_partial(DAY));
+    }
+    let sandbox = Sandbox::new();
+    let run = sandbox.agg_reading(content, &format!("reduce-day --date {DAY} -"));
+    run.exits(65).tells(words).in_one_line();
+}
+
+#[test]
+fn gzip_and_zstd_are_read_under_any_name_and_from_standard_input() {
+    for content in [gz(ROWS), zst(ROWS)] {
+        assert_read(&content, &["a.log", "a.gz", "a.log.zst", "a.txt.1"]);
+        let (one, two) = ROWS.split_at(9);
+        let members = if content[0] == 0x1f { [gz(one), gz(two)] } else { [zst(one), zst(two)] };
+        assert_read(&[&members.concat()[..], &[0; 9]].concat(), &["a.log"]);
+    }
+}
+
+#[test]
+fn text_is_read_under_names_of_compressed_files() {
+    assert_read(ROWS.as_bytes(), &["a.gz", "a.log.zst"]);
+    let with_zeros = [ROWS.as_bytes(), &[0; 64]].concat();
+    let sandbox = Sandbox::new();
+    sandbox.write("a.log.gz", with_zeros);
+    reduce(&sandbox, "--max-reject-ratio 0.5 a.log.gz").exits(0);
+    assert_eq!(sandbox.rejects(DAY).lines().count(), 1);
+}
+
+#[test]
+fn damage_is_reported_under_any_name_and_from_standard_input() {
+    for content in [gz(ROWS), zst(ROWS)] {
+        for damaged in [content[..content.len() - 3].to_vec(), [&content[..], b"x"].concat()] {
+            assert_refused(&damaged, &["damaged", "stream"]);
+        }
+    }
+    // What was meant to be compressed, and is of no format, is a damaged stream.
+    let sandbox = Sandbox::new();
+    sandbox.write("a.log.gz", b"\x9c\x8b\x08\x00\x01\x02\x03");
+    reduce(&sandbox, "a.log.gz").exits(65).tells(&["damaged gzip stream"]).in_one_line();
+}
+
+#[test]
+fn other_formats_are_refused_by_name_with_what_to_do() {
+    let mut utf16 = vec![0xFF, 0xFE];
+    utf16.extend(ROWS.encode_utf16().flat_map(u16::to_le_bytes));
+    let convert = "iconv -f UTF-16 -t UTF-8 FILE | agg reduce-day --date DAY -";
+    assert_refused(&utf16, &["this is UTF-16 text, not a log", convert]);
+    assert_refused(b"PK\x03\x04\x14\0\0\0\x08\0a.log", &["a zip archive", "unzip FILE"]);
+    assert_refused(b"PAR1\x15\x04\x15\x10", &["a Parquet table", "duckdb"]);
+    assert_refused(&gz(&utf16), &["UTF-16 text in a gzip file", "gzip -dc FILE | iconv"]);
+    assert_refused(&gz(gz(ROWS)), &["gzip data in a gzip file", "gzip -dc FILE | gzip -dc |"]);
+}
+
+#[test]
+fn an_archive_of_several_days_is_not_the_log_of_a_day() {
+    let sandbox = Sandbox::new();
+    for day in ["20211201", "20211202"] {
+        sandbox.write(format!("t/{day}"), ROWS);
+    }
+    let mut tar = std::process::Command::new("tar");
+    tar.args(["-cf", "-", "20211201", "20211202"]).current_dir(sandbox.path("t"));
+    let archive = tar.output().unwrap().stdout;
+    assert_refused(&archive, &["this is a tar archive, not a log", "tar -xf FILE"]);
+    assert_refused(&gz(&archive), &["a tar archive in a gzip file", "tar -xf FILE"]);
+    assert_refused(&zst(&archive), &["a tar archive in a zstd file", "tar -xf FILE"]);
+}

@@ -157,12 +157,14 @@ pub enum ErrorKind {
         /// What the decoder said.
         reason: String,
     },
-    /// A compressed log that takes more memory to read than it may.
+    /// A compressed log needs more memory than it may have.
     #[error(
-        "needs a zstd window of {needed} bytes, more than the limit of {limit}; raise --memory to eight times the window, or compress the log again with a smaller window"
+        "needs {what} of {needed} bytes, more than the limit of {limit}; raise --memory to eight times as much, or compress the log again with a smaller one"
     )]
-    ZstdWindow {
-        /// Bytes that the frame asks for.
+    Window {
+        /// `a zstd window` or `an xz dictionary`.
+        what: &'static str,
+        /// Bytes that the stream asks for.
         needed: u64,
         /// Bytes that it may have.
         limit: u64,

@@ -20,7 +20,7 @@ pub fn digest_all(
     threads: usize,
     step: &(dyn Fn(u64) -> Result<()> + Sync),
 ) -> Result<Finished> {
-    let rows: Vec<AtomicU64> = source.stats().map(|_| AtomicU64::new(0)).collect();
+    let rows: Vec<AtomicU64> = source.paths().iter().map(|_| AtomicU64::new(0)).collect();
     let failed = AtomicBool::new(false);
     let read = || {
         let mut window = Window::new();

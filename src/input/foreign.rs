@@ -29,7 +29,7 @@ enum Remedy {
 }
 
 /// The formats, those with the longer mark first.
-const FORMATS: [Foreign; 15] = [
+const FORMATS: [Foreign; 13] = [
     Foreign {
         name: "UTF-32 text",
         is_it: |start| has_mark(start, 4),
@@ -66,20 +66,6 @@ const FORMATS: [Foreign; 15] = [
             start.starts_with(b"\x04\x22\x4D\x18") || start.starts_with(b"\x02\x21\x4C\x18")
         },
         remedy: Remedy::Pipe("lz4 -dc"),
-    },
-    Foreign {
-        name: "bzip2 data",
-        is_it: |start| {
-            let block = start.get(4..10);
-            start.starts_with(b"BZh")
-                && (block == Some(b"1AY&SY") || block == Some(b"\x17\x72\x45\x38\x50\x90"))
-        },
-        remedy: Remedy::Pipe("bzip2 -dc"),
-    },
-    Foreign {
-        name: "xz data",
-        is_it: |start| start.starts_with(b"\xFD7zXZ\0"),
-        remedy: Remedy::Pipe("xz -dc"),
     },
     Foreign { name: "a tar archive", is_it: is_tar, remedy: Remedy::Run("tar -xf FILE") },
     Foreign {
@@ -134,6 +120,7 @@ pub(super) fn check(bytes: &[u8], within: Option<Compression>) -> Result<()> {
     let start = start_of(bytes);
     let refused = |name: &str, remedy| {
         let format = match within {
+            Some(outer @ Compression::Xz) => format!("{name} in an {} file", outer.name()),
             Some(outer) => format!("{name} in a {} file", outer.name()),
             None => name.to_owned(),
         };
@@ -234,8 +221,7 @@ fn is_wide_text(start: &[u8], unit: usize, place: usize) -> bool {
 /// Whether the bytes are a header of tar: it has the sum of its own bytes, and zeros after the name.
 fn is_tar(start: &[u8]) -> bool {
     const SUM: std::ops::Range<usize> = 148..156;
-    let (Some(header), true) = (start.get(..START_BYTES), start.iter().any(|byte| *byte == 0))
-    else {
+    let (Some(header), true) = (start.get(..START_BYTES), start.contains(&0)) else {
         return false;
     };
     let field = header.get(SUM).unwrap_or_default().trim_ascii_start();
@@ -321,7 +307,7 @@ mod tests {
         let rows = "1|2|FR\n3|4|US\n";
         let marked = format!("\u{feff}{rows}");
         let control: Vec<u8> = (0..200_u8).map(|byte| byte.wrapping_mul(37)).collect();
-        let cases: [(Vec<u8>, &str); 19] = [
+        let cases: [(Vec<u8>, &str); 17] = [
             (
                 utf16(&marked, false),
                 "UTF-16 text, not a log; iconv -f UTF-16 -t UTF-8 FILE | agg reduce-day --date DAY -",
@@ -384,14 +370,6 @@ mod tests {
                 "an ORC file, not a log; write its rows as sng_id|user_id|country, one a line",
             ),
             (control, "binary data, not a log; check where it comes from"),
-            (
-                b"\xFD7zXZ\0\0\x04".to_vec(),
-                "xz data, not a log; xz -dc FILE | agg reduce-day --date DAY -",
-            ),
-            (
-                b"BZh91AY&SY\0".to_vec(),
-                "bzip2 data, not a log; bzip2 -dc FILE | agg reduce-day --date DAY -",
-            ),
         ];
         for (start, text) in cases {
             assert_eq!(refusal(&start, None), format!("this is {text}"));

@@ -61,7 +61,7 @@ pub use facts::{Finished, InputStat};
 pub use find::{DatedDay, DatedLogs, DayLogs, Search, find_day, find_days};
 pub use paths::{InputPath, InputPaths};
 pub use skipped::{SkipReason, Skipped, SkippedFile};
-pub use source::Source;
+pub use source::{Source, Unread};
 pub use trace::{Trace, TracedPart, digests_of_starts};
 pub use window::Window;
 

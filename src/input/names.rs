@@ -185,8 +185,6 @@ const OTHER_FORMATS: &[&[u8]] = &[
     b".zip",
     b".7z",
     b".tar",
-    b".bz2",
-    b".xz",
 ];
 
 fn kind_of_stem(stem: &[u8]) -> NameKind {
@@ -224,6 +222,8 @@ mod tests {
                 "listen.log.2.gz",
                 "listen.log.gz.2",
                 "listen.log.zst",
+                "listen.log.bz2",
+                "listen.log.xz.1",
                 "listen.log-20211201",
                 "listen.log-20211201.gz",
                 "listen.log.2021-12-01",
@@ -236,6 +236,7 @@ mod tests {
                 "1638316800",
                 "listen",
                 "part-00003.gz",
+                "part-00003.bz2",
                 "part-00003",
                 "part-0.c000",
                 "web1.example.com-20211201.log",
@@ -254,7 +255,7 @@ mod tests {
                 "listen.log.1.2",
                 "listen-20211201.log.bak7",
                 "README.md",
-                "listen.log.bz2",
+                "listen.log.lz4",
                 "listen.log.gz.gz",
                 "Part-0.x",
                 "part-0.parquet",
@@ -262,7 +263,6 @@ mod tests {
                 "part-0.json.gz",
                 "part-0.tar.gz",
                 "part-0.c000.snappy",
-                "part-00003.bz2",
                 "listen.log.2021-02-30",
                 "data.json-20211201",
             ],
@@ -322,10 +322,11 @@ mod tests {
 
     #[test]
     fn compression_is_told_by_the_suffix_before_or_after_a_rotation_number() {
-        let compressions = ["a.gz", "a.zst", "a.gz.1", "a.1.gz", "a", "gz", "a.gz.x"]
-            .map(|name| compression_of(name.as_bytes()));
-        let (gzip, zstd) = (Some(Compression::Gzip), Some(Compression::Zstd));
-        assert_eq!(compressions, [gzip, zstd, gzip, gzip, None, None, None]);
+        let compressions =
+            ["a.gz", "a.zst", "a.bz2", "a.xz", "a.gz.1", "a.1.gz", "a", "gz", "a.gz.x"]
+                .map(|name| compression_of(name.as_bytes()));
+        let [gzip, zstd, bzip2, xz] = Compression::ALL.map(Some);
+        assert_eq!(compressions, [gzip, zstd, bzip2, xz, gzip, gzip, None, None, None]);
     }
 
     #[test]

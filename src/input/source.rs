@@ -103,28 +103,51 @@ enum Pick<'a> {
     None,
 }
 
-impl Source {
-    /// Looks at all inputs: each must be a file that may be opened. Reads only the first bytes of each, which decide its
-    /// format.
+/// The inputs of a run before their formats are known: none has been read.
+pub struct Unread {
+    files: Arc<dyn FileSystem>,
+    paths: Arc<InputPaths>,
+    memory: u64,
+    /// One for each path, with the reader of a plain file.
+    inputs: Vec<Input>,
+}
+
+impl Unread {
+    /// Looks at all inputs: each must be a file that may be opened. Reads none of them.
     ///
-    /// `memory` is what the whole run may use, in bytes; it bounds the windows of zstd streams.
+    /// `memory` is what the whole run may use, in bytes; it bounds the windows of streams.
     ///
     /// # Errors
     /// [`ErrorKind::Missing`] or [`ErrorKind::Unreadable`], at the input's path.
-    pub fn open(files: Arc<dyn FileSystem>, inputs: Arc<InputPaths>, memory: u64) -> Result<Self> {
-        Self::with_geometry(files, inputs, memory, Geometry::REAL)
+    pub fn look(files: Arc<dyn FileSystem>, paths: Arc<InputPaths>, memory: u64) -> Result<Self> {
+        let look =
+            |path: InputPath<'_>| Input::look(&*files, path).map_err(|error| error.at(path.path()));
+        let inputs = paths.iter().map(look).collect::<Result<_>>()?;
+        Ok(Unread { files, paths, memory, inputs })
     }
 
-    pub(super) fn with_geometry(
-        files: Arc<dyn FileSystem>,
-        paths: Arc<InputPaths>,
-        memory: u64,
-        geometry: Geometry,
-    ) -> Result<Self> {
-        let mut inputs = Vec::with_capacity(paths.len());
+    /// Name, size and time of each input, in the order given, to tell without reading whether it is
+    /// known already; `None` for standard input, of which that cannot be told.
+    pub fn stats(&self) -> impl ExactSizeIterator<Item = Option<InputStat<'_>>> {
+        self.inputs.iter().zip(self.paths.iter()).map(|(input, path)| {
+            let FileStat { size, modified_ns, .. } = input.stat?;
+            Some(InputStat { name: path.name(), size, modified_ns })
+        })
+    }
+
+    /// Reads the first bytes of each file, which decide its format.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LogChanged`] and errors of reading, at the input's path.
+    pub fn source(self) -> Result<Source> {
+        self.with_geometry(Geometry::REAL)
+    }
+
+    pub(super) fn with_geometry(self, geometry: Geometry) -> Result<Source> {
+        let Unread { files, paths, memory, mut inputs } = self;
         let (mut plain, mut streams, mut windows) = (Vec::new(), Vec::new(), 0);
-        for (at, path) in (0_u32..).zip(paths.iter()) {
-            let input = Input::look(&*files, path).map_err(|error| error.at(path.path()))?;
+        for (at, (path, input)) in (0_u32..).zip(paths.iter().zip(&mut inputs)) {
+            input.detect(&*files, path).map_err(|error| error.at(path.path()))?;
             match (&input.reader, input.stat) {
                 (Reader::Stream(_), _) => streams.push(at),
                 (Reader::Plain(_), Some(FileStat { size, .. })) if size > 0 => {
@@ -133,7 +156,6 @@ impl Source {
                 }
                 (Reader::Plain(_), _) => {}
             }
-            inputs.push(input);
         }
         Ok(Source {
             files,
@@ -149,21 +171,22 @@ impl Source {
             waits: AtomicUsize::new(0),
         })
     }
+}
+
+impl Source {
+    /// [`Unread::look`] and [`Unread::source`].
+    ///
+    /// # Errors
+    /// As these.
+    pub fn open(files: Arc<dyn FileSystem>, inputs: Arc<InputPaths>, memory: u64) -> Result<Self> {
+        Unread::look(files, inputs, memory)?.source()
+    }
 
     /// Bytes on disk of all inputs; `None` if standard input is among them.
     #[must_use]
     pub fn total_disk_bytes(&self) -> Option<u64> {
         let sizes = self.inputs.iter().map(|input| input.stat.map(|stat| stat.size));
         sizes.sum()
-    }
-
-    /// Name, size and time of each input, in the order given, to tell without reading whether it is
-    /// known already; `None` for standard input, of which that cannot be told.
-    pub fn stats(&self) -> impl ExactSizeIterator<Item = Option<InputStat<'_>>> {
-        self.inputs.iter().zip(self.paths.iter()).map(|(input, path)| {
-            let FileStat { size, modified_ns, .. } = input.stat?;
-            Some(InputStat { name: path.name(), size, modified_ns })
-        })
     }
 
     /// Number of compressed inputs, and whether any needs a window of its own. Waits for the first bytes of standard input,
@@ -223,7 +246,7 @@ impl Source {
     /// nothing of use.
     ///
     /// # Errors
-    /// At the input's path: [`ErrorKind::Compression`] or [`ErrorKind::ZstdWindow`] for a stream
+    /// At the input's path: [`ErrorKind::Compression`] or [`ErrorKind::Window`] for a stream
     /// that is damaged, cut short, or takes too much memory; [`ErrorKind::LogChanged`];
     /// [`ErrorKind::Missing`] or [`ErrorKind::Unreadable`] if it can no longer be opened;
     /// [`ErrorKind::Io`] if it cannot be read.
@@ -433,7 +456,7 @@ impl fmt::Debug for Source {
 }
 
 impl Input {
-    /// Looks at an input; a file is opened to see that it may be and what its first bytes are, and closed again.
+    /// Looks at an input; a file is opened to see that it may be, and closed again.
     fn look(files: &dyn FileSystem, path: InputPath<'_>) -> Result<Self> {
         let InputPath::File { .. } = path else {
             let reader = Reader::Stream(Box::new(Stream::new(Origin::StandardInput)));
@@ -447,20 +470,29 @@ impl Input {
         }
         let open = files.open(file).map_err(unreadable)?;
         let stat = open.stat().map_err(|error| Error::io("read", error))?;
-        let mut start = [0; foreign::START_BYTES];
-        let read = open.read_full_at(&mut start, 0);
-        let read = read.map_err(|error| Error::io("read", error).at_offset(0))?;
-        if stat.size == 0 && read > 0 {
+        if stat.size == 0
+            && open.read_full_at(&mut [0], 0).map_err(|error| Error::io("read", error))? > 0
+        {
             return Err(wrong_size(file, &stat));
         }
+        Ok(Input { stat: Some(stat), reader: Reader::Plain(Plain::new(stat.size)) })
+    }
+
+    /// Reads the first bytes of a file, and replaces the reader of one that is compressed.
+    fn detect(&mut self, files: &dyn FileSystem, path: InputPath<'_>) -> Result<()> {
+        let Some(stat) = self.stat else { return Ok(()) };
+        let mut start = [0; foreign::START_BYTES];
+        let mut read = 0;
+        if stat.size > 0 {
+            let file = open_known(files, &path.path(), &stat)?;
+            let bytes = file.read_full_at(&mut start, 0);
+            read = bytes.map_err(|error| Error::io("read", error).at_offset(0))?;
+        }
         let start = start.get(..read).unwrap_or_default();
-        let reader = match compression_of(start, path.compression()) {
-            Some(compression) => {
-                Reader::Stream(Box::new(Stream::new(Origin::File(stat, compression))))
-            }
-            None => Reader::Plain(Plain::new(stat.size)),
-        };
-        Ok(Input { stat: Some(stat), reader })
+        if let Some(compression) = compression_of(start, path.compression()) {
+            self.reader = Reader::Stream(Box::new(Stream::new(Origin::File(stat, compression))));
+        }
+        Ok(())
     }
 
     /// What is known at the end (but for the rows), and whether the last row has no end.

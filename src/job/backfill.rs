@@ -18,7 +18,7 @@ use super::reduce_day::{self, IfStored, ReduceOutcome, ReduceReport, reduce_inpu
 use super::rules::{compared, warn_of_unrecorded};
 use super::warning::Warning;
 use crate::error::{Error, ErrorKind, Result};
-use crate::input::{self, DatedDay, DatedLogs, InputPaths, Search, Skipped, Source};
+use crate::input::{self, DatedDay, DatedLogs, InputPaths, Search, Skipped, Unread};
 use crate::model::{Day, Rules};
 use crate::store::{Output, finish_interrupted, settle_days};
 
@@ -514,14 +514,14 @@ fn plan(
     context.check_stop()?;
     let lists = reduce_day::lists_of(context, &inputs, others)?;
     let (files, inputs) = (Arc::clone(&context.files), Arc::new(inputs));
-    let source = Source::open(files, Arc::clone(&inputs), context.budget.memory)?;
+    let unread = Unread::look(files, Arc::clone(&inputs), context.budget.memory)?;
     let Some(partial) = open_day(&context.store(), day)? else {
         return Ok(DayPlan::Reduce);
     };
     let metadata = partial.metadata();
     let unread_before = if metadata.rules.is_none() { unread_before } else { &[] };
     let known = known::inputs_of(context, &partial, lists)?;
-    let comparison = known::compare(context, &known, source, unread_before)?.comparison;
+    let comparison = known::compare(context, &known, unread, unread_before)?.comparison;
     match compared(comparison, metadata, rules) {
         Comparison::Same => Ok(DayPlan::Unchanged),
         Comparison::Changed | Comparison::OtherRules => Ok(DayPlan::Replace),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Context, Phase};
 use crate::budget::LogLists;
 use crate::error::{Error, ErrorKind, Result};
-use crate::input::{self, InputPath, InputPaths, InputStat, Source};
+use crate::input::{self, InputPath, InputPaths, InputStat, Source, Unread};
 use crate::model::{Day, InputFacts, Inputs};
 use crate::partial::Partial;
 
@@ -76,12 +76,13 @@ pub(super) fn inputs_of(context: &Context, partial: &Partial, lists: LogLists) -
 pub(super) fn compare(
     context: &Context,
     known: &Inputs,
-    source: Source,
+    unread: Unread,
     unread_before: &[usize],
 ) -> Result<Compared> {
-    if same_stats(known, source.stats()) {
+    if same_stats(known, unread.stats()) {
         return Ok(Compared { comparison: Comparison::Same, known: Some(0) });
     }
+    let source = unread.source()?;
     let paths = source.shared_paths();
     let total = source.total_disk_bytes();
     let digested = context.phase(Phase::Read, total, || {

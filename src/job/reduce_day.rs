@@ -16,7 +16,7 @@ use super::warning::Warning;
 use super::{Context, Phase, document, rules};
 use crate::budget::LogLists;
 use crate::error::{Error, ErrorKind, Result};
-use crate::input::{self, DayLogs, InputPaths, Skipped, Source};
+use crate::input::{self, DayLogs, InputPaths, Skipped, Unread};
 use crate::model::{Day, InputFacts, Inputs, PerKind, RowCounts, Rules};
 use crate::partial::{self, FinishedPartial, Metadata};
 use crate::row::ShownRejects;
@@ -192,8 +192,8 @@ pub(super) fn reduce_inputs(
     let store = context.store();
     let mut lists = lists_of(context, &inputs, others)?;
     let memory = context.budget.memory;
-    let open = || Source::open(Arc::clone(&context.files), Arc::clone(&inputs), memory);
-    let mut source = open()?;
+    let look = || Unread::look(Arc::clone(&context.files), Arc::clone(&inputs), memory);
+    let mut unread = look()?;
     let lock = context.locked(|| StoreLock::take(&store))?;
     let mut outcome = match store.open_partial(day)? {
         Some(_) => ReduceOutcome::Replaced,
@@ -222,7 +222,7 @@ pub(super) fn reduce_inputs(
             };
             let metadata = *partial.metadata();
             let known = known::inputs_of(context, &partial, lists)?;
-            let mut compared = known::compare(context, &known, source, unread_before)?;
+            let mut compared = known::compare(context, &known, unread, unread_before)?;
             compared.comparison = rules::compared(compared.comparison, &metadata, options.rules);
             // By other rules, the same logs may have any number of good rows.
             let is_same = compared.comparison == Comparison::OtherRules;
@@ -231,10 +231,11 @@ pub(super) fn reduce_inputs(
                 return Ok(report(context, &metadata, partial.bytes(), outcome, known));
             }
             no_fewer_than = Some(metadata.accepted()).filter(|_| !is_same);
-            source = open()?;
+            unread = look()?;
         }
     }
     check_logs(context, options, &store, day, (lists.logs, base.as_ref()))?;
+    let source = unread.source()?;
     (lists.streams, lists.windows) = source.streams()?;
     let budget = context.budget.beside(lists.logs, lists.bytes())?;
     let context = &Context { budget, ..context.clone() };

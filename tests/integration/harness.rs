@@ -320,6 +320,18 @@ pub(crate) fn zst(data: impl AsRef<[u8]>) -> Vec<u8> {
 }
 
 /// What is in a stream until its end.
+pub(crate) fn bz2(data: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+    encoder.write_all(data.as_ref()).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub(crate) fn xz(data: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 0);
+    encoder.write_all(data.as_ref()).unwrap();
+    encoder.finish().unwrap()
+}
+
 pub(crate) fn drained(mut stream: impl Read) -> String {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();

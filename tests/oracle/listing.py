@@ -20,7 +20,7 @@ IGNORED = re.compile(
 MARKER = re.compile(r".*\.(ok|done|ready)")
 ARRIVING = re.compile(r".*\.(part|filepart|partial|tmp|crdownload|inprogress)")
 OTHER_FORMAT = re.compile(
-    r".*\.(parquet|orc|avro|json|jsonl|ndjson|xml|arrow|feather|snappy|lz4|lzo|deflate|zip|7z|tar|bz2|xz)"
+    r".*\.(parquet|orc|avro|json|jsonl|ndjson|xml|arrow|feather|snappy|lz4|lzo|deflate|zip|7z|tar)"
 )
 SET_ASIDE = {"archive", "old", "backup", "bak", "tmp", "trash", "quarantine", "rejected", "failed", "incoming"}
 
@@ -57,7 +57,7 @@ def stem(name: str) -> str:
     left = {"compression", "rotation", "date"}
     while True:
         dates = dates_in(name)
-        if "compression" in left and (match := re.fullmatch(r"(.*)\.(gz|zst)", name)):
+        if "compression" in left and (match := re.fullmatch(r"(.*)\.(gz|zst|bz2|xz)", name)):
             name = match[1]
             left.remove("compression")
         elif "rotation" in left and (match := re.fullmatch(r"(.*)\.[1-9]\d{0,2}", name, re.ASCII)):

@@ -29,7 +29,7 @@ _MARKER = re.compile(r".*\.(?:ok|done|ready)", re.DOTALL)
 _ARRIVING = re.compile(r".*\.(?:part|filepart|partial|tmp|crdownload|inprogress)", re.DOTALL)
 _TABLE = re.compile(r".*\.(?:csv|tsv|psv)", re.DOTALL)
 _OTHER_FORMAT = re.compile(
-    r".*\.(?:parquet|orc|avro|json|jsonl|ndjson|xml|arrow|feather|snappy|lz4|lzo|deflate|zip|7z|tar|bz2|xz)",
+    r".*\.(?:parquet|orc|avro|json|jsonl|ndjson|xml|arrow|feather|snappy|lz4|lzo|deflate|zip|7z|tar)",
     re.DOTALL,
 )
 _LOG = re.compile(r".*\.(?:log|txt)|part-.*|[^.]*", re.DOTALL)

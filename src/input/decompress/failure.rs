@@ -1,9 +1,9 @@
-//! How reading a stream goes on, and why it fails.
+//! What decodes a stream, how reading it goes on, and why it fails.
 
 use std::io;
 
 use super::compressed::Compressed;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What came of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,38 @@ pub(in crate::input) enum Progress {
         /// Bytes.
         window: u64,
     },
+}
+
+/// What decodes a compressed log.
+pub(in crate::input) trait Decode: Send {
+    /// The next bytes. `buffer` is not empty.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Progress>;
+    /// Bytes consumed so far, of the file as it is on disk.
+    fn consumed(&self) -> u64;
+}
+
+/// Steps to the next member of a file: whether there is one. Else nothing but zero padding follows, which is consumed.
+pub(super) fn next_member(
+    file: &mut Compressed,
+    format: &'static str,
+    is_first: bool,
+    begins: impl Fn(&[u8]) -> bool,
+) -> Result<bool> {
+    let mut start = [0; 16];
+    let peeked = file.peek(&mut start);
+    let length = peeked.map_err(|error| Error::io("read", error).at_offset(file.position()))?;
+    let start = start.get(..length).unwrap_or_default();
+    if is_first && start.is_empty() {
+        return Err(damage(format, NO_BYTES, 0));
+    }
+    if is_first || (!start.is_empty() && begins(start)) {
+        return Ok(true);
+    }
+    let zero = file.rest_is_zero();
+    if zero.map_err(|error| decoder_error(format, file, &error))? {
+        return Ok(false);
+    }
+    Err(damage(format, TRAILING, file.position()))
 }
 
 /// The error for damage in a stream, met at this byte of the compressed file.

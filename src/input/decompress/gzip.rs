@@ -7,9 +7,8 @@ use std::io::{BufRead, Read};
 
 use flate2::bufread::GzDecoder;
 
-use super::Decode;
 use super::compressed::Compressed;
-use super::failure::{NO_BYTES, Progress, TRAILING, damage, decoder_error};
+use super::failure::{Decode, NO_BYTES, Progress, TRAILING, damage, decoder_error};
 use crate::error::Result;
 
 pub(super) const FORMAT: &str = "gzip";

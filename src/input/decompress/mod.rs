@@ -5,23 +5,28 @@
 //! is an error, so a damaged log is never taken for a shorter one.
 
 mod ahead;
+mod bzip2;
 mod compressed;
 mod failure;
 mod frames;
 mod gzip;
 mod slots;
 mod windows;
+mod xz;
 mod zstandard;
 
 use std::io::{self, Read};
 use std::sync::Arc;
 
 pub(super) use ahead::Ahead;
+use bzip2::Bzip2;
 pub(super) use compressed::Compressed;
+use failure::Decode;
 pub(super) use failure::Progress;
 use gzip::Gzip;
 pub(super) use slots::Slots;
 pub(super) use windows::Windows;
+use xz::Xz;
 use zstandard::Zstandard;
 
 use crate::error::{Error, Result};
@@ -33,22 +38,29 @@ pub(super) enum Compression {
     Gzip,
     /// One or more zstd frames.
     Zstd,
+    /// One or more bzip2 streams.
+    Bzip2,
+    /// One or more xz streams.
+    Xz,
 }
 
 impl Compression {
     /// How many there are; the match reminds you to enter a new one in [`Compression::ALL`].
     const COUNT: usize = match Compression::Gzip {
-        Compression::Gzip | Compression::Zstd => 2,
+        Compression::Gzip | Compression::Zstd | Compression::Bzip2 | Compression::Xz => 4,
     };
 
     /// All of them.
-    const ALL: [Compression; Compression::COUNT] = [Compression::Gzip, Compression::Zstd];
+    pub(super) const ALL: [Compression; Compression::COUNT] =
+        [Compression::Gzip, Compression::Zstd, Compression::Bzip2, Compression::Xz];
 
     /// What it is called.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Compression::Gzip => gzip::FORMAT,
             Compression::Zstd => zstandard::FORMAT,
+            Compression::Bzip2 => bzip2::FORMAT,
+            Compression::Xz => xz::FORMAT,
         }
     }
 
@@ -57,6 +69,8 @@ impl Compression {
         match self {
             Compression::Gzip => b".gz",
             Compression::Zstd => b".zst",
+            Compression::Bzip2 => b".bz2",
+            Compression::Xz => b".xz",
         }
     }
 
@@ -65,6 +79,8 @@ impl Compression {
         match self {
             Compression::Gzip => "gzip -dc",
             Compression::Zstd => "zstd -dc",
+            Compression::Bzip2 => "bzip2 -dc",
+            Compression::Xz => "xz -dc",
         }
     }
 
@@ -77,6 +93,8 @@ impl Compression {
         match self {
             Compression::Gzip => with(gzip::MARK),
             Compression::Zstd => (frames::begins(start), frames::MARK),
+            Compression::Bzip2 => (bzip2::begins(start), bzip2::MARK),
+            Compression::Xz => with(xz::MARK),
         }
     }
 
@@ -84,7 +102,7 @@ impl Compression {
     pub(super) const fn needs_window(self) -> bool {
         match self {
             Compression::Gzip => false,
-            Compression::Zstd => true,
+            Compression::Zstd | Compression::Bzip2 | Compression::Xz => true,
         }
     }
 
@@ -113,14 +131,6 @@ impl Compression {
         let (begins, mark) = self.begins(start);
         begins && start.len() < mark
     }
-}
-
-/// What decodes a compressed log.
-pub(super) trait Decode: Send {
-    /// The next bytes. `buffer` is not empty.
-    fn read(&mut self, buffer: &mut [u8]) -> Result<Progress>;
-    /// Bytes consumed so far, of the file as it is on disk.
-    fn consumed(&self) -> u64;
 }
 
 /// A stream of decompressed bytes.
@@ -153,6 +163,8 @@ impl Decoder {
         Ok(Decoder::Compressed(match compression {
             Compression::Gzip => Box::new(Gzip::open(file)?),
             Compression::Zstd => Box::new(Zstandard::open(file, windows, ahead)),
+            Compression::Bzip2 => Box::new(Bzip2::open(file, windows)),
+            Compression::Xz => Box::new(Xz::open(file, windows)),
         }))
     }
 
@@ -191,7 +203,7 @@ mod tests {
     use super::failure::{CUT_SHORT, NO_BYTES, TRAILING};
     use super::*;
     use crate::error::{ErrorClass, ErrorKind};
-    use crate::input::twin::{Twin, gzip, zstd};
+    use crate::input::twin::{Twin, bzip2, gzip, xz, zstd};
 
     const LIMIT: u64 = 8 << 20;
 
@@ -230,8 +242,17 @@ mod tests {
         }
     }
 
-    fn both(bytes: &[u8]) -> [(Compression, Vec<u8>); 2] {
-        [(Compression::Gzip, gzip(bytes)), (Compression::Zstd, zstd(bytes))]
+    fn each(bytes: &[u8]) -> [(Compression, Vec<u8>); Compression::COUNT] {
+        Compression::ALL.map(|one| (one, encode(one, bytes)))
+    }
+
+    fn encode(compression: Compression, bytes: &[u8]) -> Vec<u8> {
+        match compression {
+            Compression::Gzip => gzip(bytes),
+            Compression::Zstd => zstd(bytes),
+            Compression::Bzip2 => bzip2(bytes),
+            Compression::Xz => xz(bytes),
+        }
     }
 
     fn reason(result: Result<(Vec<u8>, u64)>) -> String {
@@ -247,8 +268,8 @@ mod tests {
 
     #[test]
     fn members_and_frames_are_one_stream_and_zero_padding_may_follow() {
-        for (compression, one) in both(TEXT) {
-            let (_, empty) = both(b"").into_iter().find(|(c, _)| *c == compression).unwrap();
+        for (compression, one) in each(TEXT) {
+            let empty = encode(compression, b"");
             for (file, times) in [
                 (one.clone(), 1),
                 ([&one[..], &one].concat(), 2),
@@ -283,7 +304,7 @@ mod tests {
 
     #[test]
     fn an_empty_file_and_bytes_behind_the_end_are_damage() {
-        for (compression, one) in both(TEXT) {
+        for (compression, one) in each(TEXT) {
             assert_eq!(reason(decode(compression, b"", 100)), NO_BYTES);
             for tail in [&b"x"[..], b"\0x", b"\0\0\0\0\x1f\x8b", b"\n", b"\x27\xB5"] {
                 let file = [&one[..], tail].concat();
@@ -298,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_file_cut_at_any_byte_is_damage_unless_between_members() {
-        for (compression, one) in both(TEXT) {
+        for (compression, one) in each(TEXT) {
             let file = [&one[..], &one].concat();
             for cut in 0..file.len() {
                 let result = decode(compression, &file[..cut], 16);
@@ -315,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_changed_bit_is_damage_or_changes_nothing() {
-        for (compression, one) in both(TEXT) {
+        for (compression, one) in each(TEXT) {
             let mut harmless = 0;
             for bit in 0..one.len() * 8 {
                 let mut file = one.clone();
@@ -335,7 +356,7 @@ mod tests {
 
     #[test]
     fn a_failing_disk_is_no_damage() {
-        for (compression, one) in both(TEXT) {
+        for (compression, one) in each(TEXT) {
             for fail_from in 0..one.len() {
                 let twin = Twin::new();
                 twin.put("f", &one);
@@ -382,7 +403,7 @@ mod tests {
         // In a later frame too, and behind one to be skipped.
         let later = [zstd(TEXT), skippable(b"x"), frame(window(13, 1))].concat();
         let error = decode(&later, 8 << 20).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::ZstdWindow { needed: 9_437_184, .. }));
+        assert!(matches!(error.kind(), ErrorKind::Window { needed: 9_437_184, .. }));
     }
 
     #[test]
@@ -433,10 +454,8 @@ mod tests {
             short_reads in 1_usize..50,
             room in 1_usize..500,
         ) {
-            for (compression, encode) in
-                [(Compression::Gzip, gzip as fn(&[u8]) -> Vec<u8>), (Compression::Zstd, zstd)]
-            {
-                let file: Vec<u8> = parts.iter().flat_map(|part| encode(part)).collect();
+            for compression in Compression::ALL {
+                let file: Vec<u8> = parts.iter().flat_map(|part| encode(compression, part)).collect();
                 let length = file.len() as u64;
                 let decoded = decode_file(compression, compressed(&file, short_reads), room, LIMIT);
                 prop_assert_eq!(decoded.unwrap(), (parts.concat(), length));
@@ -451,6 +470,8 @@ mod tests {
             let file = |start: &[u8]| if magic { [start, &bytes].concat() } else { bytes.clone() };
             let _ = decode(Compression::Gzip, &file(&[0x1f, 0x8b, 8]), 10);
             let _ = decode(Compression::Zstd, &file(&[0x28, 0xB5, 0x2F, 0xFD]), 10);
+            let _ = decode(Compression::Bzip2, &file(b"BZh91AY&SY"), 10);
+            let _ = decode(Compression::Xz, &file(b"\xFD7zXZ\0\0\x04\xE6\xD6\xB4\x46"), 10);
         }
     }
 }

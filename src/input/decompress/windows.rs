@@ -1,4 +1,4 @@
-//! Who may hold how large a zstd window: the memory of all decoders together stays within one limit.
+//! How much memory each stream may hold for a window, dictionary or block: all decoders together stay within one limit.
 //!
 //! A frame says how large a window it needs. Before it is decoded, its stream asks for as much; a stream that gets
 //! nothing gives back what it has (between two frames nothing in it is needed) and comes again later. So whoever holds
@@ -113,6 +113,7 @@ impl Lease {
         }
         state.taken = others + bytes;
         self.held = bytes;
+        debug_assert!(windows.allows(others, bytes), "{others} and {bytes} bytes are held");
         drop(state);
         if self.decoder.is_none() {
             self.decoder = Some(Decoder::new().map_err(|error| Error::io("decompress", error))?);
@@ -145,6 +146,51 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let windows = Arc::clone(&self.windows);
         self.release(&mut lock(&windows.state));
+    }
+}
+
+/// A stream's right to memory, for a decoder of its own; given back when dropped.
+pub(super) struct Claim {
+    windows: Arc<Windows>,
+    /// Bytes that may be taken.
+    held: u64,
+}
+
+impl Claim {
+    /// Nothing yet.
+    pub(super) fn new(windows: &Arc<Windows>) -> Self {
+        Claim { windows: Arc::clone(windows), held: 0 }
+    }
+
+    /// Bytes that a window may have at most.
+    pub(super) fn limit(&self) -> u64 {
+        self.windows.limit
+    }
+
+    /// Gets the right to a window of this many bytes; false, with nothing held any more, when there is no room now. The
+    /// caller has no window meanwhile, unless it asks for no larger one.
+    pub(super) fn grow(&mut self, window: u64) -> bool {
+        let needed = window.saturating_add(BUFFERS);
+        if needed <= self.held {
+            return true;
+        }
+        let mut state = lock(&self.windows.state);
+        state.taken -= std::mem::take(&mut self.held);
+        if !self.windows.allows(state.taken, needed) {
+            return false;
+        }
+        state.taken += needed;
+        self.held = needed;
+        let limit = self.windows.limit;
+        let taken = state.taken;
+        state.spare.take_if(|(_, spare)| taken.saturating_add(*spare) > limit);
+        true
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        lock(&self.windows.state).taken -= self.held;
     }
 }
 

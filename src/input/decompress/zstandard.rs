@@ -9,10 +9,9 @@ use std::sync::Arc;
 
 use ::zstd::stream::raw::{InBuffer, Operation, OutBuffer};
 
-use super::Decode;
 use super::ahead::{Ahead, Decoded};
 use super::compressed::Compressed;
-use super::failure::{CUT_SHORT, NO_BYTES, Progress, TRAILING, damage, decoder_error};
+use super::failure::{CUT_SHORT, Decode, NO_BYTES, Progress, TRAILING, damage, decoder_error};
 use super::frames::{LONGEST_HEADER, starts_a_frame, window_of};
 use super::windows::{Lease, Windows};
 use crate::error::{Error, ErrorKind, Result};
@@ -131,7 +130,7 @@ impl Zstandard {
         let needed = window_of(header).unwrap_or(0);
         let limit = self.lease.limit();
         if needed > limit {
-            let kind = ErrorKind::ZstdWindow { needed, limit };
+            let kind = ErrorKind::Window { what: "a zstd window", needed, limit };
             return Err(Error::from(kind).at_offset(offset));
         }
         if !self.lease.grow(needed)? {

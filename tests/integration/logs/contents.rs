@@ -1,6 +1,16 @@
 //! The content of a log decides its format, whatever its name says. Other formats are refused by name.
 
-use crate::harness::{DAY, Run, Sandbox, gz, zst};
+use crate::harness::{DAY, Run, Sandbox, bz2, gz, xz, zst};
+
+/// A function that compresses a text.
+type Compress = fn(&str) -> Vec<u8>;
+
+const CODECS: [(Compress, &str); 4] = [
+    (|text| gz(text), "gzip"),
+    (|text| zst(text), "zstd"),
+    (|text| bz2(text), "bzip2"),
+    (|text| xz(text), "xz"),
+];
 
 const ROWS: &str = "1|2|FR\n3|4|US\n1|2|FR\n";
 
@@ -41,12 +51,12 @@ fn assert_refused(content: &[u8], words: &[&str]) {
 }
 
 #[test]
-fn gzip_and_zstd_are_read_under_any_name_and_from_standard_input() {
-    for content in [gz(ROWS), zst(ROWS)] {
-        assert_read(&content, &["a.log", "a.gz", "a.log.zst", "a.txt.1"]);
+fn compressed_logs_are_read_under_any_name_and_from_standard_input() {
+    for (compress, _) in CODECS {
+        assert_read(&compress(ROWS), &["a.log", "a.gz", "a.log.zst", "a.txt.1", "a.bz2", "a.xz"]);
         let (one, two) = ROWS.split_at(9);
-        let members = if content[0] == 0x1f { [gz(one), gz(two)] } else { [zst(one), zst(two)] };
-        assert_read(&[&members.concat()[..], &[0; 9]].concat(), &["a.log"]);
+        let members = [compress(one), compress(two), vec![0; 9]].concat();
+        assert_read(&members, &["a.log"]);
     }
 }
 
@@ -62,9 +72,10 @@ fn text_is_read_under_names_of_compressed_files() {
 
 #[test]
 fn damage_is_reported_under_any_name_and_from_standard_input() {
-    for content in [gz(ROWS), zst(ROWS)] {
+    for (compress, name) in CODECS {
+        let content = compress(ROWS);
         for damaged in [content[..content.len() - 3].to_vec(), [&content[..], b"x"].concat()] {
-            assert_refused(&damaged, &["damaged", "stream"]);
+            assert_refused(&damaged, &[&format!("damaged {name} stream")]);
         }
     }
     // What was meant to be compressed, and is of no format, is a damaged stream.
@@ -95,6 +106,45 @@ fn an_archive_of_several_days_is_not_the_log_of_a_day() {
     tar.args(["-cf", "-", "20211201", "20211202"]).current_dir(sandbox.path("t"));
     let archive = tar.output().unwrap().stdout;
     assert_refused(&archive, &["this is a tar archive, not a log", "tar -xf FILE"]);
-    assert_refused(&gz(&archive), &["a tar archive in a gzip file", "tar -xf FILE"]);
-    assert_refused(&zst(&archive), &["a tar archive in a zstd file", "tar -xf FILE"]);
+    for (compressed, name) in [
+        (gz(&archive), "gzip"),
+        (zst(&archive), "zstd"),
+        (bz2(&archive), "bzip2"),
+        (xz(&archive), "xz"),
+    ] {
+        let words = format!("this is a tar archive in a {name} file, not a log");
+        assert_refused(&compressed, &[&words.replace("a xz", "an xz"), "tar -xf FILE"]);
+    }
+}
+
+#[test]
+fn a_dictionary_over_the_limit_is_refused_with_what_to_do() {
+    let mut options = liblzma::stream::LzmaOptions::new_preset(0).unwrap();
+    options.dict_size(96 << 20);
+    let mut filters = liblzma::stream::Filters::new();
+    filters.lzma2(&options);
+    let check = liblzma::stream::Check::Crc64;
+    let stream = liblzma::stream::Stream::new_stream_encoder(&filters, check).unwrap();
+    let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+    std::io::Write::write_all(&mut encoder, ROWS.as_bytes()).unwrap();
+    let sandbox = Sandbox::new();
+    sandbox.write("a.xz", encoder.finish().unwrap());
+    let words = "needs an xz dictionary of 100663296 bytes, more than the limit of 67108864; raise --memory to eight times as much";
+    reduce(&sandbox, "a.xz").exits(65).tells(&["\"a.xz\"", words]).in_one_line();
+    reduce(&sandbox, "--memory 768MiB a.xz").exits(0);
+}
+
+#[test]
+fn a_bomb_in_any_format_takes_no_more_memory_than_the_run_has() {
+    let row = "1|2|FR\n".repeat(3_000_000);
+    for (compress, name) in CODECS {
+        let sandbox = Sandbox::new();
+        sandbox.write("a.log", compress(&row));
+        let run = sandbox
+            .agg(&format!("reduce-day --date {DAY} --memory 64MiB --threads 2 --json a.log"));
+        let report: serde_json::Value = serde_json::from_str(&run.exits(0).stdout).unwrap();
+        assert_eq!(report["rows"], 3_000_000, "{name}");
+        let peak = report["peak_memory_bytes"].as_u64().unwrap();
+        assert!(peak < 64 << 20, "{name}: {peak} bytes");
+    }
 }

@@ -57,7 +57,7 @@ fn what_is_no_log_in_a_folder_is_named_or_on_the_quiet_list() {
     for name in [".hidden.log", "_SUCCESS", "part.log~"] {
         sandbox.write(format!("day/{name}"), log_of(9, 1));
     }
-    let named = ["part.csv", "part.log.bz2", "part.log.tmp", "part.log.gz.tmp", "part.LOG", "old"];
+    let named = ["part.csv", "part.log.lz4", "part.log.tmp", "part.log.gz.tmp", "part.LOG", "old"];
     for name in named {
         let log = if name == "old" { "old/part.log" } else { name };
         sandbox.write(format!("day/{log}"), log_of(9, 1));

@@ -335,12 +335,11 @@ fn windows_of_zstd_streams_together_stay_within_the_limit_of_one() {
     }
     let names: Vec<String> = (0..9).map(|n| format!("{n}.zst")).collect();
     let paths: Vec<&str> = names.iter().map(String::as_str).collect();
-    // 8 MiB hold one such decoder and its buffers, not two. A second stream is open, and waits.
+    // 8 MiB hold one such decoder and its buffers, not two: see the assertion where a window is given.
     let all = read_all(&twin, &paths, TINY, 8).unwrap();
     for (n, rows) in all.rows.iter().enumerate() {
         assert_eq!(*rows, [n.to_string().into_bytes()]);
     }
-    assert!(twin.max_open() <= 3, "{}", twin.max_open());
 }
 
 #[test]

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JJavaError
 
-from agg_spark.error import CannotCreate, Failed, Usage, overtaken
+from agg_spark.error import CannotCreate, Failed, Missing, Usage, overtaken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from pyspark.sql import SparkSession
 
@@ -80,6 +80,21 @@ def _sign(sign: str) -> str:
     return {"*": ".*", "?": "."}.get(sign, re.escape(sign[-1]))
 
 
+def local_path(path: str) -> str | None:
+    """Where on this machine's disks a qualified path is, if it is there."""
+    return path.removeprefix("file:") if path.startswith("file:/") else None
+
+
+def _refuse_unseen(folder: str, seen: set[str], wanted: Callable[[str], bool]) -> None:
+    for name in sorted({*os.listdir(folder)} - seen):
+        path = os.path.join(folder, name)
+        if wanted(f"{name}/" if os.path.isdir(path) else name):
+            raise Missing(
+                f"{os.fsencode(path).decode(errors='backslashreplace')}: a link to nowhere, or a name that "
+                "Java cannot read; remove the link, rename the file, or set LC_ALL=C.UTF-8"
+            )
+
+
 def join(folder: str, *names: str) -> str:
     """The path of something in a folder."""
     return "/".join([folder.rstrip("/"), *names])
@@ -133,26 +148,35 @@ class FileSystem:
         for part in folders:
             found = [path for folder in found for path in self._folders(folder, part)]
         if not GLOB.search(last):
-            entries = [self.look(join(folder, last)) for folder in found]
-        else:
-            entries = [entry for folder in found for entry in self.list(folder) if matches(last, entry.name)]
-        return [entry for entry in entries if entry is not None]
+            return [entry for folder in found if (entry := self.look(join(folder, last))) is not None]
+        return [entry for folder in found for entry in self._matching(folder, last)]
 
     def _folders(self, folder: str, part: str) -> list[str]:
         """The folders in a folder that match a component of a pattern."""
         if not GLOB.search(part):
             return [join(folder, part)]
-        inside = [entry for entry in self.list(folder) if entry.is_folder and matches(part, entry.name)]
+        inside = [entry for entry in self._matching(folder, part) if entry.is_folder]
         if part == "**":
             return [folder, *(path for entry in inside for path in self._folders(entry.path, part))]
         return [entry.path for entry in inside]
 
-    def list(self, folder: str) -> list[Entry]:
-        """What is in a folder, in byte order of the names; nothing if there is no such folder."""
+    def _matching(self, folder: str, pattern: str) -> list[Entry]:
+        entries = self.list(folder, lambda name: matches(pattern, name.rstrip("/")))
+        return [entry for entry in entries if matches(pattern, entry.name)]
+
+    def list(self, folder: str, wanted: Callable[[str], bool] | None = None) -> list[Entry]:
+        """What is in a folder, in byte order of the names; nothing if there is no such folder.
+
+        Hadoop leaves out without a word what it cannot look at on a local disk: that is an error if it is
+        `wanted` by its name, which ends with a slash for a folder.
+        """
         system, location = self._at(folder)
         if not system.exists(location):
             return []
         entries = [self._entry(status) for status in system.listStatus(location)]
+        local = local_path(system.makeQualified(location).toString())
+        if wanted is not None and local is not None:
+            _refuse_unseen(local, {entry.name for entry in entries}, wanted)
         return sorted(entries, key=lambda entry: entry.name.encode())
 
     def look(self, path: str) -> Entry | None:
@@ -264,22 +288,25 @@ class FileSystem:
         finally:
             stream.close()
 
-    def decompress(self, path: str, size: int, suffix: str, target: str) -> bool:
-        """Writes what a file of that suffix says, less the zeros behind it; whether it is whole.
+    def decompress(self, path: str, size: int, suffix: str, target: str | None) -> str | None:
+        """Decompresses a file less the zeros after it; the SHA-256 of the content, if the file is whole.
 
-        The last bytes of a stream may be zeros themselves, so a few ends are tried.
+        The content is written to the target, if there is one. The last bytes of a stream may be zeros
+        themselves, so a few ends are tried.
         """
         end = size
         while end and not (block := self._bytes(path, max(0, end - BLOCK), min(end, BLOCK))).strip(b"\0"):
             end = max(0, end - BLOCK)
         end = max(0, end - BLOCK) + len(block.rstrip(b"\0")) if end else 0
-        return any(
-            self._decompress(path, stop, suffix, target) for stop in range(end, min(size, end + 8) + 1)
-        )
+        for stop in range(end, min(size, end + 8) + 1):
+            found = self._decompress(path, stop, suffix, target)
+            if found is not None:
+                return found
+        return None
 
-    def _decompress(self, path: str, end: int, suffix: str, target: str) -> bool:
-        (system, location), (to, place) = self._at(path), self._at(target)
-        source, sink = system.open(location), to.create(place, True)
+    def _decompress(self, path: str, end: int, suffix: str, target: str | None) -> str | None:
+        system, location = self._at(path)
+        source, (sink, digest) = system.open(location), self._digesting(target)
         try:
             # The last byte alone: only a stream that ends with it is whole.
             parts = (self._bounded(source, end - 1), self._bounded(source, 1))
@@ -291,21 +318,29 @@ class FileSystem:
                 stream.setLongMax(MAX_WINDOW_LOG)
             self._commons.io.IOUtils.copyLarge(stream, sink)
         except Py4JJavaError:
-            return False
+            return None
         else:
-            return True
+            return bytes(digest.digest()).hex()
         finally:
             source.close()
             sink.close()
+
+    def _digesting(self, target: str | None) -> tuple[Any, Any]:
+        """A stream to a file, or to nowhere, and the SHA-256 of what goes through it."""
+        digest = self._java.security.MessageDigest.getInstance("SHA-256")
+        if target is None:
+            stream = self._java.io.OutputStream.nullOutputStream()
+        else:
+            system, location = self._at(target)
+            stream = system.create(location, True)
+        return self._java.security.DigestOutputStream(stream, digest), digest
 
     def concatenate(self, parts: Iterable[str], target: str) -> str:
         """Joins files in this order, inside the JVM; tells the SHA-256 of the whole.
 
         Cost: every byte passes through the driver once.
         """
-        system, location = self._at(target)
-        digest = self._java.security.MessageDigest.getInstance("SHA-256")
-        stream = self._java.security.DigestOutputStream(system.create(location, True), digest)
+        stream, digest = self._digesting(target)
         try:
             for part in parts:
                 part_system, part_location = self._at(part)

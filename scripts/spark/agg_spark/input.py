@@ -14,6 +14,7 @@ Left to others: the CR before an LF, and what a row says (`row`).
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from pyspark.sql import functions as F
 
 from agg_spark import names
 from agg_spark.error import BadData, Missing, Usage
-from agg_spark.fs import join, literal
+from agg_spark.fs import join, literal, local_path
 
 if TYPE_CHECKING:
     import datetime
@@ -55,6 +56,10 @@ FORMATS = (
 )
 """What the first bytes of a file say that it is; everything else is text."""
 
+MANIFEST_FIELDS = (b'"window"', b'"top"', b'"partials"')
+MANIFEST_START = 4096
+"""What is in so many bytes of a `manifest.json` if it is that of an emission."""
+
 SUFFIXES = {"text": "", "gzip": ".gz", "zstd": ".zst"}
 """The formats that are read, under these suffixes alone: Spark goes by the name."""
 
@@ -82,6 +87,8 @@ class Found:
     logs: list[Log] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     """Paths with the reason of each."""
+    forms: list[tuple[Log, Log]] = field(default_factory=list)
+    """Compressed logs that do not count, each with the log that counts in its place."""
 
 
 def find(fs: FileSystem, named: Iterable[str], day: datetime.date | None) -> Found:
@@ -94,7 +101,7 @@ def find(fs: FileSystem, named: Iterable[str], day: datetime.date | None) -> Fou
                 _search(fs, entry, [entry.name], found)
             else:
                 found.logs.append(_log(entry, folders[-1:]))
-    _refuse_twins(found.logs)
+    _take_one_form(found)
     _refuse_what_spark_would_lose(found.logs)
     return found
 
@@ -129,11 +136,15 @@ def _search(fs: FileSystem, folder: Entry, folders: list[str], found: Found) -> 
     """Adds the logs of a folder, at every depth."""
     before = len(found.logs)
 
+    def wanted(name: str) -> bool:
+        why = names.why_no_log(name.rstrip("/"), 1)
+        return why is None or (name.endswith("/") and why != names.IGNORED)
+
     def search(entries: list[Entry], folders: list[str]) -> None:
         for entry in entries:
             if entry.is_folder:
-                inside = fs.list(entry.path)
-                why = names.why_not_searched(entry.name, [inner.name for inner in inside])
+                inside = [] if _is_link(entry) else fs.list(entry.path, wanted)
+                why = _why_not_searched(fs, entry, inside)
                 if why is None:
                     search(inside, [*folders, entry.name])
             else:
@@ -143,23 +154,64 @@ def _search(fs: FileSystem, folder: Entry, folders: list[str], found: Found) -> 
             if why not in (None, names.IGNORED):
                 found.skipped.append((entry.path, str(why)))
 
-    search(fs.list(folder.path), folders)
+    search(fs.list(folder.path, wanted), folders)
     if len(found.logs) == before:
         raise Missing(
             f"{folder.path}: no logs in this folder; a log is named like listen.log, part-0 or 20211201"
         )
 
 
-def _refuse_twins(logs: list[Log]) -> None:
-    seen: dict[str, str] = {}
-    for log in logs:
-        plain = names.COMPRESSION.sub("", log.path)
-        if plain in seen:
+def _is_link(entry: Entry) -> bool:
+    local = local_path(entry.path)
+    return local is not None and os.path.islink(local)
+
+
+def _why_not_searched(fs: FileSystem, folder: Entry, inside: list[Entry]) -> str | None:
+    if _is_link(folder):
+        return "link"
+    for entry in inside:
+        if entry.name == "manifest.json" and not entry.is_folder:
+            start = fs.head(entry.path, MANIFEST_START)
+            if all(name in start for name in MANIFEST_FIELDS):
+                return "of_agg"
+    return names.why_not_searched(folder.name, [entry.name for entry in inside])
+
+
+def _take_one_form(found: Found) -> None:
+    """Of a log that is there in several forms the plain one counts; one that is named twice counts once."""
+    forms: dict[str, dict[str, Log]] = {}
+    for log in found.logs:
+        forms.setdefault(names.COMPRESSION.sub("", log.path), {}).setdefault(log.path, log)
+    found.logs = []
+    for of_one in forms.values():
+        # A name is shorter than itself with a suffix.
+        counted, *others = (of_one[path] for path in sorted(of_one, key=lambda path: (len(path), path)))
+        found.logs.append(counted)
+        found.forms += [(other, counted) for other in others]
+
+
+def compare_forms(fs: FileSystem, forms: list[tuple[Log, Log]]) -> list[tuple[str, str]]:
+    """Refuses other forms of logs with other content; damaged ones are returned, with a reason.
+
+    Cost: both forms pass through the driver.
+    """
+    damaged = []
+    for log, counted in forms:
+        content = _content(fs, log)
+        if content is None:
+            damaged.append((log.path, f"damaged; {counted.path} is counted, which should be the same log"))
+        elif content != _content(fs, counted):
             raise BadData(
-                f"{log.path}: the same log as {seen[plain]}, or the same but for the compression; "
-                "name one of them"
+                f"{log.path}: has other content than {counted.path}, whose compressed form it should be; "
+                "remove the wrong one, or rename it"
             )
-        seen[plain] = log.path
+    return damaged
+
+
+def _content(fs: FileSystem, log: Log) -> str | None:
+    """The digest of a log's decompressed bytes, if it is whole."""
+    suffix = names.COMPRESSION.search(log.name)
+    return fs.decompress(log.path, log.bytes, suffix[0], None) if suffix else fs.digest(log.path)
 
 
 def _refuse_what_spark_would_lose(logs: list[Log]) -> None:
@@ -167,8 +219,11 @@ def _refuse_what_spark_would_lose(logs: list[Log]) -> None:
     for log in logs:
         if log.name.startswith((".", "_")) or log.name.endswith("._COPYING_"):
             raise Usage(f"{log.path}: Spark does not read files of such names; rename the log")
-        if ":" in log.name and log.path.startswith("file:"):
+        local = local_path(log.path)
+        if local is not None and ":" in log.name:
             raise Usage(f"{log.path}: Hadoop reads no local file with a colon in its name; rename the log")
+        if local is not None and not os.path.isfile(local):
+            raise Usage(f"{log.path}: not a file, but a pipe, a socket or a device; write it to a file")
         if names.COMPRESSION.search(log.name) and log.bytes == 0:
             raise BadData(f"{log.path}: an empty file is not a compressed log; fetch it again")
 
@@ -229,7 +284,7 @@ def without_padding(fs: FileSystem, logs: list[Log], folder: str) -> list[Log]:
         suffix = names.COMPRESSION.search(log.name)
         if suffix and _is_padded(fs, log, suffix[0]):
             copy = join(folder, f"{number}-{log.name.removesuffix(suffix[0])}")
-            if not fs.decompress(log.path, log.bytes, suffix[0], copy):
+            if fs.decompress(log.path, log.bytes, suffix[0], copy) is None:
                 raise BadData(
                     f"{log.path}: damaged, truncated, or made with a window over 8 MiB; fetch the log again"
                 )

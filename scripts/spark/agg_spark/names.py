@@ -124,5 +124,5 @@ def why_not_searched(name: str, inside: list[str]) -> str | None:
         return IGNORED
     if name in _SET_ASIDE:
         return "set_aside"
-    stores = {".out.lock", "_days", "manifest.json"} & {*inside} or {".lock", "partials"} <= {*inside}
+    stores = {".out.lock", "_days"} & {*inside} or {".lock", "partials"} <= {*inside}
     return "of_agg" if stores or any(entry.startswith("kind=") for entry in inside) else None

@@ -80,7 +80,8 @@ def write_countries(fs: FileSystem, counts: DataFrame, root: str) -> int:
     seen = Observation()
     ordered = counts.sortWithinPartitions("kind", "country", "sng_id")
     observed = ordered.observe(seen, F.sum("streams").alias("rows"))
-    observed.write.partitionBy("kind").parquet(root)
+    # What is in the folder is what this run has put there: plain copies of logs.
+    observed.write.mode("append").partitionBy("kind").parquet(root)
     if not fs.exists(folder_of(root, Kind.COUNTRY)):
         _write_none(counts.sparkSession, Kind.COUNTRY, root)
     return int(seen.get["rows"] or 0)

@@ -56,6 +56,8 @@ class Record:
     """Users with so many songs that one task should not get them all."""
     replaces: list[Exported] = field(default_factory=list)
     """The files of an export that this day takes the place of."""
+    countries: str = "iso"
+    """Which countries were counted."""
 
     def is_of(self, logs: list[Log]) -> bool:
         """Whether it was made from these logs, as far as names, sizes and times tell."""
@@ -68,6 +70,7 @@ class Record:
             "day": str(self.day),
             "commit": self.commit,
             "digest": self.digest,
+            "countries": self.countries,
             **self.tally.as_json(),
             "inputs": self.inputs,
             "files": {kind.value: [vars(part) for part in files] for kind, files in self.files.items()},
@@ -131,6 +134,7 @@ class Store:
             day=day,
             commit=_of(str, document["commit"]),
             digest=_of(str, document["digest"]),
+            countries=_of(str, document["countries"]),
             tally=Tally(
                 _of(int, document["accepted"]),
                 {name: _of(int, document["rejects"][name]) for name in REASONS},

@@ -42,6 +42,8 @@ HOSTILE: dict[str, bool | float | int | str | None] = {
     "spark.sql.parquet.fieldId.read.enabled": "true",
     "spark.sql.parquet.mergeSchema": "true",
     "spark.sql.legacy.sizeOfNull": "true",
+    # Cannot be changed once a session is there.
+    "spark.sql.legacy.sessionInitWithConfigDefaults": "true",
     "spark.hadoop.mapreduce.input.linerecordreader.line.maxlength": "6",
     "spark.hadoop.mapreduce.input.pathFilter.class": "no.such.Filter",
     "spark.hadoop.mapreduce.output.basename": "other",

@@ -57,7 +57,7 @@ class ObjectStore(FileSystem):
         found = self._client.list_objects_v2(Bucket=BUCKET, Prefix=f"{folder}/").get("Contents", [])
         return {entry["Key"]: entry["Size"] for entry in found}
 
-    def list(self, folder: str) -> list[Entry]:
+    def list(self, folder: str, wanted: Any = None) -> list[Entry]:  # noqa: ARG002
         entries = {}
         for key, size in self._keys(folder).items():
             name, *below = key.removeprefix(f"{folder}/").split("/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import os
 import random
 import re
 from types import SimpleNamespace
@@ -92,14 +93,77 @@ def test_what_is_not_there_is_missing(context: Context, tmp_path: Path) -> None:
             find(context, path)
 
 
-def test_a_log_that_is_named_twice_or_differs_in_compression_alone_is_refused(
+def test_a_log_counts_once_however_often_it_is_named(context: Context, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(b"1|2|FR\n")
+    for named in [("a.log", "a.log"), (".", "a.log"), ("*", ".")]:
+        assert found_names(context, *(tmp_path / name for name in named)) == ["a.log"]
+
+
+def test_of_a_log_that_is_there_in_several_forms_the_plain_one_counts(
     context: Context, tmp_path: Path
 ) -> None:
-    for name in ["a.log", "a.log.gz"]:
-        (tmp_path / name).write_bytes(b"x")
-    for named in [("a.log", "a.log"), ("a.log", "a.log.gz"), (".", "a.log")]:
-        with pytest.raises(BadData):
-            find(context, *(tmp_path / name for name in named))
+    whole = b"1|2|FR\n3|4|GB"
+    zstd = bytes(context.fs._zstd.Zstd.compress(bytearray(whole)))
+    forms = {"a.log": whole, "a.log.gz": gzip.compress(whole), "a.log.zst": zstd}
+    for name, content in forms.items():
+        (tmp_path / name).write_bytes(content)
+    found = logs_input.find(context.fs, [str(tmp_path)], None)
+    assert [log.name for log in found.logs] == ["a.log"]
+    assert [log.name for log, _ in found.forms] == ["a.log.gz", "a.log.zst"]
+    assert logs_input.compare_forms(context.fs, found.forms) == []
+    assert found_names(context, tmp_path / "a.log.zst", tmp_path / "a.log.gz") == ["a.log.gz"]
+    # What is damaged is not yet complete, or no longer needed.
+    (tmp_path / "a.log.gz").write_bytes(forms["a.log.gz"][:-1])
+    found = logs_input.find(context.fs, [str(tmp_path)], None)
+    ((path, why),) = logs_input.compare_forms(context.fs, found.forms)
+    assert (path, why[:8]) == (f"file:{tmp_path}/a.log.gz", "damaged;")
+    (tmp_path / "a.log.gz").write_bytes(gzip.compress(whole + b"\n"))
+    found = logs_input.find(context.fs, [str(tmp_path)], None)
+    with pytest.raises(BadData, match=r"a\.log\.gz: has other content than .*a\.log, whose compressed form"):
+        logs_input.compare_forms(context.fs, found.forms)
+
+
+def test_what_hadoop_does_not_list_is_an_error_and_not_a_shorter_day(
+    context: Context, tmp_path: Path
+) -> None:
+    (tmp_path / "a.log").write_bytes(b"1|2|FR\n")
+    (tmp_path / "README.md").symlink_to("nowhere")
+    (tmp_path / ".hidden.log").symlink_to("nowhere")
+    assert found_names(context, tmp_path) == found_names(context, tmp_path / "*.log") == ["a.log"]
+    (tmp_path / "b.log").symlink_to("nowhere")
+    for named in [tmp_path, tmp_path / "*.log"]:
+        with pytest.raises(Missing, match=r"b\.log: a link to nowhere"):
+            find(context, named)
+    (tmp_path / "b.log").unlink()
+    for name in [b"\xff.log", b"\xff.d"]:
+        odd = os.path.join(os.fsencode(tmp_path), name)
+        os.mkdir(odd) if name.endswith(b".d") else os.symlink("a.log", odd)
+        for named in [tmp_path, tmp_path / "*"]:
+            with pytest.raises(Missing, match=r"a name that Java cannot read"):
+                find(context, named)
+        os.rmdir(odd) if name.endswith(b".d") else os.unlink(odd)
+
+
+def test_links_to_folders_are_not_followed_and_pipes_are_refused(context: Context, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(b"1|2|FR\n")
+    (tmp_path / "again").symlink_to(".")
+    found = logs_input.find(context.fs, [str(tmp_path)], None)
+    assert [log.name for log in found.logs] == ["a.log"]
+    assert found.skipped == [(f"file:{tmp_path}/again", "link")]
+    os.mkfifo(tmp_path / "pipe.log")
+    with pytest.raises(Usage, match=r"pipe\.log: not a file"):
+        find(context, tmp_path)
+
+
+def test_a_manifest_marks_a_folder_as_an_emission_by_its_content(context: Context, tmp_path: Path) -> None:
+    emission = b'{"window": {}, "top": 50, "partials": []}'
+    for name, content in {"logs": b'{"files": []}', "tops": emission}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "part-0").write_bytes(b"1|2|FR\n")
+        (tmp_path / name / "manifest.json").write_bytes(content)
+    found = logs_input.find(context.fs, [str(tmp_path)], None)
+    assert [log.path for log in found.logs] == [f"file:{tmp_path}/logs/part-0"]
+    assert sorted(why for _, why in found.skipped) == ["not_a_log", "of_agg"]
 
 
 def test_copies_are_found_with_one_reading_of_each_log(

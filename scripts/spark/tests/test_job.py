@@ -290,6 +290,40 @@ def test_copies_are_refused_unless_they_have_no_accepted_row_or_are_allowed(benc
     assert (allowed[0], json.loads(allowed[1])["accepted"]) == (0, 2)
 
 
+def test_a_padded_log_is_counted_and_refused_under_its_own_name(bench: Bench) -> None:
+    log = bench.folder / "listen-20211201.log.gz"
+    log.write_bytes(gzip.compress(b"1|2|FR\n" * 50 + b"x\n" * 100) + bytes(512))
+    code, error = bench.run("reduce-day", "--max-reject-ratio", "1", log)
+    assert (code, f"{log}: 100 of 150 rows are corrupt" in error) == (65, True), error
+    assert bench.state() == {}
+    log.write_bytes(gzip.compress(b"1|2|FR\n" * 50) + bytes(512))
+    code, told = bench.run("reduce-day", log)
+    assert (code, json.loads(told)["accepted"]) == (0, 50)
+    assert len(bench.state()) == 3
+
+
+def test_other_forms_of_a_log_are_compared_and_a_damaged_one_is_reported(bench: Bench) -> None:
+    log = bench.log(1, b"1|2|FR\n")
+    packed = log.with_name(f"{log.name}.gz")
+    packed.write_bytes(gzip.compress(b"1|3|FR\n"))
+    code, error = bench.run("reduce-day", log, packed)
+    assert (code, "other content" in error) == (65, True), error
+    packed.write_bytes(gzip.compress(b"1|2|FR\n")[:-1])
+    code, told = bench.run("reduce-day", log, packed)
+    report = json.loads(told)
+    assert (code, report["rows"], report["skipped"][0]["path"]) == (0, 1, f"file:{packed}")
+
+
+def test_a_day_that_was_counted_with_other_countries_is_not_the_same_day(bench: Bench) -> None:
+    log = bench.log(1, b"1|2|FR\n" * 20 + b"1|2|XX\n")
+    assert bench.run("reduce-day", log)[0] == 0
+    code, error = bench.run("reduce-day", "--countries", "any", log)
+    assert (code, "with --countries iso, not any; give --force" in error) == (65, True), error
+    report = json.loads(bench.run("reduce-day", "--countries", "any", "--force", log)[1])
+    assert (report["outcome"], report["rejected"]) == ("replaced", 0)
+    assert json.loads(bench.run("reduce-day", "--countries", "any", log)[1])["outcome"] == "unchanged"
+
+
 def test_one_log_that_is_mostly_corrupt_refuses_the_day_by_its_name(bench: Bench) -> None:
     good, bad = bench.folder / "good 1.log", bench.folder / "bad 1.log"
     good.write_bytes(b"1|2|FR\n" * 5000)

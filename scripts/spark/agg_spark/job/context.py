@@ -152,7 +152,8 @@ class Context:
         if _has_class(spark, CLOUD_PROTOCOL):
             settings |= CLOUD_SETTINGS
             hadoop |= CLOUD_HADOOP_SETTINGS
-        for key in [*UNSET, *(key for key in spark.conf.getAll if key.startswith(LEGACY))]:
+        legacy = [key for key in spark.conf.getAll if key.startswith(LEGACY)]
+        for key in [*UNSET, *filter(spark.conf.isModifiable, legacy)]:
             spark.conf.unset(key)
             configuration.unset(key)
         # Those of the session go before those of Hadoop.

@@ -17,7 +17,7 @@ from agg_spark.model import Kind, Tally
 from agg_spark.store import Exported, Record, Store
 
 if TYPE_CHECKING:
-    from agg_spark.input import Log
+    from agg_spark.input import Found, Log
     from agg_spark.job.context import Context
     from agg_spark.versions import Write
 
@@ -70,13 +70,13 @@ def reduce_day(context: Context, request: Request) -> Report:
     if not request.force:
         there = store.record(day)
         if there is not None:
-            return Report(_done(store, there, logs), "unchanged", found.skipped)
+            return Report(_done(store, there, request, logs), "unchanged", found.skipped)
         if exported:
             raise BadData(
                 f"{store.root}: {day} is an export of agg or of another program; give --force to replace it"
             )
     try:
-        record = _counted(context, request, logs, day, write, exported)
+        record = _counted(context, request, found, day, write, exported)
         store.commit(write, record)
     except BaseException:
         store.discard(day, write)
@@ -85,7 +85,12 @@ def reduce_day(context: Context, request: Request) -> Report:
     return Report(record, "replaced" if exported or write.seen else "reduced", found.skipped)
 
 
-def _done(store: Store, record: Record, logs: list[Log]) -> Record:
+def _done(store: Store, record: Record, request: Request, logs: list[Log]) -> Record:
+    if record.countries != request.countries:
+        raise BadData(
+            f"{record.day}: already reduced with --countries {record.countries}, not {request.countries}; "
+            "give --force to replace it"
+        )
     if not record.is_of(logs):
         raise BadData(
             f"{record.day}: already reduced from other logs; give --force to replace it with all of its logs"
@@ -99,13 +104,14 @@ def _done(store: Store, record: Record, logs: list[Log]) -> Record:
 def _counted(
     context: Context,
     request: Request,
-    logs: list[Log],
+    found: Found,
     day: datetime.date,
     write: Write,
     exported: list[Exported],
 ) -> Record:
-    spark, fs = context.spark, context.fs
+    spark, fs, logs = context.spark, context.fs, found.logs
     logs_input.refuse_other_formats(fs, logs)
+    found.skipped += logs_input.compare_forms(fs, found.forms)
     _refuse_copies(context, request, logs)
     context.cut(log.bytes for log in logs)
     copies = join(write.folder, "_logs")
@@ -113,7 +119,7 @@ def _counted(
     rows = row.parse(logs_input.read(spark, readable), request.countries)
     written = partial.write_countries(fs, run.by_country(rows), write.folder)
     rejects, by_log = partial.take_rejects(spark, fs, write.folder)
-    _refuse_bad_log(context, request, readable, by_log)
+    _refuse_bad_log(context, request, logs, readable, by_log)
     countries, country_files = _measured(context, Kind.COUNTRY, day, write)
     tally = Tally(countries.streams, rejects)
     if tally.rows != written:
@@ -140,6 +146,7 @@ def _counted(
         files={Kind.COUNTRY: country_files, Kind.USER: user_files},
         heavy=users.heavy,
         replaces=exported,
+        countries=request.countries,
     )
 
 
@@ -172,19 +179,23 @@ def _refuse_copies(context: Context, request: Request, logs: list[Log]) -> None:
             )
 
 
-def _refuse_bad_log(context: Context, request: Request, logs: list[Log], by_log: dict[int, int]) -> None:
+def _refuse_bad_log(
+    context: Context, request: Request, logs: list[Log], readable: list[Log], by_log: dict[int, int]
+) -> None:
     """One log that is mostly corrupt. The rows of each are counted only if one has enough corrupt rows."""
     suspects = {log: count for log, count in by_log.items() if count >= MIN_LOG_REJECTS}
     if not suspects:
         return
-    rows = logs_input.rows_by_log(context.spark, logs)
+    rows = logs_input.rows_by_log(context.spark, readable)
+    named = {copy.path: log.path for log, copy in zip(logs, readable, strict=True)}
     hashes = F.xxhash64("file")
     found = context.spark.createDataFrame([*rows.items()], "file STRING, rows BIGINT").select("*", hashes)
     for address, count, log in sorted(found.collect()):
         rejected = suspects.get(log, 0)
         if rejected > request.max_log_reject_ratio * count:
+            path = unquote(address).replace("file:///", "file:/", 1)
             raise BadData(
-                f"{unquote(address)}: {rejected} of {count} rows are corrupt; "
+                f"{named.get(path, path)}: {rejected} of {count} rows are corrupt; "
                 "look at the log, or raise --max-log-reject-ratio"
             )
 

@@ -101,8 +101,11 @@ pub struct MergePlan {
 pub struct DecoderPlan {
     /// Bytes in all, above those of a process that does nothing.
     pub memory: u64,
-    /// Bytes of all footers together. A decoded footer takes some ten times its bytes.
+    /// Bytes of all footers together without their key-value pairs. A decoded footer takes some ten times its bytes.
     pub footers: u64,
+    /// Bytes of the key-value pairs of one footer. They take some three times their bytes where they are decoded, and as
+    /// much in the rest of the run.
+    pub pairs: u64,
     /// Bytes of the largest page, decompressed or not. Up to six pages are held.
     pub page: u64,
 }
@@ -254,7 +257,9 @@ impl Budget {
     #[must_use]
     pub fn decoder(&self) -> DecoderPlan {
         let memory = (self.memory / 4).max(MIN_DECODER);
-        DecoderPlan { memory, footers: (self.memory / 64).max(MIB), page: memory / 8 }
+        // Limits of footers grow with the memory in proportion, above the least: refusals name the memory that would do.
+        let (footers, pairs) = ((self.memory / 64).max(MIB), (self.memory / 24).max(MIB));
+        DecoderPlan { memory, footers, pairs, page: memory / 8 }
     }
 
     /// The budget of a run while tables are decoded.

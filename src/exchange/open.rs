@@ -36,6 +36,9 @@ pub trait OpenTable: Debug + Send + Sync {
     /// What the footer says.
     fn outline(&self) -> &Outline;
 
+    /// Takes the facts out of the outline: the logs of a day can be many.
+    fn take_facts(&mut self) -> Option<Facts>;
+
     /// Reads a row group. Its rows are passed to `take` some thousand at a time, in the order of the file; the batch is
     /// reused. Ends with the first error, which may be that of `take`.
     ///
@@ -48,8 +51,14 @@ pub trait OpenTable: Debug + Send + Sync {
 /// What a table may ask for, and which countries it may name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableRules {
-    /// Bytes of its footer; in memory, these become some ten times as many.
-    pub footer: u64,
+    /// Bytes of memory of the run, with which the limits of footers grow in proportion.
+    pub memory: u64,
+    /// Bytes of the footers of all tables without their key-value pairs; in memory, these become some ten times as many.
+    pub footers: u64,
+    /// Bytes of these that the footers of other tables have.
+    pub taken: u64,
+    /// Bytes of its footer's key-value pairs; in memory, these become some three times as many.
+    pub pairs: u64,
     /// Bytes of a page, compressed or not.
     pub page: u64,
     /// Which countries there are.
@@ -91,7 +100,7 @@ pub struct Outline {
     pub kind: Kind,
     /// What it says of itself, if `agg` wrote it.
     pub facts: Option<Facts>,
-    /// Size of its footer.
+    /// Size of its footer without the key-value pairs.
     pub footer_bytes: u64,
     /// Its row groups.
     pub groups: Vec<GroupOutline>,

@@ -193,7 +193,14 @@ mod tests {
     fn read(table: &[u8]) -> Result<Vec<u64>> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(table).unwrap();
-        let rules = TableRules { footer: 1 << 20, page: 1 << 20, judge: judge() };
+        let rules = TableRules {
+            memory: 0,
+            footers: 1 << 20,
+            taken: 0,
+            pairs: 1 << 20,
+            page: 1 << 20,
+            judge: judge(),
+        };
         let opened = Arc::from(OsFileSystem.open(file.path()).unwrap());
         let table = TrustingDecoder.open(opened, Path::new("t"), rules)?;
         let mut keys = Vec::new();

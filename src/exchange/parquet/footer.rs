@@ -14,6 +14,7 @@ const MAX_DEPTH: usize = 16;
 const MAX_NESTING: u32 = 24;
 
 const SCHEMA: i16 = 2;
+const PAIRS: i16 = 5;
 const CHILDREN: i16 = 5;
 
 // Types of Thrift's compact protocol.
@@ -30,10 +31,11 @@ const SET: u8 = 10;
 const MAP: u8 = 11;
 const STRUCT: u8 = 12;
 
-/// Refuses a schema of too many or too deep elements, and a footer that is damaged.
-pub(super) fn check(footer: &[u8]) -> Result<()> {
+/// Refuses a schema of too many or too deep elements, and a footer that is damaged. Returns the bytes of the key-value
+/// pairs.
+pub(super) fn check(footer: &[u8]) -> Result<usize> {
     let mut thrift = Thrift { rest: footer };
-    let (mut last, mut schemas) = (0, 0);
+    let (mut last, mut schemas, mut pairs) = (0, 0, 0);
     while let Some((field, kind)) = thrift.field(&mut last).ok_or_else(damaged)? {
         match (field, kind) {
             (SCHEMA, LIST) => {
@@ -42,11 +44,17 @@ pub(super) fn check(footer: &[u8]) -> Result<()> {
             }
             // The crate reads the field's value, whatever its type.
             (SCHEMA, _) => return Err(damaged()),
-            _ => thrift.skip(kind, MAX_NESTING).ok_or_else(damaged)?,
+            _ => {
+                let before = thrift.rest.len();
+                thrift.skip(kind, MAX_NESTING).ok_or_else(damaged)?;
+                if (field, kind) == (PAIRS, LIST) {
+                    pairs += before - thrift.rest.len();
+                }
+            }
         }
     }
     // Of two the crate takes the second.
-    if schemas == 1 { Ok(()) } else { Err(damaged()) }
+    if schemas == 1 { Ok(pairs) } else { Err(damaged()) }
 }
 
 fn damaged() -> Error {
@@ -244,6 +252,16 @@ mod tests {
         // A field whose number stands by itself: 2 again.
         twice.extend([0x09, 4, 0x0c, 0]);
         assert!(refusal(&twice).contains("damaged"));
+    }
+
+    #[test]
+    fn key_value_pairs_are_counted_apart() {
+        assert_eq!(check(&footer(&[0])).unwrap(), 0);
+        let mut with_pairs = footer(&[0]);
+        with_pairs.truncate(with_pairs.len() - 1);
+        // Field 5 after field 3: a list of one struct, whose fields 1 and 2 are a key and its value.
+        with_pairs.extend([0x29, 0x1c, 0x18, 1, b'k', 0x18, 2, b'v', b'v', 0, 0]);
+        assert_eq!(check(&with_pairs).unwrap(), 9);
     }
 
     #[test]

@@ -84,6 +84,10 @@ impl OpenTable for TableFile {
         &self.outline
     }
 
+    fn take_facts(&mut self) -> Option<Facts> {
+        self.outline.facts.take()
+    }
+
     fn read(&self, group: usize, take: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
         let place = |error: Error| error.at(&self.path);
         let mut reader = self.group(group).map_err(place)?;
@@ -99,7 +103,7 @@ impl TableFile {
     fn read(file: Arc<dyn ReadFile>, path: &Path, rules: TableRules) -> Result<TableFile> {
         let stat = file.stat().map_err(|error| Error::io("read", error))?;
         let pages = Pages { file, size: stat.size, most_page: rules.page };
-        let (metadata, footer_bytes) = read_footer(&pages, rules.footer)?;
+        let (metadata, footer_bytes) = read_footer(&pages, &rules)?;
         let (kind, columns) = find_columns(&metadata)?;
         let pairs = metadata.file_metadata().key_value_metadata().into_iter().flatten();
         let pairs = pairs.filter_map(|pair| Some((pair.key.as_str(), pair.value.as_deref()?)));
@@ -147,8 +151,8 @@ fn group_keys(group: &RowGroupMetaData, at: usize, form: Form) -> Option<(u64, u
     Some((key(statistics.min_bytes_opt()?)?, key(statistics.max_bytes_opt()?)?))
 }
 
-/// The footer, and how many bytes it has.
-fn read_footer(pages: &Pages, most: u64) -> Result<(ParquetMetaData, u64)> {
+/// The footer, and how many bytes it has without its key-value pairs.
+fn read_footer(pages: &Pages, rules: &TableRules) -> Result<(ParquetMetaData, u64)> {
     let not = |text: &str| Error::from(ErrorKind::NotParquet(text.to_owned()));
     let tail_at =
         pages.size.checked_sub(TAIL_BYTES as u64).ok_or_else(|| not("it is too short"))?;
@@ -161,19 +165,37 @@ fn read_footer(pages: &Pages, most: u64) -> Result<(ParquetMetaData, u64)> {
             "it does not end with PAR1"
         }));
     }
-    let length = u32::from_le_bytes(*length);
-    if u64::from(length) > most {
-        let text = format!(
-            "a footer of {length} bytes, and --memory allows {most}: raise it, or write larger row groups"
-        );
-        return Err(ErrorKind::BadTable(text).into());
+    let length = u64::from(u32::from_le_bytes(*length));
+    let start = tail_at.checked_sub(length).ok_or_else(|| not("its footer is damaged"))?;
+    let (footers, pairs) = (rules.footers, rules.pairs);
+    if length > footers.saturating_add(pairs) {
+        let what = format!("its footer of {length} bytes needs");
+        return Err(too_large(rules, &what, length, pairs, "or more"));
     }
-    let start =
-        tail_at.checked_sub(u64::from(length)).ok_or_else(|| not("its footer is damaged"))?;
-    let footer = pages.read(start, length as usize).map_err(read_error)?;
-    footer::check(&footer)?;
+    let whole = pages.read(start, usize::try_from(length).unwrap_or(usize::MAX));
+    let footer = whole.map_err(read_error)?;
+    let of_pairs = footer::check(&footer)? as u64;
+    if of_pairs > pairs {
+        let what = "the metadata in its footer (of an export: the list of logs) needs";
+        return Err(too_large(rules, what, of_pairs, pairs, ""));
+    }
+    let of_groups = length - of_pairs;
+    let together = rules.taken.saturating_add(of_groups);
+    if together > footers {
+        let what = "the row groups in its footer, with those of the tables before it, need";
+        return Err(too_large(rules, what, together, footers, "or larger row groups"));
+    }
     let metadata = ParquetMetaDataReader::decode_metadata(&footer).map_err(read_error)?;
-    Ok((metadata, u64::from(length)))
+    Ok((metadata, of_groups))
+}
+
+/// The refusal of a part of a footer, with the memory that would do.
+fn too_large(rules: &TableRules, what: &str, bytes: u64, most: u64, or: &str) -> Error {
+    let needed = u128::from(rules.memory) * u128::from(bytes) / u128::from(most.max(1));
+    let needed = format!("{}MiB {or}", needed.div_ceil(1 << 20));
+    let (needed, memory) = (needed.trim_end(), rules.memory >> 20);
+    let text = format!("{what} --memory {needed}, and it is {memory}MiB; raise it");
+    ErrorKind::BadTable(text).into()
 }
 
 /// The key, the song and the streams among the columns of a file, and nothing else.

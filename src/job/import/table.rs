@@ -20,25 +20,23 @@ pub(super) struct ImportTable {
 }
 
 impl ImportTable {
+    /// Opens it; also tells what it says of itself.
     pub(super) fn open(
         context: &Context,
         path: &Path,
         decoder: &dyn TableDecoder,
         rules: TableRules,
-    ) -> Result<Self> {
+    ) -> Result<(Self, Option<Facts>)> {
         let unreadable = |error| Error::from(ErrorKind::Unreadable(error)).at(path);
         let file: Arc<dyn ReadFile> = Arc::from(context.files.open(path).map_err(unreadable)?);
         let stat = file.stat().map_err(|error| Error::io("read", error).at(path))?;
-        let table = decoder.open(Arc::clone(&file), path, rules)?;
-        Ok(ImportTable { table, path: path.to_owned(), file, stat })
+        let mut table = decoder.open(Arc::clone(&file), path, rules)?;
+        let facts = table.take_facts();
+        Ok((ImportTable { table, path: path.to_owned(), file, stat }, facts))
     }
 
     pub(super) fn kind(&self) -> Kind {
         self.table.outline().kind
-    }
-
-    pub(super) fn facts(&self) -> Option<&Facts> {
-        self.table.outline().facts.as_ref()
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -11,6 +11,7 @@ use super::super::reduce_day::ReduceOutcome;
 use super::rows::TableReading;
 use super::table::ImportTable;
 use super::{ImportOptions, ImportReport};
+use crate::budget::DecoderPlan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Facts, Judge, Origin, PartialFacts, TableDecoder, TableRules};
 use crate::fs::TemporaryFile;
@@ -22,6 +23,9 @@ use crate::store::{self, DatasetFolder, Store, StoreLock};
 
 /// A digest is made of the digests of pieces of so many bytes.
 const PIECE: usize = 1 << 20;
+
+/// Copies of the list of logs: of the tables, of the partial, encoded, and of what is sent again with further row groups.
+const LISTS_OF_LOGS: u64 = 4;
 
 /// The tables of one import.
 struct Tables {
@@ -38,8 +42,13 @@ pub(super) fn import_found(
     decoder: &dyn TableDecoder,
 ) -> Result<ImportReport> {
     let tables = Tables::open(context, options, found, decoder)?;
-    // From here on the decoder has its share.
-    let context = &Context { budget: context.budget.beside_decoder(), ..context.clone() };
+    // From here on the decoder has its share, and so have the logs that the tables name.
+    let (logs, bytes) = tables.facts.as_ref().map_or((0, 0), |facts| {
+        let logs = &facts.inputs;
+        (logs.len(), LISTS_OF_LOGS * logs.encoded().len() as u64)
+    });
+    let budget = context.budget.beside_decoder().beside(logs, bytes)?;
+    let context = &Context { budget, ..context.clone() };
     let store = context.store();
     let lock = context.locked(|| StoreLock::take(&store))?;
     let replaces = store.open_partial(options.day)?.is_some();
@@ -159,17 +168,28 @@ impl Tables {
         found: &[PathBuf],
         decoder: &dyn TableDecoder,
     ) -> Result<Self> {
-        let mut files: Vec<ImportTable> = Vec::new();
+        let (mut files, mut facts) = (Vec::<ImportTable>::new(), None);
         let plan = context.budget.decoder();
         let known = CountrySet::of(options.countries);
         let judge = Judge::new(|country| known.contains(country));
-        let mut rules = TableRules { footer: plan.footers, page: plan.page, judge };
+        let DecoderPlan { footers, pairs, page, .. } = plan;
+        let memory = context.budget.memory;
+        let mut rules = TableRules { memory, footers, taken: 0, pairs, page, judge };
         for path in found {
             context.check_stop()?;
-            let file = ImportTable::open(context, path, decoder, rules.clone())?;
-            // What they say stays in memory: together they have one allowance.
-            rules.footer = rules.footer.saturating_sub(file.table.outline().footer_bytes);
-            check_facts(&file, files.first(), options.day).map_err(|error| error.at(path))?;
+            let (file, own) = ImportTable::open(context, path, decoder, rules.clone())?;
+            // The groups stay in memory: together they have one allowance. All tables have the facts of the first.
+            rules.taken = rules.taken.saturating_add(file.table.outline().footer_bytes);
+            check_day(own.as_ref(), options.day).map_err(|error| error.at(path))?;
+            match files.first() {
+                None => facts = own,
+                Some(first) if facts != own => {
+                    let other = first.path().display();
+                    let text = format!("its footer and that of '{other}' are not of the same day");
+                    return Err(Error::from(ErrorKind::BadTable(text)).at(path));
+                }
+                Some(_) => {}
+            }
             files.push(file);
         }
         for kind in Kind::ALL {
@@ -184,7 +204,6 @@ impl Tables {
                 });
             }
         }
-        let facts = files.first().and_then(|file| file.facts().cloned());
         Ok(Tables { files, facts })
     }
 
@@ -264,22 +283,13 @@ impl Tables {
     }
 }
 
-/// Refuses a table that says that it is not of the day, or not of the same counts as the first one.
-fn check_facts(file: &ImportTable, first: Option<&ImportTable>, day: Day) -> Result<()> {
+/// Refuses a table that says that it is not of the day.
+fn check_day(facts: Option<&Facts>, day: Day) -> Result<()> {
     let bad = |text: String| Err(ErrorKind::BadTable(text).into());
-    match file.facts().map(|facts| &facts.origin) {
-        Some(Origin::Window { from, to, .. }) => {
-            return bad(format!("it has the sums of {from} to {to}"));
-        }
+    match facts.map(|facts| &facts.origin) {
+        Some(Origin::Window { from, to, .. }) => bad(format!("it has the sums of {from} to {to}")),
         Some(Origin::Day(other)) if *other != day => {
-            return bad(format!("it is of {other}: import it with --date {other}"));
-        }
-        _ => {}
-    }
-    match first {
-        Some(first) if first.facts() != file.facts() => {
-            let other = first.path().display();
-            bad(format!("its footer and that of '{other}' are not of the same day"))
+            bad(format!("it is of {other}: import it with --date {other}"))
         }
         _ => Ok(()),
     }

@@ -122,7 +122,9 @@ fn a_build_without_parquet_says_so() {
 
 #[cfg(feature = "parquet")]
 mod with_parquet {
+    use std::ffi::OsStr;
     use std::fs;
+    use std::os::unix::ffi::OsStrExt;
     use std::path::PathBuf;
     use std::sync::Arc;
 
@@ -755,6 +757,31 @@ mod with_parquet {
             run.tells(&["T/c.parquet\": ", "its footer"]).in_one_line();
             assert_eq!(sandbox.files("S"), [""; 0]);
         }
+    }
+
+    #[test]
+    fn a_day_of_many_logs_is_imported_with_the_memory_that_the_refusal_names() {
+        let sandbox = Sandbox::new();
+        // As text, each byte of such a name takes five.
+        for log in 0..2_300 {
+            let name = [format!("{log}").as_bytes(), &[0xff; 240], b".log"].concat();
+            let folder = std::path::Path::new("many");
+            sandbox.write(folder.join(OsStr::from_bytes(&name)), format!("{log}|1|FR\n"));
+        }
+        sandbox.agg(&format!("reduce-day --date {DAY} many")).exits(0);
+        sandbox.agg(&format!("export {DAY} --out D")).exits(0);
+        let import = |memory: u64| {
+            sandbox.agg(&format!("import --date {DAY} --store S D --memory {memory}MiB"))
+        };
+        let refusal = import(64).exits(65).in_one_line().tells(&["its footer", "; raise it"]);
+        let (_, needed) = refusal.stderr.split_once("needs --memory ").unwrap();
+        let needed: u64 = needed.split_once("MiB").unwrap().0.parse().unwrap();
+        import(needed - 1)
+            .exits(65)
+            .tells(&[&format!("list of logs) needs --memory {needed}MiB, and")]);
+        import(needed).exits(0).in_no_line();
+        let partial = |store: &str| sandbox.read(format!("{store}/partials/{DAY}.agg"));
+        assert!(partial("S") == partial("agg-store"));
     }
 
     #[test]

@@ -33,8 +33,12 @@ pub(super) struct Task {
     pub(super) parent: u32,
     /// Bytes above those that it has when it starts.
     pub(super) memory: u64,
+    /// Bytes of memory of the run.
+    pub(super) whole: u64,
     /// Limits of [`TableRules`].
-    pub(super) footer: u64,
+    pub(super) footers: u64,
+    pub(super) taken: u64,
+    pub(super) pairs: u64,
     pub(super) page: u64,
     pub(super) countries: CountryCodes,
 }
@@ -92,11 +96,11 @@ fn limit(resource: Resource, most: u64) -> io::Result<()> {
 fn answer(task: &Task, socket: &mut UnixStream) -> Result<()> {
     let known = CountrySet::of(task.countries);
     let judge = Judge::new(|country| known.contains(country));
-    let rules = TableRules { footer: task.footer, page: task.page, judge };
+    let Task { whole: memory, footers, taken, pairs, page, .. } = *task;
+    let rules = TableRules { memory, footers, taken, pairs, page, judge };
     let file = Arc::from(OsFileSystem::stdin_file().map_err(|error| Error::io("read", error))?);
     let table = TrustingDecoder.open(file, Path::new(""), rules)?;
-    let outline = wire::outline_to_json(table.outline())?;
-    wire::send(socket, wire::OUTLINE, &outline).map_err(unsent)?;
+    wire::send_outline(socket, table.outline())?;
     #[cfg(debug_assertions)]
     fault();
     let mut request = [0; 8];

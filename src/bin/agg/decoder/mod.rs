@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use agg::exchange::{OpenTable, Outline, TableDecoder, TableRules};
+use agg::exchange::{Facts, OpenTable, Outline, TableDecoder, TableRules};
 use agg::fs::ReadFile;
 use agg::job::Context;
 use agg::model::{CountryCodes, MAX_ID};
@@ -102,7 +102,9 @@ impl TableDecoder for ChildDecoder {
         let mut running = self.shared.running.lock().unwrap_or_else(PoisonError::into_inner);
         // One after the other: their memory would add up.
         drop(running.take());
-        let (child, outline) = self.shared.start(&source)?;
+        let (child, sent) = self.shared.start(&source)?;
+        let outline = wire::outline_of_json(sent);
+        let outline = outline.ok_or_else(|| nonsense().at(&source.path))?;
         *running = Some(child);
         Ok(Box::new(ChildTable { shared: Arc::clone(&self.shared), source, outline }))
     }
@@ -111,6 +113,10 @@ impl TableDecoder for ChildDecoder {
 impl OpenTable for ChildTable {
     fn outline(&self) -> &Outline {
         &self.outline
+    }
+
+    fn take_facts(&mut self) -> Option<Facts> {
+        self.outline.facts.take()
     }
 
     fn read(&self, group: usize, take: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
@@ -161,22 +167,18 @@ fn unstarted(error: io::Error) -> Error {
 }
 
 impl Shared {
-    /// Starts a process for the table and takes its outline.
-    fn start(&self, source: &Source) -> Result<(Running, Outline)> {
+    /// Starts a process for the table and takes its outline as it is sent.
+    fn start(&self, source: &Source) -> Result<(Running, Vec<u8>)> {
         let mut child = self.spawn(source).map_err(|error| unstarted(error).at(&self.program))?;
-        let outline = child.outline(&source.rules).map_err(|error| error.at(&source.path))?;
-        Ok((child, outline))
+        let sent = child.outline(&source.rules).map_err(|error| error.at(&source.path))?;
+        Ok((child, sent))
     }
 
     fn spawn(&self, source: &Source) -> io::Result<Running> {
-        let TableRules { footer, page, judge } = &source.rules;
-        let task = Task {
-            parent: std::process::id(),
-            memory: self.memory,
-            footer: *footer,
-            page: *page,
-            countries: if judge.takes_any() { CountryCodes::Any } else { CountryCodes::Iso },
-        };
+        let TableRules { memory: whole, footers, taken, pairs, page, ref judge } = source.rules;
+        let countries = if judge.takes_any() { CountryCodes::Any } else { CountryCodes::Iso };
+        let (parent, memory) = (std::process::id(), self.memory);
+        let task = Task { parent, memory, whole, footers, taken, pairs, page, countries };
         let file = source.file.descriptor().ok_or(io::ErrorKind::Unsupported)?;
         let (socket, theirs) = UnixStream::pair()?;
         socket.set_read_timeout(Some(STEP))?;
@@ -239,14 +241,15 @@ impl Running {
         }
     }
 
-    fn outline(&mut self, rules: &TableRules) -> Result<Outline> {
-        // The groups as JSON take more than in the footer, but not eight times as much. A refusal takes its room too,
-        // also where other tables have used up what footers may have.
-        let most = rules.footer.saturating_mul(8).max(MIN_OUTLINE);
-        match self.receive(usize::try_from(most).unwrap_or(usize::MAX))? {
+    /// The outline as JSON.
+    fn outline(&mut self, rules: &TableRules) -> Result<Vec<u8>> {
+        // The groups as JSON take more than in the footer, but not eight times as much; the pairs, whose quotes are marked,
+        // not twice as much. A refusal takes its room too.
+        let most = rules.footers.saturating_mul(8).saturating_add(rules.pairs.saturating_mul(2));
+        match self.receive(usize::try_from(most.max(MIN_OUTLINE)).unwrap_or(usize::MAX))? {
             wire::OUTLINE => {
                 self.started = true;
-                wire::outline_of_json(&self.content).ok_or_else(nonsense)
+                Ok(std::mem::take(&mut self.content))
             }
             _ => Err(nonsense()),
         }
@@ -366,13 +369,17 @@ mod tests {
 
     use super::*;
 
+    fn rules(judge: Judge) -> TableRules {
+        TableRules { memory: 0, footers: 1, taken: 0, pairs: 1, page: 1, judge }
+    }
+
     #[test]
     fn a_program_that_cannot_be_started_is_no_fault_of_the_table() {
         let context = Context::new("store", Budget::new(Budget::MIN, 1).unwrap());
         let decoder = ChildDecoder::of(PathBuf::from("/nowhere/agg"), &context);
         let table = tempfile::NamedTempFile::new().unwrap();
         let file = OsFileSystem.open(table.path()).unwrap();
-        let rules = TableRules { footer: 1, page: 1, judge: Judge::new(|_| true) };
+        let rules = self::rules(Judge::new(|_| true));
         let error = decoder.open(Arc::from(file), table.path(), rules).unwrap_err();
         assert_eq!(error.class(), ErrorClass::Io);
         assert_eq!(
@@ -387,7 +394,7 @@ mod tests {
         let decoder = ChildDecoder::of(PathBuf::from("/bin/false"), &context);
         let table = tempfile::NamedTempFile::new().unwrap();
         let file = OsFileSystem.open(table.path()).unwrap();
-        let rules = TableRules { footer: 1, page: 1, judge: Judge::new(|_| true) };
+        let rules = self::rules(Judge::new(|_| true));
         let error = decoder.open(Arc::from(file), table.path(), rules).unwrap_err();
         assert_eq!(error.class(), ErrorClass::Io);
         let told = "cannot start the decoder of tables: exit status: 1";
@@ -409,7 +416,7 @@ mod tests {
         let context = Context::new("store", Budget::new(Budget::MIN, 1).unwrap());
         let decoder = ChildDecoder::of(program.clone(), &context);
         let file = Arc::from(OsFileSystem.open(&program).unwrap());
-        let rules = TableRules { footer: 1, page: 1, judge: Judge::new(|_| true) };
+        let rules = self::rules(Judge::new(|_| true));
         let own = || memory::figure("VmHWM:").unwrap();
         let error = decoder.open(file, &program, rules).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::BadTable(_)), "{error}");
@@ -434,14 +441,14 @@ mod tests {
         };
         let refusal = wire::refusal_to_json(&ErrorKind::BadTable("x".repeat(500)).into()).unwrap();
         wire::send(&mut theirs, wire::REFUSAL, &refusal).unwrap();
-        let rules = TableRules { footer: 1, page: 1, judge: Judge::new(|_| true) };
+        let rules = self::rules(Judge::new(|_| true));
         let error = running.outline(&rules).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::BadTable(_)), "{error}");
     }
 
     #[test]
     fn what_a_judged_table_cannot_have_is_not_believed() {
-        let rules = TableRules { footer: 1, page: 1, judge: Judge::new(|c| c.to_string() == "FR") };
+        let rules = self::rules(Judge::new(|c| c.to_string() == "FR"));
         let batch =
             |key, song, count| Batch { keys: vec![key], songs: vec![song], counts: vec![count] };
         let france = agg::Country::from_letters(b'F', b'R').unwrap().number().into();

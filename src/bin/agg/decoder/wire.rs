@@ -4,7 +4,7 @@
 //! content in 4 bytes, the content. All numbers are little-endian. The first frame, without a request, is the outline; a
 //! row group is some frames of rows and an end; a refusal may take the place of any frame and is the last.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use agg::exchange::{Facts, GroupOutline, Outline, SONG, STREAMS};
 use agg::{Batch, Error, ErrorKind, Kind, Result};
@@ -30,10 +30,14 @@ pub(super) const REFUSAL: u8 = 4;
 
 /// Writes a frame.
 pub(super) fn send(to: &mut impl Write, tag: u8, content: &[u8]) -> io::Result<()> {
-    let length = u32::try_from(content.len()).map_err(io::Error::other)?;
-    let [a, b, c, d] = length.to_le_bytes();
-    to.write_all(&[tag, a, b, c, d])?;
+    to.write_all(&frame(tag, content.len())?)?;
     to.write_all(content)
+}
+
+/// A header.
+fn frame(tag: u8, length: usize) -> io::Result<[u8; HEADER]> {
+    let [a, b, c, d] = u32::try_from(length).map_err(io::Error::other)?.to_le_bytes();
+    Ok([tag, a, b, c, d])
 }
 
 /// A header's tag and length.
@@ -104,21 +108,25 @@ fn take_column<const WIDTH: usize>(values: &[u8], column: &mut Vec<u64>) {
     }));
 }
 
+/// The most pairs of a footer.
+const MAX_PAIRS: usize = 6;
+
 #[derive(Serialize, Deserialize)]
 struct SentOutline {
     /// The column of its keys.
     key: String,
     /// The facts as the pairs of a footer.
-    pairs: Option<Vec<(String, String)>>,
+    pairs: Option<[Option<(String, String)>; MAX_PAIRS]>,
     footer_bytes: u64,
     groups: Vec<GroupOutline>,
 }
 
-/// An outline as the content of a frame.
-pub(super) fn outline_to_json(outline: &Outline) -> Result<Vec<u8>> {
+/// Sends an outline, whose list of logs can be long: its text is not held.
+pub(super) fn send_outline(to: &mut impl Write, outline: &Outline) -> Result<()> {
     let pairs = outline.facts.as_ref().map(Facts::pairs).transpose()?;
     let owned = |pairs: Vec<(&str, String)>| {
-        pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+        let mut pairs = pairs.into_iter().map(|(key, value)| (key.to_owned(), value));
+        std::array::from_fn(|_| pairs.next())
     };
     let sent = SentOutline {
         key: outline.kind.column().to_owned(),
@@ -126,15 +134,40 @@ pub(super) fn outline_to_json(outline: &Outline) -> Result<Vec<u8>> {
         footer_bytes: outline.footer_bytes,
         groups: outline.groups.clone(),
     };
-    json(&sent)
+    let mut length = Length(0);
+    let written = serde_json::to_writer(&mut length, &sent).map_err(io::Error::other);
+    let header = written.and_then(|()| frame(OUTLINE, length.0));
+    let sent = header.and_then(|header| {
+        let mut to = BufWriter::with_capacity(64 << 10, to);
+        to.write_all(&header)?;
+        serde_json::to_writer(&mut to, &sent).map_err(io::Error::other)?;
+        to.flush()
+    });
+    sent.map_err(|error| Error::io("send an answer", error))
 }
 
-/// And back; `None` for what is no outline.
-pub(super) fn outline_of_json(content: &[u8]) -> Option<Outline> {
-    let sent: SentOutline = serde_json::from_slice(content).ok()?;
+/// Counts the bytes that are written.
+struct Length(usize);
+
+impl Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What [`send_outline`] sent; `None` for what is no outline.
+pub(super) fn outline_of_json(content: Vec<u8>) -> Option<Outline> {
+    let sent: SentOutline = serde_json::from_slice(&content).ok()?;
+    drop(content);
     let facts = match &sent.pairs {
         Some(pairs) => {
-            Some(Facts::read(pairs.iter().map(|(key, value)| (&**key, &**value))).ok()??)
+            let pairs = pairs.iter().flatten().map(|(key, value)| (&**key, &**value));
+            Some(Facts::read(pairs).ok()??)
         }
         None => None,
     };
@@ -190,8 +223,23 @@ fn json(value: &impl Serialize) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use agg::Entry;
+    use agg::exchange::{Origin, PartialFacts};
+    use agg::model::{InputFacts, RejectCounts};
 
     use super::*;
+
+    fn facts() -> Facts {
+        let day = "2021-12-01".parse().unwrap();
+        let digest = "5".repeat(32);
+        let log = InputFacts { name: b"\xff\"", size: 8, modified_ns: -7, digest: 5, rows: 9 };
+        Facts {
+            origin: Origin::Day(day),
+            partials: vec![PartialFacts { day, version: 1, digest, rules: None }],
+            rows: 9,
+            rejects: Some(RejectCounts([1, 0, 2, 0, 0, 0])),
+            inputs: [log].into_iter().collect(),
+        }
+    }
 
     fn batch(entries: &[(u64, u64, u64)]) -> Batch {
         entries.iter().map(|&(key, song, count)| Entry { key, song, count }).collect()
@@ -247,8 +295,14 @@ mod tests {
             GroupOutline { rows: u64::MAX, keys: Some((0, u64::MAX)) },
         ];
         let outline = Outline { kind: Kind::Country, facts: None, footer_bytes: 99, groups };
-        let json = outline_to_json(&outline).unwrap();
-        assert_eq!(outline_of_json(&json), Some(outline));
-        assert!(outline_of_json(b"[]").is_none() && refusal_of_json(b"{}").is_none());
+        for facts in [None, Some(facts())] {
+            let outline = Outline { facts, ..outline.clone() };
+            let mut sent = Vec::new();
+            send_outline(&mut sent, &outline).unwrap();
+            let json = sent.split_off(HEADER);
+            assert_eq!(header(sent.try_into().unwrap()), (OUTLINE, json.len()));
+            assert_eq!(outline_of_json(json), Some(outline));
+        }
+        assert!(outline_of_json(b"[]".to_vec()).is_none() && refusal_of_json(b"{}").is_none());
     }
 }

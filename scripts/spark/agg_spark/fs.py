@@ -307,23 +307,40 @@ class FileSystem:
     def _decompress(self, path: str, end: int, suffix: str, target: str | None) -> str | None:
         system, location = self._at(path)
         source, (sink, digest) = system.open(location), self._digesting(target)
+        stream = source
         try:
             # The last byte alone: only a stream that ends with it is whole.
             parts = (self._bounded(source, end - 1), self._bounded(source, 1))
-            bounded = self._java.io.SequenceInputStream(*parts)
-            if suffix == ".gz":
-                stream = self._commons.compress.compressors.gzip.GzipCompressorInputStream(bounded, True)
-            else:
-                stream = self._zstd.ZstdInputStreamNoFinalizer(bounded)
-                stream.setLongMax(MAX_WINDOW_LOG)
+            stream = self._decompressed(self._java.io.SequenceInputStream(*parts), suffix)
             self._commons.io.IOUtils.copyLarge(stream, sink)
         except Py4JJavaError:
             return None
         else:
             return bytes(digest.digest()).hex()
         finally:
+            stream.close()
             source.close()
             sink.close()
+
+    def _decompressed(self, stream: Any, suffix: str) -> Any:
+        if suffix == ".gz":
+            return self._commons.compress.compressors.gzip.GzipCompressorInputStream(stream, True)
+        found = self._zstd.ZstdInputStreamNoFinalizer(stream)
+        found.setLongMax(MAX_WINDOW_LOG)
+        return found
+
+    def decompressed_head(self, path: str, suffix: str, count: int) -> bytes:
+        """The first bytes of a file's content; nothing of a damaged file, which its readers refuse."""
+        system, location = self._at(path)
+        stream = source = system.open(location)
+        try:
+            stream = self._decompressed(source, suffix)
+            return bytes(self._commons.io.IOUtils.toByteArray(self._bounded(stream, count)))
+        except Py4JJavaError:
+            return b""
+        finally:
+            stream.close()
+            source.close()
 
     def _digesting(self, target: str | None) -> tuple[Any, Any]:
         """A stream to a file, or to nowhere, and the SHA-256 of what goes through it."""

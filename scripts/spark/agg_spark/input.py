@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
-from agg_spark import names
+from agg_spark import formats, names
 from agg_spark.error import BadData, Missing, Usage
 from agg_spark.fs import join, literal, local_path
 
@@ -41,24 +41,11 @@ HEAD_BYTES = 64 << 10
 REQUESTS = 16
 """So many logs are looked at together: on an object store each is a request."""
 
-FORMATS = (
-    ("gzip", re.compile(rb"\x1f\x8b", re.DOTALL)),
-    ("zstd", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", re.DOTALL)),
-    ("bzip2", re.compile(rb"BZh[1-9]\x31\x41", re.DOTALL)),
-    ("xz", re.compile(rb"\xfd7zXZ\0", re.DOTALL)),
-    ("lz4", re.compile(rb"\x04\x22\x4d\x18", re.DOTALL)),
-    ("zip", re.compile(rb"PK[\x03\x05][\x04\x06]", re.DOTALL)),
-    ("7z", re.compile(rb"7z\xbc\xaf\x27\x1c", re.DOTALL)),
-    ("Parquet", re.compile(rb"PAR1[\0-\x1f]", re.DOTALL)),
-    ("Avro", re.compile(rb"Obj\x01", re.DOTALL)),
-    ("UTF-16", re.compile(rb"\xff\xfe|\xfe\xff", re.DOTALL)),
-    ("tar", re.compile(rb".{257}ustar", re.DOTALL)),
-)
-"""What the first bytes of a file say that it is; everything else is text."""
-
 MANIFEST_FIELDS = (b'"window"', b'"top"', b'"partials"')
-MANIFEST_START = 4096
-"""What is in so many bytes of a `manifest.json` if it is that of an emission."""
+"""What is at the beginning of a `manifest.json` if it is that of an emission."""
+
+LOOK_BYTES = 4096
+"""So many bytes say what a file is."""
 
 SUFFIXES = {"text": "", "gzip": ".gz", "zstd": ".zst"}
 """The formats that are read, under these suffixes alone: Spark goes by the name."""
@@ -171,7 +158,7 @@ def _why_not_searched(fs: FileSystem, folder: Entry, inside: list[Entry]) -> str
         return "link"
     for entry in inside:
         if entry.name == "manifest.json" and not entry.is_folder:
-            start = fs.head(entry.path, MANIFEST_START)
+            start = fs.head(entry.path, LOOK_BYTES)
             if all(name in start for name in MANIFEST_FIELDS):
                 return "of_agg"
     return names.why_not_searched(folder.name, [entry.name for entry in inside])
@@ -234,19 +221,31 @@ def _of_all(look: Callable[[Log], Any], logs: list[Log]) -> list[Any]:
 
 
 def refuse_other_formats(fs: FileSystem, logs: list[Log]) -> None:
-    """Refuses logs whose content is not what their name says. Cost: a small read of each log."""
-    heads = _of_all(lambda log: fs.head(log.path, 512), logs)
-    for log, head in zip(logs, heads, strict=True):
-        content = next((name for name, magic in FORMATS if magic.match(head)), "text")
-        suffix = names.COMPRESSION.search(log.name)
-        if not log.bytes or SUFFIXES.get(content) == (suffix[0] if suffix else ""):
-            continue
-        if content in SUFFIXES:
-            wanted = SUFFIXES[content] or "without .gz or .zst"
-            remedy = f"name it so ({wanted}), for Spark goes by the name"
-        else:
-            remedy = "the job reads text, .gz and .zst; convert it"
-        raise BadData(f"{log.path}: {content} by its content; {remedy}")
+    """Refuses logs whose content is not a log's, or not what their name says.
+
+    Cost: a small read of each log, two of a compressed one.
+    """
+    for log, problem in zip(logs, _of_all(lambda log: _problem_of(fs, log), logs), strict=True):
+        if problem is not None:
+            raise BadData(f"{log.path}: {problem}")
+
+
+def _problem_of(fs: FileSystem, log: Log) -> str | None:
+    start = fs.head(log.path, LOOK_BYTES)
+    content = formats.compression_of(start) or "text"
+    match = names.COMPRESSION.search(log.name)
+    suffix = match[0] if match else ""
+    if log.bytes and content not in SUFFIXES:
+        return f"{content} by its content; the job reads text, .gz and .zst; convert it"
+    if log.bytes and SUFFIXES[content] != suffix:
+        wanted = SUFFIXES[content] or "without .gz or .zst"
+        return f"{content} by its content; name it so ({wanted}), for Spark goes by the name"
+    if suffix:
+        start = fs.decompressed_head(log.path, suffix, LOOK_BYTES)
+    inner = suffix and formats.compression_of(start)
+    other = formats.other_format(start) or (f"{inner} data" if inner else None)
+    within = f" in a {suffix} file" if suffix else ""
+    return None if other is None else f"this is {other}{within}, not a log; extract or convert it"
 
 
 def copies(fs: FileSystem, logs: list[Log]) -> list[tuple[Log, Log]]:

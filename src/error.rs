@@ -183,15 +183,14 @@ pub enum ErrorKind {
     /// A file whose size, as the system reports it, is not that of its content, as in `/proc` and on some FUSE file
     /// systems. Its end cannot be known before it is read.
     #[error(
-        "reports size {reported} but has {}; pass it through standard input (agg reduce-day --date DAY - <{})",
-        if *.reported == 0 { "content" } else { "a different amount of content" },
-        text::shell_word(.path)
+        "reports size {reported} but has {}; copy it to a disk and count the copy",
+        if *.reported == 0 { "content" } else { "a different amount of content" }
     )]
     WrongSize {
         /// Bytes that the system reports.
         reported: u64,
-        /// The file.
-        path: PathBuf,
+        /// The day that it was to be counted for, where that is known.
+        day: Option<Day>,
     },
     /// The lists of a day's logs do not fit the memory.
     #[error(
@@ -475,6 +474,14 @@ impl Error {
         self
     }
 
+    /// Adds the day that a log was to be counted for.
+    #[must_use]
+    pub(crate) fn of_day(self, day: Day) -> Self {
+        let ErrorKind::WrongSize { reported, .. } = self.kind() else { return self };
+        let kind = ErrorKind::WrongSize { reported: *reported, day: Some(day) };
+        Error(Box::new(Inner { kind: Arc::new(kind), ..*self.0 }))
+    }
+
     /// Adds a byte offset, unless a place is known already.
     #[must_use]
     pub fn at_offset(mut self, offset: u64) -> Self {
@@ -733,8 +740,9 @@ mod tests {
 
     #[test]
     fn a_command_in_an_error_has_its_path_as_one_word_of_a_shell() {
-        let text = ErrorKind::WrongSize { reported: 0, path: "my log's".into() }.to_string();
-        assert!(text.ends_with(r"(agg reduce-day --date DAY - <'my log'\''s')"), "{text}");
+        let remedy = Error::damaged("checksum").at("my store's/partials/2021-12-01.agg").remedy();
+        let remedy = remedy.unwrap();
+        assert!(remedy.contains(r" --store 'my store'\''s' "), "{remedy}");
     }
 
     #[test]

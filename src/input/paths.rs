@@ -328,14 +328,14 @@ pub(super) fn blame(files: &dyn FileSystem, path: &Path, known: &FileStat, error
         ErrorKind::Compression { .. } if matches!(is_changed(), Ok(true)) => {
             ErrorKind::LogChanged.into()
         }
-        ErrorKind::LogChanged if matches!(is_changed(), Ok(false)) => wrong_size(path, known),
+        ErrorKind::LogChanged if matches!(is_changed(), Ok(false)) => wrong_size(known),
         _ => error,
     }
 }
 
 /// The error for a file whose content does not have the size that the system reports.
-pub(super) fn wrong_size(path: &Path, known: &FileStat) -> Error {
-    ErrorKind::WrongSize { reported: known.size, path: path.to_owned() }.into()
+pub(super) fn wrong_size(known: &FileStat) -> Error {
+    ErrorKind::WrongSize { reported: known.size, day: None }.into()
 }
 
 /// The error for a path that could not be looked up or opened.

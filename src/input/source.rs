@@ -473,7 +473,7 @@ impl Input {
         if stat.size == 0
             && open.read_full_at(&mut [0], 0).map_err(|error| Error::io("read", error))? > 0
         {
-            return Err(wrong_size(file, &stat));
+            return Err(wrong_size(&stat));
         }
         Ok(Input { stat: Some(stat), reader: Reader::Plain(Plain::new(stat.size)) })
     }

@@ -126,7 +126,7 @@ fn texts(rows: &[&str]) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_file_whose_reported_size_is_not_that_of_its_content_is_refused_with_the_way_to_read_it() {
+fn a_file_whose_reported_size_is_not_that_of_its_content_is_refused() {
     let plain: Vec<u8> = b"7|1|FR\n".repeat(9);
     let packed = gzip(&plain);
     let refused = |path: &str, bytes: &[u8], reported: u64| {
@@ -139,8 +139,7 @@ fn a_file_whose_reported_size_is_not_that_of_its_content_is_refused_with_the_way
     };
     let told = |path: &str, reported: u64, has: &str| {
         format!(
-            "{path:?}: reports size {reported} but has {has}; pass it through standard input \
-             (agg reduce-day --date DAY - <{path})"
+            "{path:?}: reports size {reported} but has {has}; copy it to a disk and count the copy"
         )
     };
     for (path, bytes) in [("a.log", &plain), ("a.log.gz", &packed)] {

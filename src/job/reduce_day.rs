@@ -177,7 +177,8 @@ pub fn reduce_day(context: &Context, options: &ReduceOptions) -> Result<ReduceRe
     {
         rules::warn_of_unrecorded(context, vec![day], options.rules);
     }
-    outcome.map(|report| ReduceReport { logs, skipped, ..report })
+    let report = outcome.map_err(|error| error.of_day(day))?;
+    Ok(ReduceReport { logs, skipped, ..report })
 }
 
 /// [`reduce_day`] for inputs that were found already: the options that say which logs, which day, and what becomes of a

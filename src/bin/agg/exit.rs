@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use agg::ErrorClass;
 
-use crate::message;
+use crate::message::{self, OrRun};
 use crate::output;
 
 /// How a run ended.
@@ -89,7 +89,10 @@ fn failure(error: &anyhow::Error) -> io::Result<()> {
             };
         }
         (Some(clap), _) => usage(clap),
-        (_, Some(error)) => message::described(error),
+        (_, Some(known)) => match error.downcast_ref::<OrRun>() {
+            Some(OrRun(command)) => format!("{known}, or run: {command}"),
+            None => message::described(known),
+        },
         _ => format!("{error:#}"),
     };
     message::line(&text);

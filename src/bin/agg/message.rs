@@ -2,7 +2,7 @@
 //!
 //! A name or a row may hold anything, so whatever is shown passes [`agg::text`].
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 
 use agg::text;
@@ -10,6 +10,16 @@ use agg::text;
 /// Writes `agg: words` as one line. There is nobody to tell when standard error itself fails.
 pub(crate) fn line(words: &str) {
     let _ = writeln!(io::stderr().lock(), "agg: {}", text::line(words));
+}
+
+/// The command that does what a failed one did not, as the context of its error.
+#[derive(Debug)]
+pub(crate) struct OrRun(pub(crate) String);
+
+impl fmt::Display for OrRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// An error of the library with the command that mends it, where there is one.

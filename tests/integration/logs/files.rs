@@ -117,16 +117,33 @@ fn a_file_that_reports_size_0_and_has_content_is_refused_and_read_through_standa
     if !Path::new("/proc/self/status").exists() {
         return;
     }
-    let told = "\"/proc/self/status\": reports size 0 but has content; pass it through standard \
-                input (agg reduce-day --date DAY - </proc/self/status)";
-    reduce(&sandbox, "/proc/self/status").exits(65).tells(&[told]).in_one_line();
-    assert!(!sandbox.has_partial(DAY));
-    let content = fs::read("/proc/self/status").unwrap();
-    let flags = "--max-reject-ratio 1 --json";
-    let run = sandbox.agg_reading(&content, &format!("reduce-day --date {DAY} {flags} -")).exits(0);
-    let lines = content.iter().filter(|byte| **byte == b'\n').count();
+    let told = "\"/proc/self/status\": reports size 0 but has content; copy it to a disk and count the copy";
+    let flags = "--store it's --max-reject-ratio 1 --json --force";
+    let run = sandbox.agg(&format!("reduce-day {flags} --date {DAY} /proc/self/status"));
+    let run = run.exits(65).tells(&[told]).in_one_line();
+    assert_eq!(sandbox.files("it's/partials"), [""; 0]);
+    let (_, command) = run.stderr.trim_end().split_once(", or run: ").unwrap();
+    let mut shell = std::process::Command::new("sh");
+    let run = sandbox.run(shell.current_dir(sandbox.path("")).args(["-c", command])).exits(0);
     let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
-    assert_eq!(Totals::of(&report).rejected, lines as u64);
+    assert!(Totals::of(&report).rejected > 20, "{report}");
+    assert!(sandbox.exists(format!("it's/partials/{DAY}.agg")));
+    // The day of the name is that of the command.
+    let dated = sandbox.path("listen-20211203.log");
+    std::os::unix::fs::symlink("/proc/self/status", &dated).unwrap();
+    let end = "agg reduce-day --date 2021-12-03 - <listen-20211203.log\n";
+    let run = sandbox.agg("reduce-day listen-20211203.log").exits(65);
+    assert!(run.stderr.ends_with(end), "{run:?}");
+    // Of what is found in a folder, and where standard input is taken, there is no such command.
+    for arguments in [
+        "reduce-day --date 2021-12-03 .",
+        "reduce-day --date 2021-12-03 --logs listen-20211203.log",
+        "reduce-day --date 2021-12-03 - listen-20211203.log",
+        "backfill --logs .",
+    ] {
+        let run = sandbox.agg(arguments).exits(65).tells(&["and count the copy\n"]);
+        assert!(!run.stderr.contains("or run"), "{run:?}");
+    }
 }
 
 #[test]

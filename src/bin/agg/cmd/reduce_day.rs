@@ -1,15 +1,17 @@
 //! `agg reduce-day`: the logs of one day to its partial.
 
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
-use agg::Day;
 use agg::job::{self, ReduceOptions, ReduceOutcome, ReduceReport};
 use agg::model::RejectCounts;
 use agg::text::{self, counted};
+use agg::{Day, ErrorKind};
 use clap::Args;
 
 use crate::cli::Limits;
 use crate::exit::Exit;
+use crate::message::OrRun;
 use crate::metrics;
 use crate::settings::Settings;
 use crate::summary::{RunCost, Summary, TextTable, rejected_share, size};
@@ -74,11 +76,48 @@ impl Arguments {
 pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
     let options = arguments.options();
     metrics::recorded("reduce-day", &arguments.metrics, settings, |facts| {
-        let (report, run) = settings.job(|context| job::reduce_day(context, &options))?;
+        let reduced = settings.job(|context| job::reduce_day(context, &options));
+        let (report, run) = reduced.map_err(|error| {
+            match through_stdin(&error, arguments, std::env::args_os().collect()) {
+                Some(command) => anyhow::Error::from(error).context(OrRun(command)),
+                None => error.into(),
+            }
+        })?;
         facts.reduced(&report);
         settings.output.print(&report, &run)?;
         Ok(Exit::Done)
     })
+}
+
+/// The same command, with the log that a wrong size makes unreadable on standard input: where it was named, and standard
+/// input is free.
+fn through_stdin(
+    error: &agg::Error,
+    arguments: &Arguments,
+    mut words: Vec<OsString>,
+) -> Option<String> {
+    let (ErrorKind::WrongSize { day, .. }, Some(path)) = (error.kind(), error.path()) else {
+        return None;
+    };
+    // A word that comes once is what it is taken for.
+    let place = |words: &[OsString], wanted: &OsStr| {
+        let mut places = words.iter().zip(0..).filter(|(word, _)| *word == wanted);
+        places.next().map(|(_, at)| at).filter(|_| places.next().is_none())
+    };
+    let is_named = |name: &Path| arguments.logs.iter().any(|log| log == name);
+    if !is_named(path) || is_named(Path::new("-")) {
+        return None;
+    }
+    let log: usize = place(&words, path.as_os_str())?;
+    *words.get_mut(log)? = "-".into();
+    if arguments.date.is_none() {
+        let command = place(&words, OsStr::new("reduce-day"))?;
+        let date = ["--date".into(), (*day)?.to_string().into()];
+        words.splice(command + 1..=command, date);
+    }
+    let words = words.iter().map(|word| text::shell_word(Path::new(word)));
+    let command = words.collect::<Vec<_>>().join(" ");
+    Some(format!("{command} <{}", text::shell_word(path)))
 }
 
 impl Summary for ReduceReport {

@@ -3,12 +3,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use agg::exchange::TableFormat;
 use agg::job::{
-    self, Context, EmitOptions, ExportOptions, QueryOptions, ReduceOptions, Selection, emit_window,
-    reduce_day,
+    self, Context, EmitOptions, ExportOptions, QueryOptions, ReduceOptions, ReportOptions,
+    Selection, emit_window, reduce_day,
 };
 use agg::{Day, Error, ErrorClass, ErrorKind, Kind};
 
@@ -207,6 +208,69 @@ fn a_day_that_changes_while_a_list_is_printed_is_an_error_of_that_day_in_a_whole
         assert_eq!(failure(1).unwrap().class(), class);
         assert_harmless(failure(1).unwrap());
     }
+}
+
+/// The page of both days, or the facts of the newer one.
+fn page(context: &Context) -> agg::Result<Vec<u8>> {
+    let options = ReportOptions { days: 2, ..ReportOptions::new(day(NEW)) };
+    job::report(context, &options).map(|report| report.page)
+}
+
+fn facts(context: &Context) -> agg::Result<Vec<u8>> {
+    job::inspect(context, day(NEW)).map(|facts| serde_json::to_vec(&facts).unwrap())
+}
+
+#[test]
+fn a_report_or_an_inspection_is_of_one_state_of_a_day_whenever_it_changes() {
+    let sandbox = stored();
+    let path = sandbox.path(format!("agg-store/partials/{NEW}.agg"));
+    let put = |state: usize| fs::copy(sandbox.path(format!("other-{state}")), &path).unwrap();
+    for look in [page as fn(&Context) -> _, facts] {
+        let possible = [1, 2, 3].map(|state| {
+            put(state);
+            look(&context(&sandbox.path(""), 4 << 20, 1)).unwrap()
+        });
+        for change in [Change::Replace, Change::Remove] {
+            let mut failures = 0;
+            for moment in 1.. {
+                drop(fs::remove_file(&path));
+                put(3);
+                let (context, calls) = changing_at(&sandbox, change, moment);
+                match look(&context) {
+                    Ok(shown) => assert!(possible.contains(&shown), "{change:?}, {moment}"),
+                    Err(error) => {
+                        // Nothing was read yet: what is not there any more is not there.
+                        assert!(change == Change::Remove && moment == 1, "{moment}: {error}");
+                        assert_eq!(error.class(), ErrorClass::NoInput, "{error}");
+                        assert!(error.to_string().contains(NEW), "{error}");
+                        assert_harmless(&error);
+                        failures += 1;
+                    }
+                }
+                if calls.load(Ordering::SeqCst) < moment {
+                    assert!(moment > 3, "{moment} looks");
+                    break;
+                }
+            }
+            assert_eq!(failures, usize::from(change == Change::Remove));
+        }
+    }
+}
+
+/// A context in which the newer day's partial changes before the opening or read of that number, and how many there were.
+fn changing_at(sandbox: &Sandbox, change: Change, moment: usize) -> (Context, Arc<AtomicUsize>) {
+    let path = sandbox.path(format!("agg-store/partials/{NEW}.agg"));
+    let (folder, calls) = (sandbox.path(""), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&calls);
+    let twin = Faulty::new(move |call| {
+        let is_look = matches!(call.operation, Operation::Open | Operation::Read);
+        let is_look = is_look && call.path == path;
+        if is_look && counted.fetch_add(1, Ordering::SeqCst) + 1 == moment {
+            make(change, &folder, &path, moment);
+        }
+        Verdict::Go
+    });
+    (context_over(twin.files(), &sandbox.path(""), 4 << 20, 1), calls)
 }
 
 #[test]

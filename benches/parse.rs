@@ -6,7 +6,8 @@ mod common;
 
 use agg::RowBatch;
 use agg::generate::Shape;
-use agg::row::{self, CountrySet, RejectLog};
+use agg::model::{Columns, CountryCodes, Rules};
+use agg::row::{self, RejectLog, RowRules};
 use common::{Fingerprint, Listening, Log};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
@@ -37,14 +38,56 @@ fn rows(bencher: Bencher, shape: Shape) {
     });
 }
 
+/// The rows of a normal log in another shape: its columns, and what is in the field that is ignored.
+#[divan::bench(args = [
+    ("sng_id,user_id,country", ""),
+    ("user_id,sng_id,_,country", ""),
+    ("user_id,sng_id,_,country", "a title of a song"),
+    ("_,_,country,_,user_id,_,_,sng_id", "x"),
+])]
+fn shaped(bencher: Bencher, (columns, ignored): (&str, &str)) {
+    let log = Log::new(Shape::Normal, ROWS, 1);
+    let columns: Columns = columns.parse().unwrap();
+    let rules = Rules::new(";".parse().unwrap(), Some(columns), false, CountryCodes::Iso);
+    let mut bytes = Vec::new();
+    for row in log.bytes.split_inclusive(|byte| *byte == b'\n') {
+        let (row, end) = row.split_at(row.len() - 1);
+        let row: Vec<&[u8]> = row.split(|byte| *byte == b'|').collect();
+        if row.len() != 3 {
+            continue;
+        }
+        let field = |at| columns.at(at).map_or(ignored.as_bytes(), |column| row[column as usize]);
+        bytes.extend((0..columns.fields()).map(field).collect::<Vec<_>>().join(&b';'));
+        bytes.extend_from_slice(end);
+    }
+    let rules = RowRules::new(&rules);
+    let mut expected = Fingerprint::default();
+    log.accepted().iter().for_each(|row| expected.add(row.song, row.user, row.country.into()));
+    bencher.counter(ItemsCount::new(ROWS)).counter(BytesCount::of_slice(&bytes)).bench_local(
+        || {
+            let mut found = Fingerprint::default();
+            parse_by(&rules, &bytes, &mut RejectLog::new(), |batch| found.add_rows(batch));
+            assert_eq!(found, expected);
+        },
+    );
+}
+
+fn parse(bytes: &[u8], rejects: &mut RejectLog, each: impl FnMut(&RowBatch)) {
+    parse_by(&RowRules::default(), bytes, rejects, each);
+}
+
 /// Parses all rows and hands them out batch by batch.
-fn parse(bytes: &[u8], rejects: &mut RejectLog, mut each: impl FnMut(&RowBatch)) {
-    let countries = CountrySet::iso();
+fn parse_by(
+    rules: &RowRules,
+    bytes: &[u8],
+    rejects: &mut RejectLog,
+    mut each: impl FnMut(&RowBatch),
+) {
     let mut batch = RowBatch::new();
     let mut rest = bytes;
     while !rest.is_empty() {
         batch.clear();
-        let taken = row::parse(rest, &countries, &mut batch, rejects);
+        let taken = row::parse(rest, rules, &mut batch, rejects);
         assert!(taken > 0, "an empty batch takes rows");
         rest = &rest[taken..];
         each(&batch);

@@ -117,6 +117,11 @@ pub enum ErrorKind {
         "no log in this folder; a log is named like listen.log, listen.txt, part-0 or 20211201, also compressed (like .log.gz) or rotated (.1)"
     )]
     NoLogs,
+    /// A folder holds no log of the days that are wanted, but tables of separated values.
+    #[error(
+        "no log but .csv, .tsv or .psv files; they are read with --delimiter, --columns or --header, for example: --delimiter , --header"
+    )]
+    OnlyTables,
     /// A folder holds no log of the days that are wanted.
     #[error(
         "no log with a date in the range; found {}; a date is in the log's name or its folder's, like listen-20211201.log or 2021-12-01/listen.log",
@@ -245,8 +250,9 @@ pub enum ErrorKind {
     },
     /// Too many corrupt rows.
     #[error(
-        "{rejected} of {} {}, more than --max-reject-ratio {limit} allows; see {rejects:?}; if this is expected, raise the limit",
-        text::counted(*.rows, "row"), if *.rejected == 1 { "is corrupt" } else { "are corrupt" }
+        "{rejected} of {} {}, more than --max-reject-ratio {limit} allows{}; see {rejects:?}; if this is expected, raise the limit",
+        text::counted(*.rows, "row"), if *.rejected == 1 { "is corrupt" } else { "are corrupt" },
+        if *.quoted { "; fields are in quotes, and quotes are not read: write logs without them" } else { "" }
     )]
     TooManyRejects {
         /// Corrupt rows.
@@ -257,6 +263,8 @@ pub enum ErrorKind {
         limit: f64,
         /// Where the first of them can be read.
         rejects: PathBuf,
+        /// Whether half of those that can be read there, or more, have quotes.
+        quoted: bool,
     },
     /// Too few good rows.
     #[error(
@@ -347,6 +355,14 @@ pub enum ErrorKind {
     /// The day has a partial of other tables, or of logs.
     #[error("{0} is already stored with other counts; use --force to replace them")]
     OtherCounts(Day),
+    /// The first line of a log is not a header that fits.
+    #[error("the header \"{header}\" {what}")]
+    BadHeader {
+        /// Its first bytes, printable.
+        header: String,
+        /// What is wrong, and what to do.
+        what: String,
+    },
     /// Logs are to be added to a day that was made from the tables of another program.
     #[error(
         "{0} was imported from tables; imported tables do not record their source logs, so adding a log could count rows twice; reduce all logs of the day with --force"
@@ -560,6 +576,7 @@ impl Error {
             ErrorKind::Missing { .. }
             | ErrorKind::Unreadable(_)
             | ErrorKind::NoLogs
+            | ErrorKind::OnlyTables
             | ErrorKind::Removed
             | ErrorKind::NoDatedLogs(_)
             | ErrorKind::NoMatch
@@ -731,8 +748,8 @@ mod tests {
         let logs = ErrorKind::TooFewLogs { day, logs: 1, limit: 2 }.to_string();
         assert!(logs.starts_with("2021-12-01 has 1 log, fewer"), "{logs}");
         let corrupt = |rejected, rows| {
-            let (limit, rejects) = (0.1, PathBuf::from("r"));
-            ErrorKind::TooManyRejects { rejected, rows, limit, rejects }.to_string()
+            let (limit, rejects, quoted) = (0.1, PathBuf::from("r"), false);
+            ErrorKind::TooManyRejects { rejected, rows, limit, rejects, quoted }.to_string()
         };
         assert!(corrupt(1, 1).starts_with("1 of 1 row is corrupt, "), "{}", corrupt(1, 1));
         assert!(corrupt(2, 9).starts_with("2 of 9 rows are corrupt, "), "{}", corrupt(2, 9));

@@ -129,7 +129,7 @@ fn fields(out: &mut Vec<u8>, song: u64, one: &[u8], user: u64, other: &[u8], cou
 mod tests {
     use super::*;
     use crate::model::{RejectCounts, RowBatch};
-    use crate::row::{CountrySet, RejectLog, parse};
+    use crate::row::{RejectLog, RowRules, parse};
     use std::collections::BTreeMap;
 
     const ROW: LogRow = LogRow { song: 11, user: 22, country: *b"FR" };
@@ -179,7 +179,7 @@ mod tests {
                 let (mut batch, mut rejects) = (RowBatch::new(), RejectLog::new());
                 let mut line = written(flaw, &mut random);
                 line.push(b'\n');
-                parse(&line, &CountrySet::iso(), &mut batch, &mut rejects);
+                parse(&line, &RowRules::default(), &mut batch, &mut rejects);
                 let mut expected = RejectCounts::default();
                 expected.count(flaw.reason());
                 assert_eq!((batch.len(), rejects.counts()), (0, expected), "{flaw:?}");

@@ -12,7 +12,7 @@ use crate::error::{ErrorClass, Result};
 use crate::fs::OsFileSystem;
 use crate::job::{Context, Silent};
 use crate::model::{Day, MAX_ID, RejectCounts, RejectReason, RowBatch, RowCounts};
-use crate::row::{CountrySet, RejectLog, parse};
+use crate::row::{RejectLog, RowRules, parse};
 use crate::testing::pool;
 
 const FIRST_DAY: &str = "2021-12-01";
@@ -45,7 +45,7 @@ fn parsed(log: &[u8]) -> Parsed {
     let mut rejects = RejectLog::new();
     while !rest.is_empty() {
         let mut batch = RowBatch::new();
-        let taken = parse(rest, &CountrySet::iso(), &mut batch, &mut rejects);
+        let taken = parse(rest, &RowRules::default(), &mut batch, &mut rejects);
         rest = &rest[taken..];
         let columns = batch.songs.iter().zip(&batch.users).zip(&batch.countries);
         rows.extend(columns.map(|((song, user), country)| (*song, *user, *country)));

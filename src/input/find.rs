@@ -37,6 +37,8 @@ pub struct Search {
     pub excluded: Vec<PathBuf>,
     /// Bytes of the run's memory, of which names may take half; `None` is without a bound.
     pub memory: Option<u64>,
+    /// Whether `.csv`, `.tsv` and `.psv` files are logs.
+    pub tables: bool,
 }
 
 /// Logs by day.
@@ -195,9 +197,9 @@ fn find_in(files: &dyn FileSystem, places: &[Where], search: &Search) -> Result<
         };
         let before = found.logs;
         let mut add = |met| found.add(met);
-        let days = search.written_days();
+        let (days, tables) = (search.written_days(), search.tables);
         let excluded = excluded.clone();
-        place.search(&mut Walk { files, excluded, days, room: &room, found: &mut add })?;
+        place.search(&mut Walk { files, excluded, days, tables, room: &room, found: &mut add })?;
         if found.logs == before && places.len() > 1 {
             found.notes.warnings.push(format!("no log of these days in {}", place.shown(days)));
         }
@@ -344,6 +346,9 @@ impl Found<'_> {
             Where::Pattern(pattern) => {
                 Error::from(ErrorKind::NoMatch).at(pattern.first_path(self.search.written_days()))
             }
+            Where::Folder(folder) if self.notes.skipped.tables() > 0 => {
+                Error::from(ErrorKind::OnlyTables).at(folder)
+            }
             Where::Folder(folder) if self.notes.names.is_empty() => {
                 Error::from(ErrorKind::NoLogs).at(folder)
             }
@@ -394,16 +399,18 @@ impl Given<'_> {
             let dates = Place::of_folder(folder_of(path)).dates_of(base_name(path));
             return self.add(Met { path: path.to_owned(), what: What::Log, dates });
         }
-        let before = self.inputs.len();
+        let before = (self.inputs.len(), self.notes.skipped.tables());
         let excluded = identities(files, &self.search.excluded);
-        let (days, room) = (Days::default(), self.room);
+        let (days, tables, room) = (Days::default(), self.search.tables, self.room);
         let mut add = |met| self.add(met);
-        let mut walk = Walk { files, excluded, days, room, found: &mut add };
+        let mut walk = Walk { files, excluded, days, tables, room, found: &mut add };
         walk.named(path, &At::Folder(Place::of_folder(path)))?;
-        if self.inputs.len() == before {
-            return Err(Error::from(ErrorKind::NoLogs).at(path));
+        if self.inputs.len() > before.0 {
+            return Ok(());
         }
-        Ok(())
+        let has_tables = self.notes.skipped.tables() > before.1;
+        Err(Error::from(if has_tables { ErrorKind::OnlyTables } else { ErrorKind::NoLogs })
+            .at(path))
     }
 
     fn add(&mut self, Met { path, what, dates }: Met) -> Result<()> {

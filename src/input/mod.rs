@@ -60,6 +60,7 @@ pub use digest_all::digest_all;
 pub use facts::{Finished, InputStat};
 pub use find::{DatedDay, DatedLogs, DayLogs, Search, find_day, find_days};
 pub use paths::{InputPath, InputPaths};
+pub use sample::SamplePiece;
 pub use skipped::{SkipReason, Skipped, SkippedFile};
 pub use source::{Source, Unread};
 pub use trace::{Trace, TracedPart, digests_of_starts};

@@ -14,7 +14,7 @@ pub(super) enum NameKind {
     QuietIfEmpty,
     /// Its writer or its copy is not done.
     Arriving,
-    /// A table with separators of its own, which is not read.
+    /// A table with separators of its own: a log where the rules of rows say how to read it.
     Table,
     /// A log.
     Log,

@@ -14,7 +14,7 @@ use super::digest::PieceDigests;
 use super::foreign;
 use super::lock;
 use super::paths::unreadable;
-use super::window::{Geometry, LF, Rows, Window, mark_length};
+use super::window::{Geometry, LF, Rows, Window, mark_length, read_first_line};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileStat, FileSystem, ReadFile};
 
@@ -36,6 +36,8 @@ enum State {
 
 struct Reading {
     file: Box<dyn ReadFile>,
+    /// Its first line, if that is a header.
+    header: Option<Vec<u8>>,
     /// Windows not read yet.
     left: AtomicU64,
     unterminated: AtomicBool,
@@ -105,6 +107,9 @@ impl Plain {
         }
         let digest = window.digest(index, view.lead..view.end, geometry);
         window.set(input, index, end - start, &rows);
+        if let Some(header) = &reading.header {
+            window.behead(header);
+        }
         lock(&reading.digests).add(index, digest);
         if reading.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.end(&reading);
@@ -132,8 +137,10 @@ impl Plain {
         let windows = geometry.windows(known.stat.size);
         let mut digests = PieceDigests::default();
         digests.end(windows);
+        let header = geometry.header.then(|| read_first_line(&*file, geometry.kept)).transpose()?;
         let reading = Arc::new(Reading {
             file,
+            header,
             left: AtomicU64::new(windows),
             unterminated: AtomicBool::new(false),
             digests: Mutex::new(digests),

@@ -3,18 +3,27 @@
 use memchr::{memchr, memrchr};
 
 use super::paths::{InputPath, unreadable};
-use super::window::{LF, mark_length};
+use super::window::{Geometry, LF, mark_length, read_first_line};
 use crate::error::{Error, Result};
 use crate::fs::{FileSystem, ReadFile};
+
+/// Whole rows from somewhere in a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SamplePiece {
+    /// Each ended by LF but a last one of its log; a header may be among them.
+    pub rows: Vec<u8>,
+    /// The first line of the log, if that is a header.
+    pub header: Vec<u8>,
+}
 
 /// Pieces of whole rows, spread evenly over all bytes of the files (path and size) as if they lay
 /// one behind the other; a piece over the end of a file comes as two.
 pub(super) fn sample<'a, I: Iterator<Item = (InputPath<'a>, u64)>>(
     files: &dyn FileSystem,
     logs: &dyn Fn() -> I,
-    pieces: usize,
-    piece_bytes: usize,
-) -> Result<Vec<Vec<u8>>> {
+    geometry: Geometry,
+    (pieces, piece_bytes): (usize, usize),
+) -> Result<Vec<SamplePiece>> {
     let total = logs().fold(0_u64, |sum, (_, size)| sum.saturating_add(size));
     let wanted = piece_bytes as u64;
     // As many as fit without overlap, but one at least.
@@ -30,8 +39,8 @@ pub(super) fn sample<'a, I: Iterator<Item = (InputPath<'a>, u64)>>(
             if from < to {
                 let path = path.path();
                 let open = files.open(&path).map_err(|error| unreadable(error).at(&path))?;
-                let rows = read_piece(&*open, size, from - before, to - from);
-                sample.push(rows.map_err(|error| error.at(path))?);
+                let piece = read_piece(&*open, size, (from - before, to - from), geometry);
+                sample.push(piece.map_err(|error| error.at(path))?);
             }
             before = before.saturating_add(size);
             if before >= end {
@@ -39,12 +48,17 @@ pub(super) fn sample<'a, I: Iterator<Item = (InputPath<'a>, u64)>>(
             }
         }
     }
-    sample.retain(|rows| !rows.is_empty());
+    sample.retain(|piece| !piece.rows.is_empty());
     Ok(sample)
 }
 
-/// The whole rows within some bytes of a file of this size.
-fn read_piece(file: &dyn ReadFile, size: u64, start: u64, length: u64) -> Result<Vec<u8>> {
+/// The whole rows within some bytes (start and length) of a file of this size.
+fn read_piece(
+    file: &dyn ReadFile,
+    size: u64,
+    (start, length): (u64, u64),
+    geometry: Geometry,
+) -> Result<SamplePiece> {
     let from = start.saturating_sub(1);
     let lead = start - from;
     let to = start.saturating_add(length).min(size);
@@ -59,5 +73,6 @@ fn read_piece(file: &dyn ReadFile, size: u64, start: u64, length: u64) -> Result
         bytes.truncate(memrchr(LF, &bytes).map_or(0, |at| at + 1));
     }
     bytes.drain(..first.min(bytes.len()));
-    Ok(bytes)
+    let header = if geometry.header { read_first_line(file, geometry.kept)? } else { Vec::new() };
+    Ok(SamplePiece { rows: bytes, header })
 }

@@ -45,7 +45,7 @@ pub enum SkipReason {
     NotALog,
     /// A table of separated values.
     #[error(
-        "rows of .csv, .tsv and .psv files cannot be read; convert it to rows of sng_id|user_id|country"
+        ".csv, .tsv and .psv files are read with --delimiter, --columns or --header only, for example: --delimiter , --header"
     )]
     Table,
     /// A file that is being written or copied.
@@ -179,6 +179,11 @@ impl Skipped {
             }
         }
         lines
+    }
+
+    /// How many tables of separated values there are.
+    pub(super) fn tables(&self) -> u64 {
+        self.counts.get(SkipReason::Table.name()).copied().unwrap_or(0)
     }
 
     pub(super) fn add(&mut self, path: &Path, reason: SkipReason, is_warned: bool) {

@@ -10,7 +10,7 @@ use super::foreign;
 use super::lock;
 use super::paths::{InputPath, InputPaths, blame, stat_input, unreadable, wrong_size};
 use super::plain::{Known, Plain, open_known};
-use super::sample;
+use super::sample::{self, SamplePiece};
 use super::stream::{Ended, Origin, Outcome, Stream, Turn};
 use super::window::{Geometry, Window};
 use crate::error::{Error, ErrorKind, Result};
@@ -108,6 +108,8 @@ pub struct Unread {
     files: Arc<dyn FileSystem>,
     paths: Arc<InputPaths>,
     memory: u64,
+    /// Whether the first line of each is a header.
+    header: bool,
     /// One for each path, with the reader of a plain file.
     inputs: Vec<Input>,
 }
@@ -123,7 +125,13 @@ impl Unread {
         let look =
             |path: InputPath<'_>| Input::look(&*files, path).map_err(|error| error.at(path.path()));
         let inputs = paths.iter().map(look).collect::<Result<_>>()?;
-        Ok(Unread { files, paths, memory, inputs })
+        Ok(Unread { files, paths, memory, header: false, inputs })
+    }
+
+    /// The same where the first line of each input is a header and not a row: it is in [`Window::header`] instead.
+    #[must_use]
+    pub fn with_headers(self, header: bool) -> Self {
+        Unread { header, ..self }
     }
 
     /// Name, size and time of each input, in the order given, to tell without reading whether it is
@@ -144,7 +152,8 @@ impl Unread {
     }
 
     pub(super) fn with_geometry(self, geometry: Geometry) -> Result<Source> {
-        let Unread { files, paths, memory, mut inputs } = self;
+        let Unread { files, paths, memory, header, mut inputs } = self;
+        let geometry = Geometry { header, ..geometry };
         let (mut plain, mut streams, mut windows) = (Vec::new(), Vec::new(), 0);
         for (at, (path, input)) in (0_u32..).zip(paths.iter().zip(&mut inputs)) {
             input.detect(&*files, path).map_err(|error| error.at(path.path()))?;
@@ -231,12 +240,12 @@ impl Source {
     ///
     /// # Errors
     /// As [`Source::next`].
-    pub fn sample(&self, pieces: usize, piece_bytes: usize) -> Result<Vec<Vec<u8>>> {
+    pub fn sample(&self, pieces: usize, piece_bytes: usize) -> Result<Vec<SamplePiece>> {
         let logs = || {
             let plain = self.plain.iter().filter_map(|(at, _)| self.input(*at as usize));
             plain.filter_map(|(path, input)| Some((path, input.stat?.size)))
         };
-        sample::sample(&*self.files, &logs, pieces, piece_bytes)
+        sample::sample(&*self.files, &logs, self.geometry, (pieces, piece_bytes))
     }
 
     /// Fills `window` with the next one of any input; `false` once all inputs are exhausted.
@@ -358,6 +367,9 @@ impl Source {
         match stream.read(turn, window, self.geometry) {
             Ok(Outcome::Window(filled)) => {
                 window.set(at, filled.index, filled.disk_bytes, &filled.rows);
+                if let Some(header) = &filled.header {
+                    window.behead(header);
+                }
                 Ok(true)
             }
             Ok(Outcome::Ended) => {

@@ -19,7 +19,7 @@ use super::foreign;
 use super::lock;
 use super::paths::blame;
 use super::plain::open_known;
-use super::window::{Geometry, LF, Rows, Window, mark_length};
+use super::window::{Geometry, LF, Rows, Window, first_line, mark_length};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileStat, FileSystem, ReadFile};
 
@@ -238,6 +238,8 @@ impl Stream {
 /// A window that was filled.
 #[derive(Debug)]
 pub(super) struct Filled {
+    /// The first line of the stream, if that is a header.
+    pub(super) header: Option<Arc<[u8]>>,
     pub(super) index: u64,
     pub(super) disk_bytes: u64,
     pub(super) rows: Rows,
@@ -278,6 +280,8 @@ pub(super) struct Reading {
     at_end: bool,
     /// The start of the next window, whose rest had to wait.
     started: Vec<u8>,
+    /// The first line, if that is a header and was read.
+    header: Option<Arc<[u8]>>,
 }
 
 impl Reading {
@@ -291,6 +295,7 @@ impl Reading {
             consumed: 0,
             at_end: false,
             started: Vec::new(),
+            header: None,
         }
     }
 
@@ -326,6 +331,9 @@ impl Reading {
         if self.index == 0 {
             foreign::check(bytes, self.compression)?;
         }
+        if geometry.header && self.header.is_none() {
+            self.header = Some(first_line(bytes, geometry.kept).into());
+        }
         let rows = self.splitter.split(bytes, carried, self.at_end, geometry.kept);
         let consumed = self.decoder.consumed();
         let disk_bytes = consumed - self.consumed;
@@ -333,7 +341,8 @@ impl Reading {
         let index = self.index;
         self.index += 1;
         self.pieces += u64::from(filled > carried);
-        Ok(Fill::Window(Filled { index, disk_bytes, rows, fresh: carried..filled }))
+        let (header, fresh) = (self.header.clone(), carried..filled);
+        Ok(Fill::Window(Filled { header, index, disk_bytes, rows, fresh }))
     }
 }
 

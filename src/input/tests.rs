@@ -15,7 +15,7 @@ use super::*;
 use crate::error::{Error, ErrorClass, ErrorKind, Result};
 use crate::model::InputFacts;
 
-const TINY: Geometry = Geometry { window: 16, kept: 10 };
+const TINY: Geometry = Geometry { window: 16, kept: 10, header: false };
 const MEMORY: u64 = 64 << 20;
 
 /// The rows of a log by definition, and whether the last has no LF.
@@ -368,7 +368,7 @@ fn many_rows() -> Vec<u8> {
 #[test]
 fn frames_of_one_file_are_decoded_by_many_threads_and_come_in_order() {
     let bytes = [b"\xEF\xBB\xBF", &many_rows()[..]].concat();
-    let geometry = Geometry { window: 10_000, kept: 100 };
+    let geometry = Geometry { window: 10_000, kept: 100, header: false };
     let (expected, _) = naive_rows(&bytes);
     for size in [1_000, 33_333, 150_000, 1 << 20] {
         let twin = Twin::new();
@@ -393,7 +393,7 @@ fn damage_in_a_late_frame_is_told_alike_with_any_number_of_threads() {
     frames[5][middle] ^= 0x55;
     let twin = Twin::new();
     twin.put("a.zst", &frames.concat());
-    let geometry = Geometry { window: 10_000, kept: 100 };
+    let geometry = Geometry { window: 10_000, kept: 100, header: false };
     let failure = |threads| read_all(&twin, &["a.zst"], geometry, threads).unwrap_err().to_string();
     let alone = failure(1);
     assert!(alone.contains("damaged zstd stream"), "{alone}");
@@ -550,7 +550,7 @@ fn a_sample_is_whole_rows_from_all_plain_files_and_disturbs_nothing() {
     for (pieces, piece_bytes) in [(10, 60), (3, 600), (1, 100), (1000, 60), (7, 10_000)] {
         let sample = source.sample(pieces, piece_bytes).unwrap();
         assert!(sample.len() <= pieces.min(6003 / piece_bytes).max(1) + 1);
-        let text = String::from_utf8(sample.concat()).unwrap();
+        let text = String::from_utf8(rows_in(sample).concat()).unwrap();
         let numbers: Vec<usize> = text.lines().map(|row| row.parse().unwrap()).collect();
         assert!(text.ends_with('\n') && numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
         assert_eq!(numbers[0], 0);
@@ -558,9 +558,13 @@ fn a_sample_is_whole_rows_from_all_plain_files_and_disturbs_nothing() {
         assert!(numbers.len() + 2 * fitting >= (fitting * piece_bytes).min(6003) / 6 - 1);
         assert_eq!(numbers.last().copied() > Some(500), pieces > 1);
     }
-    assert_eq!(source.sample(0, 10).unwrap(), Vec::<Vec<u8>>::new());
+    assert_eq!(rows_in(source.sample(0, 10).unwrap()), Vec::<Vec<u8>>::new());
     let taken = take_all(&source, 1).unwrap();
     assert!(taken.iter().map(|window| window.3.len()).sum::<usize>() + window.rows().len() > 6000);
+}
+
+fn rows_in(sample: Vec<SamplePiece>) -> Vec<Vec<u8>> {
+    sample.into_iter().map(|piece| piece.rows).collect()
 }
 
 #[test]
@@ -568,7 +572,8 @@ fn a_sample_of_streams_alone_is_empty_and_of_a_tiny_file_all_of_it() {
     let twin = Twin::new();
     twin.put("b.log.gz", &gzip(b"zzz\n"));
     twin.put("a.log", b"one\ntwo");
-    let sample = |paths: &[&str]| source(&twin, paths, TINY).unwrap().sample(8, 100).unwrap();
+    let sample =
+        |paths: &[&str]| rows_in(source(&twin, paths, TINY).unwrap().sample(8, 100).unwrap());
     assert_eq!(sample(&["b.log.gz", "-"]), Vec::<Vec<u8>>::new());
     assert_eq!(sample(&["a.log"]), [b"one\ntwo"]);
 }
@@ -625,7 +630,7 @@ proptest! {
             contents.push(log);
         }
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-        let all = read_all(&twin, &paths, Geometry { window, kept }, threads).unwrap();
+        let all = read_all(&twin, &paths, Geometry { window, kept, header: false }, threads).unwrap();
         for (at, log) in contents.iter().enumerate() {
             let (rows, unterminated) = naive_rows(log);
             let facts = all.finished.facts.iter().nth(at).unwrap();

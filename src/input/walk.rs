@@ -53,6 +53,8 @@ pub(super) struct Walk<'a> {
     /// The days that are wanted, as names have them.
     pub(super) days: Days,
     pub(super) room: &'a Room,
+    /// Whether tables with separators of their own are logs.
+    pub(super) tables: bool,
     /// Is given all that is met, in byte order of the names in each folder.
     pub(super) found: &'a mut dyn FnMut(Met) -> Result<()>,
 }
@@ -226,6 +228,7 @@ impl Walk<'_> {
                 None => return Ok(()),
             },
         };
+        let kind = if kind == NameKind::Table && self.tables { NameKind::Log } else { kind };
         let what = match (kind, under) {
             (NameKind::Quiet, _) => return Ok(()),
             (NameKind::QuietIfEmpty, _)

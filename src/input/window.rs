@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter};
 
 use super::digest::digest_of_piece;
 use super::trace::{Trace, trace};
+use crate::error::{Error, Result};
+use crate::fs::ReadFile;
 
 /// A line of the processor's cache.
 const ALIGNMENT: usize = 64;
@@ -29,12 +31,14 @@ pub(super) struct Geometry {
     pub(super) window: usize,
     /// Bytes kept of a row whose end is not in sight. A row that is cut has exactly so many.
     pub(super) kept: usize,
+    /// Whether the first line of each input is a header, and not a row.
+    pub(super) header: bool,
 }
 
 impl Geometry {
     /// A mebibyte; and two bytes more than the longest row that can be good, so that a cut row is
     /// too long even after a CR at its end is taken off.
-    pub(super) const REAL: Geometry = Geometry { window: 1 << 20, kept: 4096 + 2 };
+    pub(super) const REAL: Geometry = Geometry { window: 1 << 20, kept: 4096 + 2, header: false };
 
     /// How many windows a file of this size has.
     pub(super) const fn windows(self, size: u64) -> u64 {
@@ -68,6 +72,7 @@ pub struct Window {
     /// Where the rows are, counted from `lead`.
     rows: Range<usize>,
     traces: Vec<Trace>,
+    header: Vec<u8>,
 }
 
 impl Window {
@@ -85,6 +90,12 @@ impl Window {
     #[must_use]
     pub fn rows(&self) -> &[u8] {
         self.bytes(self.rows.clone())
+    }
+
+    /// The first line of its input, if that is a header: without its LF, cut as rows are. It is not among the rows.
+    #[must_use]
+    pub fn header(&self) -> &[u8] {
+        &self.header
     }
 
     /// How many rows it holds.
@@ -139,6 +150,33 @@ impl Window {
             *end = LF;
         }
     }
+}
+
+impl Window {
+    /// Keeps the header of its input, and takes it off the rows of the first window. After [`Window::set`].
+    pub(super) fn behead(&mut self, header: &[u8]) {
+        self.header.clear();
+        self.header.extend_from_slice(header);
+        if self.index == 0 {
+            let rows = self.rows();
+            self.rows.start += memchr(LF, rows).map_or(rows.len(), |end| end + 1);
+        }
+    }
+}
+
+/// The first line of an input that begins with these bytes, without its LF, cut to `kept` bytes.
+pub(super) fn first_line(start: &[u8], kept: usize) -> &[u8] {
+    let line = start.get(mark_length(start)..).unwrap_or_default();
+    let line = memchr(LF, line).and_then(|end| line.get(..end)).unwrap_or(line);
+    line.get(..kept).unwrap_or(line)
+}
+
+/// As [`first_line`], read from an open file.
+pub(super) fn read_first_line(file: &dyn ReadFile, kept: usize) -> Result<Vec<u8>> {
+    let mut start = vec![0; BYTE_ORDER_MARK.len() + kept];
+    let read = file.read_full_at(&mut start, 0);
+    let read = read.map_err(|error| Error::io("read", error).at_offset(0))?;
+    Ok(first_line(start.get(..read).unwrap_or_default(), kept).to_vec())
 }
 
 /// Where in the bytes read the rows are.

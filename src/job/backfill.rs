@@ -515,6 +515,7 @@ fn plan(
     let lists = reduce_day::lists_of(context, &inputs, others)?;
     let (files, inputs) = (Arc::clone(&context.files), Arc::new(inputs));
     let unread = Unread::look(files, Arc::clone(&inputs), context.budget.memory)?;
+    let unread = unread.with_headers(rules.header());
     let Some(partial) = open_day(&context.store(), day)? else {
         return Ok(DayPlan::Reduce);
     };

@@ -16,7 +16,7 @@ use crate::fs::TemporaryFile;
 use crate::input::{self, Search, Source};
 use crate::model::{Day, Inputs, MAX_ID, Rules};
 use crate::partial::{FinishedPartial, Partial};
-use crate::row::{CountrySet, RejectReport, ShownRejects};
+use crate::row::{RejectReport, RowRules, ShownRejects};
 use crate::store::{self, StoreLock};
 
 /// What to reduce, and what to refuse.
@@ -52,8 +52,8 @@ impl ReduceOptions {
     /// How logs are searched for, of whatever days.
     pub(super) fn search(&self, context: &Context) -> Search {
         let excluded = [vec![context.store.clone()], self.excluded.clone()].concat();
-        let memory = Some(context.budget.memory);
-        Search { from: None, to: None, date_offset: self.date_offset, excluded, memory }
+        let (tables, memory) = (self.rules.has_shape(), Some(context.budget.memory));
+        Search { from: None, to: None, date_offset: self.date_offset, excluded, memory, tables }
     }
 }
 
@@ -116,7 +116,8 @@ impl Base {
             file = lock.store().read_rejects(metadata.day, ShownRejects::MAX_BYTES)?;
         }
         let inputs = partial.inputs()?;
-        let shown = ShownRejects::of(&file, &inputs, &metadata.rejects);
+        let header = metadata.rules.is_some_and(|rules| rules.header());
+        let shown = ShownRejects::of(&file, &inputs, &metadata.rejects, header);
         let shown = shown.unwrap_or_else(|| {
             let path = lock.store().rejects_path(metadata.day);
             context.observer.warn(&Warning::RejectsChanged { path });
@@ -138,7 +139,7 @@ impl Counting<'_> {
     pub(super) fn count(&self, base: Option<Base>) -> Result<Done> {
         let Counting { context, options, source, lock, .. } = *self;
         let pool = context.pool()?;
-        let countries = CountrySet::of(options.rules.countries());
+        let row_rules = RowRules::new(&options.rules);
         let partial = || lock.temporary_partial();
         let scratch = || lock.scratch_file();
         let (_, windows) = source.streams()?;
@@ -147,7 +148,7 @@ impl Counting<'_> {
             context,
             pool: &pool,
             source,
-            countries: &countries,
+            row_rules: &row_rules,
             rules: options.rules,
             plan: context.budget.count(windows),
             partial: base.is_none().then_some(&partial),
@@ -254,8 +255,8 @@ impl Counting<'_> {
             let file = self.write_rejects(base, report)?;
             store::publish_rejects_only(lock, day, file)?;
             let rejects = lock.store().rejects_path(day);
-            let limit = options.max_reject_ratio;
-            return Err(ErrorKind::TooManyRejects { rejected, rows, limit, rejects }.into());
+            let (limit, quoted) = (options.max_reject_ratio, report.has_quotes());
+            return Err(ErrorKind::TooManyRejects { rejected, rows, limit, rejects, quoted }.into());
         }
         let accepted = rows - rejected;
         if let Some(stored) = self.no_fewer_than.filter(|stored| accepted < *stored) {

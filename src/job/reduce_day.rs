@@ -193,7 +193,10 @@ pub(super) fn reduce_inputs(
     let store = context.store();
     let mut lists = lists_of(context, &inputs, others)?;
     let memory = context.budget.memory;
-    let look = || Unread::look(Arc::clone(&context.files), Arc::clone(&inputs), memory);
+    let look = || {
+        let unread = Unread::look(Arc::clone(&context.files), Arc::clone(&inputs), memory)?;
+        Ok::<_, Error>(unread.with_headers(options.rules.header()))
+    };
     let mut unread = look()?;
     let lock = context.locked(|| StoreLock::take(&store))?;
     let mut outcome = match store.open_partial(day)? {

@@ -8,14 +8,16 @@ use std::sync::{Mutex, PoisonError};
 
 use super::join::{JoinInput, OpenPartial, Scratch, Spill, WriteRun, temporary_writer};
 use super::overlap::{GatheredTraces, Traces};
+use super::warning::Warning;
 use super::{Context, Phase};
 use crate::budget::CountPlan;
 use crate::error::{Error, ErrorKind, Result};
-use crate::input::{Source, Window};
+use crate::input::{SamplePiece, Source, Window};
 use crate::model::{Batch, Country, Kind, RowBatch, Rules};
-use crate::row::{self, CountrySet, RejectLog, RejectReport};
+use crate::row::{self, RejectLog, RejectReport, RowRules};
 use crate::run::{Counter, FilledArena, Filler, Means, Plan, Ranges, Sample, Worker};
 use crate::runfile::{RunFacts, RunPieces};
+use crate::text;
 
 /// Pieces of the logs that the splitters are chosen from: 4 MiB, about 170,000 rows.
 const SAMPLE_PIECES: usize = 64;
@@ -44,6 +46,8 @@ struct LogReader {
     batch: RowBatch,
     /// Rows of the batch that were scattered.
     scattered: usize,
+    /// The rules of the window's rows, if its log has other columns than those that are usual or given.
+    row_rules: Option<RowRules>,
     rejects: RejectLog,
     gathered: GatheredTraces,
 }
@@ -53,7 +57,7 @@ pub(super) struct Logs<'a> {
     pub(super) context: &'a Context,
     pub(super) pool: &'a rayon::ThreadPool,
     pub(super) source: &'a Source,
-    pub(super) countries: &'a CountrySet,
+    pub(super) row_rules: &'a RowRules,
     pub(super) rules: Rules,
     pub(super) plan: CountPlan,
     /// Makes the file for the partial; `None` if the logs come on top of one, as a piece like spilled ones.
@@ -120,7 +124,8 @@ impl Logs<'_> {
             reader.gathered.hand_on(self.traces);
             reader.rejects
         });
-        RejectReport::merge(logs.collect())
+        let report = RejectReport::merge(logs.collect());
+        if self.rules.header() { report.below_headers() } else { report }
     }
 
     /// Chooses a plan from rows all over the logs, or from the first rows where the logs can only be read front to
@@ -132,35 +137,66 @@ impl Logs<'_> {
         {
             let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
             if reader.next_window(self)? {
-                pieces.push(reader.window.rows().to_vec());
+                let window = &reader.window;
+                let (rows, header) = (window.rows().to_vec(), window.header().to_vec());
+                pieces.push(SamplePiece { rows, header });
             }
         }
-        let bytes: usize = pieces.iter().map(Vec::len).sum();
+        let bytes: usize = pieces.iter().map(|piece| piece.rows.len()).sum();
         let sample = self.parse_sample(&pieces);
         // Compressed logs hold about four times their size; a wrong guess costs a few ranges.
         let expected = self.source.total_disk_bytes().map_or(u64::MAX, |total| total * 4);
         let expected = expected.saturating_mul(sample.len() as u64) / (bytes.max(1) as u64);
         let countries = (0..u64::from(Country::COUNT)).filter_map(Country::from_number);
-        let countries = countries.filter(|country| self.countries.contains(*country));
+        let known = self.row_rules.countries();
+        let countries = countries.filter(|country| known.contains(*country));
         let means = Means { shares: self.plan, threads: self.context.budget.threads };
         Ok(Plan::new(&sample, countries, means, expected))
     }
 
-    fn parse_sample(&self, pieces: &[Vec<u8>]) -> Sample {
+    fn parse_sample(&self, pieces: &[SamplePiece]) -> Sample {
         let mut sample = Sample::default();
         let mut batch = RowBatch::new();
         let mut ignored = RejectLog::new();
-        for piece in pieces {
-            let mut rest = piece.as_slice();
+        for SamplePiece { rows, header } in pieces {
+            let mut rest = rows.as_slice();
+            // A header that does not fit is refused with its place when the log is read.
+            let of_log = self.rules_of(header).unwrap_or_default();
+            let rules = of_log.as_ref().unwrap_or(self.row_rules);
             while !rest.is_empty() {
                 batch.clear();
-                let parsed = row::parse(rest, self.countries, &mut batch, &mut ignored);
+                let parsed = row::parse(rest, rules, &mut batch, &mut ignored);
                 // Parsing takes no more than there is.
                 rest = &rest[parsed..];
                 sample.add(&batch);
             }
         }
         sample
+    }
+
+    /// The rules of a log with this header, if its columns are others than those that are usual or given.
+    fn rules_of(&self, header: &[u8]) -> Result<Option<RowRules>> {
+        if !self.rules.header() {
+            return Ok(None);
+        }
+        let columns = row::columns_of(header, &self.rules)?;
+        let differ = columns != self.row_rules.columns();
+        Ok(differ.then(|| self.row_rules.with_columns(columns)))
+    }
+
+    /// As [`Logs::rules_of`] the window's log, of which the header is checked.
+    fn check_header(&self, window: &Window) -> Result<Option<RowRules>> {
+        let (header, path) = (window.header(), self.source.paths().get(window.input));
+        let rules = self.rules_of(header).map_err(|error| match path {
+            Some(path) => error.at(path.path()).at_line(1),
+            None => error,
+        })?;
+        let is_row = || row::is_good_row(header, rules.as_ref().unwrap_or(self.row_rules));
+        if window.index == 0 && is_row() {
+            let name = path.map_or_else(String::new, |path| text::name(path.name()));
+            self.context.observer.warn(&Warning::HeaderIsRow { name });
+        }
+        Ok(rules)
     }
 
     /// Reads and parses on all threads until the logs end (true) or the arena is full.
@@ -230,6 +266,9 @@ impl LogReader {
         let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         self.rejects.begin_window(number(self.window.input as u64), number(self.window.index));
         self.parsed = 0;
+        if logs.rules.header() {
+            self.row_rules = logs.check_header(&self.window)?;
+        }
         self.gathered.take(&self.window, logs.traces);
         logs.context.observer.advance(Phase::Read, self.window.disk_bytes);
         Ok(true)
@@ -248,7 +287,8 @@ impl LogReader {
             // Of the window's own rows: both are set together.
             let rest = &self.window.rows()[self.parsed..];
             if !rest.is_empty() {
-                self.parsed += row::parse(rest, logs.countries, &mut self.batch, &mut self.rejects);
+                let rules = self.row_rules.as_ref().unwrap_or(logs.row_rules);
+                self.parsed += row::parse(rest, rules, &mut self.batch, &mut self.rejects);
             } else if failed.load(Ordering::Relaxed) || !self.next_window(logs)? {
                 return Ok(true);
             }

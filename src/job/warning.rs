@@ -21,6 +21,14 @@ pub enum Warning {
         /// The log.
         path: PathBuf,
     },
+    /// The first line of a log was skipped as a header, and could have been counted.
+    #[error(
+        "{name:?}: skipped the first line as a header, but it is a good row; if logs have no header, omit --header"
+    )]
+    HeaderIsRow {
+        /// The log's base name.
+        name: String,
+    },
     /// A log that was added has the name of a log of the day, and another content.
     #[error(
         "{path:?} has the name of a log that the day already has, but other content; both are counted; if it is a corrected log, reduce all logs of the day with --force"

@@ -12,13 +12,13 @@ pub enum RejectReason {
     TooLong,
     /// Nothing, or nothing but spaces and tabs.
     Blank,
-    /// Not exactly two `|`.
+    /// Another number of fields than the shape of rows has, or a quote at the start of a field that is ignored.
     FieldCount,
-    /// The first field is no id.
+    /// The song is not an id.
     SongId,
-    /// The second field is no id.
+    /// The user is not an id.
     UserId,
-    /// The third field is no country.
+    /// The country is not one that is accepted.
     Country,
 }
 

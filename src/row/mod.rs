@@ -16,15 +16,20 @@
 //! counts.
 
 mod country;
+mod header;
 mod naive;
 mod parse;
 mod plain;
 mod reject;
+mod shape;
+mod shaped;
 mod shown;
 
 pub use country::CountrySet;
+pub use header::{columns_of, is_good_row};
 pub use parse::parse;
 pub use reject::{RejectLog, RejectReport, RejectSample};
+pub use shape::RowRules;
 pub use shown::ShownRejects;
 
 /// Maximum bytes of a row, without its LF and one CR.

@@ -1,8 +1,9 @@
 //! The rules of a row, one after the other. They decide every row that `plain` refuses. Tests compare `plain` with
 //! them, so this file is written to be read, not to be fast.
 
-use super::{AcceptedRow, CountrySet, MAX_ROW_BYTES};
-use crate::model::{Country, MAX_ID, RejectReason};
+use super::shape::Shape;
+use super::{AcceptedRow, CountrySet, MAX_ROW_BYTES, RowRules};
+use crate::model::{Column, Country, MAX_ID, RejectReason};
 
 /// A line without one CR at its end. The line has no LF.
 pub(super) fn without_cr(line: &[u8]) -> &[u8] {
@@ -10,24 +11,36 @@ pub(super) fn without_cr(line: &[u8]) -> &[u8] {
 }
 
 /// The values of a row, or the first rule that it breaks.
-pub(super) fn classify(row: &[u8], countries: &CountrySet) -> Result<AcceptedRow, RejectReason> {
+pub(super) fn classify(row: &[u8], rules: &RowRules) -> Result<AcceptedRow, RejectReason> {
     if row.len() > MAX_ROW_BYTES {
         return Err(RejectReason::TooLong);
     }
     if trim(row).is_empty() {
         return Err(RejectReason::Blank);
     }
-    let mut fields = row.split(|byte| *byte == b'|');
-    let (Some(song), Some(user), Some(country), None) =
-        (fields.next(), fields.next(), fields.next(), fields.next())
-    else {
-        return Err(RejectReason::FieldCount);
-    };
+    let [song, user, country] = fields(row, &rules.shape).ok_or(RejectReason::FieldCount)?;
     Ok(AcceptedRow {
-        song: id(trim(song)).ok_or(RejectReason::SongId)?,
-        user: id(trim(user)).ok_or(RejectReason::UserId)?,
-        country: country_number(trim(country), countries).ok_or(RejectReason::Country)?,
+        song: id(song).ok_or(RejectReason::SongId)?,
+        user: id(user).ok_or(RejectReason::UserId)?,
+        country: country_number(country, &rules.countries).ok_or(RejectReason::Country)?,
     })
+}
+
+/// Song, user and country of a row with as many fields as the shape, and no quote before a field that is ignored: what is
+/// in quotes is not read, so nobody knows where such a field ends.
+fn fields<'a>(row: &'a [u8], shape: &Shape) -> Option<[&'a [u8]; 3]> {
+    let mut taken = [&row[..0]; 3];
+    let mut expected = shape.fields().iter();
+    for field in row.split(|byte| *byte == shape.delimiter).map(trim) {
+        match expected.next()? {
+            Some(Column::Song) => taken[0] = field,
+            Some(Column::User) => taken[1] = field,
+            Some(Column::Country) => taken[2] = field,
+            None if field.starts_with(b"\"") => return None,
+            None => {}
+        }
+    }
+    expected.next().is_none().then_some(taken)
 }
 
 /// The bytes without the spaces and tabs around them.
@@ -59,9 +72,10 @@ fn country_number(letters: &[u8], countries: &CountrySet) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{CountryCodes, Rules};
 
     fn iso(row: &[u8]) -> Result<(u64, u64, String), RejectReason> {
-        let row = classify(row, &CountrySet::iso())?;
+        let row = classify(row, &RowRules::default())?;
         let country = Country::from_number(row.country.into()).unwrap();
         Ok((row.song, row.user, country.to_string()))
     }
@@ -167,6 +181,50 @@ mod tests {
         ];
         for (row, expected) in table {
             assert_eq!(reason(row), expected, "{}", row.escape_ascii());
+        }
+    }
+
+    /// What is said of a row of the shape `user_id;_;country;sng_id`.
+    fn shaped(row: &str) -> Result<(u64, u64), RejectReason> {
+        let columns = "user_id,_,country,sng_id".parse().ok();
+        let rules = Rules::new(";".parse().unwrap(), columns, false, CountryCodes::Any);
+        let row = classify(row.as_bytes(), &RowRules::new(&rules))?;
+        Ok((row.song, row.user))
+    }
+
+    #[test]
+    fn rows_of_another_shape_have_the_same_rules() {
+        use RejectReason::{Blank, Country, FieldCount, SongId, UserId};
+        for row in ["7;a title;ZZ;9", " 7 ;; ZZ\t;009", "7; it's \"good\";ZZ;9", "7;1|2|FR\r;ZZ;9"]
+        {
+            assert_eq!(shaped(row), Ok((9, 7)), "{row}");
+        }
+        for (row, reason) in [
+            (" \t", Blank),
+            ("7;a;ZZ", FieldCount),
+            ("7;a;b;ZZ;9", FieldCount),
+            ("9|7|FR", FieldCount),
+            ("7;a;zz;", SongId),
+            ("x;a;zz;9", UserId),
+            ("7;a;zz;9", Country),
+            // A quote before a field is never taken for a part of it.
+            ("7;\"a\";ZZ;9", FieldCount),
+            ("7; \"a;ZZ;9", FieldCount),
+            ("7;\"a;b\";ZZ;9", FieldCount),
+            ("\"7\";a;ZZ;9", UserId),
+            ("7;a;\"ZZ\";9", Country),
+            ("7;a;ZZ;\"9\"", SongId),
+        ] {
+            assert_eq!(shaped(row), Err(reason), "{row}");
+        }
+    }
+
+    #[test]
+    fn a_blank_that_separates_fields_is_not_around_them() {
+        for (delimiter, row) in [("\\t", "9\t 7\tFR "), (" ", "9 \t7 FR\t")] {
+            let rules = Rules::new(delimiter.parse().unwrap(), None, false, CountryCodes::Iso);
+            let row = classify(row.as_bytes(), &RowRules::new(&rules)).unwrap();
+            assert_eq!((row.song, row.user), (9, 7), "{delimiter}");
         }
     }
 

@@ -1,9 +1,10 @@
-//! The loop over rows: `plain` for plain rows, `naive` for all others.
+//! The loop over rows: `plain` or `shaped` for plain rows, `naive` for all others.
 
 use super::naive;
 use super::plain;
 use super::reject::RejectLog;
-use super::{AcceptedRow, CountrySet};
+use super::shaped;
+use super::{AcceptedRow, RowRules};
 use crate::model::{RejectReason, RowBatch};
 use crate::simd::{Choice, Kernel, Work};
 
@@ -15,24 +16,24 @@ use crate::simd::{Choice, Kernel, Work};
 /// long. With a full batch nothing is parsed.
 ///
 /// No row allocates, except where `batch` and `rejects` still grow. A plain row with ids of up to fifteen digits costs
-/// some 35 cycles, whatever its length. A row with longer ids costs twice that; a row that is blank, corrupt or has
-/// spaces up to four times.
+/// some 35 cycles, whatever its length. A row with longer ids, or of another shape, costs twice that; a row that is blank,
+/// corrupt or has spaces up to four times.
 ///
 /// ```
 /// use agg::RowBatch;
-/// use agg::row::{CountrySet, RejectLog, parse};
+/// use agg::row::{RejectLog, RowRules, parse};
 /// let (mut batch, mut rejects) = (RowBatch::new(), RejectLog::new());
 /// let log = b"11|22|FR\n11;22;FR\n 033 | 44 |GB";
-/// assert_eq!(parse(log, &CountrySet::iso(), &mut batch, &mut rejects), log.len());
+/// assert_eq!(parse(log, &RowRules::default(), &mut batch, &mut rejects), log.len());
 /// assert_eq!((batch.songs, batch.users), (vec![11, 33], vec![22, 44]));
 /// ```
 pub fn parse(
     bytes: &[u8],
-    countries: &CountrySet,
+    rules: &RowRules,
     batch: &mut RowBatch,
     rejects: &mut RejectLog,
 ) -> usize {
-    parse_up_to(Choice::of_this_run(), RowBatch::ROWS, bytes, countries, batch, rejects)
+    parse_up_to(Choice::of_this_run(), RowBatch::ROWS, bytes, rules, batch, rejects)
 }
 
 /// Minimum bytes of an accepted row with its LF: `1|2|FR`.
@@ -43,7 +44,7 @@ fn parse_up_to(
     kernel: Choice,
     limit: usize,
     bytes: &[u8],
-    countries: &CountrySet,
+    rules: &RowRules,
     batch: &mut RowBatch,
     rejects: &mut RejectLog,
 ) -> usize {
@@ -57,7 +58,11 @@ fn parse_up_to(
         users: &mut batch.users[start..],
         countries: &mut batch.countries[start..],
     };
-    let (taken, filled) = kernel.run(BatchFill { columns, bytes, countries, rejects });
+    let (taken, filled) = if rules.is_usual() {
+        kernel.run(BatchFill { form: UsualForm, columns, bytes, rules, rejects })
+    } else {
+        kernel.run(BatchFill { form: ShapedForm, columns, bytes, rules, rejects })
+    };
     resize(batch, start + filled);
     taken
 }
@@ -78,29 +83,74 @@ struct RowColumns<'a> {
 }
 
 /// Parses rows until `columns` are full or the bytes end. Returns the number of bytes parsed and of rows filled.
-struct BatchFill<'a> {
+struct BatchFill<'a, F> {
+    form: F,
     columns: RowColumns<'a>,
     bytes: &'a [u8],
-    countries: &'a CountrySet,
+    rules: &'a RowRules,
     rejects: &'a mut RejectLog,
 }
 
-impl Work for BatchFill<'_> {
+/// A fast way: the row at a place with its length, if it is one that this way takes.
+trait Form: Copy {
+    fn row<K: Kernel>(
+        self,
+        kernel: K,
+        bytes: &[u8],
+        at: usize,
+        rules: &RowRules,
+    ) -> Option<(AcceptedRow, usize)>;
+}
+
+/// `sng_id|user_id|country`.
+#[derive(Clone, Copy)]
+struct UsualForm;
+/// Any other shape.
+#[derive(Clone, Copy)]
+struct ShapedForm;
+
+impl Form for UsualForm {
+    #[inline(always)]
+    fn row<K: Kernel>(
+        self,
+        kernel: K,
+        bytes: &[u8],
+        at: usize,
+        rules: &RowRules,
+    ) -> Option<(AcceptedRow, usize)> {
+        plain::row(kernel, bytes, at, &rules.countries)
+    }
+}
+
+impl Form for ShapedForm {
+    #[inline(always)]
+    fn row<K: Kernel>(
+        self,
+        kernel: K,
+        bytes: &[u8],
+        at: usize,
+        rules: &RowRules,
+    ) -> Option<(AcceptedRow, usize)> {
+        shaped::row(kernel, bytes, at, rules)
+    }
+}
+
+impl<F: Form> Work for BatchFill<'_, F> {
     type Outcome = (usize, usize);
 
     #[inline(always)]
     fn run<K: Kernel>(self, kernel: K) -> (usize, usize) {
-        let BatchFill { columns, bytes, countries, rejects } = self;
-        fill(kernel, columns, bytes, countries, rejects)
+        let BatchFill { form, columns, bytes, rules, rejects } = self;
+        fill((kernel, form), columns, bytes, rules, rejects)
     }
 }
 
 #[inline(always)]
-fn fill<K: Kernel>(
-    kernel: K,
+fn fill<K: Kernel, F: Form>(
+    (kernel, form): (K, F),
     columns: RowColumns<'_>,
     bytes: &[u8],
-    countries: &CountrySet,
+    rules: &RowRules,
     rejects: &mut RejectLog,
 ) -> (usize, usize) {
     let (mut at, mut filled) = (0, 0);
@@ -114,12 +164,12 @@ fn fill<K: Kernel>(
         ) else {
             break;
         };
-        let row = match plain::row(kernel, bytes, at, countries) {
+        let row = match form.row(kernel, bytes, at, rules) {
             Some((row, length)) => {
                 at += length;
                 Ok(row)
             }
-            None => by_the_rules(bytes, &mut at, countries),
+            None => by_the_rules(bytes, &mut at, rules),
         };
         match row {
             Ok(row) => {
@@ -143,7 +193,7 @@ fn fill<K: Kernel>(
 fn by_the_rules<'a>(
     bytes: &'a [u8],
     at: &mut usize,
-    countries: &CountrySet,
+    rules: &RowRules,
 ) -> Result<AcceptedRow, (RejectReason, &'a [u8])> {
     // A parsed row ends within the bytes.
     let rest = &bytes[*at..];
@@ -153,7 +203,7 @@ fn by_the_rules<'a>(
     };
     *at += bytes;
     let row = naive::without_cr(line);
-    naive::classify(row, countries).map_err(|reason| (reason, row))
+    naive::classify(row, rules).map_err(|reason| (reason, row))
 }
 
 #[cfg(test)]
@@ -164,18 +214,20 @@ mod tests {
 
     use super::super::RejectReport;
     use super::*;
-    use crate::model::{Country, CountryCodes, MAX_ID, RejectCounts};
+    use crate::model::{
+        Column, Columns, Country, CountryCodes, Delimiter, MAX_ID, RejectCounts, Rules,
+    };
 
     #[test]
     fn rows_are_taken_until_the_batch_is_full_and_then_none() {
         let log = b"1|2|FR\n".repeat(RowBatch::ROWS + 1);
         let (mut batch, mut rejects) = (RowBatch::new(), RejectLog::new());
-        let countries = CountrySet::iso();
-        let taken = parse(&log, &countries, &mut batch, &mut rejects);
+        let rules = RowRules::default();
+        let taken = parse(&log, &rules, &mut batch, &mut rejects);
         assert_eq!((taken, batch.len()), (7 * RowBatch::ROWS, RowBatch::ROWS));
-        assert_eq!(parse(&log[taken..], &countries, &mut batch, &mut rejects), 0);
+        assert_eq!(parse(&log[taken..], &rules, &mut batch, &mut rejects), 0);
         batch.clear();
-        assert_eq!(parse(&log[taken..], &countries, &mut batch, &mut rejects), 7);
+        assert_eq!(parse(&log[taken..], &rules, &mut batch, &mut rejects), 7);
         assert_eq!(batch.len(), 1);
     }
 
@@ -189,12 +241,15 @@ mod tests {
     }
 
     /// The obvious program.
-    fn obvious(bytes: &[u8], countries: &CountrySet) -> Parsed {
+    fn obvious(
+        bytes: &[u8],
+        classify: impl Fn(&[u8]) -> Result<AcceptedRow, RejectReason>,
+    ) -> Parsed {
         let mut parsed = Parsed::default();
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             let row = naive::without_cr(line.strip_suffix(b"\n").unwrap_or(line));
             parsed.rows += 1;
-            match naive::classify(row, countries) {
+            match classify(row) {
                 Ok(row) => parsed.good.push((row.song, row.user, row.country)),
                 Err(reason) => {
                     parsed.counts.count(reason);
@@ -207,16 +262,16 @@ mod tests {
     }
 
     /// Windows of `window` rows, dealt in turn to `workers` logs, parsed in batches of `limit` rows.
-    fn parsed(bytes: &[u8], countries: &CountrySet, plan: (usize, usize, usize)) -> Parsed {
-        let portable = parsed_with(Choice::PORTABLE, bytes, countries, plan);
-        assert_eq!(parsed_with(Choice::fastest(), bytes, countries, plan), portable);
+    fn parsed(bytes: &[u8], rules: &RowRules, plan: (usize, usize, usize)) -> Parsed {
+        let portable = parsed_with(Choice::PORTABLE, bytes, rules, plan);
+        assert_eq!(parsed_with(Choice::fastest(), bytes, rules, plan), portable);
         portable
     }
 
     fn parsed_with(
         kernel: Choice,
         bytes: &[u8],
-        countries: &CountrySet,
+        rules: &RowRules,
         (window, workers, limit): (usize, usize, usize),
     ) -> Parsed {
         let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
@@ -229,7 +284,7 @@ mod tests {
             let bytes = lines.concat();
             let mut rest = &bytes[..];
             while !rest.is_empty() {
-                let taken = parse_up_to(kernel, limit, rest, countries, &mut batch, log);
+                let taken = parse_up_to(kernel, limit, rest, rules, &mut batch, log);
                 assert!(taken > 0 && batch.len() <= limit);
                 assert!(batch.len() == limit || taken == rest.len());
                 rest = &rest[taken..];
@@ -244,7 +299,7 @@ mod tests {
     }
 
     fn iso(bytes: &[u8]) -> Parsed {
-        parsed(bytes, &CountrySet::iso(), (1000, 1, RowBatch::ROWS))
+        parsed(bytes, &RowRules::default(), (1000, 1, RowBatch::ROWS))
     }
 
     fn number(code: &[u8; 2]) -> u16 {
@@ -301,7 +356,7 @@ mod tests {
     #[test]
     fn any_country_takes_codes_that_nobody_assigned() {
         let log = b"1|2|VJ\n1|2|Vj\n".repeat(50);
-        let found = parsed(&log, &CountrySet::any(), (10, 1, 7));
+        let found = parsed(&log, &RowRules::new(&any()), (10, 1, 7));
         assert_eq!(found.good, vec![(1, 2, number(b"VJ")); 50]);
         assert_eq!(found.counts.0, [0, 0, 0, 0, 0, 50]);
     }
@@ -310,7 +365,7 @@ mod tests {
     fn a_full_batch_takes_nothing_and_a_batch_is_filled_after_its_rows() {
         let (mut batch, mut log) = (RowBatch::new(), RejectLog::new());
         let bytes = b"1|2|FR\n\n3|4|FR\n";
-        let iso = CountrySet::iso();
+        let iso = RowRules::default();
         let mut parse = |limit, bytes: &[u8]| {
             parse_up_to(Choice::PORTABLE, limit, bytes, &iso, &mut batch, &mut log)
         };
@@ -326,7 +381,8 @@ mod tests {
 
     fn any_id() -> impl Strategy<Value = String> {
         let around_the_most = (0..=6_u128).prop_map(|plus| u128::from(MAX_ID) - 3 + plus);
-        let of_any_length = (0..=66_u32, any::<u128>()).prop_map(|(bits, n)| n % (1 << bits));
+        let of_any_length =
+            (0..=66_u32, proptest::prelude::any::<u128>()).prop_map(|(bits, n)| n % (1 << bits));
         let value = prop_oneof![1 => around_the_most, 5 => of_any_length];
         let zeros = prop_oneof![4 => Just(0), 1 => 0..=60_usize];
         (value, zeros).prop_map(|(value, zeros)| format!("{}{value}", "0".repeat(zeros)))
@@ -341,7 +397,7 @@ mod tests {
     }
 
     fn nearly_valid_row() -> impl Strategy<Value = Vec<u8>> {
-        let edit = (any::<prop::sample::Index>(), any_byte(), 0..3);
+        let edit = (proptest::prelude::any::<prop::sample::Index>(), any_byte(), 0..3);
         (valid_row(), vec(edit, 0..=2)).prop_map(|(mut row, edits)| {
             for (at, byte, kind) in edits {
                 let at = at.index(row.len());
@@ -375,11 +431,83 @@ mod tests {
             2 => vec(any_byte(), 0..60),
             1 => long_row(),
         ];
-        (vec(row, 0..60), any::<bool>()).prop_map(|(rows, cut)| {
+        (vec(row, 0..60), proptest::prelude::any::<bool>()).prop_map(|(rows, cut)| {
             let mut log = rows.concat();
             log.truncate(log.len() - usize::from(cut && !log.is_empty()));
             log
         })
+    }
+
+    /// Rows of up to six fields in any order.
+    fn any_columns() -> impl Strategy<Value = Columns> {
+        (3..=6_u8).prop_flat_map(|fields| {
+            let places = Just((0..fields).collect::<Vec<_>>()).prop_shuffle();
+            places.prop_map(move |places| {
+                Columns::new(fields, [places[0], places[1], places[2]]).unwrap()
+            })
+        })
+    }
+
+    /// The log with the fields of each row where the columns want them.
+    fn reshaped(log: &[u8], delimiter: u8, columns: Columns) -> Vec<u8> {
+        let mut ignored = [&b""[..], b"a title", b"\"quoted\"", b" 7 ", b"FR", b"it's \"\r", b"x"]
+            .into_iter()
+            .cycle();
+        let mut out = Vec::new();
+        for line in log.split_inclusive(|byte| *byte == b'\n') {
+            let (row, end) = line.split_at(line.len() - usize::from(line.ends_with(b"\n")));
+            let fields: Vec<&[u8]> = row.split(|byte| *byte == b'|').collect();
+            let [song, user, country] = fields[..] else {
+                out.extend(line.iter().map(|byte| if *byte == b'|' { delimiter } else { *byte }));
+                continue;
+            };
+            let fields = (0..columns.fields()).map(|place| match columns.at(place) {
+                Some(Column::Song) => song,
+                Some(Column::User) => user,
+                Some(Column::Country) => country,
+                None => ignored.next().unwrap_or_default(),
+            });
+            out.extend(fields.collect::<Vec<_>>().join(&delimiter));
+            out.extend_from_slice(end);
+        }
+        out
+    }
+
+    /// The rules of a row once more, by a split into texts.
+    fn split(row: &[u8], delimiter: u8, columns: Columns) -> Result<AcceptedRow, RejectReason> {
+        if row.len() > 4096 {
+            return Err(RejectReason::TooLong);
+        }
+        let text: String = row.iter().copied().map(char::from).collect();
+        let blank = [' ', '\t'];
+        if text.trim_matches(blank).is_empty() {
+            return Err(RejectReason::Blank);
+        }
+        let fields: Vec<&str> =
+            text.split(char::from(delimiter)).map(|field| field.trim_matches(blank)).collect();
+        let quoted = |place: usize| {
+            columns.at(u8::try_from(place).unwrap()).is_none() && fields[place].starts_with('"')
+        };
+        if fields.len() != usize::from(columns.fields()) || (0..fields.len()).any(quoted) {
+            return Err(RejectReason::FieldCount);
+        }
+        let [song, user, country] = columns.places().map(|place| fields[usize::from(place)]);
+        let id = |text: &str| {
+            let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            let value = text.trim_start_matches('0');
+            let value = if value.is_empty() { Ok(0) } else { value.parse() };
+            value.ok().filter(|value| digits && *value <= MAX_ID)
+        };
+        let song = id(song).ok_or(RejectReason::SongId)?;
+        let user = id(user).ok_or(RejectReason::UserId)?;
+        let iso = rust_iso3166::ALL_ALPHA2.contains(&country);
+        let letters = <[u8; 2]>::try_from(country.as_bytes()).ok().filter(|_| iso);
+        let country = letters.map(|code| number(&code)).ok_or(RejectReason::Country)?;
+        Ok(AcceptedRow { song, user, country })
+    }
+
+    fn any() -> Rules {
+        Rules::new(Delimiter::PIPE, None, false, CountryCodes::Any)
     }
 
     proptest! {
@@ -389,8 +517,9 @@ mod tests {
             cuts in (1..20_usize, 1..4_usize, 1..9_usize),
             codes in select(vec![CountryCodes::Iso, CountryCodes::Any]),
         ) {
-            let countries = CountrySet::of(codes);
-            prop_assert_eq!(parsed(&log, &countries, cuts), obvious(&log, &countries));
+            let rules = RowRules::new(&Rules::new(Delimiter::PIPE, None, false, codes));
+            let obvious = obvious(&log, |row| naive::classify(row, &rules));
+            prop_assert_eq!(parsed(&log, &rules, cuts), obvious);
         }
 
         #[test]
@@ -398,8 +527,37 @@ mod tests {
             log in vec(any_byte(), 0..600),
             cuts in (1..20_usize, 1..4_usize, 1..9_usize),
         ) {
-            let countries = CountrySet::iso();
-            prop_assert_eq!(parsed(&log, &countries, cuts), obvious(&log, &countries));
+            let rules = RowRules::default();
+            let obvious = obvious(&log, |row| naive::classify(row, &rules));
+            prop_assert_eq!(parsed(&log, &rules, cuts), obvious);
+        }
+
+        #[test]
+        fn the_usual_shape_is_the_same_to_both_ways(log in any_log()) {
+            // Columns in another order, with names that are exchanged again.
+            let columns = "user_id,sng_id,country".parse().ok();
+            let crossed = RowRules::new(&Rules::new(Delimiter::PIPE, columns, false, CountryCodes::Iso));
+            let mut crossed = parsed(&log, &crossed, (9, 2, 7));
+            for (song, user, _) in &mut crossed.good {
+                std::mem::swap(song, user);
+            }
+            // Which of two bad ids is named first is the only difference.
+            let usual = parsed(&log, &RowRules::default(), (9, 2, 7));
+            prop_assert_eq!((&crossed.good, crossed.rows), (&usual.good, usual.rows));
+            prop_assert_eq!(crossed.counts.total(), usual.counts.total());
+        }
+
+        #[test]
+        fn any_log_of_any_shape_is_parsed_as_by_a_naive_split(
+            log in any_log(),
+            delimiter in select(b"|,; \t".to_vec()),
+            columns in any_columns(),
+            cuts in (1..20_usize, 1..4_usize, 1..9_usize),
+        ) {
+            let log = reshaped(&log, delimiter, columns);
+            let rules = Rules::new(Delimiter::new(delimiter).unwrap(), Some(columns), false, CountryCodes::Iso);
+            let obvious = obvious(&log, |row| split(row, delimiter, columns));
+            prop_assert_eq!(parsed(&log, &RowRules::new(&rules), cuts), obvious);
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::simd::{DIGITS, Kernel, LOOK, Masked};
 const WINDOW: usize = 64;
 
 /// Bytes before the row's start, so that sixteen bytes can be loaded which *end* with an id.
-const LEAD: usize = 16;
+pub(super) const LEAD: usize = 16;
 
 /// Maximum digits of an id whose value always fits a `u64`.
 const MAX_DIGITS: usize = 19;
@@ -118,10 +118,10 @@ fn tail(window: &[u8; WINDOW], start: usize, countries: &CountrySet) -> Option<(
 }
 
 /// A power of two above [`MAX_DIGITS`], because a remainder by it costs less than a bounds check.
-const MASKED: usize = 32;
+pub(super) const MASKED: usize = 32;
 
 /// From its byte `n` on: sixteen mask bytes of which the last `n` are set, all of them from 16 on.
-const MASKS: [u8; MASKED + DIGITS] = {
+pub(super) const MASKS: [u8; MASKED + DIGITS] = {
     let mut masks = [0x0f; MASKED + DIGITS];
     let mut at = 0;
     while at < DIGITS {
@@ -139,7 +139,7 @@ fn masked(window: &[u8; WINDOW], digits: Digits) -> Option<Masked<'_>> {
 
 /// The `N` bytes at `start`, if they are all there.
 #[inline(always)]
-fn chunk<const N: usize>(bytes: &[u8], start: usize) -> Option<&[u8; N]> {
+pub(super) fn chunk<const N: usize>(bytes: &[u8], start: usize) -> Option<&[u8; N]> {
     bytes.get(start..)?.first_chunk()
 }
 
@@ -149,7 +149,7 @@ mod tests {
     use proptest::prelude::*;
     use proptest::sample::select;
 
-    use super::super::naive;
+    use super::super::{RowRules, naive};
     use super::*;
     use crate::simd::{Choice, Work};
 
@@ -235,11 +235,11 @@ mod tests {
             let line = line.as_bytes();
             let start = &line[..cut.min(line.len())];
             let bytes = [&[b'7'; LEAD], start, &bytes[..]].concat();
-            let countries = CountrySet::iso();
+            let rules = RowRules::default();
             if let Some((row, length)) = row_at(&bytes, LEAD) {
                 let line = bytes[LEAD..].split(|byte| *byte == b'\n').next().unwrap();
                 prop_assert_eq!(length, line.len() + 1);
-                prop_assert_eq!(naive::classify(naive::without_cr(line), &countries), Ok(row));
+                prop_assert_eq!(naive::classify(naive::without_cr(line), &rules), Ok(row));
             }
         }
     }

@@ -216,10 +216,24 @@ impl RejectReport {
         }
     }
 
+    /// The same for inputs whose first line is a header: lines are counted with it, rows are not.
+    #[must_use]
+    pub fn below_headers(mut self) -> Self {
+        self.samples.iter_mut().for_each(|sample| sample.line = sample.line.saturating_add(1));
+        self
+    }
+
     /// Whether the input has an accepted row.
     #[must_use]
     pub fn has_accepted(&self, input: usize) -> bool {
         u32::try_from(input).is_ok_and(|input| self.accepted.binary_search(&input).is_ok())
+    }
+
+    /// Whether half of the kept rows or more have a quote (`"`).
+    #[must_use]
+    pub fn has_quotes(&self) -> bool {
+        let quoted = self.samples.iter().filter(|sample| sample.row.contains(&b'"')).count();
+        quoted > 0 && quoted * 2 >= self.samples.len()
     }
 
     /// Rows of the input, good and corrupt.

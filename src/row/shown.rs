@@ -25,11 +25,11 @@ impl ShownRejects {
     pub const MAX_BYTES: u64 = 4 << 20;
 
     /// The lines of a day with these inputs and counts, from its rejects file; `None` if the file does not begin with
-    /// them.
+    /// them. `header`: whether the first line of each input is a header.
     #[must_use]
-    pub fn of(file: &[u8], inputs: &Inputs, counts: &RejectCounts) -> Option<Self> {
+    pub fn of(file: &[u8], inputs: &Inputs, counts: &RejectCounts, header: bool) -> Option<Self> {
         let lines = usize::try_from(counts.total()).map_or(SAMPLES, |total| total.min(SAMPLES));
-        let mut reader = LineWalk { inputs: inputs.iter(), input: None, line: 0 };
+        let mut reader = LineWalk { inputs: inputs.iter(), header, input: None, line: 0 };
         let mut found = RejectCounts::default();
         let mut end = 0;
         let mut rest = file.split_inclusive(|byte| *byte == b'\n');
@@ -63,6 +63,8 @@ impl ShownRejects {
 /// Walks over the inputs in step with the lines.
 struct LineWalk<'a> {
     inputs: InputsIter<'a>,
+    /// Whether inputs have one line more than rows.
+    header: bool,
     /// Rows of the last line's input, and its name as shown.
     input: Option<(u64, Vec<u8>)>,
     /// The last line's number in that input.
@@ -75,7 +77,7 @@ impl LineWalk<'_> {
         loop {
             if let Some((rows, name)) = &self.input
                 && let Some((number, reason)) = parse(line, name)
-                && (self.line + 1..=*rows).contains(&number)
+                && (self.line + 1..=rows.saturating_add(self.header.into())).contains(&number)
             {
                 self.line = number;
                 return Some(reason);
@@ -136,7 +138,7 @@ mod tests {
                    a\\x0a.log:3: blank: \na\\x0a.log:1: blank: \n";
         let file = format!("{own}new.log:1: blank: \n");
         let counts = counts(&[(FIELDS, 1), (BLANK, 3)]);
-        let shown = ShownRejects::of(file.as_bytes(), &logs, &counts).unwrap();
+        let shown = ShownRejects::of(file.as_bytes(), &logs, &counts, false).unwrap();
         assert_eq!((shown.text(), shown.room()), (own.as_bytes(), 996));
     }
 
@@ -144,7 +146,7 @@ mod tests {
     fn a_file_of_other_logs_other_reasons_or_fewer_lines_is_not_the_days() {
         let logs = inputs(&[("a.log", 3), ("b.log", 3)]);
         let counts = counts(&[(BLANK, 2)]);
-        let of = |file: &str| ShownRejects::of(file.as_bytes(), &logs, &counts);
+        let of = |file: &str| ShownRejects::of(file.as_bytes(), &logs, &counts, false);
         assert!(of("a.log:1: blank: \nb.log:1: blank: \n").is_some());
         for other in [
             "",
@@ -163,14 +165,31 @@ mod tests {
     }
 
     #[test]
+    fn logs_with_a_header_have_a_line_more() {
+        let logs = inputs(&[("a.log", 2)]);
+        let of = |line: u64, header| {
+            let file = format!("a.log:{line}: blank: \n");
+            ShownRejects::of(file.as_bytes(), &logs, &counts(&[(BLANK, 1)]), header).is_some()
+        };
+        assert_eq!(
+            [of(2, false), of(3, false), of(3, true), of(4, true)],
+            [true, false, true, false]
+        );
+    }
+
+    #[test]
     fn a_day_of_more_corrupt_rows_than_are_shown_has_no_room_for_more() {
         let logs = inputs(&[("a.log", 5000)]);
         let file: String = (1..=1500).map(|line| format!("a.log:{line}: blank: \n")).collect();
-        let shown = ShownRejects::of(file.as_bytes(), &logs, &counts(&[(BLANK, 1001)])).unwrap();
+        let shown =
+            ShownRejects::of(file.as_bytes(), &logs, &counts(&[(BLANK, 1001)]), false).unwrap();
         assert_eq!(shown.text().split_inclusive(|byte| *byte == b'\n').count(), 1000);
         assert_eq!(shown.room(), 0);
-        assert_eq!(ShownRejects::of(file.as_bytes(), &logs, &counts(&[(FIELDS, 1001)])), None);
-        let none = ShownRejects::of(b"whatever", &logs, &RejectCounts::default()).unwrap();
+        assert_eq!(
+            ShownRejects::of(file.as_bytes(), &logs, &counts(&[(FIELDS, 1001)]), false),
+            None
+        );
+        let none = ShownRejects::of(b"whatever", &logs, &RejectCounts::default(), false).unwrap();
         assert_eq!((none.text(), none.room()), (&b""[..], 1000));
     }
 }

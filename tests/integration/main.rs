@@ -62,6 +62,8 @@ mod logs {
     mod rejects;
     /// What a row is, and why it is corrupt.
     mod rows;
+    /// Rows of another shape, and headers.
+    mod shapes;
 }
 
 /// That the counts are exact, however they are made.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import random
 from collections import Counter
 from functools import reduce
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agg_spark import merge, partial, run
+from agg_spark.error import BadData
 from agg_spark.job.emit_window import tops
 from agg_spark.model import MAX_TOP, REASONS, Kind
 
@@ -137,6 +139,20 @@ def test_users_with_very_many_songs_are_found_in_the_same_pass(spark: SparkSessi
     )
     for size in [0, 100 * partial.BYTES_PER_ENTRY * partial.SAMPLES]:
         assert partial.measure(spark, Kind.USER, [str(tmp_path / "users")], size).heavy == [7]
+
+
+def test_an_exported_day_of_other_rules_is_refused_with_its_rules(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = '{"delimiter":";","columns":null,"header":true,"countries":"iso"}'
+    partials = f'[{{"day":"2021-12-01","version":2,"digest":"5","rules":{rules}}}]'
+    pairs = {"agg.format": "2", "agg.day": "2021-12-01", "agg.partials": partials}
+    monkeypatch.setattr(partial, "_footer", lambda *_: frozenset(pairs.items()))
+    with pytest.raises(BadData) as refusal:
+        partial.export_facts(spark, datetime.date(2021, 12, 1), ["part-0.parquet"])
+    words = str(refusal.value)
+    assert words.startswith("part-0.parquet: format 2, of a day with rules that this job does not have")
+    assert rules in words
 
 
 @pytest.mark.parametrize(

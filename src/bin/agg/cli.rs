@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use agg::budget::Budget;
+use agg::model::{Columns, Delimiter};
 use agg::output::TopsFormat;
 use bytesize::ByteSize;
 use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -87,6 +88,19 @@ pub(crate) struct Limits {
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = CountryRule::Iso)]
     #[arg(env = "AGG_COUNTRIES", hide_env_values = true)]
     pub(crate) countries: CountryRule,
+
+    /// Character between two fields of a row: `,`, `;`, `\t` for a tab, or `\xNN`
+    #[arg(long, value_name = "CHAR", default_value_t = Delimiter::PIPE)]
+    #[arg(env = "AGG_DELIMITER", hide_env_values = true)]
+    pub(crate) delimiter: Delimiter,
+
+    /// Fields of a row in their order, `_` for one to ignore: user_id,sng_id,_,country
+    #[arg(long, value_name = "NAMES", env = "AGG_COLUMNS", hide_env_values = true)]
+    pub(crate) columns: Option<Columns>,
+
+    /// Skip the first line of each log; without --columns, take the columns from it
+    #[arg(long, env = "AGG_HEADER", hide_env_values = true)]
+    pub(crate) header: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -295,6 +309,9 @@ mod tests {
             ("min_logs", "AGG_MIN_LOGS"),
             ("date_offset", "AGG_DATE_OFFSET"),
             ("countries", "AGG_COUNTRIES"),
+            ("delimiter", "AGG_DELIMITER"),
+            ("columns", "AGG_COLUMNS"),
+            ("header", "AGG_HEADER"),
             ("keep_days", "AGG_KEEP_DAYS"),
         ];
         assert_eq!(variables, expected);

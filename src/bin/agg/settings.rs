@@ -10,7 +10,7 @@ use agg::Day;
 use agg::budget::Budget;
 use agg::fs::OsFileSystem;
 use agg::job::{Context, EmitOptions, ReduceOptions};
-use agg::model::{CountryCodes, Delimiter, Rules};
+use agg::model::{CountryCodes, Rules};
 
 use crate::cli::{Common, CountryRule, Limits, WindowArguments};
 use crate::limits;
@@ -87,7 +87,7 @@ impl Settings {
 impl Limits {
     /// By which rules rows are read.
     fn rules(&self) -> Rules {
-        Rules::new(Delimiter::PIPE, None, false, self.countries.into())
+        Rules::new(self.delimiter, self.columns, self.header, self.countries.into())
     }
 
     /// The options of a reduction, without logs and day.

@@ -1,29 +1,43 @@
 //! The fast row parser against the obvious one: any bytes give the same rows, the same counts and the same
 //! corrupt rows, however they are cut into windows.
 //!
-//! The first byte chooses the countries and how many rows a window has; the rest is the log.
+//! The first byte chooses the countries, the shape of rows and how many rows a window has; the rest is the log.
 
 #![no_main]
 
 use agg::RowBatch;
-use agg::row::{CountrySet, RejectLog, RejectReport, parse};
+use agg::model::{CountryCodes, Delimiter, Rules};
+use agg::row::{RejectLog, RejectReport, RowRules, parse};
 use libfuzzer_sys::fuzz_target;
 
 /// Good rows, then corrupt ones with their lines, reasons and first bytes.
 type Parsed = (Vec<(u64, u64, [u8; 2])>, Vec<(u64, &'static str, Vec<u8>)>);
 
+/// Delimiter, columns, number of fields, and the places of song, user and country.
+type Shape = (u8, &'static str, usize, [usize; 3]);
+
+const SHAPES: [Shape; 4] = [
+    (b'|', "sng_id,user_id,country", 3, [0, 1, 2]),
+    (b',', "user_id,sng_id,_,country", 4, [1, 0, 3]),
+    (b'\t', "country,sng_id,user_id", 3, [1, 2, 0]),
+    (b' ', "_,sng_id,user_id,country,_", 5, [1, 2, 3]),
+];
+
 fuzz_target!(|bytes: &[u8]| {
     let Some((choice, log)) = bytes.split_first() else { return };
     let any = choice & 1 == 1;
-    let rows = usize::from(choice >> 1) + 1;
-    let (good, corrupt) = parsed(log, any, rows);
-    let expected = obvious(log, any);
+    let shape = &SHAPES[usize::from(choice >> 1) % SHAPES.len()];
+    let rows = usize::from(choice >> 3) + 1;
+    let (good, corrupt) = parsed(log, any, shape, rows);
+    let expected = obvious(log, any, shape);
     assert_eq!(good, expected.0);
     assert_eq!(corrupt, expected.1);
 });
 
-fn parsed(log: &[u8], any: bool, rows: usize) -> Parsed {
-    let countries = if any { CountrySet::any() } else { CountrySet::iso() };
+fn parsed(log: &[u8], any: bool, shape: &Shape, rows: usize) -> Parsed {
+    let countries = if any { CountryCodes::Any } else { CountryCodes::Iso };
+    let delimiter = Delimiter::new(shape.0).unwrap();
+    let rules = RowRules::new(&Rules::new(delimiter, shape.1.parse().ok(), false, countries));
     let lines: Vec<&[u8]> = log.split_inclusive(|byte| *byte == b'\n').collect();
     let (mut rejects, mut batch, mut good) = (RejectLog::new(), RowBatch::new(), Vec::new());
     for (index, lines) in lines.chunks(rows).enumerate() {
@@ -31,7 +45,7 @@ fn parsed(log: &[u8], any: bool, rows: usize) -> Parsed {
         let window = lines.concat();
         let mut rest = &window[..];
         while !rest.is_empty() {
-            let taken = parse(rest, &countries, &mut batch, &mut rejects);
+            let taken = parse(rest, &rules, &mut batch, &mut rejects);
             assert!(taken > 0 && (batch.len() == RowBatch::ROWS || taken == rest.len()));
             rest = &rest[taken..];
             for ((song, user), country) in
@@ -54,12 +68,12 @@ fn parsed(log: &[u8], any: bool, rows: usize) -> Parsed {
     (good, shown.collect())
 }
 
-fn obvious(log: &[u8], any: bool) -> Parsed {
+fn obvious(log: &[u8], any: bool, shape: &Shape) -> Parsed {
     let (mut good, mut corrupt) = (Vec::new(), Vec::new());
     for (line, row) in log.split_inclusive(|byte| *byte == b'\n').enumerate() {
         let row = row.strip_suffix(b"\n").unwrap_or(row);
         let row = row.strip_suffix(b"\r").unwrap_or(row);
-        match classified(row, any) {
+        match classified(row, any, shape) {
             Ok(row) => good.push(row),
             Err(_) if corrupt.len() == 1000 => {}
             Err(reason) => {
@@ -70,26 +84,29 @@ fn obvious(log: &[u8], any: bool) -> Parsed {
     (good, corrupt)
 }
 
-fn classified(row: &[u8], any: bool) -> Result<(u64, u64, [u8; 2]), &'static str> {
+fn classified(row: &[u8], any: bool, shape: &Shape) -> Result<(u64, u64, [u8; 2]), &'static str> {
     if row.len() > 4096 {
         return Err("too_long");
     }
-    let fields: Vec<&[u8]> = row.split(|byte| *byte == b'|').map(trimmed).collect();
-    match fields[..] {
-        [b""] => Err("blank"),
-        [song, user, country] => {
-            let (song, user) = (id(song).ok_or("song_id")?, id(user).ok_or("user_id")?);
-            let assigned = |code: &str| rust_iso3166::from_alpha2(code).is_some();
-            match country {
-                [first @ b'A'..=b'Z', second @ b'A'..=b'Z']
-                    if any || std::str::from_utf8(country).is_ok_and(assigned) =>
-                {
-                    Ok((song, user, [*first, *second]))
-                }
-                _ => Err("country"),
-            }
+    if trimmed(row).is_empty() {
+        return Err("blank");
+    }
+    let (delimiter, _, length, places) = *shape;
+    let fields: Vec<&[u8]> = row.split(|byte| *byte == delimiter).map(trimmed).collect();
+    let quoted = |(at, field): (usize, &&[u8])| !places.contains(&at) && field.starts_with(b"\"");
+    if fields.len() != length || fields.iter().enumerate().any(quoted) {
+        return Err("field_count");
+    }
+    let [song, user, country] = places.map(|at| fields[at]);
+    let (song, user) = (id(song).ok_or("song_id")?, id(user).ok_or("user_id")?);
+    let assigned = |code: &str| rust_iso3166::from_alpha2(code).is_some();
+    match country {
+        [first @ b'A'..=b'Z', second @ b'A'..=b'Z']
+            if any || std::str::from_utf8(country).is_ok_and(assigned) =>
+        {
+            Ok((song, user, [*first, *second]))
         }
-        _ => Err("field_count"),
+        _ => Err("country"),
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
-use crate::model::{Day, Inputs, Rules};
+use crate::model::{Day, Inputs, Rules, Shape};
 use crate::text;
 
 /// Bytes of the longest text that may come from a foreign file.
@@ -408,6 +408,17 @@ pub enum ErrorKind {
         text::days(.0)
     )]
     PublishedMoreDays(Vec<Day>),
+    /// The emission there is of another shape.
+    #[error(
+        "already published with {published}; this run has {given} and would {}; to do so, use --force; to keep both, emit into another folder with --out",
+        .given.change_to(.published, ["remove", "replace"])
+    )]
+    PublishedOtherShape {
+        /// The emission's.
+        published: Box<Shape>,
+        /// That of this run.
+        given: Box<Shape>,
+    },
     /// A sum does not fit a BIGINT. No log holds so many rows: somebody's tables did.
     #[error(
         "the count of {key} and song {song} exceeds 2^63-1; a day has counts that no log can have; find it by its rows in 'agg list', and reduce its logs with --force, or ask for fewer days"

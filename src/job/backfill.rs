@@ -10,7 +10,7 @@ use serde::ser::{SerializeStruct, Serializer};
 use super::Context;
 use super::count::ReduceOptions;
 use super::day_inputs::DayInputs;
-use super::emit_window::{EmitOptions, EmitReport, emit_window, warn_of_lost_latest};
+use super::emit_window::{EmitOptions, EmitReport, emit_window_over, warn_of_lost_latest};
 use super::freshness::Digests;
 use super::inspect::open_day;
 use super::known::{self, Comparison};
@@ -19,7 +19,7 @@ use super::rules::{compared, warn_of_unrecorded};
 use super::warning::Warning;
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{self, DatedDay, DatedLogs, InputPaths, Search, Skipped, Unread};
-use crate::model::{Day, Rules};
+use crate::model::{Day, Rules, Shape};
 use crate::store::{Output, finish_interrupted, settle_days};
 
 /// Which logs, which days, and whether to emit.
@@ -296,6 +296,7 @@ pub fn backfill(context: &Context, options: &BackfillOptions) -> Result<Backfill
             stopped: None,
             emit: options.emit.is_some(),
         },
+        replaced: Vec::new(),
     };
     let held = check_room(context, &days)?;
     for DatedDay { day, inputs, unread_before } in days {
@@ -320,6 +321,8 @@ struct Run<'a> {
     context: &'a Context,
     options: &'a BackfillOptions,
     report: BackfillReport,
+    /// Dates whose published window was of another shape, which this was.
+    replaced: Vec<(Day, Shape)>,
 }
 
 impl Run<'_> {
@@ -403,9 +406,23 @@ impl Run<'_> {
                 dated.window = window;
             }
         }
+        self.warn_of_replaced(emit);
         self.end_interrupted(&self.context.output(&emit.out));
         self.warn_of_stale(emit, &stored, &mut digests);
         Ok(())
+    }
+
+    /// Warns of windows of another shape that went, once for each shape in a row.
+    fn warn_of_replaced(&self, emit: &EmitOptions) {
+        for same in self.replaced.chunk_by(|(_, one), (_, other)| one == other) {
+            let Some((_, published)) = same.first() else { continue };
+            self.context.observer.warn(&Warning::OtherShape {
+                days: same.iter().map(|(day, _)| *day).collect(),
+                published: published.clone(),
+                given: emit.shape(),
+                is_plan: self.options.dry_run,
+            });
+        }
     }
 
     /// Ends what a killed run had begun, also where nothing was to be emitted.
@@ -466,16 +483,19 @@ impl Run<'_> {
         }
         let outcome = self.context.check_stop().and_then(|()| {
             if digests.are_published(&options) {
-                return Ok(WindowOutcome::Fresh);
+                return Ok((WindowOutcome::Fresh, None));
             }
             if self.options.dry_run {
-                return Ok(WindowOutcome::Planned);
+                return Ok((WindowOutcome::Planned, digests.other_shape(&options)?));
             }
-            let emitted = emit_window(self.context, &options)?;
-            Ok(WindowOutcome::Emitted(Box::new(emitted)))
+            let (emitted, replaced) = emit_window_over(self.context, &options)?;
+            Ok((WindowOutcome::Emitted(Box::new(emitted)), replaced))
         });
         match self.stop_on(outcome) {
-            Some(Ok(outcome)) => outcome,
+            Some(Ok((outcome, replaced))) => {
+                self.replaced.extend(replaced.map(|published| (day, published)));
+                outcome
+            }
             Some(Err(error)) => WindowOutcome::Failed(error),
             None => WindowOutcome::NotReached,
         }

@@ -7,20 +7,18 @@ use std::sync::Mutex;
 use serde::Serialize;
 
 use super::join::open_merged;
+use super::published::{IfPublished, check_published};
 use super::tops::Tops;
 use super::warning::Warning;
 use super::window::{StoredDay, StoredWindow, overtaken_once};
 use super::{Context, Phase};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::WriteFile;
-use crate::model::{Day, Inputs, Kind, RowCounts, SongLists};
-use crate::output::{FileEntry, Format, Manifest, PartialEntry, TopsFormat, Window};
+use crate::model::{Day, Inputs, Kind, RowCounts, Shape, SongLists};
+use crate::output::{FileEntry, Format, Manifest, TopsFormat, Window};
 use crate::store::{self, BuildFolder, HashingWriter, MANIFEST, Output, OutputLock, Written};
 use crate::text::{self, json};
 use crate::topk::{Floor, RankInput};
-
-/// A manifest of 3,660 days takes less than 1 MB; what is larger is none.
-const MAX_MANIFEST_BYTES: u64 = 16 << 20;
 
 /// Which window, how many songs, and where to.
 #[derive(Debug, Clone)]
@@ -37,7 +35,7 @@ pub struct EmitOptions {
     pub formats: Vec<TopsFormat>,
     /// Emit without the days that have no partial.
     pub allow_missing: bool,
-    /// Publish over an emission that knew more days.
+    /// Publish over an emission that includes more days, or is of another shape.
     pub force: bool,
 }
 
@@ -47,6 +45,13 @@ impl EmitOptions {
     pub fn new(day: Day, out: PathBuf) -> Self {
         let formats = vec![TopsFormat::Text];
         EmitOptions { day, days: 7, top: 50, out, formats, allow_missing: false, force: false }
+    }
+
+    /// The shape of the emission.
+    pub(super) fn shape(&self) -> Shape {
+        let names = |kind| self.formats.iter().map(move |format| format.file_name(kind, self.top));
+        let files = Kind::ALL.into_iter().flat_map(names).collect();
+        Shape { days: self.days, top: self.top, files }
     }
 }
 
@@ -118,15 +123,29 @@ pub struct EmitReport {
 ///
 /// # Errors
 /// [`ErrorKind::MissingDays`] unless missing days are allowed (and always when all are missing),
-/// [`ErrorKind::PublishedMoreDays`], [`ErrorKind::CannotCreate`] where a folder of that date is no emission,
+/// [`ErrorKind::PublishedMoreDays`], [`ErrorKind::PublishedOtherShape`], [`ErrorKind::CannotCreate`] where a folder of that date is no emission,
 /// [`ErrorKind::SumOverflow`], [`ErrorKind::TooManyRows`], a damaged partial, [`ErrorKind::Locked`], [`ErrorKind::Replaced`] and
 /// [`ErrorKind::Removed`] where other runs change days twice meanwhile, failures to write. What was published
 /// before is then untouched.
 pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
-    overtaken_once(|| emit(context, options))
+    let if_published = if options.force { IfPublished::Replace } else { IfPublished::Refuse };
+    overtaken_once(|| emit(context, options, if_published)).map(|(report, _)| report)
 }
 
-fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
+/// As [`emit_window`], for a run over many days, whose settings are deliberate: also replaces an emission of another
+/// shape, and returns that shape.
+pub(super) fn emit_window_over(
+    context: &Context,
+    options: &EmitOptions,
+) -> Result<(EmitReport, Option<Shape>)> {
+    overtaken_once(|| emit(context, options, IfPublished::ReplaceOther))
+}
+
+fn emit(
+    context: &Context,
+    options: &EmitOptions,
+    if_published: IfPublished,
+) -> Result<(EmitReport, Option<Shape>)> {
     let days = options.day.window(options.days);
     let window = StoredWindow::look(context, days, |partial| StoredDay::of(&partial))?;
     window.check_missing(context, options.allow_missing)?;
@@ -136,7 +155,8 @@ fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
     let output = context.output(&options.out);
     let mut lock = context.locked(|| OutputLock::take(&output))?;
     store::check_replaceable(&lock, options.day)?;
-    check_published(context, options, &output, &partials)?;
+    let path = output.manifest_path(options.day);
+    let replaced = check_published(context, &path, &options.shape(), if_published, &partials)?;
 
     let pool = context.pool()?;
     let plan = context.budget.emit(window.stored.len());
@@ -186,7 +206,7 @@ fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
     warn_of_lost_latest(context, &output);
     let published =
         |(name, file): (String, EmittedFile)| EmittedFile { path: folder.join(name), ..file };
-    Ok(EmitReport {
+    let report = EmitReport {
         day: options.day,
         days: options.days,
         top: options.top,
@@ -195,7 +215,8 @@ fn emit(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
         counts,
         entries,
         folder,
-    })
+    };
+    Ok((report, replaced))
 }
 
 /// Warns of a link `latest` that leads nowhere, which no run moves back.
@@ -221,56 +242,6 @@ fn formats(
         }
     }
     Ok(formats)
-}
-
-/// Refuses to replace an emission of the same window and K that knew a day which is missing now.
-fn check_published(
-    context: &Context,
-    options: &EmitOptions,
-    output: &Output,
-    days: &[PartialEntry],
-) -> Result<()> {
-    if options.force {
-        return Ok(());
-    }
-    let path = output.manifest_path(options.day);
-    let Some(published) = read_manifest(context, &path)? else { return Ok(()) };
-    if published.window.days != options.days || published.top != options.top {
-        return Ok(());
-    }
-    let known = published.partials.iter().map(|entry| entry.day);
-    let lacks = |day: &Day| !days.iter().any(|entry| entry.day == *day);
-    let more: Vec<Day> = known.filter(lacks).collect();
-    if more.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::from(ErrorKind::PublishedMoreDays(more)).at(path))
-    }
-}
-
-/// The manifest at `path`, if there is one.
-pub(super) fn read_manifest(context: &Context, path: &std::path::Path) -> Result<Option<Manifest>> {
-    let unreadable = |error| Error::from(ErrorKind::Unreadable(error)).at(path);
-    let file = match context.files.open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(error)),
-    };
-    let damaged = |why: String| {
-        Error::damaged(format!(
-            "{why}; to replace the emission anyway, use agg emit-window --force"
-        ))
-        .at(path)
-    };
-    let failed = |error| Error::io("read", error).at(path);
-    let size = file.stat().map_err(failed)?.size;
-    if size > MAX_MANIFEST_BYTES {
-        return Err(damaged(format!("manifest too large: {size} bytes")));
-    }
-    let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
-    let read = file.read_full_at(&mut bytes, 0).map_err(failed)?;
-    bytes.truncate(read);
-    Manifest::decode(&bytes).map(Some).map_err(|error| damaged(error.to_string()))
 }
 
 fn file_entry(name: &str, file: &EmittedFile) -> FileEntry {

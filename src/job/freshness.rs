@@ -1,12 +1,13 @@
 //! Whether a window that is published was made from what is stored now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Context;
-use super::emit_window::{EmitOptions, read_manifest};
+use super::emit_window::EmitOptions;
 use super::inspect::open_day;
+use super::published::read_manifest;
 use crate::error::Result;
-use crate::model::{Day, Kind};
+use crate::model::{Day, Shape};
 use crate::output::Manifest;
 use crate::text;
 
@@ -80,6 +81,13 @@ impl<'a> Digests<'a> {
         }
     }
 
+    /// The shape of the emission that is published for the date of these options, if it is another than theirs.
+    pub(super) fn other_shape(&self, options: &EmitOptions) -> Result<Option<Shape>> {
+        let path = self.context.output(&options.out).manifest_path(options.day);
+        let published = read_manifest(self.context, &path)?.map(|manifest| manifest.shape());
+        Ok(published.filter(|published| *published != options.shape()))
+    }
+
     fn agree_with(&mut self, manifest: &Manifest, options: &EmitOptions) -> bool {
         let mut partials = manifest.partials.iter();
         let mut missing = manifest.missing.iter();
@@ -98,13 +106,5 @@ impl<'a> Digests<'a> {
 
 /// Whether it is of the window, the K and the files that these options ask for.
 fn is_of(manifest: &Manifest, options: &EmitOptions) -> bool {
-    let names: BTreeSet<String> = Kind::ALL
-        .into_iter()
-        .flat_map(|kind| {
-            options.formats.iter().map(move |format| format.file_name(kind, options.top))
-        })
-        .collect();
-    (manifest.window.to, manifest.window.days, manifest.top)
-        == (options.day, options.days, options.top)
-        && manifest.files.iter().map(|file| file.name.clone()).collect::<BTreeSet<_>>() == names
+    manifest.window.to == options.day && manifest.shape() == options.shape()
 }

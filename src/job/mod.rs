@@ -17,6 +17,7 @@ mod join;
 mod known;
 mod overlap;
 mod prune;
+mod published;
 mod query;
 mod reduce_day;
 mod report;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::Error;
-use crate::model::{Day, Rules};
+use crate::model::{Day, Rules, Shape};
 use crate::text;
 
 /// Something unusual that does not stop a run. Its text is one line that says what was done all the same.
@@ -163,6 +163,23 @@ pub enum Warning {
         first: Day,
         /// The date of the last.
         last: Day,
+    },
+    /// Published emissions of another shape were replaced, or would be.
+    #[error(
+        "{}: {} windows of {published} by windows of {given}, and {}",
+        text::days(.days),
+        if *.is_plan { "would replace" } else { "replaced" },
+        .given.change_to(.published, if *.is_plan { ["remove", "replace"] } else { ["removed", "replaced"] })
+    )]
+    OtherShape {
+        /// Their dates, ascending.
+        days: Vec<Day>,
+        /// What was published.
+        published: Shape,
+        /// What this run publishes.
+        given: Shape,
+        /// Whether this is a dry run.
+        is_plan: bool,
     },
     /// The link `latest` leads to a date that is gone, and no run moves it back.
     #[error(

@@ -14,6 +14,7 @@ mod input;
 mod kind;
 mod rejects;
 mod rules;
+mod shape;
 
 pub use columns::{Column, Columns, Delimiter, NoColumns, NoDelimiter};
 pub use country::Country;
@@ -23,6 +24,7 @@ pub use input::{InputFacts, Inputs, Iter as InputsIter};
 pub use kind::{BadKey, Code, KeyText, Kind, PerKind, SongLists};
 pub use rejects::{RejectCounts, RejectReason, RowCounts};
 pub use rules::{CountryCodes, Rules};
+pub use shape::Shape;
 
 /// The largest id and the largest count: a BIGINT in every database (2^63 - 1).
 pub const MAX_ID: u64 = i64::MAX as u64;

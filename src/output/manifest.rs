@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Day, RowCounts};
+use crate::model::{Day, RowCounts, Shape};
 
 /// What an emission was made from, and its files.
 ///
@@ -83,6 +83,13 @@ pub struct FileEntry {
 }
 
 impl Manifest {
+    /// What its files are of.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        let files = self.files.iter().map(|file| file.name.clone()).collect();
+        Shape { days: self.window.days, top: self.top, files }
+    }
+
     /// The bytes of the file: indented JSON, fields in this order, an LF at the end.
     pub fn encode(&self) -> serde_json::Result<Vec<u8>> {
         let mut bytes = serde_json::to_vec_pretty(self)?;

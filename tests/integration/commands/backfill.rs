@@ -179,8 +179,8 @@ fn a_run_with_nothing_to_emit_ends_what_a_killed_one_had_begun() {
     symlink("2029-12-31", &latest).unwrap();
     let told = ["points to 2029-12-31, which no longer exists", "remove the link"];
     sandbox.agg(backfill).exits(0).tells(&told).in_one_line();
-    let every = format!("{backfill} --top 3");
-    sandbox.agg(&every).exits(0).tells(&told).in_one_line();
+    let run = sandbox.agg(&format!("{backfill} --top 3")).exits(0);
+    run.tells(&told).tells(&["2021-12-01 to 2021-12-03: replaced windows of 1 day, top 50 by"]);
     assert_eq!(fs::read_link(&latest).unwrap(), Path::new("2029-12-31"));
     // What cannot be mended is told.
     fs::remove_file(&latest).unwrap();
@@ -212,7 +212,8 @@ fn published_windows_behind_the_range_that_a_changed_day_makes_stale_are_warned_
     assert_ne!(identities(&sandbox), before);
     // Another window is none of them.
     sandbox.write("logs/20211202.log", "2|2|FR\n9|9|FR\n8|8|FR\n");
-    sandbox.agg(&format!("{backfill} --top 3 --to 2021-12-02")).exits(0).in_no_line();
+    let run = sandbox.agg(&format!("{backfill} --top 3 --to 2021-12-02")).exits(0);
+    run.tells(&["2021-12-01 to 2021-12-02: replaced windows of 3 days"]).in_one_line();
     sandbox.agg(&format!("{backfill} --from 2021-12-03 --to 2021-12-04")).exits(0).in_no_line();
     assert_eq!(sandbox.tops("2021-12-04").1, "2|2:1\n3|3:1\n4|4:1\n8|8:1\n9|9:1\n");
     // One that used a day which is gone cannot be emitted again.

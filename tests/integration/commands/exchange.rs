@@ -85,7 +85,7 @@ fn tops_come_in_several_formats_at_once_and_the_manifest_lists_each() {
     sandbox.agg(&emit).exits(0);
     let name = |kind, ending| format!("agg-out/{DAY}/top2_songs_per_{kind}.{ending}");
     let text = ["country", "user"].map(|kind| sandbox.read(name(kind, "txt")));
-    sandbox.agg(&format!("{emit} --format csv,text --format jsonl --format csv")).exits(0);
+    sandbox.agg(&format!("{emit} --format csv,text --format jsonl --format csv --force")).exits(0);
     assert_eq!(["country", "user"].map(|kind| sandbox.read(name(kind, "txt"))), text);
     assert_eq!(
         sandbox.text(name("country", "csv")),

@@ -269,9 +269,9 @@ fn a_full_disk_is_74_and_leaves_the_old_state() {
     sandbox.agg("reduce-day big-20211202.log").exits(0);
     sandbox.agg("emit-window --date 2021-12-02 --days 1 --top 3").exits(0);
     let before = sandbox.read("agg-out/2021-12-02/top3_songs_per_user.txt");
-    limited("emit-window --date 2021-12-02 --days 1").exits(74).in_one_line();
+    limited("emit-window --date 2021-12-02 --days 1 --force").exits(74).in_one_line();
     assert_eq!(sandbox.read("agg-out/2021-12-02/top3_songs_per_user.txt"), before);
-    sandbox.agg("emit-window --date 2021-12-02 --days 1").exits(0);
+    sandbox.agg("emit-window --date 2021-12-02 --days 1 --force").exits(0);
     assert_eq!(sandbox.names("agg-out"), ["2021-12-02", "latest"]);
 }
 

@@ -136,6 +136,6 @@ fn a_window_of_days_with_different_rules_is_warned_of() {
     {
         sandbox.agg(line).exits(0).in_one_line().tells(&[warning]);
     }
-    sandbox.agg("emit-window --date 2021-12-01 --days 1").exits(0).in_no_line();
+    sandbox.agg("emit-window --date 2021-12-01 --days 1 --force").exits(0).in_no_line();
     assert_eq!(sandbox.manifest(DAY)["partials"][0].as_object().unwrap().len(), 4);
 }

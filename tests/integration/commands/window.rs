@@ -98,7 +98,7 @@ fn k_names_the_files_and_fewer_songs_are_all_given() {
         (121, 120),
         (10_000, 120),
     ] {
-        sandbox.agg(&format!("emit-window --date {DAY} --days 1 --top {top}")).exits(0);
+        sandbox.agg(&format!("emit-window --date {DAY} --days 1 --top {top} --force")).exits(0);
         let name = |kind| format!("top{top}_songs_per_{kind}.txt");
         // Nothing of the emission before is left.
         assert_eq!(
@@ -139,7 +139,7 @@ fn a_window_has_seven_days_unless_told() {
     sandbox.agg("emit-window --date 2021-12-08").exits(0);
     let expected: String = (2..=8).map(|n| format!("{n}|{n}:1\n")).collect();
     assert_eq!(sandbox.tops("2021-12-08").1, expected + "1000|1000:7\n");
-    sandbox.agg("emit-window --date 2021-12-08 --days 8").exits(0);
+    sandbox.agg("emit-window --date 2021-12-08 --days 8 --force").exits(0);
     assert!(sandbox.tops("2021-12-08").1.ends_with("1000|1000:8\n"));
 }
 
@@ -289,12 +289,74 @@ fn a_window_that_knew_a_day_more_is_kept_unless_forced() {
 }
 
 #[test]
-fn a_window_of_another_n_or_k_refuses_nothing() {
+fn a_window_of_another_n_k_or_set_of_formats_is_kept_unless_forced() {
     let sandbox = stored_days(3);
-    sandbox.agg("emit-window --date 2021-12-03 --days 3").exits(0);
-    fs::remove_file(sandbox.path("agg-store/partials/2021-12-02.agg")).unwrap();
-    sandbox.agg("emit-window --date 2021-12-03 --days 3 --top 7 --allow-missing").exits(0);
-    sandbox.agg("emit-window --date 2021-12-03 --days 1 --top 7").exits(0);
+    sandbox.agg("emit-window --date 2021-12-03 --days 3 --format text,csv").exits(0);
+    let before = published(&sandbox, "agg-out");
+    let remove = |names: &str| format!("remove {names}");
+    let both = "top50_songs_per_country.csv, top50_songs_per_country.txt, top50_songs_per_user.csv, top50_songs_per_user.txt";
+    for (flags, goes) in [
+        ("--days 3 --format text,csv --top 7", remove(both)),
+        ("--days 1 --format csv,text", format!("replace {both}")),
+        (
+            "--days 3",
+            "remove top50_songs_per_country.csv, top50_songs_per_user.csv and replace \
+             top50_songs_per_country.txt, top50_songs_per_user.txt"
+                .to_owned(),
+        ),
+        ("--days 3 --format text,csv,jsonl", format!("replace {both}")),
+        // Days that are missing do not matter then.
+        ("--days 4 --allow-missing --format jsonl", remove(both)),
+    ] {
+        let run = sandbox.agg(&format!("emit-window --date 2021-12-03 {flags}")).exits(65);
+        run.tells(&[
+            "agg-out/2021-12-03",
+            "published with 3 days, top 50",
+            &goes,
+            "--force",
+            "--out",
+        ])
+        .in_one_line();
+        assert_eq!(published(&sandbox, "agg-out"), before);
+        let elsewhere = format!("emit-window --date 2021-12-03 {flags} --out other --force");
+        sandbox.agg(&elsewhere).exits(0);
+    }
+    // The order of formats, and a format twice, are no other set.
+    sandbox.agg("emit-window --date 2021-12-03 --days 3 --format csv,text,csv").exits(0);
+    sandbox.agg("emit-window --date 2021-12-03 --days 1 --top 7 --force").exits(0);
+    assert_eq!(
+        sandbox.names("agg-out/2021-12-03"),
+        ["manifest.json", "top7_songs_per_country.txt", "top7_songs_per_user.txt"]
+    );
+    assert_eq!(sandbox.manifest("2021-12-03")["window"]["days"], 1);
+}
+
+#[test]
+fn a_backfill_replaces_a_window_of_another_shape_with_a_warning() {
+    let sandbox = stored_days(2);
+    sandbox.agg("emit-window --date 2021-12-02 --days 2").exits(0);
+    let before = published(&sandbox, "agg-out");
+    let logs = "logs/2021-12-02.log";
+    sandbox.write(logs, log(&[(2, 2, "FR", 1), (1000, 1000, "DE", 1)]));
+    let files = "top50_songs_per_country.txt, top50_songs_per_user.txt";
+    let line = "backfill --logs logs --emit --days 2 --top 7 --from 2021-12-02";
+    let run = sandbox.agg(&format!("{line} --dry-run"));
+    let run = run.exits(0).tells(&[
+        "2021-12-02: would replace windows of 2 days, top 50 by",
+        "and remove",
+        files,
+    ]);
+    assert!(run.stdout.contains("would emit"), "{run:?}");
+    assert_eq!(published(&sandbox, "agg-out"), before);
+    let run = sandbox.agg(&format!("{line} --json")).exits(0);
+    run.tells(&["2021-12-02: replaced windows of 2 days, top 50 by", "and removed", files]);
+    assert_eq!(
+        sandbox.names("agg-out/2021-12-02"),
+        ["manifest.json", "top7_songs_per_country.txt", "top7_songs_per_user.txt"]
+    );
+    // Once: the same settings find it fresh, and no warning.
+    let run = sandbox.agg(line).exits(0);
+    assert!(run.stdout.contains("fresh") && !run.stderr.contains("top 50"), "{run:?}");
 }
 
 #[test]

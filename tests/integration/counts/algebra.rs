@@ -342,6 +342,7 @@ fn a_window_is_the_same_with_any_threads_memory_and_number_of_passes() {
             let emit = EmitOptions {
                 days: 27,
                 top: u32::try_from(top).unwrap(),
+                force: true,
                 ..EmitOptions::new(day, sandbox.path("agg-out"))
             };
             let report =

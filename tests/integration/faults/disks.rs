@@ -42,7 +42,8 @@ fn an_emission_that_exceeds_the_limit_of_a_file_s_size_is_74_and_the_one_before_
     };
     let before = state();
     // Many blocks, so that the failure is told by a later write than the one that failed.
-    let script = format!("ulimit -f 1024; exec $agg emit-window --quiet --date {DAY} --days 1");
+    let script =
+        format!("ulimit -f 1024; exec $agg emit-window --quiet --force --date {DAY} --days 1");
     let mut command = Command::new("bash");
     command.args(["-c", &script]).env("agg", env!("CARGO_BIN_EXE_agg"));
     command.env_remove("AGG_STORE").env_remove("AGG_OUT");

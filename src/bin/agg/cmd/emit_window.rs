@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     window: WindowArguments,
 
-    /// Publish even if the published window includes days that are not stored now
+    /// Publish even over a window that includes days which are not stored now, or has other days, songs or formats
     #[arg(long)]
     force: bool,
 

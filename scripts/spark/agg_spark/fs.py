@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JJavaError
 
-from agg_spark.error import CannotCreate, Failed, Missing, Usage, overtaken
+from agg_spark.error import CannotCreate, Failed, Missing, overtaken
+from agg_spark.patterns import GLOB, matches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from pyspark.sql import SparkSession
 
@@ -51,33 +52,6 @@ class Entry:
     bytes: int
     modified_ms: int
     is_folder: bool
-
-
-GLOB = re.compile(r"([\\*?\[\]{}])")
-
-
-def literal(path: str) -> str:
-    """A path for Spark's readers, which take every path for a pattern."""
-    return GLOB.sub(r"\\\1", path)
-
-
-def matches(pattern: str, name: str) -> bool:
-    """Whether a name matches a component of a pattern; a sign takes no dot at the start of a name."""
-    signs = re.findall(r"\\.|\[[!^]?\]?[^]]*\]|\{[^{}]*\}|.", pattern, re.DOTALL)
-    if name.startswith(".") and not signs[0].endswith("."):
-        return False
-    return re.fullmatch("".join(map(_sign, signs)), name, re.DOTALL) is not None
-
-
-def _sign(sign: str) -> str:
-    if len(sign) > 1 and sign[0] == "[":
-        members = re.sub(r"([\\\[])", r"\\\1", re.sub(r"^[!^]", "", sign[1:-1]))
-        return f"[{'^' if sign[1] in '!^' else ''}{members}]"
-    if len(sign) > 1 and sign[0] == "{":
-        return f"(?:{'|'.join(re.escape(word) for word in sign[1:-1].split(','))})"
-    if sign in "[{":
-        raise Usage(f"{sign!r} stands alone in a pattern; put a backslash before it")
-    return {"*": ".*", "?": "."}.get(sign, re.escape(sign[-1]))
 
 
 def local_path(path: str) -> str | None:
@@ -204,28 +178,45 @@ class FileSystem:
         if not system.exists(location):
             return None
         status = system.getFileStatus(location)
+        if status.isDirectory():
+            raise CannotCreate(f"{path}: a folder where a file should be; move it out of the way")
         tagged = self._java.lang.Class.forName("org.apache.hadoop.fs.EtagSource").isInstance(status)
         return str(status.getEtag()) if tagged else hashlib.sha256(self.read(path)).hexdigest()
 
     def replace(self, path: str, data: bytes, aside: str, seen: str | None) -> None:
         """Writes a small file so that readers and a kill find the old one or the new one.
 
-        `aside` is the name to write it under where it is then renamed in one step. `seen` is the `state`
-        that it replaces: a store that can compare refuses to replace another (75).
+        `seen` is the `state` that it replaces: to replace another is refused (75). `aside` is the name to
+        write it under where it is then renamed in one step. It is written before the last look at the
+        state, and the rename fails if another run has removed it.
         """
         system, location = self._at(path)
         scheme = system.getUri().getScheme()
         if scheme == "file":
-            _replace_locally(location.toUri().getPath(), data, self._at(aside)[1].toUri().getPath())
+            local, beside = (self._at(name)[1].toUri().getPath() for name in (path, aside))
+            with _reported(local, beside):
+                _write_locally(beside, data)
+                self.refuse_overtaken(path, seen)
+                _rename_locally(beside, local)
         elif scheme in RENAMES_ATOMICALLY:
-            self._replace_by_rename(system, location, data, self._hadoop.fs.Path(aside))
+            self._replace_by_rename(system, location, data, aside, seen)
         else:
+            self.refuse_overtaken(path, seen)
             self._replace_in_place(system, location, data, seen)
 
-    def _replace_by_rename(self, system: Any, location: Any, data: bytes, aside: Any) -> None:
+    def refuse_overtaken(self, path: str, seen: str | None) -> None:
+        """An error if a small file is not what it was."""
+        if self.state(path) != seen:
+            raise overtaken(path)
+
+    def _replace_by_rename(
+        self, system: Any, location: Any, data: bytes, name: str, seen: str | None
+    ) -> None:
         """By `FileContext`: the rename of `FileSystem` refuses a target that exists."""
+        aside = self._hadoop.fs.Path(name)
         _write(system.create(aside, True), data)
         system.mkdirs(location.getParent())
+        self.refuse_overtaken(location.toString(), seen)
         rename = self._hadoop.fs.Options.Rename
         options = self._gateway.new_array(rename, 1)
         options[0] = rename.OVERWRITE
@@ -237,7 +228,7 @@ class FileSystem:
         if not system.hasPathCapability(location, CONDITIONAL_ETAG):
             _write(system.create(location, seen is not None), data)
             return
-        builder = system.createFile(location).create().overwrite(seen is not None)
+        builder = system.createFile(location).create().recursive().overwrite(seen is not None)
         if seen is None:
             builder.must(CONDITIONAL, True)
         else:
@@ -380,30 +371,39 @@ def _write(stream: Any, data: bytes) -> None:
         stream.close()
 
 
-def _replace_locally(path: str, data: bytes, aside: str) -> None:
-    """Not by Hadoop, whose local rename over a file deletes it first and has checksums beside it."""
-    folder, name = os.path.split(path)
-    try:
-        os.makedirs(os.path.dirname(aside), exist_ok=True)
-        os.makedirs(folder, exist_ok=True)
-        with open(aside, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(folder, f".{name}.crc"))
-        os.replace(aside, path)
-        _sync_folder(folder)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(aside)
-        kind = CannotCreate if error.errno in DENIED else Failed
-        raise kind(f"{path}: cannot be written: {error.strerror}; fix that and run again") from error
+# On local disks not by Hadoop, whose rename over a file deletes it first and has checksums beside it.
 
 
-def _sync_folder(folder: str) -> None:
+def _write_locally(path: str, data: bytes) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _rename_locally(path: str, target: str) -> None:
+    folder, name = os.path.split(target)
+    os.makedirs(folder, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(folder, f".{name}.crc"))
+    os.replace(path, target)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _reported(path: str, aside: str) -> Iterator[None]:
+    """Says which file a disk refuses to write, and leaves nothing of it."""
+    try:
+        yield
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.unlink(aside)
+        if not isinstance(error, OSError):
+            raise
+        kind = CannotCreate if error.errno in DENIED else Failed
+        raise kind(f"{path}: cannot be written: {error.strerror}; fix that and run again") from error

@@ -25,7 +25,8 @@ from pyspark.sql import functions as F
 
 from agg_spark import formats, names
 from agg_spark.error import BadData, Missing, Usage
-from agg_spark.fs import join, literal, local_path
+from agg_spark.fs import join, local_path
+from agg_spark.patterns import literal
 
 if TYPE_CHECKING:
     import datetime

@@ -16,7 +16,8 @@ from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
 from agg_spark.error import Failed
-from agg_spark.fs import join, literal
+from agg_spark.fs import join
+from agg_spark.patterns import literal
 
 if TYPE_CHECKING:
     import datetime

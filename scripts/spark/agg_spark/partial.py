@@ -21,8 +21,9 @@ from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
 from agg_spark.error import BadData, Failed
-from agg_spark.fs import join, literal
+from agg_spark.fs import join
 from agg_spark.model import REASONS, REJECTS, Kind, Tally
+from agg_spark.patterns import literal
 
 if TYPE_CHECKING:
     import datetime
@@ -41,17 +42,6 @@ SAMPLES = 20_000
 
 BYTES_PER_ENTRY = 8
 """About what an entry takes in a file."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A Parquet file of a day, by its path below the store."""
-
-    name: str
-    bytes: int
-    entries: int
-    digest: str
-    """Of the set of its rows: 32 hexadecimal digits, whatever their order or the engine that wrote them."""
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ removed.
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from agg_spark.error import BadData
 from agg_spark.fs import join
-from agg_spark.model import REASONS, Kind, Tally
+from agg_spark.model import Kind, Tally
 from agg_spark.versions import Versions, Write
 
 if TYPE_CHECKING:
@@ -27,10 +27,20 @@ if TYPE_CHECKING:
 
     from agg_spark.fs import FileSystem
     from agg_spark.input import Log
-    from agg_spark.partial import Part
 
 FORMAT = 2
 """The version of the record."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A Parquet file of a day, by its path below the store."""
+
+    name: str
+    bytes: int
+    entries: int
+    digest: str
+    """Of the set of its rows: 32 hexadecimal digits, whatever their order or the engine that wrote them."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +87,11 @@ class Record:
             "heavy": self.heavy,
             "replaces": [vars(file) for file in self.replaces],
         }
-        return (json.dumps(document, indent=2) + "\n").encode()
+        return (json.dumps({**document, "sha256": _checksum(document)}, indent=2) + "\n").encode()
 
 
-def _of(kind: type, value: Any) -> Any:
-    if type(value) is not kind or (isinstance(value, int) and value < 0):
-        raise TypeError(f"{value!r} is not a value of this field")
-    return value
+def _checksum(document: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document).encode()).hexdigest()
 
 
 def _identity(facts: dict[str, object]) -> tuple[str, str, str]:
@@ -91,21 +99,16 @@ def _identity(facts: dict[str, object]) -> tuple[str, str, str]:
 
 
 class Store:
-    """The days of a store. `part` makes the entry of a file: what files are is left to `partial`."""
+    """The days of a store."""
 
-    def __init__(self, fs: FileSystem, root: str, part: type[Part]) -> None:
+    def __init__(self, fs: FileSystem, root: str) -> None:
         """A store at a path; nothing is touched."""
         self._fs = fs
-        self._part = part
         self.root = fs.qualified(root)
 
     def _versions(self, day: datetime.date) -> Versions:
         record = join(self.root, "_days", f"{day}.json")
         return Versions(self._fs, join(self.root, f"day={day}"), record)
-
-    def export_folder(self, kind: Kind, day: datetime.date) -> str:
-        """Where a kind of a day is that `agg export` wrote."""
-        return join(self.root, f"kind={kind.value}", f"day={day}")
 
     def record(self, day: datetime.date) -> Record | None:
         """The record of a day, if it has one."""
@@ -124,42 +127,20 @@ class Store:
     def _decode(self, day: datetime.date, document: dict[str, Any]) -> Record:
         if document["format"] != FORMAT or document["day"] != str(day):
             raise ValueError(f"format {document['format']} of {document['day']}")
-        files = {kind: [self._part(**file) for file in document["files"][kind.value]] for kind in Kind}
-        # A kind without rows has a file, too.
-        if not all(files.values()):
-            raise ValueError("a kind without files")
-        for part in (part for parts in files.values() for part in parts):
-            _of(str, part.name), _of(int, part.bytes), _of(int, part.entries), _of(str, part.digest)
+        checksum = document.pop("sha256")
+        if checksum != _checksum(document):
+            raise ValueError("its checksum is another")
         return Record(
             day=day,
-            commit=_of(str, document["commit"]),
-            digest=_of(str, document["digest"]),
-            countries=_of(str, document["countries"]),
-            tally=Tally(
-                _of(int, document["accepted"]),
-                {name: _of(int, document["rejects"][name]) for name in REASONS},
-            ),
-            inputs=[
-                {
-                    "name": _of(str, log["name"]),
-                    "bytes": _of(int, log["bytes"]),
-                    "modified_ms": _of(int, log["modified_ms"]),
-                }
-                for log in document["inputs"]
-            ],
-            files=files,
-            heavy=[_of(int, user) for user in document["heavy"]],
-            replaces=[
-                Exported(_of(str, file["name"]), _of(int, file["bytes"]), _of(int, file["modified_ms"]))
-                for file in document["replaces"]
-            ],
+            commit=document["commit"],
+            digest=document["digest"],
+            countries=document["countries"],
+            tally=Tally(document["accepted"], document["rejects"]),
+            inputs=document["inputs"],
+            files={kind: [Part(**file) for file in document["files"][kind.value]] for kind in Kind},
+            heavy=document["heavy"],
+            replaces=[Exported(**file) for file in document["replaces"]],
         )
-
-    def readable(self, day: datetime.date) -> Record | None:
-        """The record, if it is not damaged: for those who replace it."""
-        with contextlib.suppress(BadData):
-            return self.record(day)
-        return None
 
     def begin(self, day: datetime.date) -> Write:
         """A new version of a day."""
@@ -172,10 +153,7 @@ class Store:
 
     def discard(self, day: datetime.date, write: Write) -> None:
         """Removes a version that will not count; an error if another run's does instead."""
-        versions = self._versions(day)
-        versions.discard(write)
-        # The other run may have removed what this one was writing: that is why it failed.
-        versions.refuse_overtaken(write)
+        self._versions(day).discard(write)
 
     def sweep(self, record: Record) -> None:
         """Removes what the record's day replaced, and what killed runs of it left."""

@@ -12,9 +12,10 @@ or the other, never a mixture.
 finds another record than when it began is refused. Where the store cannot compare, the moment between that
 look and the commit is open: then the later run wins whole.
 
-**What is left over** (older versions, those of killed runs) is removed after the commit. A version that was
-begun later may belong to a run at work: it is removed when it is 24 hours old. The age is read from the id,
-because on an object store a folder has no time.
+**What is left over** (older versions, those of killed runs) is removed after the commit. An older version may
+belong to a run that is in that moment: the file that it would rename goes first, and if this has become the
+record, the version stays. A version that was begun later may belong to a run at work: it is removed when it
+is 24 hours old. The age is read from the id, because on an object store a folder has no time.
 """
 
 from __future__ import annotations
@@ -26,11 +27,14 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agg_spark.error import Locked, overtaken
+from agg_spark.error import Locked
 from agg_spark.fs import join
 
 if TYPE_CHECKING:
     from agg_spark.fs import FileSystem
+
+ASIDE = "_record"
+"""A record on its way, in the folder of its version."""
 
 HOURS = 24
 """How long a run may be at work before what it has written counts as left over."""
@@ -78,31 +82,32 @@ class Versions:
 
     def commit(self, write: Write, record: bytes) -> None:
         """From here on the record names this version."""
-        self.refuse_overtaken(write)
         try:
-            self.fs.replace(self.record, record, join(write.folder, "_record"), write.seen)
+            self.fs.replace(self.record, record, join(write.folder, ASIDE), write.seen)
         except Locked:
             # A write whose answer was lost is sent again, and then refused because of itself.
-            if not self._is_committed(write):
+            if not self._is_committed(write.id):
                 raise
 
-    def refuse_overtaken(self, write: Write) -> None:
-        """An error if another run replaced the record since this version was begun."""
-        if self.fs.state(self.record) != write.seen and not self._is_committed(write):
-            raise overtaken(self.record)
-
     def discard(self, write: Write) -> None:
-        """Removes a version that does not count; what went wrong before is the error that is reported."""
-        with contextlib.suppress(Exception):
-            if not self._is_committed(write):
-                self.fs.remove(write.folder)
+        """Removes a version that does not count; an error if another run's does instead.
 
-    def _is_committed(self, write: Write) -> bool:
-        return write.id.encode() in (self.read() or b"")
+        That other run may have removed what this one was writing, and made it fail.
+        """
+        if self._is_committed(write.id):
+            return
+        with contextlib.suppress(Exception):
+            self.fs.remove(write.folder)
+        self.fs.refuse_overtaken(self.record, write.seen)
+
+    def _is_committed(self, version: str) -> bool:
+        return version.encode() in (self.read() or b"")
 
     def sweep(self, kept: str) -> None:
         """Removes the versions that can count no more, now that the record names `kept`."""
         for entry in self.fs.list(self.folder):
             match = _VERSION.fullmatch(entry.name)
             if match and match[1] != kept and match[1] < max(kept, _id(datetime.timedelta(hours=HOURS))):
-                self.fs.remove(entry.path)
+                self.fs.remove(join(entry.path, ASIDE))
+                if not self._is_committed(match[1]):
+                    self.fs.remove(entry.path)

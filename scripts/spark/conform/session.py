@@ -45,7 +45,7 @@ def compare(context: Context, name: str, days: list[str], roots: list[str]) -> d
     frames = []
     for day in days:
         for side, root in zip((1, -1), roots, strict=True):
-            store = Store(context.fs, root, partial.Part)
+            store = Store(context.fs, root)
             stored = find_day(context, store, parse_day(day))
             if stored is None:
                 continue

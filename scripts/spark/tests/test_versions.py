@@ -15,9 +15,7 @@ from agg_spark.emission import Emission
 from agg_spark.error import BadData, CannotCreate, Failed, JobError, Locked
 from agg_spark.fs import FileSystem, join
 from agg_spark.model import REASONS, Kind, Tally
-from agg_spark.partial import Part
-from agg_spark.store import Exported, Record, Store
-from agg_spark.versions import Versions
+from agg_spark.store import Exported, Part, Record, Store
 from tests import s3
 
 if TYPE_CHECKING:
@@ -116,29 +114,42 @@ def versions_of(fs: FileSystem, folder: str) -> list[str]:
     return [entry.name.removeprefix("v=") for entry in fs.list(folder) if entry.name.startswith("v=")]
 
 
-def test_a_kill_before_any_change_leaves_one_whole_day_and_a_rerun_succeeds(
+def outcomes_of_kills(
     place: Callable[[], tuple[Mortal, str]],
-) -> None:
+    publish: Callable[[Mortal, str, str], object],
+    look: Callable[[Mortal, str], tuple[str, list[str]]],
+) -> list[str]:
+    """What a reader finds after a kill before each change; a run after the kill succeeds."""
     outcomes = []
     for step in itertools.count():
         fs, root = place()
-        store = Store(fs, root, Part)
-        reduce(fs, store, "old")
+        publish(fs, root, "old")
         fs.changes = step
         try:
-            reduce(fs, store, "newer")
+            publish(fs, root, "newer")
             done = True
         except Killed:
             done = False
         fs.changes = 1 << 30
-        outcomes.append(seen(fs, store))
-        reduce(fs, store, "last")
-        assert seen(fs, store) == "last"
-        assert len(versions_of(fs, f"{store.root}/day={DAY}")) == 1
+        outcomes.append(look(fs, root)[0])
+        publish(fs, root, "last")
+        text, versions = look(fs, root)
+        assert (text, len(versions)) == ("last", 1)
         if done:
             break
-    # Some kills came before the commit, some after it, and never the old day after the new one.
+    # Some kills came before the commit, some after it, and never the old one after the new one.
     assert outcomes == sorted(outcomes, reverse=True)
+    return outcomes
+
+
+def test_a_kill_before_any_change_leaves_one_whole_day_and_a_rerun_succeeds(
+    place: Callable[[], tuple[Mortal, str]],
+) -> None:
+    def look(fs: Mortal, root: str) -> tuple[str, list[str]]:
+        store = Store(fs, root)
+        return seen(fs, store), versions_of(fs, f"{store.root}/day={DAY}")
+
+    outcomes = outcomes_of_kills(place, lambda fs, root, text: reduce(fs, Store(fs, root), text), look)
     assert outcomes.count("old") == 5
     assert outcomes.count("newer") > 1
 
@@ -147,7 +158,7 @@ def test_of_two_runs_of_a_day_the_second_to_commit_is_refused(
     place: Callable[[], tuple[Mortal, str]],
 ) -> None:
     fs, root = place()
-    store = Store(fs, root, Part)
+    store = Store(fs, root)
     for _ in range(2):
         first, record = write(fs, store, "first")
         second, other = write(fs, store, "second")
@@ -167,8 +178,8 @@ def test_an_object_store_refuses_a_record_that_was_replaced_after_the_last_look(
     client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fs = MortalStore(client)
-    store = Store(fs, tmp_path.name, Part)
-    monkeypatch.setattr(Versions, "refuse_overtaken", lambda *_: None)
+    store = Store(fs, tmp_path.name)
+    monkeypatch.setattr(FileSystem, "refuse_overtaken", lambda *_: None)
     for _ in range(2):
         first, record = write(fs, store, "first")
         second, other = write(fs, store, "second")
@@ -180,28 +191,68 @@ def test_an_object_store_refuses_a_record_that_was_replaced_after_the_last_look(
         assert seen(fs, store) == "first"
 
 
-def test_where_no_look_comes_between_the_later_run_wins_whole(
-    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class Watched(FileSystem):
+    """Lets another run work before or after the last look of this one."""
+
+    before: Callable[[], None] = staticmethod(lambda: None)
+    after: Callable[[], None] = staticmethod(lambda: None)
+
+    def refuse_overtaken(self, path: str, seen: str | None) -> None:
+        self.before()
+        super().refuse_overtaken(path, seen)
+        self.after()
+
+
+class ByRename(Watched):
+    """Replaces records as on HDFS."""
+
+    def replace(self, path: str, data: bytes, aside: str, seen: str | None) -> None:
+        system, location = self._at(path)
+        self._replace_by_rename(system, location, data, aside, seen)
+
+
+@pytest.mark.parametrize("kind", [Watched, ByRename])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_run_is_refused_if_another_commits_and_sweeps_before_its_rename(
+    context: Context, tmp_path: Path, kind: type[Watched], moment: str
 ) -> None:
-    fs = context.fs
-    store = Store(fs, str(tmp_path), Part)
-    first, record = write(fs, store, "first")
-    second, other = write(fs, store, "second")
-    monkeypatch.setattr(Versions, "refuse_overtaken", lambda *_: None)
+    fs = kind(context.spark)
+    store, other = Store(fs, str(tmp_path)), Store(context.fs, str(tmp_path))
+    for _ in range(2):
+        first, record = write(context.fs, store, "first")
+        setattr(fs, moment, lambda: reduce(context.fs, other, "second"))
+        with pytest.raises(Exception, match=f"another run|No such file|{first.id}"):
+            store.commit(first, record)
+        setattr(fs, moment, lambda: None)
+        with pytest.raises(Locked):
+            store.discard(DAY, first)
+        assert seen(fs, store) == "second"
+        assert len(versions_of(fs, f"{store.root}/day={DAY}")) == 1
+
+
+@pytest.mark.parametrize("kind", [Watched, ByRename])
+def test_where_no_look_comes_between_the_later_run_wins_whole(
+    context: Context, tmp_path: Path, kind: type[Watched]
+) -> None:
+    fs = kind(context.spark)
+    store = Store(fs, str(tmp_path))
+    first, record = write(context.fs, store, "first")
+    second, other = write(context.fs, store, "second")
+    fs.after = lambda: Store(context.fs, str(tmp_path)).commit(second, other)
     store.commit(first, record)
-    store.commit(second, other)
+    assert seen(fs, store) == "first"
+    # The other run finds the record of an older version when it sweeps, and leaves that alone.
     store.sweep(other)
-    assert seen(fs, store) == "second"
-    # The first run finds at its end that the record names another version, and removes its own alone.
-    store.discard(DAY, second)
-    assert seen(fs, store) == "second"
+    assert seen(fs, store) == "first"
+    store.sweep(record)
+    assert seen(fs, store) == "first"
 
 
 def test_what_killed_runs_left_is_removed_when_no_run_can_own_it(
     place: Callable[[], tuple[Mortal, str]],
 ) -> None:
     fs, root = place()
-    store = Store(fs, root, Part)
+    store = Store(fs, root)
     folder = f"{store.root}/day={DAY}"
     put(fs, f"{folder}/v={LONG_AGO}/x", b"x")
     put(fs, f"{folder}/notes/x", b"x")
@@ -219,7 +270,7 @@ def test_files_that_are_not_as_the_record_has_them_are_refused(
     place: Callable[[], tuple[Mortal, str]],
 ) -> None:
     fs, root = place()
-    store = Store(fs, root, Part)
+    store = Store(fs, root)
     record = reduce(fs, store, "old")
     path = join(store.root, record.files[Kind.USER][0].name)
     for gone in [False, True]:
@@ -237,8 +288,8 @@ def test_an_export_beside_a_record_is_refused_unless_the_day_replaces_it(
     place: Callable[[], tuple[Mortal, str]],
 ) -> None:
     fs, root = place()
-    store = Store(fs, root, Part)
-    folder = store.export_folder(Kind.USER, DAY)
+    store = Store(fs, root)
+    folder = f"{store.root}/kind=user/day={DAY}"
     for name in ["part-0.parquet", "_SUCCESS", ".part-0.parquet.crc"]:
         put(fs, f"{folder}/{name}", b"of an export")
     exported = store.export(DAY, None)
@@ -255,7 +306,7 @@ def test_an_export_beside_a_record_is_refused_unless_the_day_replaces_it(
 
 
 def test_a_record_comes_back_as_it_was_and_a_damaged_one_is_refused(context: Context, tmp_path: Path) -> None:
-    fs, store = context.fs, Store(context.fs, str(tmp_path), Part)
+    fs, store = context.fs, Store(context.fs, str(tmp_path))
     assert store.record(DAY) is None
     tally = Tally(5, {reason: place for place, reason in enumerate(REASONS)})
     inputs: list[dict[str, object]] = [{"name": "a.log", "bytes": 5, "modified_ms": 7}]
@@ -284,7 +335,6 @@ def test_a_record_comes_back_as_it_was_and_a_damaged_one_is_refused(context: Con
         path.write_bytes(content)
         with pytest.raises(BadData, match="reduce-day --force"):
             store.record(DAY)
-        assert store.readable(DAY) is None
 
 
 # Emissions
@@ -313,25 +363,10 @@ def published(fs: FileSystem, out: str) -> str:
 
 
 def test_a_kill_before_any_change_leaves_one_whole_emission(place: Callable[[], tuple[Mortal, str]]) -> None:
-    outcomes = []
-    for step in itertools.count():
-        fs, out = place()
-        emit(fs, out, "old")
-        fs.changes = step
-        try:
-            emit(fs, out, "newer")
-            done = True
-        except Killed:
-            done = False
-        fs.changes = 1 << 30
-        outcomes.append(published(fs, out))
-        emit(fs, out, "last")
-        assert published(fs, out) == "last"
-        assert len(versions_of(fs, f"{out}/{DAY}")) == 1
-        if done:
-            break
-    assert outcomes == sorted(outcomes, reverse=True)
-    assert set(outcomes) == {"old", "newer"}
+    def look(fs: Mortal, out: str) -> tuple[str, list[str]]:
+        return published(fs, out), versions_of(fs, f"{out}/{DAY}")
+
+    assert {*outcomes_of_kills(place, emit, look)} == {"old", "newer"}
 
 
 def test_a_folder_of_others_is_left_alone_and_refused_before_the_work(
@@ -359,15 +394,15 @@ def test_a_small_file_is_replaced_on_every_kind_of_file_system(context: Context,
     fs = context.fs
     path, aside = str(tmp_path / "folder" / "file"), str(tmp_path / "version" / "_record")
     for text in [b"one", b"two"]:
-        fs.replace(path, text, aside, None)
+        fs.replace(path, text, aside, fs.state(path))
         assert fs.read(path) == text
     system, location = fs._at(path)
-    fs._replace_by_rename(system, location, b"as on HDFS", fs._at(aside)[1])
+    fs._replace_by_rename(system, location, b"as on HDFS", aside, fs.state(path))
     assert fs.read(path) == b"as on HDFS"
     fs._replace_in_place(system, location, b"as on an object store", "something")
     assert fs.read(path) == b"as on an object store"
     # A checksum that Hadoop left beside it does not belong to what comes next.
-    fs.replace(path, b"again", aside, None)
+    fs.replace(path, b"again", aside, fs.state(path))
     assert fs.read(path) == b"again"
     assert [entry.name for entry in fs.list(str(tmp_path / "folder"))] == ["file"]
 
@@ -385,7 +420,7 @@ def test_a_folder_that_may_not_be_written_is_named(context: Context, tmp_path: P
 def test_a_folder_where_a_file_should_be_is_named(context: Context, tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     (path / "inside").mkdir(parents=True)
-    with pytest.raises(CannotCreate, match="Is a directory"):
+    with pytest.raises(CannotCreate, match="a folder where a file should be"):
         context.fs.replace(str(path), b"", str(tmp_path / "aside"), None)
     assert [entry.name for entry in tmp_path.iterdir()] == ["record.json"]
 
@@ -405,7 +440,7 @@ def test_what_a_local_disk_says_is_one_line_and_leaves_nothing(
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", fails)
         with pytest.raises(JobError) as met:
-            context.fs.replace(str(path), b"new", aside, None)
+            context.fs.replace(str(path), b"new", aside, context.fs.state(str(path)))
     assert type(met.value) is kind
     assert str(path) in str(met.value)
     assert os.strerror(number) in str(met.value)

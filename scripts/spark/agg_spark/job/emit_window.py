@@ -49,7 +49,7 @@ def emit_window(context: Context, request: Request) -> Report:
     """Emits a window; readers of the date's folder meet the old emission or this one."""
     fs = context.fs
     wanted = window(request.date, request.days)
-    store = Store(fs, request.store, partial.Part)
+    store = Store(fs, request.store)
     emission = Emission(fs, fs.qualified(request.out), request.date)
     write = emission.begin()
     days = _days(context, store, request, wanted)

@@ -14,7 +14,7 @@ from agg_spark import partial, row, run
 from agg_spark.error import BadData, Failed
 from agg_spark.fs import join
 from agg_spark.model import Kind, Tally
-from agg_spark.store import Exported, Record, Store
+from agg_spark.store import Exported, Part, Record, Store
 
 if TYPE_CHECKING:
     from agg_spark.input import Found, Log
@@ -64,7 +64,7 @@ def reduce_day(context: Context, request: Request) -> Report:
     day = request.date or logs_input.day_of(logs, datetime.timedelta(request.date_offset))
     if len(logs) < request.min_logs:
         raise BadData(f"{day}: {len(logs)} logs, fewer than --min-logs {request.min_logs}")
-    store = Store(context.fs, request.store, partial.Part)
+    store = Store(context.fs, request.store)
     write = store.begin(day)
     exported = store.export(day, None)
     if not request.force:
@@ -152,7 +152,7 @@ def _counted(
 
 def _measured(
     context: Context, kind: Kind, day: datetime.date, write: Write
-) -> tuple[partial.Measure, list[partial.Part]]:
+) -> tuple[partial.Measure, list[Part]]:
     """Reads what was written: what it adds up to, and exactly the files that were read."""
     files = partial.written(context.fs, partial.folder_of(write.folder, kind))
     found = partial.measure(context.spark, kind, files, sum(files.values()))
@@ -160,7 +160,7 @@ def _measured(
     for path, size in files.items():
         name = path.rsplit("/", 1)[1]
         entries, digest = found.files.get(name, (0, "0" * 32))
-        parts.append(partial.Part(f"day={day}/v={write.id}/kind={kind.value}/{name}", size, entries, digest))
+        parts.append(Part(f"day={day}/v={write.id}/kind={kind.value}/{name}", size, entries, digest))
     return found, parts
 
 

@@ -189,7 +189,7 @@ impl Budget {
     pub fn check_reading_beside(&self, logs: usize, lists: LogLists) -> Result<()> {
         let readers = FIXED + self.windows(lists.windows) + self.threads() * READER;
         let needed = lists.bytes().saturating_add(readers);
-        // Half is left even by budgets below the least, which are for tests.
+        // Half is left even by budgets below the minimum, which are for tests.
         if lists.bytes() > self.memory / 2 && needed > self.memory {
             return Err(ErrorKind::TooManyLogs { logs, needed, memory: self.memory }.into());
         }

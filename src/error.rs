@@ -15,19 +15,19 @@ use serde::ser::{SerializeStruct, Serializer};
 use crate::model::{Day, Inputs, Rules, Shape};
 use crate::text;
 
-/// Bytes of the longest text that may come from a foreign file.
+/// Maximum bytes of a text that may come from a foreign file.
 const MAX_FOREIGN_TEXT: usize = 500;
 
-/// Logs of a day that are named in the command which makes it again.
+/// Maximum logs that are named in the command which makes a day again.
 const MAX_NAMED_LOGS: usize = 5;
 
 /// Result of everything in the library that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failure: its [`ErrorKind`], and the place where it was met.
+/// A failure: its [`ErrorKind`], and where it occurred.
 ///
-/// Boxed inside, so that a `Result` in the hot path stays two words. A clone tells the same failure to
-/// another thread.
+/// Boxed inside, so that a `Result` in the hot path stays two words. A clone reports the same failure to another
+/// thread.
 #[derive(Debug, Clone)]
 pub struct Error(Box<Inner>);
 
@@ -40,7 +40,7 @@ struct Inner {
     logs: Option<String>,
 }
 
-/// Where in a file.
+/// A place in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// Byte offset from the start of the file.
@@ -72,7 +72,7 @@ pub enum ErrorClass {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// An option's value makes no sense.
+    /// An option's value is not valid.
     #[error("{0}")]
     Usage(String),
     /// Neither a file's name nor its folder's names a day.
@@ -90,9 +90,9 @@ pub enum ErrorKind {
         first: Day,
         /// The next one that differs.
         second: Day,
-        /// The day that the first stands for.
+        /// The day that the first date means.
         day: Day,
-        /// What takes the first as its day.
+        /// The pattern that takes the first as its day.
         pattern: String,
     },
     /// The inputs of one run are of different days.
@@ -101,7 +101,7 @@ pub enum ErrorKind {
         join_logs(.0)
     )]
     SeveralDays(Vec<(Day, PathBuf)>),
-    /// Something to read is not there.
+    /// Something to read is missing.
     #[error("{what} not found; {hint}")]
     Missing {
         /// What was looked for.
@@ -139,7 +139,7 @@ pub enum ErrorKind {
         "has the same content as {0:?}, so its rows would count twice; leave one of them out, or count both with --allow-duplicates"
     )]
     SameContent(PathBuf),
-    /// A log that is there in two forms of which the contents differ.
+    /// A log in two forms whose contents differ.
     #[error(
         "has other content than {0:?}, whose compressed form it should be; remove the wrong one, or rename it"
     )]
@@ -154,7 +154,7 @@ pub enum ErrorKind {
         "has a whole MiB in common with {0:?}, so those rows would count twice; leave one of them out, or count both with --allow-duplicates"
     )]
     SharedPiece(PathBuf),
-    /// A compressed log is damaged, cut short, or goes on behind its end.
+    /// A compressed log is damaged, cut short, or continues after its end.
     #[error("damaged {format} stream: {reason}; fetch the log again")]
     Compression {
         /// `gzip`, `zstd` or another.
@@ -171,10 +171,10 @@ pub enum ErrorKind {
         what: &'static str,
         /// Bytes that the stream asks for.
         needed: u64,
-        /// Bytes that it may have.
+        /// Maximum bytes.
         limit: u64,
     },
-    /// A file or standard input that is of another format than a log.
+    /// A file or standard input that has another format than a log.
     #[error("this is {format}, not a log; {remedy}")]
     NotALog {
         /// What it is.
@@ -197,7 +197,7 @@ pub enum ErrorKind {
         /// The day that it was to be counted for, where that is known.
         day: Option<Day>,
     },
-    /// The lists of a day's logs do not fit the memory.
+    /// The lists of a day's logs do not fit in memory.
     #[error(
         "{logs} logs at once need --memory {}MiB, and it is {}MiB; raise it, or join some of the logs",
         .needed.div_ceil(1 << 20), .memory >> 20
@@ -205,12 +205,12 @@ pub enum ErrorKind {
     TooManyLogs {
         /// Number of logs.
         logs: usize,
-        /// Bytes of memory that would do.
+        /// Bytes of memory that would be enough.
         needed: u64,
         /// Bytes of memory of the run.
         memory: u64,
     },
-    /// The lists of the logs of several days do not fit the memory together.
+    /// The lists of the logs of several days together do not fit in memory.
     #[error(
         "{logs} logs of {days} days at once need --memory {}MiB, and it is {}MiB; raise it, or take fewer days with --from and --to",
         .needed.div_ceil(1 << 20), .memory >> 20
@@ -220,18 +220,18 @@ pub enum ErrorKind {
         days: usize,
         /// Number of their logs.
         logs: usize,
-        /// Bytes of memory that would do.
+        /// Bytes of memory that would be enough.
         needed: u64,
         /// Bytes of memory of the run.
         memory: u64,
     },
-    /// The names in the places that are searched do not fit the memory.
+    /// The names in the searched places do not fit in memory.
     #[error(
         "more than {names} names at once, which take over half of --memory {}MiB; raise it, or search fewer files",
         .memory >> 20
     )]
     TooManyNames {
-        /// Number of names that were met.
+        /// Number of names found.
         names: u64,
         /// Bytes of memory of the run.
         memory: u64,
@@ -245,7 +245,7 @@ pub enum ErrorKind {
         logs: usize,
         /// Bytes of their names and numbers.
         needed: u64,
-        /// Bytes that there are at most.
+        /// Maximum bytes.
         limit: u64,
     },
     /// Too many corrupt rows.
@@ -261,7 +261,7 @@ pub enum ErrorKind {
         rows: u64,
         /// The limit in force.
         limit: f64,
-        /// Where the first of them can be read.
+        /// Where the first corrupt rows are listed.
         rejects: PathBuf,
         /// Whether half of those that can be read there, or more, have quotes.
         quoted: bool,
@@ -316,7 +316,7 @@ pub enum ErrorKind {
         /// Its rows when the day was made.
         stored: u64,
     },
-    /// A day of the store that cannot have been yet.
+    /// A stored day that is in the future.
     #[error(
         "{day} is more than a day ahead of the clock ({today} in UTC); nothing is removed, because days are counted from the newest; if its date is wrong, remove this file"
     )]
@@ -376,10 +376,10 @@ pub enum ErrorKind {
         /// The base name under which it was read.
         name: String,
     },
-    /// A file of ours whose bytes are wrong.
+    /// A file of agg with wrong bytes.
     #[error("damaged: {0}")]
     Damaged(String),
-    /// Not a partial at all.
+    /// Not a partial.
     #[error("not an agg partial (bad magic number)")]
     Foreign,
     /// A partial of a later release.
@@ -387,7 +387,7 @@ pub enum ErrorKind {
     NewerVersion {
         /// The version in the file.
         found: u16,
-        /// The newest that is understood.
+        /// The newest version that this build reads.
         newest: u16,
     },
     /// Days of the window have no partial.
@@ -399,7 +399,7 @@ pub enum ErrorKind {
     MissingDays {
         /// The days, ascending.
         days: Vec<Day>,
-        /// Whether `--allow-missing` would go on without them.
+        /// Whether `--allow-missing` would continue without them.
         can_skip: bool,
     },
     /// The emission there was made from days that are missing now.
@@ -419,7 +419,7 @@ pub enum ErrorKind {
         /// That of this run.
         given: Box<Shape>,
     },
-    /// A sum does not fit a BIGINT. No log holds so many rows: somebody's tables did.
+    /// A sum does not fit a BIGINT. No log has that number of rows, so imported tables did.
     #[error(
         "the count of {key} and song {song} exceeds 2^63-1; a day has counts that no log can have; find it by its rows in 'agg list', and reduce its logs with --force, or ask for fewer days"
     )]
@@ -453,16 +453,16 @@ pub enum ErrorKind {
     Io {
         /// The verb: `write`, `sync`, `rename`, …
         action: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A table to import that is no Parquet file, or a damaged one.
+    /// A table to import that is not a Parquet file, or is damaged.
     #[error("not a readable Parquet file: {0}")]
     NotParquet(String),
-    /// A table to import whose columns, or whose account of itself, are not those of a day's counts.
+    /// A table to import whose columns, or whose metadata, are not those of a day's counts.
     #[error("not a table of a day's counts: {0}")]
     BadTable(String),
-    /// A row of such a table that cannot be one.
+    /// A row of such a table that is not valid.
     #[error("column {column}, row {row}: {reason}")]
     BadRow {
         /// The column's name.
@@ -472,7 +472,7 @@ pub enum ErrorKind {
         /// What is wrong with it.
         reason: String,
     },
-    /// A broken promise inside the program: never the data's doing, nor the operator's.
+    /// An internal error, which neither data nor operator can cause.
     #[error("internal error (this is a bug): {0}; nothing was published; please report it")]
     Fault(&'static str),
     /// A signal asked the run to stop.
@@ -492,7 +492,7 @@ fn join_paths(paths: &[PathBuf]) -> String {
 }
 
 impl Error {
-    /// Adds the path, unless one is known already: the place nearest to the fault wins. A signal is no fault of a file.
+    /// Adds the path, unless a path is known already: the place nearest to the fault wins. A signal has no path.
     #[must_use]
     pub fn at(mut self, path: impl AsRef<Path>) -> Self {
         if !matches!(self.kind(), ErrorKind::Interrupted(_)) {
@@ -535,13 +535,13 @@ impl Error {
         self
     }
 
-    /// A failed system call while doing `action`; a full disk and a broken one alike.
+    /// A failed system call while doing `action`, because of a full disk or a broken disk.
     #[must_use]
     pub fn io(action: &'static str, source: io::Error) -> Self {
         ErrorKind::Io { action, source }.into()
     }
 
-    /// A fault in the bytes of a file of ours.
+    /// Damage in a file of agg.
     #[must_use]
     pub fn damaged(what: impl Into<String>) -> Self {
         ErrorKind::Damaged(what.into()).into()
@@ -619,7 +619,7 @@ impl ErrorClass {
     }
 }
 
-/// As reports show it: the exit code if this were all, one line, and the command that repairs it, if there is one.
+/// As reports show it: the exit code of this error alone, one line, and the command that repairs it, if there is one.
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("Error", 3)?;
@@ -631,7 +631,7 @@ impl Serialize for Error {
 }
 
 impl ErrorKind {
-    /// What the system said, where it was the system that failed.
+    /// The system's error, if a system call failed.
     fn system_error(&self) -> Option<&io::Error> {
         match self {
             ErrorKind::Unreadable(source)
@@ -683,7 +683,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // The kind's own text holds its source already; one line says it once.
+        // The kind's own text includes its source already, and one line should not repeat it.
         None
     }
 }
@@ -732,7 +732,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_of_the_system_ends_with_its_remedy_wherever_it_was_met() {
+    fn a_failure_of_the_system_ends_with_its_remedy_wherever_it_occurred() {
         let full = || io::Error::from_raw_os_error(28);
         let kinds = [
             ErrorKind::Io { action: "write", source: full() },
@@ -745,13 +745,13 @@ mod tests {
             );
             assert_eq!(Error::from(kind).at("s").to_string(), text);
         }
-        // A text of our own says what to do by itself.
+        // A text of our own includes what to do.
         let told = Error::io("write", io::Error::other("it is full: empty it"));
         assert_eq!(told.to_string(), "cannot write: it is full: empty it");
     }
 
     #[test]
-    fn one_of_a_kind_is_in_the_singular() {
+    fn a_count_of_one_is_in_the_singular() {
         let day = "2021-12-01".parse().unwrap();
         let few = |accepted| ErrorKind::TooFewRows { accepted, limit: 5 }.to_string();
         assert!(few(1).starts_with("1 good row, fewer"), "{}", few(1));

@@ -17,8 +17,8 @@
 //!                              spilled runs -----> merge --+
 //! ```
 //!
-//! Rows never meet a hash table, and no part of the work grows with the log but the files: what exceeds the memory
-//! is spilled as runs, and one merge joins spilled runs, pieces of a day, and days.
+//! No row enters a hash table, and only the files grow with the log: what exceeds the memory is spilled as runs. One
+//! merge joins spilled runs, pieces of a day, and days.
 //!
 //! # Example
 //!
@@ -45,14 +45,14 @@
 //!
 //! # Modules
 //!
-//! In the order of the data's way. The numbered stages never import one another; they share the vocabulary and the
-//! tools, and [`job`] alone joins them.
+//! In the order in which data passes them. The numbered stages never import one another; they share the vocabulary and
+//! the tools, and [`job`] alone joins them.
 //!
 //! | | |
 //! | --- | --- |
 //! | [`model`] | the vocabulary: days, countries, kinds of key, rows, entries, and *the* order |
 //! | [`input`] | 1: logs to windows of whole rows; files, compression, days in names, digests |
-//! | [`row`] | 2: rows to batches of numbers, and an account of those that are none |
+//! | [`row`] | 2: rows to batches of numbers, and counts of corrupt rows |
 //! | [`run`] | 3: rows to sorted, counted entries, by partitioning and sorting in an arena |
 //! | [`partial`] | 4: a day's two sorted runs to one immutable file, and back |
 //! | [`topk`] | 5: merged entries to the best songs of each key |
@@ -65,11 +65,11 @@
 //! | [`job`] | the stages joined: reduce a day, emit a window, back-fill, query, export, import, … |
 //! | [`page`] | the page that shows a window: figures and names to one HTML file |
 //! | [`store`] | where files live and how they get there: names, locks, publishing, sweeping |
-//! | [`fs`] | the one door to the operating system's files |
-//! | [`generate`] | made-up logs, shaped like real ones, to try everything on |
-//! | [`budget`] | who may hold how many bytes |
+//! | [`fs`] | all access to the operating system's files |
+//! | [`generate`] | synthetic logs, shaped like real ones, for trials |
+//! | [`budget`] | how many bytes each part of a run may hold |
 //! | [`text`] | how names, paths, digests and days are written |
-//! | [`Error`] | the one error: what, where, what to do |
+//! | [`Error`] | the error type: what, where, what to do |
 //!
 //! `docs/design.md` has the reason of each decision, `docs/format.md` the files byte by byte.
 

@@ -461,7 +461,7 @@ mod tests {
         assert_eq!((HEADER_BYTES, MAX_BYTES), (20, 20 + 4 * (5 + 4096 * 22)));
     }
 
-    /// The bytes of a block with this header and these columns, whether or not they make sense.
+    /// The bytes of a block with this header and these columns, valid or not.
     fn crafted(entries: u16, keys: u16, first: (u64, u64), columns: [&[u64]; 4]) -> Vec<u8> {
         let mut bytes = [entries.to_le_bytes(), keys.to_le_bytes()].concat();
         bytes.extend_from_slice(&first.0.to_le_bytes());

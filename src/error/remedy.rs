@@ -1,6 +1,6 @@
 //! What to do about an error of the system: the one place for such advice.
 //!
-//! Only what an operator can mend has any; what a name or a format is wrong in, the error's own text says.
+//! Only errors that an operator can fix have advice. An error about a name or a format has it in its own text.
 
 use std::io;
 
@@ -9,8 +9,8 @@ const EIO: i32 = 5;
 const ENFILE: i32 = 23;
 const EMFILE: i32 = 24;
 
-/// What to do, in the words that end an error's line; `None` where the system's own words are all there is to say, and
-/// for an error that does not come from the system.
+/// What to do, as the end of an error's line; `None` if the system's text is enough, and for an error that is not the
+/// system's.
 pub(super) fn of(error: &io::Error) -> Option<&'static str> {
     let number = error.raw_os_error();
     match (error.kind(), number) {
@@ -50,7 +50,7 @@ pub(super) fn of(error: &io::Error) -> Option<&'static str> {
     }
 }
 
-/// Whether the machine and not the file is at fault, whatever was to be opened.
+/// Whether the cause is the machine and not the file that was to be opened.
 pub(super) fn is_of_the_machine(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(EIO | ENFILE | EMFILE))
 }
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_error_that_an_operator_can_mend_says_how_by_its_number() {
+    fn each_error_that_an_operator_can_fix_says_how_by_its_number() {
         let told = |number| of(&io::Error::from_raw_os_error(number)).unwrap_or_default();
         let remedies = [
             (5, "the kernel's log"),
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_says_all_or_is_not_the_system_s_has_no_remedy() {
+    fn an_error_that_is_clear_or_not_the_system_s_has_no_remedy() {
         assert_eq!(of(&io::Error::from_raw_os_error(2)), None);
         assert_eq!(of(&io::Error::other("it was not read to its end")), None);
         let refused = io::Error::new(io::ErrorKind::PermissionDenied, "says what to do itself");

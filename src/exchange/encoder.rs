@@ -16,8 +16,8 @@ pub const GROUP_ROWS: usize = 128 << 10;
 /// Rows of text that are formatted at once: about a megabyte.
 const TEXT_ROWS: usize = 16 << 10;
 
-/// Row groups of a file at most (134 million rows): what the file's footer must say of each of them is held in
-/// memory until its end. What is more goes to the next file.
+/// Maximum row groups of a file (134 million rows), because the footer's record of each is held in memory until its
+/// end. More rows go to the next file.
 pub const MAX_GROUPS: usize = 1024;
 
 /// Encodes rows of one table in one format. Shared by the threads that do it.
@@ -80,7 +80,7 @@ impl TableEncoder {
         Ok(EncodedRows { rows: rows.entries.len(), content })
     }
 
-    /// Starts a file. What it says of itself (`facts`) is in Parquet's footer; the other formats have no place for it.
+    /// Starts a file. Its `facts` are in Parquet's footer; the other formats have no place for them.
     pub fn begin<W: Write + Send>(&self, sink: W, facts: &Facts) -> Result<TableWriter<W>> {
         let sink = match self.format.text() {
             Some(text) => Sink::Text(write_first(sink, &(text.header)(self.table))?),

@@ -64,7 +64,7 @@ pub struct PartialFacts {
     pub version: u16,
     /// Its digest, 32 hexadecimal digits.
     pub digest: String,
-    /// By which rules its rows were read, where it records that.
+    /// The rules by which its rows were read, if it records them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<Rules>,
 }

@@ -1,13 +1,13 @@
 //! Tables of counts and tops in the formats that other programs read: Parquet, CSV, JSON lines.
 //!
 //! A [`Table`] has the [column](crate::model::Kind::column) of its kind, perhaps a `rank`, `sng_id` and `streams`. A [`TableEncoder`]
-//! turns stretches of rows into [`EncodedRows`]s on any thread; a [`TableWriter`] puts the chunks of a file one behind
+//! turns stretches of rows into [`EncodedRows`]s on any thread; a [`TableWriter`] writes the chunks of a file one after
 //! the other. Cut every [`TableEncoder::group_rows`] rows, the bytes depend on the rows and their [`Facts`] alone.
 //!
 //! Tables come back through a `TableDecoder`; the library's own, `TrustingDecoder`, trusts the files that it decodes.
 //!
-//! Parquet is behind the feature `parquet`; a build without it refuses the format and has no reader. Which files
-//! there are and where they go is the business of `store`, what is in them that of `job`.
+//! Parquet is behind the feature `parquet`; a build without it refuses the format and has no reader. `store` decides
+//! which files there are and where they go, `job` what is in them.
 
 mod encoder;
 mod facts;
@@ -40,14 +40,14 @@ use text::TextForm;
 pub enum TableFormat {
     /// Apache Parquet, compressed with zstd.
     Parquet,
-    /// Comma-separated values with a header, RFC 4180 without anything to quote.
+    /// Comma-separated values with a header, as in RFC 4180; no value needs quoting.
     Csv,
     /// One JSON object a line.
     JsonLines,
 }
 
 impl TableFormat {
-    /// How many there are; the match reminds you to enter a new one in [`TableFormat::ALL`].
+    /// Number of formats; the match reminds you to add a new format to [`TableFormat::ALL`].
     const COUNT: usize = match TableFormat::Parquet {
         TableFormat::Parquet | TableFormat::Csv | TableFormat::JsonLines => 3,
     };
@@ -66,7 +66,7 @@ impl TableFormat {
         }
     }
 
-    /// What it is, for a list of formats.
+    /// A description, for a list of formats.
     #[must_use]
     pub const fn description(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! An open table as an import sees it: what its footer says, then its rows. Who decodes it is the caller's choice.
+//! An open table as an import sees it: its footer, then its rows. The caller chooses the decoder.
 //!
 //! The library decodes in the process it runs in ([`TrustingDecoder`](super::TrustingDecoder)), which trusts the file:
 //! the crates that decode Parquet may panic, loop or allocate without bound on a file that was made to do that. The
@@ -40,7 +40,7 @@ pub trait OpenTable: Debug + Send + Sync {
     fn take_facts(&mut self) -> Option<Facts>;
 
     /// Reads a row group. Its rows are passed to `take` some thousand at a time, in the order of the file; the batch is
-    /// reused. Ends with the first error, which may be that of `take`.
+    /// reused. Ends with the first error, which can be `take`'s.
     ///
     /// # Errors
     /// [`ErrorKind::BadRow`](crate::ErrorKind::BadRow) with the row's number in the file,
@@ -48,7 +48,7 @@ pub trait OpenTable: Debug + Send + Sync {
     fn read(&self, group: usize, take: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()>;
 }
 
-/// What a table may ask for, and which countries it may name.
+/// Limits of a table, and the countries that it may name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableRules {
     /// Bytes of memory of the run, with which the limits of footers grow in proportion.
@@ -93,12 +93,12 @@ impl Judge {
     }
 }
 
-/// What a table's footer says of its rows. Memory: some 40 bytes a row group, and the facts.
+/// A table's rows according to its footer. Memory: some 40 bytes a row group, and the facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
     /// What its keys are.
     pub kind: Kind,
-    /// What it says of itself, if `agg` wrote it.
+    /// Its facts, if `agg` wrote it.
     pub facts: Option<Facts>,
     /// Size of its footer without the key-value pairs.
     pub footer_bytes: u64,
@@ -106,7 +106,7 @@ pub struct Outline {
     pub groups: Vec<GroupOutline>,
 }
 
-/// What a footer says of a row group.
+/// A row group according to the footer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupOutline {
     /// Its rows.

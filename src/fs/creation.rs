@@ -10,8 +10,8 @@ use crate::error::{Error, ErrorKind};
 /// The error of an output that could not be created, locked or given its name.
 ///
 /// [`ErrorKind::CannotCreate`] when the name is the problem and a person has to change something
-/// (permissions, a read-only disk, a file where a folder should be); [`ErrorKind::Io`] for a full
-/// disk, a quota, a broken device and all else, where trying again may help. The caller adds the path.
+/// (permissions, a read-only disk, a file where a folder should be); [`ErrorKind::Io`] for a full disk, a quota, a
+/// broken device and all else, where trying again may help. The caller adds the path.
 #[must_use]
 pub fn creation_error(source: io::Error) -> Error {
     let refused = matches!(

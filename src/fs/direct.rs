@@ -26,7 +26,7 @@ const BLOCKS: usize = 8;
 #[derive(Debug)]
 pub(super) struct DirectWriter {
     filling: Block,
-    /// To the thread; `None` tells it to end.
+    /// To the thread; `None` ends it.
     full: Option<SyncSender<Block>>,
     /// Back from the thread.
     empty: Receiver<Block>,

@@ -1,7 +1,7 @@
 //! Lock files: `flock`, and who may open one.
 //!
-//! A user who can open a lock file can hold the lock for ever. So a lock file is open to those who may write to its
-//! folder, and not to those who may only read there: its mode follows the folder's at every run. An older version left
+//! A user who can open a lock file can hold the lock for ever. So users who may write to its folder can open a lock
+//! file, and users who may only read there cannot: its mode follows the folder's at every run. An older version left
 //! lock files with the umask's mode, and root left files that the folder's owner could not open.
 
 use std::fs::{self, File, Metadata};
@@ -97,7 +97,7 @@ fn unfit(what: &str) -> io::Error {
 fn restrict(file: &File, path: &Path) -> io::Result<()> {
     let user = rustix::process::geteuid();
     let before = file.metadata()?;
-    // With a second name it may be anybody's file, put here for root to give away.
+    // With a second name it can be another user's file, linked here so that root gives it away.
     if before.nlink() != 1 || !(user.is_root() || before.uid() == user.as_raw()) {
         return Ok(());
     }
@@ -126,7 +126,7 @@ fn is_shared(folder: &Metadata) -> bool {
     folder.mode() & GROUP_WRITES != 0
 }
 
-/// Names the user who may: a run that may only read is refused before its work.
+/// Names the user who may open it: a run that may only read is refused before its work.
 fn not_open_to_us(path: &Path) -> io::Error {
     let refused = io::Error::from(Errno::ACCESS);
     match fs::symlink_metadata(path) {

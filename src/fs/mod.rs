@@ -1,8 +1,8 @@
 //! All access to the operating system's files.
 //!
 //! The library uses files only through [`FileSystem`]. So tests can replace the real one ([`OsFileSystem`]) with
-//! one that fails, and everything specific to Linux is in one place. `store` and `input` decide which files there
-//! are and what they mean.
+//! one that fails, and everything specific to Linux is in one place. `store` and `input` decide which files there are
+//! and what they mean.
 
 mod creation;
 mod direct;
@@ -68,8 +68,8 @@ pub trait FileSystem: Debug + Send + Sync {
     fn stat(&self, path: &Path) -> io::Result<FileStat>;
     /// Hands over the names in a folder with their types, in no order, until `visit` breaks off.
     fn visit(&self, folder: &Path, visit: &mut Visit<'_>) -> io::Result<()>;
-    /// Names in a folder with their types, in byte order of the names. All of them are in memory at once: for folders
-    /// of ours, and [`FileSystem::visit`] for those of others.
+    /// Names in a folder with their types, in byte order of the names. All of them are in memory at once: use it for
+    /// our own folders, and [`FileSystem::visit`] for other folders.
     fn list(&self, folder: &Path) -> io::Result<Vec<(OsString, FileType)>> {
         let mut entries = Vec::new();
         self.visit(folder, &mut |name, file_type| {
@@ -156,5 +156,5 @@ pub trait TemporaryName: Debug + Send + Sync {
     fn path(&self) -> &Path;
 }
 
-/// Held for as long as it lives.
+/// The lock is held until this is dropped.
 pub trait Lock: Debug + Send + Sync {}

@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_temporary_file_that_cannot_take_its_name_vanishes_and_tells_the_error_number() {
+    fn a_temporary_file_that_cannot_take_its_name_vanishes_and_returns_the_error_number() {
         let folder = tempfile::tempdir().unwrap();
         let file = OsFileSystem.create_temporary(folder.path(), "tmp-").unwrap();
         let error = file.persist(&folder.path().join("absent").join("target")).unwrap_err();

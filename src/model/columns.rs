@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The byte between two fields of a row: ASCII, and none that a field or a line end is made of.
+/// The byte between two fields of a row: ASCII, and not a byte of a field or a line end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Delimiter(u8);
 
@@ -27,7 +27,7 @@ impl Delimiter {
     }
 }
 
-/// As it is typed: the character, `\t`, or `\xNN` for another that a terminal or a shell's quotes do not show.
+/// As it is typed: the character, `\t`, or `\xNN` for any other that a terminal or a shell's quotes do not show.
 impl fmt::Display for Delimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
@@ -104,7 +104,7 @@ impl Column {
     }
 }
 
-/// How many fields a row has, and which of them are the song, the user and the country; the others are ignored.
+/// The number of fields of a row, and which of them are the song, the user and the country; the others are ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Columns {
     fields: u8,
@@ -116,11 +116,11 @@ impl Columns {
     /// `sng_id`, `user_id`, `country`.
     pub const USUAL: Columns = Columns { fields: 3, places: [0, 1, 2] };
 
-    /// The most fields of a row.
+    /// Maximum fields of a row.
     pub const MAX_FIELDS: u8 = 64;
 
-    /// A row of so many fields, with the places of song, user and country, from 0. Each is below the fields and no
-    /// other's.
+    /// A row of `fields` fields, with the places of song, user and country, from 0. The places are distinct and below
+    /// `fields`.
     #[must_use]
     pub fn new(fields: u8, places: [u8; 3]) -> Option<Self> {
         let [song, user, country] = places;
@@ -129,7 +129,7 @@ impl Columns {
         (differ && fit).then_some(Columns { fields, places })
     }
 
-    /// How many fields a row has.
+    /// Number of fields of a row.
     #[must_use]
     pub const fn fields(self) -> u8 {
         self.fields
@@ -165,7 +165,7 @@ impl fmt::Display for Columns {
 /// A text that is not a list of [`Columns`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoColumns {
-    /// A name of no column.
+    /// A name that is not a column's.
     #[error(
         "'{0}' is not a column; name sng_id, user_id and country, and write _ for a field to ignore"
     )]
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_that_cannot_be_are_refused_by_name() {
+    fn columns_that_are_not_valid_are_refused_by_name() {
         let refusal = |text: &str| text.parse::<Columns>().unwrap_err().to_string();
         assert_eq!(
             refusal("sng_id,title,user_id,country"),

@@ -4,12 +4,12 @@ use std::fmt;
 
 /// Two capital letters, as a number that follows the alphabet: `AA` is 0, `ZZ` is 675.
 ///
-/// Whether a code is officially assigned is the business of the row parser.
+/// The row parser checks whether a code is officially assigned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Country(u16);
 
 impl Country {
-    /// How many codes of two capitals there are.
+    /// Number of codes of two capitals.
     pub const COUNT: u16 = 26 * 26;
 
     /// The country of two bytes, if both are capitals `A` to `Z`.

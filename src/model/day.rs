@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(jiff::civil::Date);
 
-/// A text that is no calendar day of 1970 to 2199 written `YYYY-MM-DD`.
+/// A text that is not a calendar day of 1970 to 2199 written `YYYY-MM-DD`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a day; write YYYY-MM-DD, from 1970-01-01 to 2199-12-31")]
 pub struct NoDay(pub String);
@@ -49,7 +49,7 @@ impl Day {
         Day::new(moved.year(), moved.month(), moved.day())
     }
 
-    /// The `count` days that end on this one, oldest first; days before 1970 are left out.
+    /// The `count` days that end on this one, oldest first; without days before 1970.
     #[must_use]
     pub fn window(self, count: u32) -> Vec<Day> {
         (0..i64::from(count)).rev().filter_map(|back| self.plus_days(-back)).collect()

@@ -23,7 +23,7 @@ pub struct Position {
 impl Position {
     /// The first place of all.
     pub const FIRST: Position = Position { key: 0, song: 0 };
-    /// Behind every place that an entry can have.
+    /// After every place that an entry can have.
     pub const END: Position = Position { key: u64::MAX, song: u64::MAX };
 }
 
@@ -62,14 +62,14 @@ impl Batch {
         }
     }
 
-    /// Makes room for `more` entries and no more than that.
+    /// Makes room for exactly `more` entries.
     pub fn reserve(&mut self, more: usize) {
         for column in [&mut self.keys, &mut self.songs, &mut self.counts] {
             column.reserve_exact(more);
         }
     }
 
-    /// How many entries.
+    /// Number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.len()
@@ -112,7 +112,7 @@ impl Batch {
         self.counts.extend_from_slice(more.counts);
     }
 
-    /// The entries one by one: for tests and small things, not for the hot path.
+    /// The entries one by one: for tests and short batches, not for the hot path.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Entry> + '_ {
         let pairs = self.keys.iter().zip(&self.songs).zip(&self.counts);
         pairs.map(|((&key, &song), &count)| Entry { key, song, count })
@@ -121,7 +121,7 @@ impl Batch {
 
 /// A view of columns of entries: of a [`Batch`], or of a part of it.
 ///
-/// What looks for a key or a position takes the order for granted.
+/// Methods that search for a key or a position rely on the order.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Entries<'a> {
     /// Key of each entry.
@@ -142,7 +142,7 @@ pub struct SongCounts<'a> {
 }
 
 impl<'a> Entries<'a> {
-    /// How many entries.
+    /// Number of entries.
     #[must_use]
     pub const fn len(self) -> usize {
         self.keys.len()
@@ -157,7 +157,7 @@ impl<'a> Entries<'a> {
     /// The entries `range`.
     ///
     /// # Panics
-    /// Where there are fewer: the caller's mistake would else be a short answer that looks whole.
+    /// If there are fewer: otherwise the caller's mistake would be a short answer that looks whole.
     #[must_use]
     #[inline]
     pub fn slice(self, range: Range<usize>) -> Self {
@@ -182,7 +182,7 @@ impl<'a> Entries<'a> {
         Some(Position { key: *key, song: *song })
     }
 
-    /// How many entries come before `position`. Cost: the logarithm of their number.
+    /// Number of entries before `position`. Cost: the logarithm of their number.
     #[must_use]
     pub fn lower_bound(self, position: Position) -> usize {
         let below = self.keys.partition_point(|key| *key < position.key);
@@ -198,7 +198,7 @@ impl<'a> Entries<'a> {
         if rest.first() == Some(position) { rest.counts[0] } else { 0 }
     }
 
-    /// How many of the first entries have `key`. Cost: the logarithm of their number.
+    /// Number of entries at the start that have `key`. Cost: the logarithm of their number.
     #[must_use]
     #[inline]
     pub fn length_of(self, key: u64) -> usize {
@@ -233,7 +233,7 @@ impl<'a> Entries<'a> {
 }
 
 impl<'a> SongCounts<'a> {
-    /// How many songs.
+    /// Number of songs.
     #[must_use]
     pub const fn len(self) -> usize {
         self.songs.len()
@@ -309,7 +309,7 @@ impl RowBatch {
         }
     }
 
-    /// How many rows.
+    /// Number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.songs.len()
@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "out of range")]
-    fn more_entries_than_there_are_is_no_short_answer() {
+    fn a_range_beyond_the_end_is_not_a_short_answer() {
         let batch: Batch = [Entry { key: 1, song: 1, count: 1 }].into_iter().collect();
         let _ = batch.entries().slice(0..2);
     }

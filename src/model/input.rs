@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::json;
 
-/// What is known of one input log once it was read to its end. In partials it is binary; in reports and tables, JSON.
+/// An input log that was read to its end. Binary in partials; JSON in reports and tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct InputFacts<'a> {
-    /// Base name in bytes as the file system has it (`-` for standard input).
+    /// Base name, in the bytes of the file system (`-` for standard input).
     #[serde(serialize_with = "json::name::serialize")]
     pub name: &'a [u8],
-    /// Bytes of the file as it lies on disk (of the stream, for standard input).
+    /// Bytes of the file on disk (of the stream, for standard input).
     #[serde(rename = "bytes")]
     pub size: u64,
     /// Modification time in nanoseconds since 1970 (0 for standard input).

@@ -1,8 +1,8 @@
 //! The kinds of key: what a day is counted by, and all that depends on it.
 //!
-//! Code that treats kinds alike iterates over [`Kind::ALL`], and keeps what it knows of each in a [`PerKind`]. Code that
+//! Code that treats kinds alike iterates over [`Kind::ALL`], and keeps a value for each in a [`PerKind`]. Code that
 //! needs a decision for each kind matches on it without a wildcard: a new kind then does not compile until every decision
-//! is made. Whatever else depends on the kind is a method of [`Kind`].
+//! is made. Everything else that depends on the kind is a method of [`Kind`].
 
 use std::fmt;
 use std::ops::{Index, IndexMut};
@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Country, MAX_ID};
 
-/// What the keys of a run are.
+/// The kind of a run's keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Keys are user ids.
@@ -20,10 +20,10 @@ pub enum Kind {
     Country,
 }
 
-/// How many songs a key has in a window, which decides how its best ones are found.
+/// How many songs a key has in a window, which decides how its best songs are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SongLists {
-    /// Tens of songs: all of them are merged and looked at.
+    /// Tens of songs: all of them are merged and compared.
     Short,
     /// Up to millions of songs: nearly all of them can be skipped.
     Long,
@@ -54,7 +54,7 @@ pub struct BadKey {
 }
 
 impl Kind {
-    /// How many kinds there are; the match reminds you to count a new one, and so to enter it in [`Kind::ALL`].
+    /// Number of kinds; the match reminds you to count a new kind, and so to add it to [`Kind::ALL`].
     const COUNT: usize = match Kind::User {
         Kind::User | Kind::Country => 2,
     };
@@ -113,7 +113,7 @@ impl Kind {
         }
     }
 
-    /// How many songs its keys have.
+    /// The usual number of songs of its keys.
     #[must_use]
     pub const fn song_lists(self) -> SongLists {
         match self {
@@ -122,7 +122,7 @@ impl Kind {
         }
     }
 
-    /// Whether its keys are written as codes, all of them, and not as numbers.
+    /// Whether all its keys are written as codes, not as numbers.
     #[must_use]
     pub const fn has_codes(self) -> bool {
         matches!(self.key_text(0), KeyText::Code(_))
@@ -171,7 +171,7 @@ impl Kind {
 }
 
 impl Code {
-    /// The code of these bytes; what is beyond eight is cut off.
+    /// The code of these bytes, cut at eight.
     const fn new(text: &[u8]) -> Self {
         let (mut bytes, mut length) = ([0; 8], 0);
         while length < text.len() && length < bytes.len() {
@@ -187,7 +187,7 @@ impl Code {
         self.bytes
     }
 
-    /// How many characters it has.
+    /// Number of characters.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a code is never empty")]
     pub const fn len(self) -> usize {
@@ -216,15 +216,15 @@ impl fmt::Display for KeyText {
 pub struct PerKind<T>([T; Kind::COUNT]);
 
 impl<T> PerKind<T> {
-    /// What `make` gives for each kind.
+    /// The result of `make` for each kind.
     pub fn new(make: impl FnMut(Kind) -> T) -> Self {
         PerKind(Kind::ALL.map(make))
     }
 
-    /// What `make` gives for each kind, unless it fails for one.
+    /// The result of `make` for each kind, unless a call fails.
     ///
     /// # Errors
-    /// The first of `make`.
+    /// The first error of `make`.
     pub fn try_new<E>(mut make: impl FnMut(Kind) -> Result<T, E>) -> Result<Self, E> {
         let mut made = Vec::with_capacity(Kind::COUNT);
         for kind in Kind::ALL {
@@ -235,7 +235,7 @@ impl<T> PerKind<T> {
         Ok(PerKind::new(|_| made.next().unwrap_or_else(|| unreachable!("a value for each kind"))))
     }
 
-    /// What `change` makes of each value.
+    /// The result of `change` for each value.
     pub fn map<U>(self, mut change: impl FnMut(T) -> U) -> PerKind<U> {
         PerKind(self.0.map(&mut change))
     }
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_written_with_the_small_one_first() {
+    fn the_small_file_is_written_first() {
         let order: Vec<Kind> = Kind::in_output_order().collect();
         assert_eq!(order, [Kind::Country, Kind::User]);
     }

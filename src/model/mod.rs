@@ -1,7 +1,7 @@
 //! The vocabulary that every stage shares: days, countries, kinds of key, rows and entries, and *the* order.
 //!
 //! Nothing here reads, writes or allocates more than its caller asks for. Stages exchange **batches**
-//! (columns of thousands of values), never single rows behind a virtual call.
+//! (columns of thousands of values), never single rows through a virtual call.
 //!
 //! **The order.** Entries are sorted by key, then by song, both numerically. A key is a number whatever its
 //! [`Kind`]: a user id, or a [`Country`]'s number, which follows the alphabet. So "sorted" means the same in every run.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub enum RejectReason {
     /// More than 4,096 bytes.
     TooLong,
-    /// Nothing, or nothing but spaces and tabs.
+    /// Empty, or only spaces and tabs.
     Blank,
     /// Another number of fields than the shape of rows has, or a quote at the start of a field that is ignored.
     FieldCount,
@@ -58,7 +58,7 @@ impl RejectCounts {
         self.0.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    /// One more of `reason`.
+    /// Counts a row with this reason.
     pub fn count(&mut self, reason: RejectReason) {
         let slot = &mut self.0[reason as usize];
         *slot = slot.saturating_add(1);
@@ -84,7 +84,7 @@ impl Serialize for RejectCounts {
     }
 }
 
-/// Reads such a map. A reason that is absent was unknown to who wrote it, so no row has it; a name that is unknown here
+/// Reads such a map. A reason that is absent was unknown to the writer, so no row has it; a name that is unknown here
 /// is ignored.
 impl<'de> Deserialize<'de> for RejectCounts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -97,12 +97,12 @@ impl<'de> Deserialize<'de> for RejectCounts {
 /// Rows of a day, or of several days together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct RowCounts {
-    /// All rows. Of a day whose rejects are unknown, those that were counted.
+    /// All rows; if the rejects are unknown, the counted rows.
     pub rows: u64,
     /// Counted rows.
     pub accepted: u64,
-    /// Rejected rows by reason; `None` where those of a day are unknown, since it came from the tables of another
-    /// program.
+    /// Rejected rows by reason; `None` where those of a day are unknown, because it was imported from another program's
+    /// tables.
     pub rejects: Option<RejectCounts>,
 }
 
@@ -139,7 +139,7 @@ impl RowCounts {
         self.rejects.map(|rejects| rejects.total())
     }
 
-    /// Both together: one unknown makes the sum unknown. `None` where the rows exceed 2^63-1.
+    /// The sum of both: unknown if either is unknown. `None` where the rows exceed 2^63-1.
     #[must_use]
     pub fn checked_add(&self, other: &RowCounts) -> Option<Self> {
         let rows = self.rows.checked_add(other.rows).filter(|rows| i64::try_from(*rows).is_ok())?;

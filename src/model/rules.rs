@@ -1,4 +1,4 @@
-//! By which rules a day's rows are read.
+//! The rules by which a day's rows are read.
 
 use std::fmt;
 
@@ -6,18 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::{Columns, Delimiter};
 
-/// Which two capitals are a country.
+/// The pairs of capitals that are countries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CountryCodes {
     /// The 249 assigned codes of ISO 3166-1.
     #[default]
     Iso,
-    /// Any two from `AA` to `ZZ`.
+    /// Any two capitals from `AA` to `ZZ`.
     Any,
 }
 
-/// What decides which rows of a log are counted, and as what. Other rules give other counts, so a partial records them.
+/// The rules that decide which rows of a log are counted, and as what. Other rules give other counts, so a partial
+/// records them.
 ///
 /// ```
 /// use agg::model::{CountryCodes, Rules};
@@ -32,7 +33,7 @@ pub enum CountryCodes {
 #[serde(from = "Flags", into = "Flags")]
 pub struct Rules(Flags);
 
-/// Each as the flag of its name has it.
+/// Each field has the value of the flag of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Flags {
     delimiter: Delimiter,
@@ -42,8 +43,8 @@ struct Flags {
 }
 
 impl Rules {
-    /// The rules of these flags. Without `columns` they are taken from the `header`, if there is one that names them, and
-    /// are the usual ones otherwise.
+    /// The rules of these flags. Without `columns`, the columns are taken from the `header`, if it names them;
+    /// otherwise they are the usual columns.
     #[must_use]
     pub fn new(
         delimiter: Delimiter,
@@ -51,7 +52,7 @@ impl Rules {
         header: bool,
         countries: CountryCodes,
     ) -> Self {
-        // Where no header can say otherwise, the usual columns are the same whether given or not.
+        // Without a header, giving the usual columns changes nothing.
         let columns = columns.filter(|columns| header || *columns != Columns::USUAL);
         Rules(Flags { delimiter, columns, header, countries })
     }
@@ -74,7 +75,7 @@ impl Rules {
         self.0.header
     }
 
-    /// Which country codes are good.
+    /// The accepted country codes.
     #[must_use]
     pub const fn countries(&self) -> CountryCodes {
         self.0.countries
@@ -86,7 +87,7 @@ impl Rules {
         *self == Rules::default()
     }
 
-    /// Whether something is given for the shape of rows.
+    /// Whether a flag changes the shape of rows.
     #[must_use]
     pub fn has_shape(&self) -> bool {
         Rules(Flags { countries: CountryCodes::Iso, ..self.0 }) != Rules::default()

@@ -1,4 +1,4 @@
-//! What a format of the tops has to say.
+//! The traits that a format of the tops implements.
 
 use std::fmt::Debug;
 use std::io::Write;
@@ -7,13 +7,13 @@ use super::Lines;
 use crate::error::{Error, Result};
 use crate::model::{Kind, Ranked};
 
-/// A way to write the best songs of each key. Keys are written from many threads, one at a time, in no order; the
-/// pieces they make are put together in the order of the keys.
+/// A way to write the best songs of each key. Keys are written from many threads, one at a time, in no order; their
+/// pieces are joined in the order of the keys.
 pub trait Format: Debug + Sync {
     /// Appends one key with its best songs, the best first.
     fn write_key(&self, kind: Kind, key: u64, best: &[Ranked], out: &mut Lines);
 
-    /// Starts a file of this kind on `out`. Pieces go there as they are, unless a format makes more of them.
+    /// Starts a file of this kind on `out`. Pieces go there unchanged, unless the format changes them.
     fn begin<'a>(
         &'a self,
         _kind: Kind,

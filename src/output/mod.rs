@@ -43,7 +43,7 @@ impl TopsFormat {
         }
     }
 
-    /// What it is, for a list of formats.
+    /// A description, for a list of formats.
     #[must_use]
     pub const fn description(self) -> &'static str {
         match self {
@@ -62,8 +62,7 @@ impl TopsFormat {
         format!("top{top}_songs_per_{}.{extension}", kind.noun())
     }
 
-    /// What writes it. `facts` are asked for by tables, which say them of themselves; `memory` bounds the footer of
-    /// one.
+    /// The writer of the format. Tables call `facts` for their metadata; `memory` bounds the footer of a table.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a format that this build lacks, and the error of `facts`.

@@ -133,7 +133,7 @@ mod tests {
             (b"\r", FieldCount),
             (b"\0", FieldCount),
             (b"\x0c", FieldCount),
-            // The separator between two ids is missing; two rows stand on one line.
+            // The separator between two ids is missing; two rows are on one line.
             (b"12345678901234|FR", FieldCount),
             (b"1|2|FR3|4|GB", FieldCount),
             (b"1|2|FR 3|4|GB", FieldCount),
@@ -167,7 +167,7 @@ mod tests {
             (b"1|+2|VJ", UserId),
             (b"1|2\0|FR", UserId),
             (b"1|2\xa0|FR", UserId),
-            // Countries: doubled, not assigned, small letters, more or fewer letters, others bytes.
+            // Countries: doubled, not assigned, small letters, more or fewer letters, other bytes.
             (b"1|2|FRFR", Country),
             (b"1|2|VJ", Country),
             (b"1|2|fr", Country),

@@ -374,7 +374,7 @@ mod tests {
         assert_eq!(RejectReport::merge(vec![log]).rows_by_input, [3]);
     }
 
-    /// Bytes of which rows are made, those that ends and fields hang on more often.
+    /// Bytes that rows are made of; separators and line ends are more frequent.
     fn any_byte() -> impl Strategy<Value = u8> {
         select(b"0019||| \t\r\n\nAFRZfr\0\xff\xba\x80-+,/:@[".to_vec())
     }

@@ -9,8 +9,8 @@ use std::collections::BinaryHeap;
 use crate::model::{RejectCounts, RejectReason};
 use crate::text::escape;
 
-/// Number of rejected rows that are kept to be shown.
-pub(super) const SAMPLES: usize = 1000;
+/// Maximum rejected rows that are kept to be shown.
+pub(super) const MAX_SAMPLES: usize = 1000;
 
 /// Bytes kept of each.
 const SAMPLE_BYTES: usize = 200;
@@ -31,7 +31,7 @@ pub struct RejectLog {
     current_rejected: u64,
     /// Inputs with an accepted row, in the order parsed. An input can occur more than once.
     accepted: Vec<u32>,
-    /// The first [`SAMPLES`] rejected rows in input order, the last on top.
+    /// The first [`MAX_SAMPLES`] rejected rows in input order, the last on top.
     samples: BinaryHeap<Sample>,
     /// The bytes of the samples, a slot for each.
     slots: Vec<[u8; SAMPLE_BYTES]>,
@@ -103,7 +103,7 @@ impl RejectLog {
         self.count_accepted(1);
         let place = Place { input, window: index, row: rows };
         let row = row.get(..SAMPLE_BYTES).unwrap_or(row);
-        if self.samples.len() < SAMPLES {
+        if self.samples.len() < MAX_SAMPLES {
             let slot = self.slots.len();
             self.slots.push([0; SAMPLE_BYTES]);
             fill(&mut self.slots, slot, row);
@@ -189,7 +189,7 @@ impl RejectReport {
         }
         windows.sort_unstable_by_key(|window| (window.input, window.index));
         samples.sort_unstable_by_key(|(place, ..)| *place);
-        samples.truncate(SAMPLES);
+        samples.truncate(MAX_SAMPLES);
         report.accepted.sort_unstable();
         report.accepted.dedup();
         report.number_lines(&windows, samples);
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_shows_name_line_reason_and_row_with_every_odd_byte_told() {
+    fn the_text_shows_name_line_reason_and_row_with_every_odd_byte_escaped() {
         let mut log = RejectLog::new();
         log.begin_window(0, 0);
         log.count_accepted(41);
@@ -323,12 +323,12 @@ mod tests {
     #[test]
     fn all_are_counted_and_a_thousand_at_most_are_kept() {
         let mut log = RejectLog::new();
-        for _ in 0..=SAMPLES {
+        for _ in 0..=MAX_SAMPLES {
             log.reject(RejectReason::Blank, b"");
         }
         log.reject(RejectReason::Country, b"1|2|XX");
-        assert_eq!(log.counts().0, [0, SAMPLES as u64 + 1, 0, 0, 0, 1]);
-        assert_eq!((log.samples.len(), log.slots.len()), (SAMPLES, SAMPLES));
+        assert_eq!(log.counts().0, [0, MAX_SAMPLES as u64 + 1, 0, 0, 0, 1]);
+        assert_eq!((log.samples.len(), log.slots.len()), (MAX_SAMPLES, MAX_SAMPLES));
     }
 
     #[test]

@@ -6,12 +6,12 @@
 //! the inputs, with a line number that the input has, ascending, and the reasons are those that the partial has
 //! counted. The file of a refused run, or an edited file, does not match.
 
-use super::reject::SAMPLES;
+use super::reject::MAX_SAMPLES;
 use crate::model::{Inputs, InputsIter, RejectCounts, RejectReason};
 use crate::text::escape;
 
 // A line is a name of at most 255 bytes and 200 bytes of a row, escaped to four bytes each, a number and a reason.
-const _: () = assert!(SAMPLES as u64 * (4 * (255 + 200) + 100) <= ShownRejects::MAX_BYTES);
+const _: () = assert!(MAX_SAMPLES as u64 * (4 * (255 + 200) + 100) <= ShownRejects::MAX_BYTES);
 
 /// The lines of a day's corrupt rows, the LFs included.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,7 +28,8 @@ impl ShownRejects {
     /// them. `header`: whether the first line of each input is a header.
     #[must_use]
     pub fn of(file: &[u8], inputs: &Inputs, counts: &RejectCounts, header: bool) -> Option<Self> {
-        let lines = usize::try_from(counts.total()).map_or(SAMPLES, |total| total.min(SAMPLES));
+        let lines =
+            usize::try_from(counts.total()).map_or(MAX_SAMPLES, |total| total.min(MAX_SAMPLES));
         let mut reader = LineWalk { inputs: inputs.iter(), header, input: None, line: 0 };
         let mut found = RejectCounts::default();
         let mut end = 0;
@@ -56,7 +57,7 @@ impl ShownRejects {
     /// Number of further lines that may follow.
     #[must_use]
     pub fn room(&self) -> usize {
-        SAMPLES.saturating_sub(self.lines)
+        MAX_SAMPLES.saturating_sub(self.lines)
     }
 }
 

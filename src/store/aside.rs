@@ -1,8 +1,8 @@
-//! A file that lies wherever its reader wants it gets its content in one step: the page of `agg report`, and metrics.
+//! Publishes a file outside of the store and the output folder in one step: the page of `agg report`, or metrics.
 //!
 //! Neither the store's nor the output folder's lock guards it, and its temporary has a prefix that their sweeps leave
-//! alone. A killed run leaves the old file, and perhaps the temporary, which the next run for the same file removes. Of
-//! two runs for one file at the same time, one may so lose its temporary: it writes another one.
+//! alone. A killed run leaves the old file, and perhaps the temporary, which the next run for the same file removes.
+//! So, of two runs for one file at the same time, one can lose its temporary; it then writes another.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, FileType, TemporaryFile, creation_error, leads_to_device};
+use crate::text;
 
 /// Random letters and digits at the end of a temporary's name.
 const RANDOM: usize = 6;
@@ -35,7 +36,7 @@ impl Aside {
     /// is then untouched, unless only the last sync failed.
     pub fn publish(self, files: &dyn FileSystem, path: &Path, bytes: &[u8]) -> Result<()> {
         let refused = |why: io::Error| Error::from(ErrorKind::CannotCreate(why)).at(path);
-        // A rename would put the file in the place of /dev/null, or of /dev/stdout, also where that leads to a file.
+        // A rename would replace /dev/null, or /dev/stdout, even where that leads to a file.
         let is_link_to_device = files.read_link(path).is_ok_and(|target| leads_to_device(&target));
         if is_link_to_device || files.stat(path).is_ok_and(|stat| stat.file_type == FileType::Other)
         {
@@ -76,8 +77,8 @@ impl Aside {
         created.map_err(|error| creation_error(error).at(path))
     }
 
-    /// Removes what a killed run for the same file left, once a run: a run that swept at each of its tries could take
-    /// the temporary of another run away for ever. A folder that cannot be listed fails when the file is created.
+    /// Removes what a killed run for the same file left. Once a run, because two runs that swept at each try could
+    /// remove each other's temporaries for ever. A folder that cannot be listed fails when the file is created.
     fn sweep(self, files: &dyn FileSystem, path: &Path) -> Result<()> {
         let (folder, prefix) = (folder_of(path), self.temporary_prefix(path)?);
         for (name, file_type) in files.list(folder).unwrap_or_default() {
@@ -99,7 +100,7 @@ impl Aside {
         Ok(match name.to_str() {
             // A name may have 255 bytes: a long one leaves no room for the prefix.
             Some(name) if name.len() <= 200 => format!(".agg-{noun}-{name}-"),
-            _ => format!(".agg-{noun}-{:016x}-", xxh3_64(name.as_encoded_bytes())),
+            _ => format!(".agg-{noun}-{}-", text::hex64(xxh3_64(name.as_encoded_bytes()))),
         })
     }
 }
@@ -109,7 +110,7 @@ fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// Whether only the random part follows the prefix: that of `week` begins the temporaries of `week-2`, too.
+/// Whether only the random part follows the prefix: the temporaries of `week-2` begin with the prefix of `week`, too.
 fn is_temporary(name: &OsString, prefix: &str) -> bool {
     let rest = name.as_encoded_bytes().strip_prefix(prefix.as_bytes());
     rest.is_some_and(|rest| rest.len() == RANDOM && rest.iter().all(u8::is_ascii_alphanumeric))

@@ -32,7 +32,7 @@ impl BuildFolder {
         &self.path
     }
 
-    /// An empty file in it. Whoever writes it syncs it before the folder is published.
+    /// An empty file in it. The caller writes it, and syncs it before the folder is published.
     pub fn create_file(&self, name: &str) -> Result<Box<dyn WriteFile>> {
         let path = self.path.join(name);
         self.files.create_new(&path).map_err(|error| creation_error(error).at(path))

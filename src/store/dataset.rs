@@ -1,8 +1,8 @@
 //! Exported tables as the partitioned dataset that other engines read: `DIR/kind=K/day=D/part-0.parquet`.
 //!
 //! A partition's folder is built under a temporary name in DIR and swapped in by one rename, as an emission is
-//! (`emission.rs` has the steps): a reader meets the old files or the new ones. The kinds of a day are partitions of
-//! their own, swapped in one after the other.
+//! (`emission.rs` has the steps): a reader meets the old files or the new ones. Each kind of a day is a partition of
+//! its own; they are swapped in one after the other.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! A date's folder of results is built beside the old one and swapped in by one rename.
 //!
-//! The order, and what a kill (or a power cut) behind each step leaves:
+//! The order, and what a kill (or a power cut) after each step leaves:
 //!
 //! 1. the built folder is synced (its files were when they were written): the old emission, and a
 //!    leftover that the next run sweeps;
@@ -8,13 +8,12 @@
 //!    one under the temporary name, and `latest` still at an older date;
 //! 3. the output folder is synced: the same, after a power cut too;
 //! 4. `latest` is replaced and the output folder synced: all new. A run that was killed before this
-//!    leaves it to the next one, of any date, since `latest` goes to the newest emission that is there; one that
+//!    leaves it to the next one, of any date, since `latest` goes to the newest emission that is there; a run that
 //!    finds nothing to emit calls [`finish_interrupted`];
 //! 5. the old emission is removed: last, and only when the swap is durable.
 //!
-//! A reader that goes through the date's name meets the old folder or the new one, complete. One that
-//! opens several files by path may be overtaken by a swap between two of them; the digests in the
-//! manifest tell.
+//! A reader that goes through the date's name meets the old folder or the new one, complete. A reader that opens
+//! several files by path can meet a swap between two of them; the digests in the manifest show it.
 
 use std::io;
 use std::path::Path;
@@ -35,8 +34,8 @@ use crate::model::Day;
 /// Needs the lock for itself: two threads would race for `latest`.
 ///
 /// # Errors
-/// `ErrorKind::CannotCreate` where something that is no emission is in the way, before anything has
-/// changed; `ErrorKind::Io`, also where the file system cannot exchange two folders.
+/// `ErrorKind::CannotCreate` where something that is not an emission is in the way, before anything has changed;
+/// `ErrorKind::Io`, also where the file system cannot exchange two folders.
 pub fn publish_emission(lock: &mut OutputLock, day: Day, mut built: BuildFolder) -> Result<()> {
     let output = lock.output();
     let files = output.files().as_ref();
@@ -50,11 +49,12 @@ pub fn publish_emission(lock: &mut OutputLock, day: Day, mut built: BuildFolder)
     Ok(())
 }
 
-/// Ends what a killed run had begun: moves `latest`, removes what lies about, and makes durable what that run named.
-/// Takes the lock only where there is something to do, so nothing is written to a folder in order.
+/// Ends what a killed run had begun: moves `latest`, removes leftovers, and makes durable what that run named. Takes
+/// the lock only where there is something to do, so a folder in order is not written to.
 ///
 /// # Errors
-/// `ErrorKind::Locked` where another run is at it, which ends it too; `ErrorKind::CannotCreate`, `ErrorKind::Io`.
+/// `ErrorKind::Locked` where another run holds the lock, which does the same; `ErrorKind::CannotCreate`,
+/// `ErrorKind::Io`.
 pub fn finish_interrupted(output: &Output) -> Result<()> {
     let files = output.files().as_ref();
     if behind(output)?.is_none() && !has_leftovers(files, output.root())? {
@@ -65,9 +65,9 @@ pub fn finish_interrupted(output: &Output) -> Result<()> {
     advance_latest(lock.output())
 }
 
-/// Refuses to replace what is no emission: a folder without a manifest, which every emission has.
+/// Refuses to replace what is not an emission: a folder without a manifest, which every emission has.
 ///
-/// Publishing removes what had the date's name, and that may be somebody's dated folder of logs. An
+/// Publishing removes what had the date's name, and that can be a dated folder of logs. An
 /// empty folder may be replaced, and a link, whose target stays.
 ///
 /// # Errors
@@ -191,7 +191,7 @@ mod tests {
             publish(&mut lock, date, date).unwrap();
             assert_eq!(place.latest(), latest);
         }
-        // No emission: nothing to read there.
+        // Not an emission: nothing to read there.
         fs::create_dir(place.output.root().join("2022-02-02")).unwrap();
         symlink("nowhere", place.output.root().join("2022-02-03")).unwrap();
         fs::write(place.folder.path().join("file"), "").unwrap();
@@ -262,11 +262,11 @@ mod tests {
     }
 
     #[test]
-    fn a_later_run_of_any_date_repairs_what_a_kill_behind_the_swap_left() {
+    fn a_later_run_of_any_date_repairs_what_a_kill_after_the_swap_left() {
         let place = Place::new();
         let mut lock = place.lock();
         publish(&mut lock, "2021-12-06", "old").unwrap();
-        // Killed behind step 2: date swapped in, `latest` not moved, old folder and link left.
+        // Killed after step 2: date swapped in, `latest` not moved, old folder and link left.
         let mut built = build(&lock, "new");
         built.swap_in(&place.output.root().join("2021-12-07"), None).unwrap();
         let mut built = build(&lock, "newer");

@@ -8,7 +8,7 @@ use crate::fs::{FileSystem, creation_error};
 
 /// Creates a folder and the folders above it, each durable before the next one is made in it.
 pub(super) fn create_folders(files: &dyn FileSystem, folder: &Path) -> Result<()> {
-    // The last ancestor of a relative path is the empty one, which stands for the working folder.
+    // The last ancestor of a relative path is the empty path, which means the working folder.
     let mut named = folder.ancestors().filter(|path| !path.as_os_str().is_empty());
     let absent = named.clone().take_while(|path| is_absent(files, path)).collect::<Vec<_>>();
     if let (Some(there), false) = (named.nth(absent.len()), absent.is_empty()) {

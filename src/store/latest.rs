@@ -18,15 +18,15 @@ enum Latest {
     Foreign,
 }
 
-/// An error if something that is no link has the name: it is not ours to remove.
+/// An error if the name is not a link's: such an entry is not ours to remove.
 pub(super) fn check_latest(output: &Output) -> Result<()> {
     read_latest(output).map(drop)
 }
 
 /// Points `latest` to the newest emission in the output folder, unless it is at that or a newer one.
 ///
-/// The newest of those that are there, not the one just published: so a run that was killed before
-/// it could move the link is made good by any later one.
+/// That is the newest emission in the folder, not the one just published. So any later run catches up for a run that
+/// was killed before it could move the link.
 pub(super) fn advance_latest(output: &Output) -> Result<()> {
     let Some(newest) = behind(output)? else { return Ok(()) };
     replace_link(output, newest)?;
@@ -42,7 +42,7 @@ pub(super) fn behind(output: &Output) -> Result<Option<Day>> {
     }
 }
 
-/// The date that `latest` points to where no emission of it is there any more, nor a later one: it stays.
+/// The date that `latest` points to, where neither its emission nor a later one is there any more: the link stays.
 ///
 /// # Errors
 /// As [`publish_emission`](super::publish_emission).
@@ -55,14 +55,15 @@ pub fn lost_latest(output: &Output) -> Result<Option<Day>> {
     }
 }
 
-/// The newest dated folder that has a manifest: somebody's empty folder, or a link to a disk that is away, is none.
+/// The newest dated folder that has a manifest. An empty folder, or a link to a disk that is not mounted, is not an
+/// emission.
 fn newest_emission(output: &Output) -> Result<Option<Day>> {
     for day in output.days()?.into_iter().rev() {
         let manifest = output.manifest_path(day);
         match output.files().stat(&manifest) {
             Ok(_) => return Ok(Some(day)),
             Err(error) if leads_nowhere(&error) => {}
-            // Somebody has closed it to us: what cannot be looked into is believed.
+            // This user may not read it, so it is taken for an emission.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(Some(day)),
             Err(error) => return Err(Error::io("look at", error).at(manifest)),
         }
@@ -102,7 +103,7 @@ fn replace_link(output: &Output, newest: Day) -> Result<()> {
         }
         files.symlink(Path::new(&newest.to_string()), &temporary)?;
         files.rename(&temporary, &link).inspect_err(|_| {
-            // What cannot be removed now is swept by the next run.
+            // The next run sweeps what cannot be removed now.
             let _ = files.remove_file(&temporary);
         })
     })();

@@ -24,7 +24,7 @@ impl StoreLock {
     /// Creates the store's folders where they are missing, takes its lock, and sweeps.
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`] when somebody else holds it (this never waits); [`ErrorKind::CannotCreate`]
+    /// [`ErrorKind::Locked`] when another process holds it (this never waits); [`ErrorKind::CannotCreate`]
     /// where nothing may be created; [`ErrorKind::Io`].
     pub fn take(store: &Store) -> Result<Self> {
         let files = store.files();
@@ -62,7 +62,7 @@ impl StoreLock {
         create_temporary(self.store.files(), &self.store.rejects_folder())
     }
 
-    /// An empty file for a sorted run that does not fit the memory; gone when dropped.
+    /// An empty file for a sorted run that does not fit in memory; gone when dropped.
     pub fn scratch_file(&self) -> Result<Box<dyn TemporaryFile>> {
         create_temporary(self.store.files(), &self.store.scratch_folder())
     }

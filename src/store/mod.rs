@@ -13,17 +13,16 @@
 //! FILE                                a page or metrics, wherever its reader wants it; without a lock
 //! ```
 //!
-//! **Publishing.** What is new is written under a temporary name that begins with
-//! [`TEMPORARY_PREFIX`], in the folder of its final name; it is made durable, renamed in one step, and
-//! the folder is made durable. So a reader without any lock meets the old file or the new one, and a
-//! kill at any instant leaves one of the two. What a killed run leaves behind is swept by the next
-//! one that takes the lock; what does not bear the prefix is never touched.
+//! **Publishing.** A new file is written under a temporary name that begins with [`TEMPORARY_PREFIX`], in the folder of
+//! its final name. It is made durable, renamed in one step, and the folder is made durable. So a reader without any
+//! lock meets the old file or the new one, and a kill at any instant leaves one of the two. The next run that takes the
+//! lock sweeps what a killed run left; names without the prefix are never touched.
 //!
-//! **Locks.** Whatever changes a file takes a [`StoreLock`] or an [`OutputLock`] as an argument, so a
+//! **Locks.** Each function that changes a file takes a [`StoreLock`] or an [`OutputLock`] as an argument, so a
 //! writer without one does not compile. The kernel frees them when the process ends, however it ends.
 //! The two have different names, so that one folder can be the store and the output folder.
 //!
-//! What the files hold is the business of `partial` and `output`.
+//! `partial` and `output` decide what the files hold.
 
 mod aside;
 mod build;

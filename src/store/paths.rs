@@ -9,10 +9,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, FileType, OsFileSystem, ReadFile};
 use crate::model::Day;
 
-/// How every name begins that is not yet, or no longer, a result.
+/// Prefix of every name that is not yet, or no longer, a result.
 ///
-/// The next writer sweeps such names from a store and an output folder. So whoever writes there
-/// without the lock must use another prefix.
+/// The next writer sweeps such names from a store and an output folder. So writers without the lock must use another
+/// prefix.
 pub const TEMPORARY_PREFIX: &str = ".agg-tmp-";
 /// The manifest's name in an emission.
 pub const MANIFEST: &str = "manifest.json";
@@ -90,7 +90,7 @@ impl Store {
     }
 
     /// Where sorted runs are spilled. Nothing is ever renamed out of it, so it may be a link to a
-    /// folder on a faster or larger disk; not to one that two stores share, for each sweeps it.
+    /// folder on a faster or larger disk; not to a folder that two stores share, because each sweeps it.
     #[must_use]
     pub fn scratch_folder(&self) -> PathBuf {
         self.root.join("tmp")
@@ -108,7 +108,7 @@ impl Store {
         self.rejects_folder().join(format!("{day}{REJECTS_SUFFIX}"))
     }
 
-    /// The days that have a partial, ascending. Files of other names are not looked at.
+    /// The days that have a partial, ascending. Files of other names are ignored.
     ///
     /// # Errors
     /// [`ErrorKind::Missing`] where there is no store, [`ErrorKind::Unreadable`] where it cannot be listed.
@@ -118,8 +118,8 @@ impl Store {
         Ok(days_of(&entries, FileType::File, PARTIAL_SUFFIX))
     }
 
-    /// The days whose partial's name is taken by a folder, a pipe or a device, ascending: no partials, and yet nothing
-    /// that should go unnoticed.
+    /// The days whose partial's name is taken by a folder, a pipe or a device, ascending. They are not partials, but
+    /// should be reported.
     ///
     /// # Errors
     /// As [`Store::days`].
@@ -146,7 +146,7 @@ impl Store {
     /// The day's partial, opened to read; `None` if the day has none.
     ///
     /// # Errors
-    /// [`ErrorKind::Unreadable`] for one that is there and may not be opened, [`ErrorKind::Io`] else.
+    /// [`ErrorKind::Unreadable`] for a partial that this user may not open, otherwise [`ErrorKind::Io`].
     pub fn open_partial(&self, day: Day) -> Result<Option<Box<dyn ReadFile>>> {
         let path = self.partial_path(day);
         match self.files.open(&path) {
@@ -228,7 +228,7 @@ impl Output {
         self.root.join(day.to_string())
     }
 
-    /// What an emission tells of itself, and is known by: a dated folder without it is none.
+    /// An emission's manifest: a dated folder without it is not an emission.
     #[must_use]
     pub fn manifest_path(&self, day: Day) -> PathBuf {
         self.day_folder(day).join(MANIFEST)

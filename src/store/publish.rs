@@ -1,6 +1,6 @@
 //! A day's two files get their names.
 //!
-//! The order, and what a kill (or a power cut) behind each step leaves:
+//! The order, and what a kill (or a power cut) after each step leaves:
 //!
 //! 1. both temporaries are synced: the old day; two leftovers, which the next run sweeps;
 //! 2. the rejects file is renamed, its folder synced: the old day, with the rejects of the run that
@@ -8,7 +8,7 @@
 //! 3. the partial is renamed: the new day;
 //! 4. its folder is synced: the new day, after a power cut too.
 //!
-//! So a partial that is there always has its own rejects file beside it, or that of a later try.
+//! So a partial always has its own rejects file beside it, or the rejects file of a later try.
 
 use std::path::Path;
 

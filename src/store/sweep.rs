@@ -1,4 +1,4 @@
-//! What a killed run left behind, removed by the next one that holds the lock.
+//! Removes what a killed run left; called by the next run that holds the lock.
 
 use std::ffi::OsString;
 use std::io;
@@ -8,7 +8,7 @@ use super::paths::TEMPORARY_PREFIX;
 use crate::error::{Error, Result};
 use crate::fs::{FileSystem, FileType};
 
-/// How much was left behind and is gone now.
+/// Leftovers that were removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Swept {
     /// Temporary files, spilled runs, links that were not yet renamed.
@@ -17,10 +17,10 @@ pub struct Swept {
     pub folders: u64,
 }
 
-/// Removes every entry of the folders whose name has our prefix; strangers are left alone.
+/// Removes every entry of the folders whose name has our prefix; other files are left alone.
 ///
-/// The caller holds the lock, so none of them is in use. One that cannot be removed harms nobody
-/// but the disk: it is told, and left for the next run.
+/// The caller holds the lock, so none of them is in use. A leftover that cannot be removed costs disk space only: it is
+/// reported, and left for the next run.
 pub(super) fn sweep(files: &dyn FileSystem, folders: &[&Path]) -> Result<Swept> {
     let mut swept = Swept::default();
     for folder in folders {
@@ -34,7 +34,7 @@ pub(super) fn sweep(files: &dyn FileSystem, folders: &[&Path]) -> Result<Swept> 
     Ok(swept)
 }
 
-/// Whether a sweep would find something in the folder; nothing does where there is none.
+/// Whether a sweep would find something in the folder; false where the folder is missing.
 pub(super) fn has_leftovers(files: &dyn FileSystem, folder: &Path) -> Result<bool> {
     match files.list(folder) {
         Ok(entries) => Ok(entries.iter().any(is_leftover)),

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-/// What a sink was given, for a manifest.
+/// Size and hash of what a sink was given, for a manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
     /// Bytes.
@@ -21,7 +21,7 @@ pub struct Written {
 /// [`HashingWriter::BUFFER`] bytes and never allocates again.
 ///
 /// [`finish`](HashingWriter::finish) is the only way to what was written; a writer that is merely
-/// dropped leaves what is still in the buffer unwritten, for its file is not to be used.
+/// dropped leaves the rest of the buffer unwritten, because its file is not to be used.
 ///
 /// ```
 /// use std::io::Write;
@@ -36,7 +36,7 @@ pub struct HashingWriter<W> {
     sink: W,
     /// Capacity is `BUFFER` from the start; the first `taken` bytes are the sink's already.
     buffer: Vec<u8>,
-    /// Not 0 only after a write that failed halfway.
+    /// Other than 0 only after a write that failed halfway.
     taken: usize,
     bytes: u64,
     hasher: Xxh3Default,

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_sums_as_are_wanted_are_all_of_the_best() {
+    fn if_there_are_no_more_sums_than_are_wanted_all_are_among_the_best() {
         let mut best = Vec::new();
         let mut more = [2, 9].map(|count| Ranked { song: count, count });
         best_of_sums(&[5], &mut more, 2, &mut best);

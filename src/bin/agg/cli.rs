@@ -1,5 +1,5 @@
-//! The flags that commands share. What they mean is the business of [`crate::settings`]; the list of commands is
-//! `cmd/mod.rs`, and a command's own flags are in its file beside that.
+//! The flags that commands share. [`crate::settings`] gives them their meaning. `cmd/mod.rs` lists the commands, and a
+//! command's own flags are in its file beside that.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -39,7 +39,7 @@ pub(crate) struct Common {
     pub(crate) wait: Option<Duration>,
     /// Settings file: TOML with flags as keys [default: /etc/agg.toml if it is there]
     #[arg(long, global = true, value_name = "FILE", env = "AGG_CONFIG", hide_env_values = true)]
-    // Not the parser of paths, which refuses the empty text that stands for no file.
+    // Not the parser of paths, which refuses the empty text, and that means "no file" here.
     #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub(crate) config: Option<PathBuf>,
 
@@ -56,7 +56,7 @@ pub(crate) struct Common {
     pub(crate) json: bool,
 }
 
-/// Which rows are good, and how many must be: shared by the commands that reduce.
+/// The rules of good rows, and the limits of a day: shared by the commands that reduce.
 #[derive(Debug, Args)]
 pub(crate) struct Limits {
     /// Refuse a day if more than this share of its rows is corrupt (0 to 1)
@@ -111,7 +111,7 @@ pub(crate) enum CountryRule {
     Iso,
 }
 
-/// Which window and where to: shared by the commands that emit.
+/// The window and its folder: shared by the commands that emit.
 #[derive(Debug, Args)]
 pub(crate) struct WindowArguments {
     /// Folder of the emitted windows
@@ -140,7 +140,7 @@ pub(crate) struct WindowArguments {
     pub(crate) allow_missing: bool,
 }
 
-/// Takes one of the `values` by its name; each comes with its name and its line of help.
+/// Takes one of the `values` by its name; each has a name and a line of help.
 pub(crate) fn one_of<T: Clone + Send + Sync + 'static>(
     values: impl IntoIterator<Item = (T, &'static str, String)>,
 ) -> impl TypedValueParser<Value = T> {
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn common_flags_stand_before_or_after_the_command() {
+    fn common_flags_come_before_or_after_the_command() {
         assert_eq!(common("--store S list").store, PathBuf::from("S"));
         assert_eq!(common("list --store S").store, PathBuf::from("S"));
         assert!(common("--json list").json);
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn environment_variables_stand_behind_the_common_flags() {
+    fn environment_variables_come_after_the_common_flags() {
         let command = Cli::command();
         let subcommand = |name| command.find_subcommand(name).unwrap().get_arguments();
         let commands = subcommand("backfill").chain(subcommand("prune"));

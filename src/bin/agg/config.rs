@@ -1,9 +1,9 @@
 //! The settings file: TOML whose keys are the long flags, with the values that the command line takes.
 //!
-//! Keys before the first table hold for every command. They are the flags that all commands share and those that have an
+//! Keys before the first table hold for every command: the flags that all commands share, and the flags with an
 //! environment variable. A table `[COMMAND]` holds for its command alone and wins over them. The order of settings is:
-//! command line, environment, file, default. So a setting of the file becomes the default of its flag, before the command
-//! line is parsed.
+//! command line, environment, file, default. So a setting of the file becomes the default of its flag, before the
+//! command line is parsed.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -20,19 +20,19 @@ use toml::de::{DeTable, DeValue};
 
 use crate::exit;
 
-/// Read if it is there and no other file is named.
+/// Read if it exists and no other file is named.
 pub(crate) const DEFAULT_PATH: &str = "/etc/agg.toml";
 
 /// A longer file is not a settings file.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// What is decided run by run, besides days.
+/// Flags that are decided run by run, besides days.
 const NEVER_SET: [&str; 6] = ["add", "config", "dry-run", "force", "help", "version"];
 
-/// The refusal of those and of days.
+/// The refusal of these flags and of days.
 const NOT_IN_A_FILE: &str = "`FLAG` cannot be set in a file; type it where it is needed";
 
-/// How alike two words are, from 0 to 1, before one is proposed in the place of the other.
+/// Minimum likeness of two words, from 0 to 1, to propose one for the other.
 const MIN_LIKENESS: f64 = 0.7;
 
 /// A settings file, checked against the definition of the command line.
@@ -41,10 +41,10 @@ pub(crate) struct ConfigFile {
     settings: Vec<Setting>,
 }
 
-/// A flag and what the file sets it to.
+/// A flag and its value in the file.
 #[derive(Debug, Clone)]
 struct Setting {
-    /// The command of its table; none for those that hold for every command.
+    /// The command of its table; `None` for a setting that holds for every command.
     command: Option<String>,
     flag: String,
     values: Vec<String>,
@@ -73,7 +73,7 @@ pub(crate) enum Source {
     Unset,
 }
 
-/// A flag with what is in force for it.
+/// A flag with its value in force.
 #[derive(Debug, Serialize)]
 pub(crate) struct InForce {
     pub(crate) flag: String,
@@ -106,7 +106,7 @@ pub(crate) fn with_file(agg: Command, words: &[OsString]) -> agg::Result<Command
     Ok(settings.iter().fold(agg, |agg, setting| setting.as_default(agg, name)))
 }
 
-/// Whether the command line has something that excludes `flag`: what is typed wins.
+/// Whether the command line has a flag that excludes `flag`: what is typed wins.
 fn conflicts_with_typed(built: &Command, name: &str, flag: &str, typed: &ArgMatches) -> bool {
     let Some(command) = built.find_subcommand(name) else { return false };
     let Some(argument) = argument(command, flag) else { return false };
@@ -123,8 +123,8 @@ fn conflicts_with_typed(built: &Command, name: &str, flag: &str, typed: &ArgMatc
     })
 }
 
-/// What is in force for each flag of a command, as far as its own command line does not say otherwise; without a command,
-/// for the flags that a file may set for every command.
+/// The value in force for each flag of a command, before its own command line; without a command, for the flags that a
+/// file may set for every command.
 pub(crate) fn in_force(
     agg: &Command,
     path: Option<&Path>,
@@ -165,7 +165,7 @@ pub(crate) fn in_force(
 }
 
 impl ConfigFile {
-    /// Reads the file that is named, or the one of the machine if it is there. A path without letters names none.
+    /// Reads the named file, or the machine's file if it exists. An empty path means no file.
     fn read(agg: &Command, named: Option<&Path>) -> agg::Result<Self> {
         let path = named.unwrap_or(Path::new(DEFAULT_PATH));
         if path.as_os_str().is_empty() {
@@ -363,7 +363,7 @@ fn argument<'a>(command: &'a Command, flag: &str) -> Option<&'a Arg> {
     command.get_arguments().find(|argument| argument.get_long() == Some(flag))
 }
 
-/// Whether a file may set the flag: not what is decided run by run.
+/// Whether a file may set the flag: not if it is decided run by run.
 pub(crate) fn may_be_set(argument: &Arg) -> bool {
     let is_day =
         argument.get_value_names().is_some_and(|names| names.iter().any(|name| name == "DAY"));
@@ -371,7 +371,7 @@ pub(crate) fn may_be_set(argument: &Arg) -> bool {
     named.is_some() && !is_day && !argument.is_hide_set()
 }
 
-/// The flags that may be set for every command: those that all share, and those with an environment variable.
+/// The flags that may be set for every command: shared flags, and flags with an environment variable.
 pub(crate) fn shared(agg: &Command) -> Vec<&Arg> {
     let mut shared: Vec<&Arg> =
         agg.get_arguments().filter(|argument| may_be_set(argument)).collect();
@@ -384,7 +384,7 @@ pub(crate) fn shared(agg: &Command) -> Vec<&Arg> {
     shared
 }
 
-/// Whether a setting for every command is one of this command: `report --out` is not the folder of `AGG_OUT`.
+/// Whether a setting for every command applies to this command: `report --out` is not the folder of `AGG_OUT`.
 fn takes_shared(agg: &Command, name: &str, flag: &str) -> bool {
     let of_command = agg.find_subcommand(name).and_then(|command| argument(command, flag));
     argument(agg, flag).is_some() || of_command.is_some_and(|argument| argument.get_env().is_some())
@@ -431,7 +431,7 @@ fn unknown<'a>(flag: &str, known: impl Iterator<Item = &'a Arg>) -> String {
     format!("unknown key `{flag}`{}", nearest(flag, names))
 }
 
-/// `; did you mean ...?` where one of the words is much like this one.
+/// `; did you mean ...?` if one of the words is much like this word.
 fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     let likeness = |known: &str| strsim::jaro_winkler(word, known);
     let nearest = known.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
@@ -470,7 +470,7 @@ logs = "/data/logs"
         folder
     }
 
-    /// What `agg` understands of a line with the file `text`.
+    /// The command line as `agg` parses it with the file `text`.
     fn typed(text: &str, line: &str) -> Cli {
         let folder = folder(text);
         let config = format!("--config={}", folder.path().join("agg.toml").display());
@@ -513,7 +513,7 @@ logs = "/data/logs"
     }
 
     #[test]
-    fn the_folder_of_emissions_is_no_setting_of_the_page() {
+    fn the_folder_of_emissions_is_not_a_setting_of_the_page() {
         let report = typed(FILE, "report --date 2021-12-07 --out week.html");
         assert!(format!("{:?}", report.command).contains("week.html"));
         let no_out: Vec<OsString> =

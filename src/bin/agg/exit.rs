@@ -14,7 +14,7 @@ use crate::output;
 pub(crate) enum Exit {
     /// Done, nothing to do, or the reader closed the pipe.
     Done,
-    /// As an error of this class says.
+    /// The run failed with an error of this class.
     Failed(ErrorClass),
 }
 
@@ -27,8 +27,8 @@ impl Exit {
         }
     }
 
-    /// The worse of two outcomes of one run: 74 before 73, 65 and 66. What will pass by itself (75)
-    /// comes after what will not; a signal, which cut the run short, before all.
+    /// The worse of two outcomes of one run: 74 before 73, 65 and 66. A lock (75), which passes by itself, comes last;
+    /// a signal, which cut the run short, comes first.
     pub(crate) fn worst(self, other: Exit) -> Exit {
         std::cmp::max_by_key(self, other, |exit| match exit {
             Exit::Done => 0,
@@ -47,13 +47,13 @@ impl Exit {
         failures.into_iter().map(|error| error.class().into()).fold(Exit::Done, Exit::worst)
     }
 
-    /// What an error that ended the run means.
+    /// The outcome of a run that this error ended.
     pub(crate) fn of(error: &anyhow::Error) -> Exit {
         if let Some(error) = error.downcast_ref::<clap::Error>() {
             return if error.use_stderr() { Exit::Failed(ErrorClass::Usage) } else { Exit::Done };
         }
         let class = error.chain().find_map(|cause| cause.downcast_ref::<agg::Error>());
-        // What is no error of the library is a system call of the program's own.
+        // An error that is not the library's is a system call of the program's own.
         class.map_or(Exit::Failed(ErrorClass::Io), |error| error.class().into())
     }
 }
@@ -64,7 +64,7 @@ impl From<ErrorClass> for Exit {
     }
 }
 
-/// Tells an error in one line on standard error and gives the process its code.
+/// Prints an error as one line on standard error and returns the process's code.
 pub(crate) fn end(outcome: anyhow::Result<Exit>) -> ExitCode {
     let exit = outcome.unwrap_or_else(|error| {
         failure(&error).map_or(Exit::Failed(ErrorClass::Io), |()| Exit::of(&error))
@@ -72,8 +72,8 @@ pub(crate) fn end(outcome: anyhow::Result<Exit>) -> ExitCode {
     exit.code().into()
 }
 
-/// Tells what ended the run. The only error is that of a help page that cannot be written, which has
-/// then been told; a reader that closed the pipe had enough.
+/// Prints what ended the run. It fails only if a help page cannot be written, which it has then reported; a reader that
+/// closed the pipe had enough.
 fn failure(error: &anyhow::Error) -> io::Result<()> {
     let text = match (error.downcast_ref::<clap::Error>(), error.downcast_ref::<agg::Error>()) {
         (Some(clap), _) if is_help(clap) => {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_command_line_is_told_in_one_line() {
+    fn a_wrong_command_line_is_reported_in_one_line() {
         let told = |line: &str| {
             let words = std::iter::once("agg").chain(line.split_whitespace());
             usage(&crate::cmd::Cli::try_parse_from(words).unwrap_err())

@@ -1,4 +1,4 @@
-//! The log of a run on standard error: nothing but warnings unless `-v` asks for more.
+//! The log of a run on standard error: only warnings unless `-v` asks for more.
 
 use std::env;
 use std::fmt;
@@ -14,7 +14,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::cli::Common;
 use crate::progress::{Progress, SuspendingStderr};
 
-/// Starts the log; `-q` leaves errors, `-v` adds what a run does, `-vv` and more how.
+/// Starts the log; `-q` leaves errors, `-v` adds the steps of a run, `-vv` their details.
 pub(crate) fn start(common: &Common, progress: &Progress) {
     let progress = progress.clone();
     let log = tracing_subscriber::fmt()
@@ -25,14 +25,14 @@ pub(crate) fn start(common: &Common, progress: &Progress) {
         .with_target(common.verbose > 1)
         // A log that cannot be written must not end the run.
         .log_internal_errors(false);
-    // Fails only when a log was started already, and then that one serves.
+    // Fails only if a log was started already, which then stays.
     let _ = match common.verbose {
         0 => set_global_default(log.event_format(PlainEvents).finish()),
         _ => set_global_default(log.finish()),
     };
 }
 
-/// Where nobody asked for a log, what it has to say reads like any other warning.
+/// Without `-v`, a line of the log looks like any other warning.
 struct PlainEvents;
 
 impl<S, N> FormatEvent<S, N> for PlainEvents
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_v_tells_more_and_q_tells_errors_alone() {
+    fn each_v_logs_more_and_q_logs_errors_alone() {
         assert_eq!(level(true, 0), LevelFilter::ERROR);
         let levels = [LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE];
         for (verbose, expected) in (0..).zip(levels) {

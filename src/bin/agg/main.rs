@@ -1,4 +1,4 @@
-//! The program `agg`: what was typed, what it means, one job of the library, its report.
+//! The program `agg`: reads the command line, runs one job of the library, and prints its report.
 //!
 //! All work on logs, partials and windows is the library's. Here are the command line ([`cli`]), its meaning
 //! ([`settings`], [`config`]), what is shown while a job runs ([`progress`], [`logging`]) and after it ([`summary`],
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     exit::end(typed().and_then(run))
 }
 
-/// What was typed, with the settings of the environment and the file where it says nothing.
+/// The command line, with the settings of the environment and the file for all other flags.
 fn typed() -> anyhow::Result<Cli> {
     let words: Vec<_> = std::env::args_os().collect();
     let mut agg = config::with_file(Cli::command(), &words)?;

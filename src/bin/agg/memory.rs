@@ -1,4 +1,4 @@
-//! Memory as the kernel counts it: of this process, and of the one that decoded tables for it.
+//! Memory as the kernel counts it: of this process, and of its child that decodes tables.
 
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The largest peak of a child so far.
 static CHILD: AtomicU64 = AtomicU64::new(0);
 
-/// Notes the peak that a child has so far, of which there is one at a time; nothing of one that has ended.
+/// Notes the peak of the child so far. There is one child at a time; it does nothing if the child has ended.
 #[cfg(feature = "parquet")]
 pub(crate) fn note_child(process: u32) {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     CHILD.fetch_max(parse(&status, "VmHWM:").unwrap_or(0), Ordering::Relaxed);
 }
 
-/// The most that this process and a child can have had together, in bytes; none where the kernel does not tell.
+/// Upper bound of the peak of this process and a child together, in bytes; `None` if the kernel does not report it.
 pub(crate) fn peak() -> Option<u64> {
     Some(figure("VmHWM:")?.saturating_add(CHILD.load(Ordering::Relaxed)))
 }

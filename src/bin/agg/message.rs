@@ -1,18 +1,18 @@
 //! The lines on standard error: their wording, and that each is one line without control bytes.
 //!
-//! A name or a row may hold anything, so whatever is shown passes [`agg::text`].
+//! A name or a row may hold any bytes, so everything that is shown passes [`agg::text`].
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 
 use agg::text;
 
-/// Writes `agg: words` as one line. There is nobody to tell when standard error itself fails.
+/// Writes `agg: words` as one line. A failure of standard error itself cannot be reported.
 pub(crate) fn line(words: &str) {
     let _ = writeln!(io::stderr().lock(), "agg: {}", text::line(words));
 }
 
-/// The command that does what a failed one did not, as the context of its error.
+/// The command to run instead of the failed command, as the context of its error.
 #[derive(Debug)]
 pub(crate) struct OrRun(pub(crate) String);
 
@@ -22,7 +22,7 @@ impl fmt::Display for OrRun {
     }
 }
 
-/// An error of the library with the command that mends it, where there is one.
+/// An error of the library with the command that repairs it, if there is one.
 pub(crate) fn described(error: &agg::Error) -> String {
     match error.remedy() {
         Some(remedy) => format!("{error}; to make the day again from its logs, run: {remedy}"),
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_damaged_partial_is_told_with_the_command_that_mends_it() {
+    fn a_damaged_partial_is_reported_with_the_command_that_repairs_it() {
         let error =
             Error::damaged("checksum of the block").at_offset(9).at("s/partials/2021-12-01.agg");
         assert_eq!(

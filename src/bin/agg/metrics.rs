@@ -1,10 +1,9 @@
 //! `--metrics FILE`: what a run did, in the text format of Prometheus, for the textfile collector of node_exporter.
 //!
-//! The file is written aside and renamed, so a scrape meets the old one or the new one. It is written when a run
-//! fails, too: then it keeps the time of the last success from the file that it replaces; and a run that came to no day
-//! keeps the day. Every sample carries the
-//! command as a label, so the files of several commands can lie in one folder. Names are an interface; each is
-//! explained in docs/reference.md.
+//! The file is written aside and renamed, so a scrape meets the old one or the new one. It is written when a run fails,
+//! too: then it keeps the time of the last success from the file that it replaces. A run that reached no day keeps the
+//! day. Every sample carries the command as a label, so the files of several commands can be in one folder. Names are
+//! an interface; each is explained in docs/reference.md.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -28,7 +27,7 @@ use crate::summary::RunCost;
 
 const SUCCESS: &str = "agg_last_success_timestamp_seconds";
 const DAY: &str = "agg_day_timestamp_seconds";
-/// A file of metrics is a few KiB; what is larger is something else.
+/// A file of metrics is a few KiB; a larger file is something else.
 const MAX_BYTES: u64 = 64 << 10;
 
 /// Shared by the commands that a scheduler runs.
@@ -40,16 +39,16 @@ pub(crate) struct MetricsFile {
 }
 
 impl MetricsFile {
-    /// The same, or none for a run that does nothing.
+    /// The same, or `None` for a run that does nothing.
     pub(crate) fn unless(&self, dry_run: bool) -> Self {
         MetricsFile { file: self.file.clone().filter(|_| !dry_run) }
     }
 }
 
-/// What a run can tell of its data; what it did not come to is left out of the file.
+/// What a run reports of its data; the file lacks what the run did not reach.
 #[derive(Debug, Default)]
 pub(crate) struct MetricFacts {
-    /// The day that the run was about, of several the newest.
+    /// The run's day, or the newest of several days.
     day: Option<Day>,
     rows: Option<RowCounts>,
     counted_rows: Option<u64>,
@@ -107,16 +106,16 @@ impl MetricFacts {
     }
 
     fn add_rows(&mut self, counts: &RowCounts) {
-        // More rows than a number holds stay where they were: no days of one run have them.
+        // Saturates: the days of one run do not have more rows than the number holds.
         let sum = self.rows.get_or_insert(RowCounts::NONE);
         *sum = sum.checked_add(counts).unwrap_or(*sum);
     }
 }
 
-/// Runs a command, which tells its facts as it learns them, and writes the file if one was asked for.
+/// Runs a command, which stores its facts as it learns them, and writes the file if one was asked for.
 ///
-/// A file that cannot be written is the outcome of a run that was good otherwise; after a run that failed it is told
-/// beside the run's own error.
+/// If the file cannot be written, a run that was good otherwise fails; after a run that failed, both errors are
+/// reported.
 pub(crate) fn recorded(
     command: &'static str,
     arguments: &MetricsFile,
@@ -144,11 +143,11 @@ pub(crate) fn recorded(
     }
 }
 
-/// What the file has that will be replaced: nothing where there is none or it is empty. A link to a file is replaced
-/// too, and what it leads to stays.
+/// The content of the file to be replaced, which is empty if there is no file. A link to a file is replaced too, and
+/// its target stays.
 ///
-/// Whatever is no file of metrics is refused: a pipe would be waited for, a device or `/dev/stdout` would be lost, and
-/// so would a log whose name was typed in the wrong place.
+/// Anything but a file of metrics is refused: a pipe would be waited for, and a device, `/dev/stdout`, or a log whose
+/// name was typed by mistake would be lost.
 fn former(path: &Path) -> io::Result<String> {
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(String::new()) };
     let refusal = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
@@ -162,7 +161,7 @@ fn former(path: &Path) -> io::Result<String> {
         return refusal("larger than 64 KiB; not a metrics file written by agg");
     }
     let mut bytes = Vec::new();
-    // One that may not be read can still be replaced.
+    // A file that may not be read can still be replaced.
     let read = fs::File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
     match String::from_utf8(bytes) {
         Ok(text) if read.is_err() || text.is_empty() || text.starts_with("# HELP agg_") => Ok(text),
@@ -183,9 +182,9 @@ struct EndedRun {
     exit: Exit,
     /// Seconds since 1970.
     now: u64,
-    /// When a run was good last; none that is known of if there is no number.
+    /// When a run was good last; `None` if that is unknown.
     success: Option<u64>,
-    /// The day that the run before was about, as the metric has it, for one that came to no day.
+    /// The day of the run before, as the metric has it, for a run that reached no day.
     day: Option<u64>,
     run: RunCost,
 }
@@ -202,7 +201,7 @@ impl EndedRun {
         let memory = self.run.peak_memory_bytes;
         page.gauge("agg_peak_memory_bytes", "Its peak resident memory.", memory);
         page.gauge("agg_warnings", "Its warnings.", Some(self.run.warnings.len()));
-        // Days of before 1970 do not exist here.
+        // There are no days before 1970 here.
         let day = facts.day.map(|day| day.since_1970() * 86_400).or(self.day);
         page.gauge(DAY, "Start of the newest day it was about.", day);
         let rows = facts.rows.as_ref();
@@ -349,7 +348,7 @@ agg_days{command=\"reduce-day\",outcome=\"reduced\"} 1
     }
 
     #[test]
-    fn a_failed_run_tells_its_code_and_no_rows_and_the_last_success_is_found_again() {
+    fn a_failed_run_has_its_code_and_no_rows_and_keeps_the_last_success() {
         let text = ended(Exit::Failed(agg::ErrorClass::Data)).text(&MetricFacts::default());
         assert!(text.contains("agg_exit_status{command=\"reduce-day\"} 65\n"), "{text}");
         assert!(!text.contains("rows"), "{text}");

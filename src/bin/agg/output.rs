@@ -17,7 +17,7 @@ pub(crate) enum ReportForm {
 impl ReportForm {
     /// Prints a report on standard output.
     ///
-    /// A reader that closed the pipe had enough: that is no error, and the run's own outcome stands.
+    /// A reader that closed the pipe had enough: that is not an error, and the run's own outcome stays.
     pub(crate) fn print<R: Summary>(self, report: &R, run: &RunCost) -> anyhow::Result<()> {
         let mut out = BufWriter::new(io::stdout().lock());
         let written = match self {
@@ -31,7 +31,7 @@ impl ReportForm {
         accepted(written.and_then(|()| out.flush()))
     }
 
-    /// Refuses `--json` for what writes its result, which is no report, to standard output.
+    /// Refuses `--json` for a command that writes its result, which is not a report, to standard output.
     pub(crate) fn refuse_json(self, what: &str) -> agg::Result<()> {
         match self {
             ReportForm::Human => Ok(()),
@@ -44,7 +44,7 @@ impl ReportForm {
     }
 }
 
-/// Writes a result that is no report to standard output; a reader that closed the pipe had enough.
+/// Writes a result that is not a report to standard output; a reader that closed the pipe had enough.
 pub(crate) fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     accepted(stdout.write_all(bytes).and_then(|()| stdout.flush()))
@@ -58,7 +58,7 @@ fn accepted(written: io::Result<()>) -> anyhow::Result<()> {
     }
 }
 
-/// The error of a result that standard output does not take.
+/// The error of a result that cannot be written to standard output.
 pub(crate) fn error(error: io::Error) -> agg::Error {
     agg::Error::io("write to standard output", error)
 }

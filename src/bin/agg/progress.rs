@@ -1,4 +1,4 @@
-//! What is seen while a job runs: a bar a phase on a terminal, and warnings.
+//! What a job shows while it runs: a bar for each phase on a terminal, and warnings.
 //!
 //! Bars show when standard error is a terminal that can redraw a line, and never with `-q`. They
 //! have no colours, so `NO_COLOR` needs no care. Warnings are kept too, for the JSON report.
@@ -14,8 +14,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::message;
 
-/// The most warnings kept for the report: a folder of odd names must not cost memory.
-const KEPT_WARNINGS: usize = 1000;
+/// Maximum warnings kept for the report: a folder of odd names must not cost memory.
+const MAX_WARNINGS: usize = 1000;
 
 /// The bars of a run and its warnings. A clone shows and keeps the same ones.
 #[derive(Debug, Clone)]
@@ -27,11 +27,11 @@ pub(crate) struct Progress {
 
 #[derive(Debug, Default)]
 struct OpenBars {
-    /// The phases under way; one that began twice (two days at once) has one bar for both.
+    /// The running phases; a phase that began twice (two days at once) has one bar for both.
     open: BTreeMap<Phase, OpenPhase>,
     /// Wall clock of the phases that ended.
     spent: BTreeMap<Phase, Duration>,
-    /// The first [`KEPT_WARNINGS`] warnings.
+    /// The first [`MAX_WARNINGS`] warnings.
     warnings: Vec<String>,
 }
 
@@ -60,7 +60,7 @@ impl Progress {
         }
     }
 
-    /// Whether nothing but errors may be told.
+    /// Whether only errors may be printed.
     pub(crate) fn is_quiet(&self) -> bool {
         self.quiet
     }
@@ -70,7 +70,7 @@ impl Progress {
         self.state().warnings.clone()
     }
 
-    /// Wall clock of each phase so far, of several days together.
+    /// Wall clock of each phase so far, summed over days.
     pub(crate) fn spent(&self) -> BTreeMap<Phase, Duration> {
         self.state().spent.clone()
     }
@@ -80,14 +80,14 @@ impl Progress {
         self.bars.suspend(write)
     }
 
-    /// A run of many days has many bars, so none may stay known behind its end.
+    /// A run of many days has many bars, so each is forgotten at its end.
     fn take_away(&self, bar: &ProgressBar) {
         bar.finish_and_clear();
         self.bars.remove(bar);
     }
 
     fn state(&self) -> MutexGuard<'_, OpenBars> {
-        // What a panicking thread left is still good enough to draw.
+        // The state that a panicking thread left can still be drawn.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -135,7 +135,7 @@ impl Observer for Progress {
 
     fn warn(&self, warning: &Warning) {
         let text = agg::text::line(&warning.to_string());
-        // What is so for each window of a run is told once.
+        // A warning that holds for each window of a run is shown once.
         if self.state().warnings.contains(&text) {
             return;
         }
@@ -143,7 +143,7 @@ impl Observer for Progress {
             self.suspend(|| message::line(&format!("warning: {text}")));
         }
         let mut state = self.state();
-        if state.warnings.len() < KEPT_WARNINGS {
+        if state.warnings.len() < MAX_WARNINGS {
             state.warnings.push(text);
         }
     }
@@ -175,7 +175,7 @@ fn template(phase: Phase, total_known: bool) -> &'static str {
 }
 
 fn style(phase: Phase, total_known: bool) -> ProgressStyle {
-    // The test below shows that every template is sound; a plain bar is a fair second best.
+    // The test below shows that every template is valid; otherwise a plain bar is shown.
     ProgressStyle::with_template(template(phase, total_known))
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ")
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_template_is_sound() {
+    fn every_template_is_valid() {
         for phase in Phase::ALL {
             for total_known in [true, false] {
                 let text = template(phase, total_known);
@@ -210,23 +210,23 @@ mod tests {
         progress.end(Phase::Read);
         assert_eq!(told(&progress), None);
         assert_eq!(progress.spent().into_keys().collect::<Vec<_>>(), [Phase::Read]);
-        // An end or an advance without a begin is nothing.
+        // An end or an advance without a begin does nothing.
         progress.end(Phase::Read);
         progress.advance(Phase::Read, 1);
     }
 
     #[test]
-    fn warnings_are_kept_on_one_line_each_and_not_without_end() {
+    fn warnings_are_kept_on_one_line_each_up_to_the_maximum() {
         let progress = Progress::on_stderr(true);
         let warning = |name: &str| Warning::NotSongs { path: name.into(), rows: 1, first_line: 2 };
         progress.warn(&warning("a\nb"));
-        let text = "\"a\\nb\": skipped 1 row that is not a song, the first at line 2";
+        let text = "\"a\\nb\":2: skipped 1 row that is not a song";
         assert_eq!(progress.warnings(), [text]);
         progress.warn(&warning("a\nb"));
         assert_eq!(progress.warnings().len(), 1, "once is enough");
-        for at in 0..2 * KEPT_WARNINGS {
+        for at in 0..2 * MAX_WARNINGS {
             progress.warn(&warning(&at.to_string()));
         }
-        assert_eq!(progress.warnings().len(), KEPT_WARNINGS);
+        assert_eq!(progress.warnings().len(), MAX_WARNINGS);
     }
 }

@@ -1,8 +1,8 @@
 //! The table of all flags in docs/reference.md and the example of a settings file, made from the definition of the command
 //! line.
 //!
-//! Nothing of this is in the program. The tests compare the files with what is made; with `UPDATE_REFERENCE=1` in their
-//! environment they write it there.
+//! None of this is in the program. The tests compare the files with the generated text; with `UPDATE_REFERENCE=1` in
+//! their environment they write it to the files.
 
 use std::path::Path;
 use std::{env, fs};
@@ -32,7 +32,7 @@ impl FlagRow {
         let short = argument.get_short().map(|short| format!("`-{short}`, "));
         let taken = argument.get_action().takes_values();
         let names = argument.get_value_names().filter(|_| taken).unwrap_or_default();
-        // What is no fixed value stands in the meaning: [default: the cores].
+        // A default that is not a fixed value is in the meaning: [default: the cores].
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
         let (meaning, told) = match help.split_once(" [default: ") {
             Some((meaning, told)) => (meaning.to_owned(), told.trim_end_matches(']').to_owned()),
@@ -89,7 +89,7 @@ fn choices(argument: &Arg) -> String {
     }
 }
 
-/// The flags of all commands, sorted by name; those that several commands take in the same way stand once.
+/// The flags of all commands, sorted by name; flags that several commands take in the same way are listed once.
 fn rows(agg: &Command) -> Vec<FlagRow> {
     let mut rows: Vec<FlagRow> = Vec::new();
     for command in agg.get_subcommands().filter(|command| command.get_name() != "help") {
@@ -116,7 +116,7 @@ fn table() -> String {
     table
 }
 
-/// What stands before the marked part of a page, in it, and behind it.
+/// The text before the marked part of a page, in it, and after it.
 fn marked(page: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = page.split_once(BEGIN)?;
     let (inside, behind) = rest.split_once(END)?;

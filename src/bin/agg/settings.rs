@@ -1,4 +1,4 @@
-//! What the command line means, in the library's types: nothing below this sees a typed text.
+//! The meaning of the command line, in the library's types: nothing below this sees a typed text.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::output::ReportForm;
 use crate::progress::Progress;
 use crate::summary::RunCost;
 
-/// What every command works with.
+/// The settings that every command uses.
 #[derive(Debug)]
 pub(crate) struct Settings {
     /// How the report is printed.
@@ -58,7 +58,7 @@ impl Settings {
         })
     }
 
-    /// Runs a job, takes the bars away, and tells what the run cost until then.
+    /// Runs a job, takes the bars away, and returns the cost of the run until then.
     pub(crate) fn job<T>(
         &self,
         job: impl FnOnce(&Context) -> agg::Result<T>,
@@ -71,12 +71,12 @@ impl Settings {
 }
 
 impl Settings {
-    /// What the run cost until now.
+    /// The cost of the run until now.
     pub(crate) fn cost(&self) -> RunCost {
         RunCost::until_now(self.started, &self.progress)
     }
 
-    /// Tells something on standard error that is neither a warning nor an error.
+    /// Prints a note on standard error that is neither a warning nor an error.
     pub(crate) fn remark(&self, text: &str) {
         if !self.progress.is_quiet() {
             message::line(text);
@@ -85,7 +85,7 @@ impl Settings {
 }
 
 impl Limits {
-    /// By which rules rows are read.
+    /// The rules by which rows are read.
     fn rules(&self) -> Rules {
         Rules::new(self.delimiter, self.columns, self.header, self.countries.into())
     }
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_are_all_cores_unless_told() {
+    fn threads_are_all_cores_by_default() {
         let cores = thread::available_parallelism().unwrap().get();
         assert_eq!(settings("agg list --memory 1TiB").context.budget.threads, cores);
         assert_eq!(settings("agg list --memory 1TiB --threads 64").context.budget.threads, 64);

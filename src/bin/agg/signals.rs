@@ -1,7 +1,7 @@
 //! SIGINT, SIGTERM and SIGHUP raise a flag that jobs ask for; a run that does not end soon is ended.
 //!
-//! Ending at once is always safe: whatever is published appears by a rename. Temporary files are removed first, as far
-//! as the disk does it soon; half an emission, and what a stuck disk keeps, is swept by a later run.
+//! Ending at once is always safe, because every result appears by a rename. Temporary files are removed first, if the
+//! disk does it soon. A later run sweeps half an emission, and files that a stuck disk keeps.
 
 use std::fs;
 use std::io;
@@ -24,10 +24,10 @@ use crate::message;
 const GRACE: Duration = Duration::from_millis(650);
 /// How long the removal of temporary files may take after that: the end is to come within a second of the signal.
 const REMOVAL: Duration = Duration::from_millis(150);
-/// Signals that come so soon after the first say the same once more: a terminal's Ctrl-C reaches a script and its
-/// program, and the script passes it on.
+/// A signal so soon after the first repeats it: a terminal's Ctrl-C reaches a script and its program, and the script
+/// passes it on.
 const SAME: Duration = Duration::from_millis(200);
-/// How often a second signal is looked for meanwhile.
+/// How often a second signal is checked for meanwhile.
 const STEP: Duration = Duration::from_millis(20);
 
 /// The flag, 0 until the first signal sets it to its number. A second signal ends the process.
@@ -50,24 +50,24 @@ pub(crate) fn watch() -> io::Result<Arc<AtomicI32>> {
     Ok(stop)
 }
 
-/// Whether the run was started by `nohup`, or by who else wants it to outlive a terminal.
+/// Whether the run was started by `nohup`, or otherwise to outlive a terminal.
 fn is_hangup_ignored() -> bool {
     fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, SIGHUP))
 }
 
-/// Whether a signal is among those that a process ignores, as its `/proc/PID/status` tells: a mask in hexadecimal.
+/// Whether a signal is among those that a process ignores, by its `/proc/PID/status`: a mask in hexadecimal.
 fn ignores(status: &str, signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
-/// Removes the temporary files, and waits for that no longer than it should take.
+/// Removes the temporary files, and waits for that only as long as it should take.
 fn remove_temporaries() {
     let (done, is_done) = mpsc::channel();
     let remove = move || {
         agg::fs::remove_temporaries();
-        // Nobody waits any more if it took too long.
+        // No thread waits any more if it took too long.
         let _ = done.send(());
     };
     let thread = thread::Builder::new().name("removal".to_owned()).stack_size(128 << 10);
@@ -77,8 +77,8 @@ fn remove_temporaries() {
     }
 }
 
-/// Raises the flag at the first signal; returns when the process has to be ended from here, by which
-/// signal. None when there are no more signals to wait for.
+/// Raises the flag at the first signal; returns the signal by which the process must be ended from here, or `None` if
+/// there are no more signals to wait for.
 fn wait(signals: &mut Signals, stop: &AtomicI32, grace: Duration, same: Duration) -> Option<i32> {
     let first = signals.forever().next()?;
     stop.store(first, Ordering::Relaxed);
@@ -124,7 +124,7 @@ mod tests {
     fn the_first_signal_raises_the_flag_and_the_second_or_the_end_of_grace_ends_the_process() {
         assert_eq!(raised(SIGUSR1, Some(SIGUSR2), 60_000, 0), (SIGUSR1, Some(SIGUSR2)));
         assert_eq!(raised(SIGUSR1, None, 0, 0), (SIGUSR1, Some(SIGUSR1)));
-        // Too soon to be another one.
+        // Too soon to be another signal.
         assert_eq!(raised(SIGUSR1, Some(SIGUSR2), 100, 60_000), (SIGUSR1, Some(SIGUSR1)));
     }
 

@@ -1,4 +1,4 @@
-//! A file of ours as the crate wants to read it, with bounds on what a page may ask for.
+//! A file as the crate reads it, with bounds on the size of a page.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl Pages {
         }
     }
 
-    /// Refuses a page whose header asks for more than a page may have: the crate believes the header.
+    /// Refuses a page whose header claims more than a page may have, because the crate believes the header.
     fn check_header(&self, header: &[u8]) -> Result<()> {
         let (Some(uncompressed), Some(compressed)) = page_sizes(header) else {
             return Err(ParquetError::General("a page's header is damaged".to_owned()));
@@ -56,13 +56,13 @@ impl Pages {
     }
 }
 
-/// Told apart from the errors of decoders by its type.
+/// Its type distinguishes it from the errors of decoders.
 fn failed(error: io::Error) -> Error {
     Error::io("read", error)
 }
 
 /// The sizes that a page's header begins with: its fields 1 to 3 in Thrift's compact protocol are the page's type and
-/// both sizes, each an i32 behind the byte 0x15.
+/// both sizes, each an i32 after the byte 0x15.
 fn page_sizes(header: &[u8]) -> (Option<u64>, Option<u64>) {
     let mut rest = header;
     let mut field = || {
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sizes_of_a_page_stand_at_the_start_of_its_header() {
+    fn the_sizes_of_a_page_are_at_the_start_of_its_header() {
         // Type 0, uncompressed 300 (zigzag 600), compressed 5 (zigzag 10).
         let header = [0x15, 0x00, 0x15, 0xd8, 0x04, 0x15, 0x0a, 0x2c];
         assert_eq!(page_sizes(&header), (Some(300), Some(5)));

@@ -1,8 +1,8 @@
 //! A column of countries read as one of numbers: its pages are rewritten before the crate decodes them.
 //!
-//! The crate hands out every text as a buffer of its own with a count of its users, which costs more than all else that is
-//! done to a row. An index into a dictionary is the same whether the dictionary has texts or numbers. So the few texts of
-//! a dictionary are replaced by the numbers of their countries, and the crate reads a column of INT32.
+//! The crate hands out every text as a buffer of its own with a count of its users, which costs more than everything
+//! else that is done to a row. An index into a dictionary is the same whether the dictionary has texts or numbers. So
+//! the few texts of a dictionary are replaced by the numbers of their countries, and the crate reads a column of INT32.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use parquet::basic::Encoding;
 use parquet::column::page::Page;
 
-use super::judge::SHOWN;
+use super::judge::MAX_SHOWN;
 use crate::exchange::Judge;
 
 /// Bytes of a text's length, which precedes it, and of the number in its place.
@@ -48,7 +48,7 @@ impl Countries {
                 } else {
                     Some(0)
                 };
-                // Where there are none, the crate finds that, too.
+                // If there are none, the crate finds that, too.
                 self.replace(buf, levels.unwrap_or(buf.len()), *num_values);
             }
             Page::DataPageV2 {
@@ -84,7 +84,7 @@ impl Countries {
         *page = Bytes::from(bytes);
     }
 
-    /// That of a country, or of a text that is none.
+    /// The number of a country, or of a text that is not a country.
     fn number(&self, text: &[u8]) -> i32 {
         let number = self.judge.country(text).ok().and_then(|number| i32::try_from(number).ok());
         number.unwrap_or_else(|| self.others.add(text))
@@ -111,14 +111,14 @@ fn levels_of(page: &[u8], encoding: Encoding, values: u32) -> Option<usize> {
     Some(values.div_ceil(8) as usize)
 }
 
-/// Texts in a column that are no countries, each with a number below 0. Memory: less than their pages.
+/// Texts in a column that are not countries, each with a number below 0. Memory: less than their pages.
 #[derive(Clone, Default)]
 pub(super) struct Others(Arc<Mutex<Vec<u8>>>);
 
 impl Others {
-    /// Keeps what a message shows of it.
+    /// Keeps the part that a message shows.
     fn add(&self, text: &[u8]) -> i32 {
-        let text = text.get(..SHOWN).unwrap_or(text);
+        let text = text.get(..MAX_SHOWN).unwrap_or(text);
         let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = i32::try_from(texts.len()).unwrap_or(i32::MAX);
         texts.extend(u8::try_from(text.len()));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_text_that_is_no_country_is_shown_with_its_row() {
+    fn the_first_text_that_is_not_a_country_is_shown_with_its_row() {
         let mut countries = vec!["FR"; 999];
         for (row, text) in [(501, "a name longer than a message"), (502, "US"), (900, "")] {
             countries[row - 1] = text;
@@ -288,7 +288,7 @@ mod tests {
         assert_eq!(numbers, le(&[-1, france, -2]));
         assert!(others.refusal(&judge(), -1).starts_with("'' is not"));
         assert!(others.refusal(&judge(), -2).starts_with("'FRANCE' is not"));
-        // Of a number that nothing has, and of texts that are cut short, there is nothing to say.
+        // There is no message for a number that no text has, nor for texts that are cut short.
         assert!(others.refusal(&judge(), i32::MIN).starts_with("'' is not"));
         let mut cut = plain(&["FR", "FRANCE"]);
         cut.pop();

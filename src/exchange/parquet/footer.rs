@@ -1,8 +1,8 @@
 //! A look at a footer before a schema is built from it: the crate builds one by recursion, whatever its depth, and
 //! makes room for as many children as a group claims.
 //!
-//! A footer is a struct in Thrift's compact protocol; its field 2 is the schema, a list of elements in the order of a
-//! walk through the tree, of which field 5 is the number of children.
+//! A footer is a struct in Thrift's compact protocol. Its field 2 is the schema, a list of elements in the order of a
+//! walk through the tree. Field 5 of an element is its number of children.
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 const MAX_ELEMENTS: u64 = 1000;
 /// Groups within groups.
 const MAX_DEPTH: usize = 16;
-/// Structs and lists within each other, as far as Parquet's own footers go and some more.
+/// Depth of structs and lists: that of Parquet's own footers, and some more.
 const MAX_NESTING: u32 = 24;
 
 const SCHEMA: i16 = 2;
@@ -61,7 +61,7 @@ fn damaged() -> Error {
     ErrorKind::NotParquet("its footer is damaged".to_owned()).into()
 }
 
-/// What is left of the footer. Every function returns `None` where it ends too early, or has what Thrift has not.
+/// What is left of the footer. Every function returns `None` where it ends too early, or is not valid Thrift.
 struct Thrift<'a> {
     rest: &'a [u8],
 }
@@ -76,7 +76,7 @@ impl Thrift<'_> {
             let text = format!("it has {elements} columns and groups, the limit is {MAX_ELEMENTS}");
             return Err(ErrorKind::BadTable(text).into());
         }
-        // Children that are still to come, of each group around the element.
+        // Children that still follow, for each group around the element.
         let mut around: Vec<u64> = Vec::new();
         for _ in 0..elements {
             while around.pop_if(|left| *left == 0).is_some() {}

@@ -11,7 +11,7 @@ use crate::exchange::Judge;
 use crate::model::{Country, MAX_ID};
 
 /// The bytes of a text that a message shows.
-pub(super) const SHOWN: usize = 20;
+pub(super) const MAX_SHOWN: usize = 20;
 
 /// How the values of a column are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,20 +20,20 @@ pub(super) enum Form {
     Int32 { signed: bool },
     /// INT64 that is signed, or not.
     Int64 { signed: bool },
-    /// A whole decimal in big-endian bytes, each value as long as it is.
+    /// A whole decimal in big-endian bytes of any length.
     Decimal,
-    /// The same, all of one length.
+    /// The same, all values with the same length.
     FixedDecimal,
     /// Bytes.
     Text,
 }
 
 impl Form {
-    /// Bytes of a value that is written plainly, at least.
+    /// Minimum bytes of a value that is written plainly.
     pub(super) fn min_bytes(self) -> usize {
         match self {
             Form::Int64 { .. } => 8,
-            // Bytes of no fixed length begin with their length.
+            // Bytes without a fixed length begin with their length.
             Form::Int32 { .. } | Form::Decimal | Form::Text => 4,
             Form::FixedDecimal => 1,
         }
@@ -117,7 +117,7 @@ impl Judge {
         };
         let number = country.map(|country| u64::from(country.number()));
         number.filter(|number| self.knows(*number)).ok_or_else(|| {
-            let shown = bytes.get(..SHOWN).unwrap_or(bytes).escape_ascii();
+            let shown = bytes.get(..MAX_SHOWN).unwrap_or(bytes).escape_ascii();
             format!("'{shown}' is not an assigned country of ISO 3166-1 (--countries any accepts any two capitals)")
         })
     }
@@ -136,7 +136,7 @@ pub(super) fn decimal(bytes: &[u8]) -> Result<i128, String> {
     let too_long = || "a decimal of more than 128 bits".to_owned();
     let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
     let fill = if negative { -1 } else { 0 };
-    // Leading bytes that only repeat the sign are fine, however many.
+    // Any number of leading bytes may repeat the sign.
     let split = bytes.len().saturating_sub(16);
     let (lead, value) = bytes.split_at_checked(split).unwrap_or_default();
     let sign = if negative { 0xff } else { 0 };

@@ -31,8 +31,8 @@ fn write_error(error: ParquetError) -> Error {
     }
 }
 
-/// A failure to read: one of ours, which `bytes` put in there, or bytes that are no Parquet. Decoders tell damage as
-/// an I/O error, too, so one that is not ours is no failure of the disk.
+/// A failure to read: an error of ours, which `bytes` put in there, or bytes that are not Parquet. Decoders report
+/// damage as an I/O error, too, so an I/O error that is not ours is not a failure of the disk.
 fn read_error(error: ParquetError) -> Error {
     let ParquetError::External(source) = error else {
         return ErrorKind::NotParquet(plain(&error)).into();

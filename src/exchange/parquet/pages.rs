@@ -14,9 +14,9 @@ use crate::error::{Error, ErrorKind};
 pub(super) struct JudgedPages {
     pub(super) pages: SerializedPageReader<Pages>,
     pub(super) form: Form,
-    /// Whether the footer says that there are values made of the values before them.
+    /// Whether, by the footer, some values are made of the values before them.
     pub(super) prefixed: bool,
-    /// Makes numbers of texts.
+    /// Replaces texts by numbers.
     pub(super) countries: Option<Countries>,
 }
 

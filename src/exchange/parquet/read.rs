@@ -1,7 +1,6 @@
-//! A table of counts read back, whoever wrote it: any order of columns and rows, any codec that is built in.
+//! A table of counts read back, from any program: any order of columns and rows, any codec that is built in.
 //!
-//! Rows come a stretch at a time, checked one by one, in the order of the file: sorting and summing them is the
-//! caller's business.
+//! Rows come a stretch at a time, checked one by one, in the order of the file: the caller sorts and sums them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,10 +37,10 @@ const TAIL_BYTES: usize = 8;
 const MAGIC: &[u8] = b"PAR1";
 
 /// Decodes tables in this process and trusts them: the crates below may panic, loop or allocate without bound on a file
-/// that was made to do that. What is cheap to know is refused before: a footer or a page above its limit, a schema of
-/// a thousand columns, a page encoded as its column cannot be.
+/// that was made to do that. Cheap checks come first: they refuse a footer or a page above its limit, a schema of a
+/// thousand columns, and a page with an encoding that its column cannot have.
 ///
-/// Memory: the footer, some ten times; of a group that is read, up to six pages.
+/// Memory: some ten times the footer, and up to six pages of the group that is read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TrustingDecoder;
 
@@ -59,7 +58,7 @@ impl TableDecoder for TrustingDecoder {
     }
 }
 
-/// An open Parquet file with the counts of one kind. Memory: what its footer says of each row group.
+/// An open Parquet file with the counts of one kind. Memory: the footer's record of each row group.
 #[derive(Debug)]
 struct TableFile {
     pages: Arc<Pages>,
@@ -226,7 +225,7 @@ struct GroupReader<'a> {
     columns: [ColumnReader; 3],
     /// Rows of the file before the next one.
     row: u64,
-    /// Rows of the group that the footer promises and that did not come yet.
+    /// Rows of the group that the footer promises and that were not read yet.
     left: u64,
 }
 
@@ -250,9 +249,9 @@ impl GroupReader<'_> {
 struct ColumnReader {
     name: &'static str,
     values: Values,
-    /// The most values that are decoded at once.
+    /// Maximum values that are decoded at once.
     step: usize,
-    /// Whether values may be missing; then these are the levels that tell.
+    /// Whether values may be missing; then these are their levels.
     nullable: bool,
     levels: Vec<i16>,
 }
@@ -439,7 +438,7 @@ impl ColumnReader {
 
 /// The first value below `least`, and where it is.
 fn first_below<T: Copy + Ord>(values: &[T], least: T) -> Option<(usize, T)> {
-    // Nearly always there is none, which is known soonest where the loop does not end early.
+    // Nearly always there is none, and a loop that does not end early finds that fastest.
     if values.iter().fold(true, |all, value| all & (*value >= least)) {
         return None;
     }
@@ -450,7 +449,7 @@ fn not_in(value: i128, least: u64) -> String {
     number(value, least).err().unwrap_or_default()
 }
 
-/// Reads values and sees to it that none is missing.
+/// Reads values and refuses missing ones.
 struct Nulls<'a> {
     name: &'static str,
     row: u64,

@@ -2,7 +2,7 @@
 //!
 //! Ids and counts are signed INT64 (readers turn unsigned ones into decimals), a code (of a country) is a STRING, and nothing is
 //! nullable. Rows are sorted by key, then by rank or song; keys and songs are written as differences, counts and
-//! countries, of which there are few different ones, as places in a dictionary.
+//! countries, which have few different values, as places in a dictionary.
 
 use std::sync::Arc;
 
@@ -70,13 +70,13 @@ pub(super) fn properties(table: Table, pairs: Vec<KeyValue>) -> Result<WriterPro
         builder = builder.set_column_dictionary_enabled(column(RANK), true);
     }
     if !table.ranked {
-        // Counts of a page tell nothing that is worth its place.
+        // Statistics of a page's counts are not worth their space.
         builder = builder.set_column_statistics_enabled(column(STREAMS), EnabledStatistics::Chunk);
     }
     Ok(builder.build())
 }
 
-/// By key, then by rank, or by song where there is none.
+/// By key, then by rank, or by song if there is no rank.
 fn sorting(table: Table) -> Vec<SortingColumn> {
     let second = if table.ranked { RANK } else { SONG };
     let by = [table.kind.column(), second];

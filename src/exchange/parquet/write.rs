@@ -30,7 +30,7 @@ pub(in crate::exchange) struct Layout {
     codes: Vec<ByteArray>,
 }
 
-/// An encoded row group: its columns' bytes, and what the footer must know of them.
+/// An encoded row group: its columns' bytes, and their record for the footer.
 #[derive(Debug)]
 pub(in crate::exchange) struct RowGroup {
     columns: Vec<(Bytes, ColumnCloseResult)>,
@@ -117,7 +117,7 @@ impl Layout {
     }
 }
 
-/// One Parquet file. Memory: what its footer says of each row group, about 4 KB.
+/// One Parquet file. Memory: the footer's record of each row group, about 4 KB.
 #[derive(Debug)]
 pub(in crate::exchange) struct FileWriter<W: Write + Send>(SerializedFileWriter<W>);
 

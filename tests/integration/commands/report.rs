@@ -242,7 +242,7 @@ fn names_of_songs_are_data_whatever_they_hold() {
     let flags = "--date 2021-12-08 --days 1";
     let plain = page(&sandbox, flags);
     let run = sandbox.agg(&format!("report {flags} --songs songs.csv --out week.html")).exits(0);
-    run.tells(&["songs.csv", "skipped 1 row that is not a song", "line 6"]);
+    run.tells(&["songs.csv\":6: skipped 1 row that is not a song"]);
     let named = sandbox.text("week.html");
     let expected =
         json!([["1", hostile, "a,\"b\""], ["2"], ["3"], ["9223372036854775807", "two\nlines", ""]]);

@@ -72,7 +72,7 @@ impl Arguments {
             let text = format!("--from {from} is after --to {to}; swap them");
             return Err(agg::Error::from(ErrorKind::Usage(text)).into());
         }
-        // The job puts each date of the range in its place.
+        // The job replaces it by each date of the range.
         let placeholder = Day::new(1970, 1, 1).context("the first day of all is a day")?;
         Ok(BackfillOptions {
             logs: self.logs.clone(),
@@ -90,7 +90,7 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
     let options = arguments.options()?;
-    // What was only looked at is no night's outcome.
+    // A dry run is not a night's outcome.
     let metrics = arguments.metrics.unless(arguments.dry_run);
     metrics::recorded("backfill", &metrics, settings, |facts| {
         let (report, run) = settings.job(|context| job::backfill(context, &options))?;
@@ -110,12 +110,12 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
     })
 }
 
-/// Of days whose logs could not be read when they were printed.
+/// Days whose logs could not be read when they were printed.
 fn unread(report: &BackfillReport) -> impl Iterator<Item = &agg::Error> {
     report.days.iter().filter_map(|day| day.reduced.unread())
 }
 
-/// What went wrong with which day.
+/// Each day that failed, with its error.
 fn failures(report: &BackfillReport) -> impl Iterator<Item = (Day, &agg::Error)> {
     report.days.iter().flat_map(|day| {
         let errors = [day.reduced.error(), day.window.error()];
@@ -178,7 +178,7 @@ mod tests {
     use crate::summary::tests::day;
 
     #[test]
-    fn a_backfill_takes_every_day_and_emits_nothing_when_nothing_is_said() {
+    fn a_backfill_takes_every_day_and_emits_nothing_by_default() {
         let options = arguments!(Backfill, "backfill --logs L").options().unwrap();
         assert_eq!(options.logs, [PathBuf::from("L")]);
         assert_eq!((options.from, options.to), (None, None));
@@ -301,7 +301,7 @@ DAY         OUTCOME  ROWS  REJECTS     SIZE
     }
 
     #[test]
-    fn the_table_of_a_dry_run_and_of_a_stopped_one_tell_what_was_not_done() {
+    fn the_table_of_a_dry_run_and_of_a_stopped_run_say_what_was_not_done() {
         let planned = |text: &str, plan, window| filled(text, DayOutcome::Planned(plan), window);
         let report = BackfillReport {
             days: vec![

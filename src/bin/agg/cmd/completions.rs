@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     shell: Which,
 }
 
-/// The shells whose completions are tried out.
+/// The shells whose completions are tested.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Which {
     Bash,
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shell_is_told_every_command() {
+    fn every_shell_gets_every_command() {
         for shell in [Which::Bash, Which::Zsh, Which::Fish] {
             let script = String::from_utf8(script(shell, Cli::command())).unwrap();
             for command in Cli::command().get_subcommands() {
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn another_shell_is_answered_with_those_there_are() {
+    fn another_shell_is_refused_with_the_list_of_shells() {
         let refusal = typed("completions csh").unwrap_err();
         assert!(refusal.contains("bash, zsh, fish"), "{refusal}");
     }

@@ -38,7 +38,7 @@ pub(crate) fn run(
 /// The settings in force.
 #[derive(Debug, Serialize)]
 struct ConfigReport {
-    /// Whose settings; none for those that hold for every command.
+    /// The command; `None` for the settings of every command.
     of: Option<String>,
     settings: Vec<InForce>,
 }

@@ -123,7 +123,7 @@ mod tests {
     use crate::summary::tests::{counts, day};
 
     #[test]
-    fn days_go_to_both_tables_as_parquet_when_nothing_is_said() {
+    fn days_go_to_both_tables_as_parquet_by_default() {
         let options = arguments!(Export, "export 2021-12-01 2021-12-02 --out D").options();
         let days = ["2021-12-01", "2021-12-02"].map(|day| day.parse().unwrap());
         assert_eq!(options.selection, Selection::Days(days.to_vec()));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_a_week_unless_said_otherwise() {
+    fn a_window_is_a_week_by_default() {
         let line = "export --window 2021-12-07 --out D --format jsonl --kind user --allow-missing";
         let options = arguments!(Export, line).options();
         let day = "2021-12-07".parse().unwrap();

@@ -1,4 +1,4 @@
-//! `agg generate`: logs of a made-up service, to try everything else on.
+//! `agg generate`: synthetic logs, for trials of all other commands.
 
 use std::path::PathBuf;
 
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shape_that_is_none_is_answered_with_those_there_are() {
+    fn an_unknown_shape_is_refused_with_the_list_of_shapes() {
         let refusal = typed("generate logs --shape round").unwrap_err();
         assert!(refusal.contains("'round'") && refusal.contains("normal, one-user"), "{refusal}");
         assert!(typed("generate logs --days 0").is_err());

@@ -1,4 +1,4 @@
-//! `agg inspect`: what a stored day knows of itself.
+//! `agg inspect`: the metadata of a stored day.
 
 use std::{fmt, io};
 
@@ -65,7 +65,7 @@ impl Summary for DayFacts {
             pairs.pair(&format!("{label}.blocks"), run.blocks);
         }
         pairs.pair("inputs", self.inputs.len());
-        // There may be very many: they are not laid out as a table first.
+        // There can be very many, so they are not laid out as a table first.
         let width = pairs.with_label(format_args!("input.{}.modified_ns", self.inputs.len()));
         write!(out, "{pairs}")?;
         let inputs = self.inputs.read().map_err(io::Error::other)?;

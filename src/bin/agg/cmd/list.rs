@@ -33,7 +33,7 @@ pub(crate) fn run(_: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
     Ok(Exit::worst_of(failures().chain(unread(&report))))
 }
 
-/// Of days whose logs could not be read when they were printed.
+/// Days whose logs could not be read when they were printed.
 fn unread(report: &ListReport) -> impl Iterator<Item = &agg::Error> {
     report.days.iter().filter_map(|day| day.facts.as_ref().ok()?.inputs.failure())
 }

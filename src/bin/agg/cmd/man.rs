@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_is_none_is_answered_with_those_there_are() {
+    fn an_unknown_command_is_refused_with_the_list_of_commands() {
         let error = page(Some("lst"), Cli::command()).unwrap_err();
         assert_eq!(Exit::of(&error), Exit::Failed(agg::ErrorClass::Usage));
         let refusal = exit::usage(error.downcast_ref().unwrap());

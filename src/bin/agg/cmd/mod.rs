@@ -104,7 +104,7 @@ pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<Exit
     }
 }
 
-/// Whether what the command is run for goes to standard output; what others print there is an account of what they did.
+/// Whether the command's result goes to standard output; other commands print a report there.
 fn result_is_printed(command: &Command) -> bool {
     match command {
         Command::List(_)

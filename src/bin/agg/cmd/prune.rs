@@ -1,4 +1,4 @@
-//! `agg prune`: old days leave the store.
+//! `agg prune`: removes old days from the store.
 
 use agg::job::{self, PruneOptions, PruneReport};
 use agg::text::counted;
@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
     pub(crate) dry_run: bool,
 }
 
-/// `all` is more days than there are. Nothing is an error, not the default: a shell's variable that is not set must not
+/// `all` is more days than there are. An empty text is an error, not the default: an unset variable of a shell must not
 /// remove days.
 fn keep_days(typed: &str) -> Result<u32, String> {
     match if typed == "all" { u32::MAX } else { cli::days(typed)? } {

@@ -122,7 +122,7 @@ impl Summary for QueryReport {
     }
 }
 
-/// What to say on standard error: that nothing was found, that days are missing.
+/// The note on standard error: that nothing was found, or that days are missing.
 fn remark(report: &QueryReport) -> Option<String> {
     let QueryReport { kind, key, day, days, .. } = report;
     let mut remarks = Vec::new();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn one_key_is_needed_and_it_must_be_one() {
+    fn exactly_one_valid_key_is_needed() {
         for (line, told) in [
             ("query", "required"),
             ("query --user 7 --country FR", "cannot be used with"),
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_without_streams_has_no_line_and_is_said_to_have_none() {
+    fn a_key_without_streams_has_no_line_but_a_note() {
         let empty = query(&[], &[]);
         assert_eq!(printed(&empty, QueryFormat::Text, &RunCost::default()).unwrap(), "");
         assert_eq!(printed(&empty, QueryFormat::Jsonl, &RunCost::default()).unwrap(), "");

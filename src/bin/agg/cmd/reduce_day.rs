@@ -170,7 +170,7 @@ pub(crate) mod tests {
     use crate::summary::tests::{counts, day, inputs, runs};
 
     #[test]
-    fn the_usual_limits_hold_when_nothing_is_said() {
+    fn the_usual_limits_hold_by_default() {
         let options = arguments!(ReduceDay, "reduce-day a.log").options();
         assert_eq!(options.logs, [std::path::PathBuf::from("a.log")]);
         assert_eq!((options.day, options.force, options.rules), (None, false, Rules::default()));
@@ -178,7 +178,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn logs_are_needed_and_a_dash_is_one() {
+    fn logs_are_needed_and_a_dash_is_a_log() {
         assert!(typed("reduce-day").unwrap_err().contains("<LOG>"));
         let options = arguments!(ReduceDay, "reduce-day --date 2021-12-01 b - a").options();
         assert_eq!(options.logs, ["b", "-", "a"].map(std::path::PathBuf::from));
@@ -205,7 +205,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_no_value_of_a_flag_is_named_in_the_refusal() {
+    fn a_value_that_is_not_valid_is_named_in_the_refusal() {
         for wrong in [
             "--date 2021-02-30",
             "--date 20211201",

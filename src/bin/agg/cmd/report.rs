@@ -1,4 +1,4 @@
-//! `agg report`: a window as a page to look at.
+//! `agg report`: a window as an HTML page.
 
 use std::path::{Path, PathBuf};
 
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn each_flag_reaches_its_option_and_a_dash_is_no_file() {
+    fn each_flag_reaches_its_option_and_a_dash_is_not_a_file() {
         let line = "report --date 2021-12-07 --days 31 --out - --songs s.csv --allow-missing";
         let options = arguments!(Report, line).options();
         assert_eq!((options.days, options.out), (31, None));

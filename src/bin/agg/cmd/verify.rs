@@ -59,7 +59,7 @@ impl Summary for VerifyReport {
     }
 }
 
-/// What to say on standard error when not every day is whole.
+/// The note on standard error if a day is damaged.
 fn complaint(report: &VerifyReport) -> Option<String> {
     let failed = report.days.iter().filter(|checked| checked.facts.is_err());
     let failed: Vec<Day> = failed.map(|checked| checked.day).collect();
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_of_a_verification_names_the_command_that_mends() {
+    fn the_text_of_a_verification_names_the_command_that_repairs() {
         let report = VerifyReport { days: days()[2..4].to_vec() };
         assert_eq!(
             report.text(&RunCost::default()),

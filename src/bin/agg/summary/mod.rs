@@ -1,7 +1,7 @@
 //! What a run prints on standard output: a text for people, or one JSON document.
 //!
-//! The document is the job's report as the library serializes it, between the command's name and what the run cost. It
-//! is an interface: snake case, sizes in bytes, times in seconds, digests as hexadecimal strings. The text of each
+//! The document is the job's report as the library serializes it, between the command's name and the cost of the run.
+//! It is an interface: snake case, sizes in bytes, times in seconds, digests as hexadecimal strings. The text of each
 //! report is in the command's file, a [`Summary`]; both are pinned in its tests.
 
 mod table;
@@ -52,14 +52,14 @@ struct Document<'a, R: Summary + ?Sized> {
     run: &'a RunCost,
 }
 
-/// What a run cost, and what it warned of: the last fields of every document.
+/// The cost of a run, and its warnings: the last fields of every document.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct RunCost {
     /// Wall clock since the start, to the millisecond.
     pub(crate) seconds: f64,
     /// Wall clock of each phase, likewise.
     pub(crate) phases: BTreeMap<&'static str, f64>,
-    /// The most resident memory so far, as the kernel counts it; none where it does not say.
+    /// Peak resident memory so far, as the kernel counts it; `None` if it is unknown.
     pub(crate) peak_memory_bytes: Option<u64>,
     /// Each one line.
     pub(crate) warnings: Vec<String>,

@@ -14,7 +14,7 @@ pub(crate) enum Alignment {
 pub(crate) struct TextTable {
     sides: Vec<Alignment>,
     rows: Vec<Line>,
-    /// Width of the first column at least.
+    /// Minimum width of the first column.
     least: usize,
 }
 

@@ -31,21 +31,21 @@ pub struct BackfillOptions {
     pub from: Option<Day>,
     /// Last day, if bounded.
     pub to: Option<Day>,
-    /// Limits of each day; its `logs`, `places`, `day`, `force` and `add` are not looked at.
+    /// Limits of each day; its `logs`, `places`, `day`, `force` and `add` are ignored.
     pub reduce: ReduceOptions,
     /// Emit the window of each date; its `day` is filled in for each.
     pub emit: Option<EmitOptions>,
-    /// Only tell what would be done: nothing is touched, no lock is taken. Logs whose name, size or time differ from
-    /// what is stored are read.
+    /// Only report what would be done: nothing is touched, no lock is taken. Logs whose name, size or time differ from
+    /// the stored log's are read.
     pub dry_run: bool,
 }
 
-/// What became of one day.
+/// The outcome of one day.
 #[derive(Debug)]
 pub struct BackfillDay {
     /// The day.
     pub day: Day,
-    /// What it would be made from, in a dry run.
+    /// Its logs, in a dry run.
     pub logs: Arc<InputPaths>,
     /// Its reduction; a bad day does not stop the others.
     pub reduced: DayOutcome,
@@ -53,18 +53,18 @@ pub struct BackfillDay {
     pub window: WindowOutcome,
 }
 
-/// What became of a day's logs.
+/// The outcome of a day's logs.
 #[derive(Debug)]
 pub enum DayOutcome {
-    /// The folder has none.
+    /// The folder has no log of the day.
     NoLogs,
     /// The run was stopped before.
     NotReached,
-    /// What would be done.
+    /// The outcome that a run would have.
     Planned(DayPlan),
-    /// They are in its partial, now or since before, or were left out as the report says.
+    /// They are in its partial, now or since before, or were skipped as the report says.
     Reduced(Box<ReduceReport>),
-    /// What went wrong.
+    /// The error.
     Failed(Error),
 }
 
@@ -84,7 +84,7 @@ impl DayOutcome {
         }
     }
 
-    /// What went wrong.
+    /// The error.
     #[must_use]
     pub fn error(&self) -> Option<&Error> {
         match self {
@@ -93,7 +93,7 @@ impl DayOutcome {
         }
     }
 
-    /// What was done, if anything was.
+    /// The reduction's report, if there is one.
     #[must_use]
     pub fn report(&self) -> Option<&ReduceReport> {
         match self {
@@ -113,7 +113,7 @@ impl DayOutcome {
         matches!(self, DayOutcome::Reduced(report) if report.outcome == ReduceOutcome::Unchanged)
     }
 
-    /// Whether the day's partial is, or would be, another one than before.
+    /// Whether the day's partial has changed, or would change.
     fn is_change(&self) -> bool {
         use ReduceOutcome::{Added, Reduced, Replaced};
         match self {
@@ -124,7 +124,7 @@ impl DayOutcome {
     }
 }
 
-/// What would become of a day's logs.
+/// The outcome that a day's logs would have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DayPlan {
     /// The day has no partial: it would get one.
@@ -134,11 +134,11 @@ pub enum DayPlan {
     /// Its partial is of the same logs.
     Unchanged,
     /// A log that its partial was made from is gone, or it would gain logs that an older version did not read: it would
-    /// be left as it is.
+    /// stay as it is.
     Kept,
 }
 
-/// What became of a window.
+/// The outcome of a window.
 #[derive(Debug)]
 pub enum WindowOutcome {
     /// Not asked for.
@@ -153,12 +153,12 @@ pub enum WindowOutcome {
     Planned,
     /// It was emitted.
     Emitted(Box<EmitReport>),
-    /// What went wrong.
+    /// The error.
     Failed(Error),
 }
 
 impl WindowOutcome {
-    /// The word for it, in reports and metrics; none where no window was asked for.
+    /// The word for it, in reports and metrics; `None` if no window was asked for.
     #[must_use]
     pub fn word(&self) -> Option<&'static str> {
         match self {
@@ -172,7 +172,7 @@ impl WindowOutcome {
         }
     }
 
-    /// What went wrong.
+    /// The error.
     #[must_use]
     pub fn error(&self) -> Option<&Error> {
         match self {
@@ -182,7 +182,7 @@ impl WindowOutcome {
     }
 }
 
-/// A report, or what went wrong instead.
+/// A report, or the error instead.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Part<'a, T> {
@@ -192,7 +192,7 @@ enum Part<'a, T> {
 
 impl Serialize for BackfillDay {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        // Read before the report's object begins: what another run has changed meanwhile is an error of this day alone.
+        // Read before the report's object begins: a day that another run has changed meanwhile has an error of its own.
         let shown = self.reduced.report().and_then(|report| {
             Some(ReduceReport { inputs: report.inputs.held()?, ..report.clone() })
         });
@@ -219,17 +219,17 @@ impl Serialize for BackfillDay {
     }
 }
 
-/// What a backfill did, or would do.
+/// The report of a backfill, or of a dry run.
 #[derive(Debug, Serialize)]
 pub struct BackfillReport {
     /// Whether nothing was done.
     pub dry_run: bool,
     /// The days, ascending.
     pub days: Vec<BackfillDay>,
-    /// Files and folders that were met and not counted.
+    /// Files and folders that were found and not counted.
     #[serde(flatten)]
     pub skipped: Skipped,
-    /// What ended the run before its end: a signal, or a lock that somebody else holds.
+    /// The error that stopped the run early: a signal, or a lock that another run holds.
     pub stopped: Option<Error>,
     /// Whether windows were asked for.
     #[serde(skip)]
@@ -244,14 +244,13 @@ impl BackfillOptions {
 }
 
 /// Reduces every day whose logs are in the folder, then emits the windows of those dates that are not there or stale.
-/// Published windows of other dates that have become stale by it are warned of.
+/// A warning names published windows of other dates that are stale now.
 ///
-/// A day of unchanged logs is left alone, one whose logs changed is made again, and one of which a recorded log is gone
-/// is left alone with a warning; one whose logs have fewer good rows than is stored is refused. A bad day does not stop
-/// the others. A window is emitted once its days are
-/// stored, whether by this run or before, unless it is published already, made from the same partials. A run
-/// that was stopped goes on where it was when it is started again: also where a kill had left nothing to emit, but
-/// `latest` on an older date or an old emission on the disk.
+/// A day of unchanged logs stays, and a day whose logs changed is made again. A day stays with a warning if a recorded
+/// log is gone, and is refused if its logs have fewer good rows than the stored day. A bad day does not stop the
+/// others. A window is emitted once its days are stored, by this run or before, unless it is published already, made
+/// from the same partials. A run that was stopped continues where it was when it is started again, also if a kill left
+/// only `latest` at an older date or an old emission on the disk.
 ///
 /// # Example
 /// ```
@@ -277,8 +276,8 @@ impl BackfillOptions {
 /// ```
 ///
 /// # Errors
-/// A folder that is not there or has no logs; [`ErrorKind::TooManyDays`] and [`ErrorKind::TooManyNames`] where the paths of
-/// all logs do not fit the memory, before a log is read; all else is in the report, a signal too.
+/// A folder that is missing or has no logs; [`ErrorKind::TooManyDays`] and [`ErrorKind::TooManyNames`] where the paths
+/// of all logs do not fit in memory, before a log is read. All other errors are in the report, a signal too.
 pub fn backfill(context: &Context, options: &BackfillOptions) -> Result<BackfillReport> {
     let search = Search { from: options.from, to: options.to, ..options.reduce.search(context) };
     let found = input::find_days(context.files.as_ref(), &options.logs, &search)?;
@@ -346,7 +345,7 @@ impl Run<'_> {
             }
             let if_stored = IfStored::Refresh(unread_before);
             let mut reduced = reduce_inputs(context, reduce, if_stored, day, (inputs, others))?;
-            // All days together may have more logs than fit the memory.
+            // All days together can have more logs than fit in memory.
             if let Some(partial) = open_day(&context.store(), day)? {
                 reduced.inputs = DayInputs::stored(context, &partial);
             }
@@ -359,7 +358,7 @@ impl Run<'_> {
         }
     }
 
-    /// A signal or a lock held elsewhere ends the whole run: every further day would meet it too.
+    /// A signal or a lock that another run holds ends the whole run, because every further day would fail too.
     fn stop_on<T>(&mut self, outcome: Result<T>) -> Option<Result<T>> {
         match outcome {
             Err(error) if matches!(error.kind(), ErrorKind::Interrupted(_) | ErrorKind::Locked) => {
@@ -374,7 +373,7 @@ impl Run<'_> {
     fn emit_all(&mut self, emit: &EmitOptions) -> Result<()> {
         let mut stored: BTreeSet<Day> = match self.context.store().days() {
             Ok(days) => days.into_iter().collect(),
-            // No day has come so far as to make it.
+            // No day has created it yet.
             Err(error) if matches!(error.kind(), ErrorKind::Missing { .. }) => BTreeSet::new(),
             Err(error) => return Err(error),
         };
@@ -428,14 +427,14 @@ impl Run<'_> {
     /// Ends what a killed run had begun, also where nothing was to be emitted.
     fn end_interrupted(&mut self, output: &Output) {
         let failed = |dated: &BackfillDay| matches!(dated.window, WindowOutcome::Failed(_));
-        // What keeps windows from being emitted was told already.
+        // The error that keeps windows from being emitted was reported already.
         if self.report.stopped.is_some()
             || self.options.dry_run
             || self.report.days.iter().any(failed)
         {
             return;
         }
-        // Whoever holds the lock does the same.
+        // The run that holds the lock does the same.
         let is_locked = |error: &Error| matches!(error.kind(), ErrorKind::Locked);
         let ended = finish_interrupted(output);
         self.report.stopped = ended.err().filter(|error| !is_locked(error));
@@ -477,7 +476,7 @@ impl Run<'_> {
         let options = EmitOptions { day, ..emit.clone() };
         let window = day.window(options.days);
         let lacking: Vec<Day> = window.into_iter().filter(|day| !stored.contains(day)).collect();
-        // Stored days count, also one whose new logs were refused: what is stored of it is its last good state.
+        // Stored days count, also a day whose new logs were refused: its stored partial is its last good state.
         if !(lacking.is_empty() || options.allow_missing) {
             return WindowOutcome::Lacking(lacking);
         }
@@ -502,7 +501,7 @@ impl Run<'_> {
     }
 }
 
-/// Bytes that the paths of all days' logs take, if each day that fits the memory alone fits beside them.
+/// Bytes that the paths of all days' logs take, if each day that fits in memory alone fits beside them.
 ///
 /// # Errors
 /// [`ErrorKind::TooManyDays`].
@@ -523,7 +522,7 @@ fn check_room(context: &Context, days: &[DatedDay]) -> Result<u64> {
     Ok(held)
 }
 
-/// What a reduction of these logs would do.
+/// The outcome that a reduction of these logs would have.
 fn plan(
     context: &Context,
     rules: Rules,

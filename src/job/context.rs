@@ -1,4 +1,4 @@
-//! What every job is given, and how it tells what it does.
+//! What every job is given, and how it reports progress.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, OsFileSystem};
 use crate::store::{Output, Store};
 
-/// Between two tries to take a lock that another run holds.
+/// Time between two tries to take a lock that another run holds.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
-/// What a job works with.
+/// Everything that a job is given besides its options.
 ///
 /// # Example
 /// ```
@@ -32,22 +32,22 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// All file work passes here.
+    /// All file operations.
     pub files: Arc<dyn FileSystem>,
     /// Memory and threads.
     pub budget: Budget,
     /// The store's folder.
     pub store: PathBuf,
-    /// Number of the signal that asked the run to stop; 0 while none did.
+    /// Number of the signal that asked the run to stop; 0 before any.
     pub stop: Arc<AtomicI32>,
-    /// Is told of progress and warnings.
+    /// Receives progress and warnings.
     pub observer: Arc<dyn Observer>,
     /// How long to wait for a lock that another run holds.
     pub wait: Duration,
 }
 
 impl Context {
-    /// A job on this machine's files that nobody watches and no signal stops; change the fields for more.
+    /// A job on this machine's files, without an observer and without signals; change the fields for more.
     #[must_use]
     pub fn new(store: impl Into<PathBuf>, budget: Budget) -> Self {
         Context {
@@ -100,7 +100,7 @@ impl Context {
             })
     }
 
-    /// Tells the observer of a phase around `work`; it ends whatever comes of it.
+    /// Reports a phase around `work` to the observer; the phase ends even if `work` fails.
     pub(crate) fn phase<T>(
         &self,
         phase: Phase,
@@ -113,7 +113,7 @@ impl Context {
         outcome
     }
 
-    /// An error once a signal came; asked once a window or piece, so a stop takes well under a second.
+    /// An error once a signal came; checked once a window or piece, so a stop takes well under a second.
     pub fn check_stop(&self) -> Result<()> {
         match self.stop.load(Ordering::Relaxed) {
             0 => Ok(()),
@@ -125,7 +125,7 @@ impl Context {
 /// A stretch of a run, as progress bars and reports name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phase {
-    /// Logs are read, parsed and partitioned; units are bytes of the logs as they lie on disk.
+    /// Logs are read, parsed and partitioned; units are bytes of the logs on disk.
     Read,
     /// Rows are sorted, counted and encoded; units are rows.
     Count,
@@ -135,7 +135,7 @@ pub enum Phase {
     Emit,
     /// Files are made durable and get their names; units are files.
     Publish,
-    /// Logs are made up; units are rows.
+    /// Logs are generated; units are rows.
     Generate,
     /// Runs are written as tables; units are entries.
     Export,
@@ -187,11 +187,11 @@ impl Phase {
     }
 }
 
-/// Is told what a run does. Called from any thread, once a window of the log and once a round of a merge.
+/// Receives what a run does. Called from any thread, once a window of the log and once a round of a merge.
 pub trait Observer: std::fmt::Debug + Send + Sync {
     /// A phase begins, of `total` units if that is known.
     fn begin(&self, phase: Phase, total: Option<u64>);
-    /// So many more units of the phase are done.
+    /// `units` more units of the phase are done.
     fn advance(&self, phase: Phase, units: u64);
     /// A phase ended.
     fn end(&self, phase: Phase);
@@ -199,7 +199,7 @@ pub trait Observer: std::fmt::Debug + Send + Sync {
     fn warn(&self, warning: &Warning);
 }
 
-/// Tells nobody.
+/// Ignores everything.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

@@ -1,6 +1,6 @@
 //! The work of a reduction: logs to a day's two files under temporary names, alone or on top of a partial.
 //!
-//! When and whether a day is counted, and what becomes of the files, is the business of `reduce_day`.
+//! `reduce_day` decides whether and when a day is counted, and publishes the files.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::partial::{FinishedPartial, Partial};
 use crate::row::{RejectReport, RowRules, ShownRejects};
 use crate::store::{self, StoreLock};
 
-/// What to reduce, and what to refuse.
+/// The logs to reduce, and the limits.
 #[derive(Debug, Clone)]
 pub struct ReduceOptions {
     /// Files, folders, or `-` for standard input.
@@ -28,28 +28,28 @@ pub struct ReduceOptions {
     pub places: Vec<PathBuf>,
     /// The day; `None` takes it from the logs' names.
     pub day: Option<Day>,
-    /// Days to add to every date in a name; `None` is 0, with a warning where logrotate seems to have named a log.
+    /// Days to add to every date in a name; `None` is 0, with a warning if logrotate seems to have named a log.
     pub date_offset: Option<i32>,
     /// Folders besides the store that are never searched for logs.
     pub excluded: Vec<PathBuf>,
     /// Replace a partial of other inputs.
     pub force: bool,
-    /// Count the logs on top of what the day's partial has; not with `force`, which goes first.
+    /// Add the logs to the day's partial; ignored with `force`.
     pub add: bool,
-    /// By which rules the rows are read.
+    /// The rules by which the rows are read.
     pub rules: Rules,
-    /// Refuse the logs when rejects / rows is strictly above this; what is in the partial already does not count.
+    /// Refuse the logs when rejects / rows is strictly above this; rows that are in the partial already do not count.
     pub max_reject_ratio: f64,
-    /// Refuse the logs when fewer rows of the day are accepted, with `add` those that it has included.
+    /// Refuse the logs when fewer rows of the day are accepted, with `add` including its stored rows.
     pub min_rows: u64,
-    /// Refuse the day when it has fewer logs, with `add` those that it has included.
+    /// Refuse the day when it has fewer logs, with `add` including its stored logs.
     pub min_logs: u64,
     /// Count logs that have rows in common.
     pub allow_duplicates: bool,
 }
 
 impl ReduceOptions {
-    /// How logs are searched for, of whatever days.
+    /// How logs of any day are searched for.
     pub(super) fn search(&self, context: &Context) -> Search {
         let excluded = [vec![context.store.clone()], self.excluded.clone()].concat();
         let (tables, memory) = (self.rules.has_shape(), Some(context.budget.memory));
@@ -76,14 +76,14 @@ impl Default for ReduceOptions {
     }
 }
 
-/// What to count, and where the files go.
+/// The logs to count, and where the files go.
 pub(super) struct Counting<'a> {
     pub(super) context: &'a Context,
     pub(super) options: &'a ReduceOptions,
     pub(super) day: Day,
     pub(super) source: &'a Source,
     pub(super) lock: &'a StoreLock,
-    /// Good rows of the partial that may be replaced only by as many or more.
+    /// Good rows of the stored partial, which may be replaced only by at least that number.
     pub(super) no_fewer_than: Option<u64>,
 }
 
@@ -97,7 +97,7 @@ pub(super) struct Done {
     pub(super) spilled_runs: usize,
 }
 
-/// What the day has already, for logs that come on top.
+/// The stored day that logs are added to.
 pub(super) struct Base {
     partial: Partial,
     inputs: Inputs,
@@ -107,8 +107,8 @@ pub(super) struct Base {
 impl Base {
     /// Takes the partial, and the lines of its corrupt rows from the rejects file.
     ///
-    /// A file that is not the partial's own, say of a run that was refused, costs the lines and not the day: the
-    /// counts are in the partial.
+    /// If the file is not the partial's own, for example a refused run's, only the lines are lost: the counts are in
+    /// the partial.
     pub(super) fn new(context: &Context, lock: &StoreLock, partial: Partial) -> Result<Self> {
         let metadata = partial.metadata();
         let mut file = Vec::new();
@@ -128,7 +128,7 @@ impl Base {
 }
 
 impl Base {
-    /// How many logs it was made from.
+    /// Number of logs that it was made from.
     pub(super) fn logs(&self) -> u64 {
         self.partial.metadata().inputs
     }
@@ -155,7 +155,7 @@ impl Counting<'_> {
             scratch: &scratch,
             traces: &traces,
         };
-        // Asked as soon as all is read, before minutes of merging.
+        // Checked as soon as all is read, before minutes of merging.
         let mut read = input::Finished::default();
         let check = |report: &RejectReport| {
             read = self.check(base.as_ref(), report)?;
@@ -174,7 +174,7 @@ impl Counting<'_> {
             tally::Counted::Whole(writer) => return self.finish(*writer, None, report, read, 0),
             tally::Counted::Spilled(pieces) => pieces,
         };
-        // A single piece was written to be merged with the base, not for want of memory.
+        // A single piece was written to be merged with the base, not because memory was full.
         let spilled_runs = if pieces.len() == 1 { 0 } else { pieces.len() };
         // The arena is given back by now: merging has the memory for itself.
         let stored = base.as_ref().map(|base| JoinInput::stored(&base.partial));
@@ -184,7 +184,7 @@ impl Counting<'_> {
         self.finish(writer, base, report, read, spilled_runs)
     }
 
-    /// What must be right once all is read.
+    /// The checks once all is read.
     fn check(&self, base: Option<&Base>, report: &RejectReport) -> Result<input::Finished> {
         let paths = self.source.paths();
         let rows: Vec<u64> = (0..paths.len()).map(|input| report.rows(input)).collect();
@@ -207,8 +207,8 @@ impl Counting<'_> {
         move |input| report.has_accepted(input) && !allow
     }
 
-    /// Refuses a log whose compressed form, which does not count, has other content. One that is not whole, or not yet,
-    /// does no harm.
+    /// Refuses a log whose compressed form, which does not count, has other content. An incomplete compressed form does
+    /// no harm.
     fn compare_other_forms(&self, facts: &Inputs) -> Result<()> {
         let context = self.context;
         let digests: Vec<u128> = facts.iter().map(|facts| facts.digest).collect();
@@ -234,7 +234,7 @@ impl Counting<'_> {
         }
     }
 
-    /// Nothing forbids a day without listeners, but a source that failed looks the same.
+    /// A day without listeners is allowed, but a source that failed looks the same.
     fn warn_of_empty_day(&self, base: Option<&Base>, report: &RejectReport) {
         let before = base.map_or(0, |base| base.partial.metadata().rows);
         if before == 0 && report.rows_by_input.iter().all(|rows| *rows == 0) {
@@ -242,16 +242,16 @@ impl Counting<'_> {
         }
     }
 
-    /// Refuses logs with too many corrupt rows, whose rejects file tells why, or a day with too few good ones.
+    /// Refuses logs with too many corrupt rows, whose rejects file shows why, or a day with too few good ones.
     fn check_limits(&self, base: Option<&Base>, report: &RejectReport) -> Result<()> {
         let Counting { options, day, lock, .. } = *self;
         let rows: u64 = report.rows_by_input.iter().sum();
         let rejected = report.counts.total();
         #[expect(clippy::cast_precision_loss, reason = "a ratio to be compared with a typed limit")]
-        // No rows make no ratio, which is above nothing.
+        // Without rows there is no ratio, so no limit is exceeded.
         let too_many = rejected as f64 / rows as f64 > options.max_reject_ratio;
         if too_many {
-            // All that were kept, behind those of the partial: they stay the first ones, for a later try.
+            // All that were kept, after those of the partial, which stay the first for a later try.
             let file = self.write_rejects(base, report)?;
             store::publish_rejects_only(lock, day, file)?;
             let rejects = lock.store().rejects_path(day);
@@ -262,7 +262,7 @@ impl Counting<'_> {
         if let Some(stored) = self.no_fewer_than.filter(|stored| accepted < *stored) {
             return Err(ErrorKind::FewerRows { day, accepted, stored }.into());
         }
-        // The limit is one for the day: a late log on top of it may be small.
+        // The limit is the day's: a late log that is added may be small.
         let before = base.map_or(0, |base| base.partial.metadata().accepted());
         let accepted = accepted.saturating_add(before);
         if accepted < options.min_rows {

@@ -16,8 +16,8 @@ use crate::partial::Partial;
 
 /// The logs of a day.
 ///
-/// A report of one day holds them. A report of many days, which together may have more than fit the memory, leaves them
-/// in the partials until they are shown.
+/// A report of one day holds them. A report of many days, which together can have more logs than fit in memory, leaves
+/// them in the partials until they are shown.
 #[derive(Debug, Clone)]
 pub struct DayInputs(Place);
 
@@ -36,7 +36,7 @@ enum Place {
 }
 
 impl DayInputs {
-    /// Those of a partial, read when they are asked for.
+    /// The logs of a partial, read when they are asked for.
     pub(super) fn stored(context: &Context, partial: &Partial) -> Self {
         DayInputs(Place::Stored {
             files: Arc::clone(&context.files),
@@ -57,13 +57,13 @@ impl DayInputs {
         }
     }
 
-    /// Whether there is none.
+    /// Whether there is no log.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Bytes that they take in memory, or a little less.
+    /// Bytes that they take in memory, or slightly more.
     pub(super) fn bytes(&self) -> u64 {
         match &self.0 {
             Place::Here(inputs) => inputs.encoded().len() as u64,

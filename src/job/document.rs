@@ -1,4 +1,4 @@
-//! How the parts of reports are written as JSON documents, where serde's own way is not it.
+//! The JSON form of parts of reports, where serde's own form does not fit.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ fn sizes(runs: &PerKind<RunFacts>) -> PerKind<RunSize> {
     runs.map(|RunFacts { keys, pairs, .. }| RunSize { keys, pairs })
 }
 
-/// What several owners share, as itself.
+/// A shared value, as the value itself.
 pub(super) fn shared<T: Serialize, S: Serializer>(
     value: &Arc<T>,
     serializer: S,
@@ -27,7 +27,7 @@ pub(super) fn shared<T: Serialize, S: Serializer>(
     value.as_ref().serialize(serializer)
 }
 
-/// `"users":{"keys":…,"pairs":…}` and the same of each other kind.
+/// `"users":{"keys":…,"pairs":…}` and the same for each other kind.
 pub(super) fn run_sizes<S: Serializer>(
     runs: &PerKind<RunFacts>,
     serializer: S,
@@ -53,7 +53,7 @@ pub(super) fn kind<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S
     serializer.serialize_str(kind.noun())
 }
 
-/// `"kind":"user","day":"2021-12-07","window":false`; of a window the day is its last.
+/// `"kind":"user","day":"2021-12-07","window":false`; the day of a window is its last.
 pub(super) fn partition<S: Serializer>(
     partition: &DatasetFolder,
     serializer: S,

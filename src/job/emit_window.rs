@@ -20,7 +20,7 @@ use crate::store::{self, BuildFolder, HashingWriter, MANIFEST, Output, OutputLoc
 use crate::text::{self, json};
 use crate::topk::{Floor, RankInput};
 
-/// Which window, how many songs, and where to.
+/// The window, the number of songs, and the output.
 #[derive(Debug, Clone)]
 pub struct EmitOptions {
     /// The window's last day.
@@ -70,14 +70,14 @@ pub struct EmittedFile {
     pub xxh3_64: u64,
 }
 
-/// What an emission did.
+/// The report of an emission.
 #[derive(Debug, Clone, Serialize)]
 pub struct EmitReport {
     /// The window's last day.
     pub day: Day,
     /// Days in the window.
     pub days: u32,
-    /// Songs of each key at most.
+    /// Maximum songs of each key.
     pub top: u32,
     /// The folder that was published.
     #[serde(serialize_with = "json::path")]
@@ -123,10 +123,10 @@ pub struct EmitReport {
 ///
 /// # Errors
 /// [`ErrorKind::MissingDays`] unless missing days are allowed (and always when all are missing),
-/// [`ErrorKind::PublishedMoreDays`], [`ErrorKind::PublishedOtherShape`], [`ErrorKind::CannotCreate`] where a folder of that date is no emission,
-/// [`ErrorKind::SumOverflow`], [`ErrorKind::TooManyRows`], a damaged partial, [`ErrorKind::Locked`], [`ErrorKind::Replaced`] and
-/// [`ErrorKind::Removed`] where other runs change days twice meanwhile, failures to write. What was published
-/// before is then untouched.
+/// [`ErrorKind::PublishedMoreDays`], [`ErrorKind::PublishedOtherShape`], [`ErrorKind::CannotCreate`] where a folder of
+/// that date is not an emission, [`ErrorKind::SumOverflow`], [`ErrorKind::TooManyRows`], a damaged partial,
+/// [`ErrorKind::Locked`], [`ErrorKind::Replaced`] and [`ErrorKind::Removed`] where other runs change days twice
+/// meanwhile, failures to write. What was published before is then untouched.
 pub fn emit_window(context: &Context, options: &EmitOptions) -> Result<EmitReport> {
     let if_published = if options.force { IfPublished::Replace } else { IfPublished::Refuse };
     overtaken_once(|| emit(context, options, if_published)).map(|(report, _)| report)
@@ -221,14 +221,14 @@ fn emit(
 
 /// Warns of a link `latest` that leads nowhere, which no run moves back.
 pub(super) fn warn_of_lost_latest(context: &Context, output: &Output) {
-    // What cannot be looked at was told by whoever publishes.
+    // An unreadable link was reported by the publishing code.
     if let Ok(Some(day)) = store::lost_latest(output) {
         let link = output.latest_link();
         context.observer.warn(&Warning::LostLatest { link, day });
     }
 }
 
-/// The formats that were asked for, each once, and what writes them.
+/// The requested formats, each once, and their writers.
 fn formats(
     context: &Context,
     options: &EmitOptions,
@@ -260,7 +260,7 @@ fn write_file(built: &BuildFolder, tops: &Tops<'_>, name: String) -> Result<(Str
     file.bypass_cache();
     let mut out = HashingWriter::new(file);
     let keys = tops.write(&mut out).map_err(|error| match error.kind() {
-        // All others are no fault of this file.
+        // Other errors do not concern this file.
         ErrorKind::Io { .. } => error.at(&path),
         _ => error,
     })?;

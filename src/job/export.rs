@@ -23,7 +23,7 @@ use crate::store::{
 };
 use crate::text::json;
 
-/// Which days, in which format, and where to.
+/// The days, the format, and the output.
 #[derive(Debug, Clone)]
 pub struct ExportOptions {
     /// What to export.
@@ -70,7 +70,7 @@ pub struct ExportedFile {
 /// One partition that was published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExportedPartition {
-    /// Which one.
+    /// Its kind and days.
     #[serde(flatten, serialize_with = "document::partition")]
     pub partition: DatasetFolder,
     /// Its folder.
@@ -80,7 +80,7 @@ pub struct ExportedPartition {
     pub files: Vec<ExportedFile>,
 }
 
-/// What an export did.
+/// The report of an export.
 #[derive(Debug, Clone, Serialize)]
 pub struct ExportReport {
     /// How the tables are written.
@@ -172,7 +172,7 @@ struct Set {
     window: StoredWindow<StoredDay>,
     counts: RowCounts,
     facts: Facts,
-    /// Of a day, whose tables describe them too.
+    /// The logs of a day, whose tables describe them too.
     logs: DayInputs,
 }
 
@@ -197,7 +197,7 @@ impl Set {
     }
 }
 
-/// Looks at the partials of the selection; also tells the days of a window without one.
+/// Opens the partials of the selection; also returns the days of a window without a partial.
 fn look(context: &Context, selection: &Selection) -> Result<(Vec<Set>, Vec<Day>)> {
     match selection {
         Selection::Days(days) => Ok((look_at_days(context, days)?, Vec::new())),
@@ -236,7 +236,7 @@ fn look_at_days(context: &Context, days: &[Day]) -> Result<Vec<Set>> {
     Ok(sets)
 }
 
-/// What the sets of one run are written with.
+/// The tools that write the sets of one run.
 struct Export<'a> {
     context: &'a Context,
     pool: &'a rayon::ThreadPool,
@@ -332,7 +332,7 @@ impl Tabulation<'_> {
 /// A file that is being written.
 type OpenFile = TableWriter<HashingWriter<Box<dyn WriteFile>>>;
 
-/// The files of a partition: the next one begins when one is full.
+/// The files of a partition: when a file is full, the next begins.
 struct Parts<'a> {
     folder: &'a BuildFolder,
     encoder: &'a TableEncoder,

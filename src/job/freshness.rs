@@ -1,4 +1,4 @@
-//! Whether a window that is published was made from what is stored now.
+//! Whether a published window was made from the partials that are stored now.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::model::{Day, Shape};
 use crate::output::Manifest;
 use crate::text;
 
-/// The digests of the store's partials, each looked up once: many windows share a day.
+/// The digests of the store's partials, each read once, because many windows share a day.
 ///
 /// Memory: 60 bytes a day.
 pub(super) struct Digests<'a> {
@@ -25,7 +25,7 @@ enum Digest {
     Missing,
     /// As manifests write it.
     Stored(String),
-    /// The partial cannot be read, or will be another one by the time of the emission: no manifest has it.
+    /// The partial cannot be read, or will change before the emission: no manifest has it.
     Other,
 }
 
@@ -44,14 +44,14 @@ impl<'a> Digests<'a> {
         let look_up = || match open_day(&context.store(), day) {
             Ok(Some(partial)) => Digest::Stored(text::hex128(partial.digest())),
             Ok(None) => Digest::Missing,
-            // The emission will meet it too, and say so.
+            // The emission will fail too, and report it.
             Err(_) => Digest::Other,
         };
         self.known.entry(day).or_insert_with(look_up).clone()
     }
 
-    /// Whether the emission that is published for these options has the digests of the partials that are stored, and
-    /// its files have their sizes. One that cannot be read is none.
+    /// Whether the published emission for these options has the digests of the stored partials, and its files have
+    /// their sizes. False if it cannot be read.
     pub(super) fn are_published(&mut self, options: &EmitOptions) -> bool {
         let output = self.context.output(&options.out);
         let folder = output.day_folder(options.day);
@@ -67,8 +67,8 @@ impl<'a> Digests<'a> {
         whole && is_of(&manifest, options) && self.agree_with(&manifest, options)
     }
 
-    /// Whether the emission that is published for these options was made from other partials than those that are
-    /// stored, and from none that is missing: an emission without it is refused.
+    /// Whether the published emission for these options was made from other partials than the stored ones, and from no
+    /// missing day: an emission that lacks a day is refused.
     pub(super) fn are_stale(&mut self, options: &EmitOptions) -> bool {
         let path = self.context.output(&options.out).manifest_path(options.day);
         match read_manifest(self.context, &path) {
@@ -104,7 +104,7 @@ impl<'a> Digests<'a> {
     }
 }
 
-/// Whether it is of the window, the K and the files that these options ask for.
+/// Whether it has the window, the K and the files of these options.
 fn is_of(manifest: &Manifest, options: &EmitOptions) -> bool {
     manifest.window.to == options.day && manifest.shape() == options.shape()
 }

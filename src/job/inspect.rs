@@ -1,4 +1,4 @@
-//! Looking at the store without changing it: `list`, `inspect`, `verify`.
+//! Reads the store without changing it: `list`, `inspect`, `verify`.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::runfile::RunFacts;
 use crate::store::Store;
 use crate::text::json;
 
-/// What a partial's footer says of its day.
+/// A stored day according to its partial's footer.
 #[derive(Debug, Clone, Serialize)]
 pub struct DayFacts {
     /// The day.
@@ -26,9 +26,9 @@ pub struct DayFacts {
     pub bytes: u64,
     /// Format version.
     pub version: u16,
-    /// By which rules its rows were read; `None` where that is not recorded.
+    /// The rules by which its rows were read; `None` if they are not recorded.
     pub rules: Option<Rules>,
-    /// Digest of header, roots, metadata and trailer, which vouch for all other bytes.
+    /// Digest of header, roots, metadata and trailer, whose checksums cover all other bytes.
     #[serde(serialize_with = "json::hex128::serialize")]
     pub digest: u128,
     /// Rows of the day.
@@ -41,12 +41,12 @@ pub struct DayFacts {
     pub runs: PerKind<RunFacts>,
 }
 
-/// A stored day, or what is wrong with it.
+/// A stored day, or its error.
 #[derive(Debug, Clone)]
 pub struct CheckedDay {
     /// The day.
     pub day: Day,
-    /// What its partial says, if it is good.
+    /// The content of its footer, or why it cannot be read.
     pub facts: Result<DayFacts>,
 }
 
@@ -71,10 +71,10 @@ pub struct Gap {
     pub days: u64,
 }
 
-/// Which days are whole.
+/// The result of a verification.
 #[derive(Debug, Clone, Serialize)]
 pub struct VerifyReport {
-    /// Those that were checked.
+    /// The days that were checked.
     #[serde(serialize_with = "verified")]
     pub days: Vec<CheckedDay>,
 }
@@ -87,7 +87,7 @@ impl Gap {
     }
 }
 
-/// A day with all that its partial says, or `{"day":…,"error":…}`.
+/// A day with all facts of its footer, or `{"day":…,"error":…}`.
 fn listed<S: Serializer>(
     days: &[CheckedDay],
     serializer: S,
@@ -98,7 +98,7 @@ fn listed<S: Serializer>(
         Stored(Box<DayFacts>),
         Failed { day: Day, error: Option<&'a Error> },
     }
-    // Read before the day's object begins: what another run has changed meanwhile is an error of this day alone.
+    // Read before the day's object begins: a day that another run has changed meanwhile has an error of its own.
     serializer.collect_seq(days.iter().map(|CheckedDay { day, facts }| match facts {
         Ok(facts) => match facts.inputs.held() {
             Some(inputs) => Listed::Stored(Box::new(DayFacts { inputs, ..facts.clone() })),
@@ -160,11 +160,11 @@ pub(super) fn open_day(store: &Store, day: Day) -> Result<Option<Partial>> {
     }
 }
 
-/// As [`open_day`], for a day that must be there.
+/// As [`open_day`], for a day that must be stored.
 pub(super) fn open_stored(context: &Context, day: Day) -> Result<Partial> {
     let store = context.store();
     let hint =
-        format!("'agg list' tells which days are stored, 'agg reduce-day' makes that of {day}");
+        format!("'agg list' shows which days are stored, 'agg reduce-day' makes that of {day}");
     let missing = || {
         Error::from(ErrorKind::Missing { what: "the partial", hint }).at(store.partial_path(day))
     };
@@ -180,7 +180,7 @@ fn all_days(context: &Context) -> Result<Vec<Day>> {
     Ok(days)
 }
 
-/// The days of the store, ascending; a damaged one carries its error. Reads the footers alone.
+/// The days of the store, ascending; a damaged day carries its error. Reads only the footers.
 pub fn list(context: &Context) -> Result<ListReport> {
     let days = each_stored(context, |day| {
         let partial = open_stored(context, day)?;
@@ -191,7 +191,7 @@ pub fn list(context: &Context) -> Result<ListReport> {
     Ok(ListReport { days, gaps })
 }
 
-/// Looks at each stored day. One that another run removes meanwhile is left out: it is not stored any more.
+/// Reads each stored day. Without a day that another run removes meanwhile, because it is not stored any more.
 fn each_stored(
     context: &Context,
     look: impl Fn(Day) -> Result<DayFacts>,

@@ -18,11 +18,11 @@ pub(super) type Scratch<'a> = &'a (dyn Fn() -> Result<Box<dyn TemporaryFile>> + 
 /// A partial whose runs are written one by one, and whose footer is not.
 pub(super) type OpenPartial = Writer<Box<dyn TemporaryFile>>;
 
-/// Runs that are not open: there may be more of them than a process may have open.
+/// Runs that are not open: there can be more of them than a process may have open.
 pub(super) enum JoinInput {
-    /// A partial of the store, with its digest when it was looked at first.
+    /// A partial of the store, with its digest when it was first opened.
     Stored { path: PathBuf, digest: u128 },
-    /// A run of each kind that was counted together.
+    /// A run of each kind, counted from the same rows.
     Spilled(Vec<RunFile>),
 }
 
@@ -60,7 +60,7 @@ impl Opened {
         Ok(Opened(runs))
     }
 
-    /// Those of a kind.
+    /// The runs of a kind.
     pub(super) fn of(&self, kind: Kind) -> Vec<&Run> {
         self.0.iter().filter(|run| run.kind() == kind).collect()
     }
@@ -102,7 +102,7 @@ impl<'a> Spill<'a> {
         Spill { scratch, runs: Vec::new() }
     }
 
-    /// What was written.
+    /// The runs that were written.
     pub(super) fn finish(self) -> JoinInput {
         JoinInput::Spilled(self.runs)
     }
@@ -123,8 +123,8 @@ impl WriteRun for Spill<'_> {
     }
 }
 
-/// Opens the inputs, after merging groups of them until at most `plan.fan_in` are left: a window of ten years or
-/// a day of ten billion rows takes no more memory and no more open files than a small one, only more passes.
+/// Opens the inputs, after merging groups of them until at most `plan.fan_in` are left: a window of ten years or a day
+/// of ten billion rows takes more passes than a small input, but no more memory or open files.
 pub(super) fn open_merged(
     context: &Context,
     pool: &rayon::ThreadPool,
@@ -139,7 +139,7 @@ pub(super) fn open_merged(
         while rest.peek().is_some() {
             let group: Vec<JoinInput> = rest.by_ref().take(plan.fan_in).collect();
             if group.len() == 1 {
-                // Left over: nothing to merge it with in this pass.
+                // Left over: this pass has no input to merge it with.
                 merged.extend(group);
                 continue;
             }
@@ -159,7 +159,7 @@ pub(super) fn temporary_writer(file: Box<dyn TemporaryFile>, rules: Rules) -> Re
     Ok(Writer::with_rules(file, rules)?.named(&path))
 }
 
-/// Writes a run of each kind that there is, all that is open together.
+/// Writes a run of each kind, which merges all open runs of the kind.
 pub(super) fn join(
     context: &Context,
     pool: &rayon::ThreadPool,
@@ -176,7 +176,7 @@ pub(super) fn join(
     Ok(())
 }
 
-/// Writes one run that is all of these together.
+/// Writes the merge of these runs as one run.
 pub(super) fn join_run(
     context: &Context,
     pool: &rayon::ThreadPool,
@@ -194,7 +194,7 @@ pub(super) fn join_run(
     Ok(())
 }
 
-/// All that the runs have in a piece of the key space, in the room of an empty batch. Entries read advance `phase`.
+/// All entries of the runs in a piece of the key space, put into an empty batch. Entries read advance `phase`.
 pub(super) fn merge_whole(
     context: &Context,
     phase: Phase,
@@ -215,7 +215,7 @@ pub(super) fn merge_whole(
     Ok(whole)
 }
 
-/// Opens a partial again that was looked at before.
+/// Opens a partial again that was opened before.
 ///
 /// # Errors
 /// [`ErrorKind::Removed`] and [`ErrorKind::Replaced`] where another run changed it meanwhile.

@@ -1,4 +1,4 @@
-//! What a day's partial knows of its logs, held against logs that are given now.
+//! Compares the logs that a day's partial records with the logs that are given now.
 //!
 //! Logs of equal base name, size and time are the same, and are not read; otherwise their digests decide.
 
@@ -13,42 +13,42 @@ use crate::input::{self, InputPath, InputPaths, InputStat, Source, Unread};
 use crate::model::{Day, InputFacts, Inputs};
 use crate::partial::Partial;
 
-/// How the logs that are given compare with those of the partial.
+/// How the given logs compare with the partial's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Comparison {
-    /// The same ones, in whatever order.
+    /// The same logs, in any order.
     Same,
-    /// The same ones, which were counted by other rules.
+    /// The same logs, which were counted by other rules.
     OtherRules,
-    /// All that it was made from are among them, some with other content, or there are more.
+    /// All logs that it was made from are among them, some with other content, or there are more.
     Changed,
-    /// One that it was made from, and that had so many rows, has none now: more often a mishap than a correction.
+    /// A log that it was made from had rows, and is empty now: more often a mishap than a correction.
     Emptied {
         /// Its base name.
         name: Vec<u8>,
         /// Its rows when the day was made.
         rows: u64,
     },
-    /// Some that it was made from are not among them. Made again from what is there, the day would lose rows.
+    /// Some logs that it was made from are not among them. Made again from the given logs, the day would lose rows.
     Gone {
         /// The base name of the first.
         name: Vec<u8>,
-        /// How many more there are.
+        /// Number of further logs.
         others: usize,
-        /// Whether others are given that the day has not, by name or content.
+        /// Whether other logs are given that the day lacks, by name or content.
         further: bool,
     },
-    /// Logs from places that version 0.1 did not read would be counted too. The number of such a day changes because
-    /// somebody says so, not because of an update.
+    /// Logs from places that version 0.1 did not read would be counted too. The counts of such a day change at a user's
+    /// request, not because of an update.
     Gains {
-        /// The index of the first of those that are given.
+        /// The index of the first such log among the given logs.
         first: usize,
-        /// How many more there are.
+        /// Number of further logs.
         others: usize,
     },
 }
 
-/// What is known of logs that are given for a stored day.
+/// The result of comparing given logs with a stored day.
 #[derive(Debug)]
 pub(super) struct Compared {
     pub(super) comparison: Comparison,
@@ -56,10 +56,10 @@ pub(super) struct Compared {
     pub(super) known: Option<usize>,
 }
 
-/// The logs of a partial, to be compared with logs of which the run holds `lists`.
+/// The logs of a partial, to be compared with the logs in the run's `lists`.
 ///
 /// # Errors
-/// [`ErrorKind::TooManyLogs`] where both do not fit the memory, and those of [`Partial::inputs`].
+/// [`ErrorKind::TooManyLogs`] if both do not fit in memory, and those of [`Partial::inputs`].
 pub(super) fn inputs_of(context: &Context, partial: &Partial, lists: LogLists) -> Result<Inputs> {
     let stored = usize::try_from(partial.metadata().inputs).unwrap_or(usize::MAX);
     let logs = lists.logs.saturating_add(stored);
@@ -120,14 +120,14 @@ fn first_known(known: &Inputs, paths: &InputPaths, given: &Inputs) -> Option<usi
     })
 }
 
-/// Whether a log has one of these base names of a day's logs. In a folder below the day's, as of an hour or a host, a name
-/// says nothing: `hour=01/part-0` is not `hour=00/part-0`.
+/// Whether a log has one of these base names of a day's logs. In a folder below the day's, as of an hour or a host, a
+/// name does not identify a log: `hour=01/part-0` is not `hour=00/part-0`.
 fn is_named(names: &HashSet<&[u8]>, path: InputPath<'_>) -> bool {
     names.contains(path.name()) && path.is_right_in_day_folder()
 }
 
-/// The logs that version 0.1 did not read and that the day does not have, unless it has others of them: then it was not
-/// made by version 0.1.
+/// The logs that version 0.1 did not read and that the day lacks. Empty if the day has any log that version 0.1 did not
+/// read, because then another version made it.
 fn gains(known: &Inputs, given: &Inputs, unread_before: &[usize]) -> Option<Comparison> {
     let is_unread = |at: &usize| unread_before.binary_search(at).is_ok();
     let with_rows = || given.iter().enumerate().filter(|(_, facts)| facts.rows > 0);
@@ -170,16 +170,16 @@ pub(super) fn digests<'a>(inputs: impl Iterator<Item = InputFacts<'a>>) -> Vec<u
     digests
 }
 
-/// Logs that are given under one name.
+/// Given logs with the same name.
 #[derive(Default)]
 struct NamedLogs {
-    /// Those that stand for none of the day's yet.
+    /// Logs that are not matched to a log of the day yet.
     logs: u64,
-    /// Of them, those with rows that the day does not have.
+    /// Those among them with rows that the day lacks.
     new: u64,
 }
 
-/// How often each of these occurs, which are sorted.
+/// How often each of these sorted digests occurs.
 fn counts_of(digests: &[u128]) -> HashMap<u128, u64> {
     let equal = digests.chunk_by(|one, other| one == other);
     equal.filter_map(|equal| Some((*equal.first()?, equal.len() as u64))).collect()
@@ -201,8 +201,8 @@ fn compare_facts(known: &Inputs, given: &Inputs) -> Comparison {
     if digests(known.iter()) == contents {
         return Comparison::Same;
     }
-    // Each log that is given is one log of the day, by content; each of the others may be one by its name. Base names may
-    // occur more than once.
+    // Each given log matches one log of the day by content; each of the others may match one by its name. Base names
+    // may occur more than once.
     let mut left = counts_of(&contents);
     let mut matched = counts_of(&digests(known.iter()));
     let mut names: HashMap<&[u8], NamedLogs> = HashMap::new();
@@ -239,8 +239,8 @@ fn compare_facts(known: &Inputs, given: &Inputs) -> Comparison {
     Comparison::Gone { name, others: gone - 1, further }
 }
 
-/// Refuses logs with the same content, which would count every row twice; logs without an accepted row, of which `counts`
-/// is not true, do no harm.
+/// Refuses logs with the same content, which would count every row twice. Logs without an accepted row, for which
+/// `counts` is false, do no harm.
 pub(super) fn refuse_copies(
     paths: &InputPaths,
     facts: &Inputs,
@@ -282,8 +282,8 @@ pub(super) fn refuse_known(
     Ok(())
 }
 
-/// The logs (indexes) whose names come again with other content: further rows, or a corrected log that would count beside
-/// the old one. Which of the two only people know.
+/// The logs (indexes) whose names come again with other content: either further rows, or a corrected log that would
+/// count beside the old log. Only the user knows which.
 pub(super) fn names_again(known: &Inputs, paths: &InputPaths, facts: &Inputs) -> Vec<usize> {
     let with_rows = |facts: &InputFacts<'_>| facts.rows > 0;
     let known: HashSet<&[u8]> = known.iter().filter(with_rows).map(|facts| facts.name).collect();
@@ -322,7 +322,7 @@ mod tests {
         assert_eq!(gained(&[("a", 1)], &[("a", 3), ("a", 2)], &[1]), Some((1, 0)));
         assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 2), ("c", 3)], &[1, 2]), Some((1, 1)));
         assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 2)], &[]), None);
-        // A day that has one of them is not of that version.
+        // A day that has such a log was not made by that version.
         assert_eq!(gained(&[("a", 1), ("b", 2)], &[("a", 1), ("b", 2), ("c", 3)], &[1, 2]), None);
         assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 1), ("c", 3)], &[1, 2]), Some((2, 0)));
     }
@@ -341,15 +341,15 @@ mod tests {
         assert_eq!(compared(&day, &[("x", 1), ("y", 2)]), Comparison::Same);
         assert_eq!(compared(&day, &[("a", 1), ("b", 3)]), Comparison::Changed);
         assert_eq!(compared(&day, &[("a", 1), ("b", 2), ("c", 3)]), Comparison::Changed);
-        // Renamed, and another one changed.
+        // Renamed, and another log changed.
         assert_eq!(compared(&day, &[("c", 1), ("b", 3)]), Comparison::Changed);
         assert_eq!(compared(&day, &[("a", 1)]), gone(&["b"]));
         assert_eq!(compared(&day, &[("c", 3)]), lost(&["a", "b"], true));
         assert_eq!(compared(&day, &[("a", 1), ("c", 3)]), lost(&["b"], true));
-        // One log of a name does not stand for two, and one without rows may go.
+        // A log matches only one log of its name, and a log without rows may go.
         assert_eq!(compared(&[("p", 1), ("p", 2)], &[("p", 3)]), gone(&["p"]));
         assert_eq!(compared(&[("a", 1), ("empty", 0)], &[("a", 1)]), Comparison::Changed);
-        // Emptied under its name; moved to another one beside an empty file is well.
+        // Emptied under its name; it may move to another name beside an empty file.
         let emptied = Comparison::Emptied { name: b"b".to_vec(), rows: 1 };
         assert_eq!(compared(&day, &[("a", 1), ("b", 0)]), emptied);
         assert_eq!(compared(&day, &[("a", 1), ("b", 0), ("c", 2)]), Comparison::Changed);

@@ -1,7 +1,8 @@
-//! The stages joined: each job reads top to bottom as the way of the data. No command line here.
+//! Joins the stages: each job reads from top to bottom in the order of its data. Nothing here depends on the command
+//! line.
 //!
-//! A job takes a [`Context`] (file system, budget, stop flag, observer) and its own options, and
-//! returns a report with all that the program tells its user.
+//! A job takes a [`Context`] (file system, budget, stop flag, observer) and its own options, and returns a report with
+//! all that the program shows its user.
 
 mod backfill;
 mod context;

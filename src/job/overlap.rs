@@ -1,7 +1,7 @@
 //! Logs of a day that have rows in common: one is the start of the other, or both have a whole piece of 1 MiB.
 //!
-//! What is read leaves traces. They are kept sorted as entries of a run are (hash, then log), so those that exceed their
-//! share of the memory are spilled and merged like rows. Equal traces are next to each other then.
+//! Each log that is read leaves traces. They are kept sorted as entries of a run are (hash, then log), so those that
+//! exceed their share of the memory are spilled and merged like rows. Equal traces are next to each other then.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -19,28 +19,28 @@ use crate::runfile::{RunPieces, merge_piece, split};
 const HANDED_ON: usize = 512;
 /// Records of a piece of a run.
 const PIECE_RECORDS: usize = 8 << 10;
-/// What is merged at once: little, since the rows of the day are still in the memory.
+/// Records that are merged at once: few, because the rows of the day are still in memory.
 const PLAN: MergePlan = MergePlan { fan_in: 4, piece_entries: PIECE_RECORDS as u64 };
 /// Bits of the field after a log's number.
 const FIELD_BITS: u32 = 24;
 const FIELD: u64 = (1 << FIELD_BITS) - 1;
-/// In that field: a whole piece; a start; else the bytes of the whole log, which is shorter than a piece.
+/// Values of that field: a whole piece; a start; otherwise the bytes of the whole log, which is shorter than a piece.
 const PIECE: u64 = FIELD;
 const START: u64 = 0;
 
-/// A hash, and the log with what the hash is of.
+/// A hash, with its log and what was hashed.
 type TraceRecord = (u64, u64);
 
 /// The traces of all logs.
 pub(super) struct Traces {
-    /// The most that are held.
+    /// Maximum traces that are held.
     room: usize,
     held: Mutex<Vec<TraceRecord>>,
     is_full: AtomicBool,
     spilled: Mutex<Vec<JoinInput>>,
 }
 
-/// What one thread has read.
+/// The traces of one thread.
 #[derive(Debug, Default)]
 pub(super) struct GatheredTraces(Vec<TraceRecord>);
 
@@ -70,7 +70,7 @@ impl GatheredTraces {
         }
     }
 
-    /// Gives all to the others.
+    /// Hands all of them on.
     pub(super) fn hand_on(&mut self, all: &Traces) {
         let mut held = all.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.append(&mut self.0);
@@ -91,7 +91,7 @@ fn record(input: usize, Trace { hash, part }: Trace) -> TraceRecord {
 }
 
 impl Traces {
-    /// Room for so many.
+    /// Room for `records` records.
     pub(super) fn new(room: usize) -> Self {
         Traces {
             room,
@@ -106,7 +106,7 @@ impl Traces {
         self.is_full.load(Ordering::Relaxed)
     }
 
-    /// Spills them if there is no room for more; whether there was none.
+    /// Spills them if there is no room for more, and returns whether it did.
     pub(super) fn make_room(&self, pool: &rayon::ThreadPool, scratch: Scratch<'_>) -> Result<bool> {
         if !self.is_full() {
             return Ok(false);
@@ -118,10 +118,10 @@ impl Traces {
         Ok(true)
     }
 
-    /// Refuses logs that have rows in common, which would count twice; those that `counts` is not true of do no harm.
+    /// Refuses logs that have rows in common, which would count twice; logs for which `counts` is false do no harm.
     /// Logs of equal content were refused before.
     ///
-    /// Reads the start of logs again that begin like a short one; of standard input there is none.
+    /// Reads the start of logs again that begin like a short log; standard input cannot be read again.
     pub(super) fn refuse_overlaps(
         &self,
         (context, pool, scratch): (&Context, &rayon::ThreadPool, Scratch<'_>),
@@ -199,13 +199,13 @@ struct OverlapFinder<'a> {
     source: &'a Source,
     digests: &'a [u128],
     counts: &'a dyn Fn(usize) -> bool,
-    /// The hash of what is gathered now.
+    /// The hash whose traces are gathered now.
     hash: u64,
     /// The first two logs that have it as a piece.
     pieces: [Option<usize>; 2],
-    /// The logs that have it as a start, with the bytes of those that are short.
+    /// The logs that have it as a start, with the bytes of short logs.
     starts: Vec<(u32, Option<u32>)>,
-    /// Of the overlaps so far, that of the first log which has an earlier one.
+    /// The overlap of the first log that overlaps an earlier log, so far.
     first: Option<Overlap>,
 }
 

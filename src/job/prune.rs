@@ -1,8 +1,9 @@
-//! `prune`: old days leave the store.
+//! `prune`: removes old days from the store.
 //!
 //! Days are counted from the newest partial and not from today, so a pipeline that stood still for a month loses
-//! nothing when it starts again. A newest day that lies in the future is refused: its date is wrong. A partial goes before its rejects file, and its folder is synced between: a kill
-//! at any instant leaves whole days, and perhaps a rejects file without a partial, which the next run removes.
+//! nothing when it starts again. A newest day in the future is refused, because its date is wrong. A partial goes
+//! before its rejects file, and its folder is synced between: a kill at any instant leaves whole days, and perhaps a
+//! rejects file without a partial, which the next run removes.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -17,12 +18,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::Day;
 use crate::store::{self, Store, StoreLock};
 
-/// How much stays.
+/// How many days stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PruneOptions {
     /// The newest days that stay, at least [`PruneOptions::MIN_DAYS`].
     pub keep_days: u32,
-    /// Only tell what would go: nothing is touched, no lock is taken.
+    /// Only report what would go: nothing is touched, no lock is taken.
     pub dry_run: bool,
 }
 
@@ -39,7 +40,7 @@ impl Default for PruneOptions {
     }
 }
 
-/// A day that went.
+/// A day that was removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PrunedDay {
     /// The day.
@@ -50,7 +51,7 @@ pub struct PrunedDay {
     pub rejects_bytes: Option<u64>,
 }
 
-/// What went and what stays.
+/// The report of a pruning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PruneReport {
     /// The newest days that stay.
@@ -72,7 +73,7 @@ pub struct PruneReport {
 
 /// Removes the partials and rejects files of all days but the newest.
 ///
-/// What has another name stays; so does the target of a link, of which the link alone goes.
+/// Files of other names stay. If a partial is a link, only the link goes, and its target stays.
 ///
 /// # Example
 /// ```
@@ -92,9 +93,9 @@ pub struct PruneReport {
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] for fewer than [`PruneOptions::MIN_DAYS`], [`ErrorKind::Missing`] where there is no
-/// store, [`ErrorKind::FutureDay`], a newest partial that cannot be opened, [`ErrorKind::Locked`], [`ErrorKind::Io`].
-/// What went before an error is gone.
+/// [`ErrorKind::Usage`] for fewer than [`PruneOptions::MIN_DAYS`], [`ErrorKind::Missing`] where there is no store,
+/// [`ErrorKind::FutureDay`], a newest partial that cannot be opened, [`ErrorKind::Locked`], [`ErrorKind::Io`]. Files
+/// that were removed before an error are gone.
 pub fn prune(context: &Context, options: &PruneOptions) -> Result<PruneReport> {
     if options.keep_days < PruneOptions::MIN_DAYS {
         let (days, least) = (options.keep_days, PruneOptions::MIN_DAYS);
@@ -103,7 +104,7 @@ pub fn prune(context: &Context, options: &PruneOptions) -> Result<PruneReport> {
     }
     let files = context.files.as_ref();
     let store = context.store();
-    // Before the lock, which would make the folders of a store that is not there.
+    // Before the lock, which would create the folders of a missing store.
     store.days()?;
     let lock =
         if options.dry_run { None } else { Some(context.locked(|| StoreLock::take(&store))?) };
@@ -121,7 +122,7 @@ pub fn prune(context: &Context, options: &PruneOptions) -> Result<PruneReport> {
         });
     };
     refuse_future(&store, newest, today())?;
-    // Days are counted from it, so it must be one: a stray file of its name would take all others with it.
+    // Days are counted from it, so it must be a partial: with a stray file of its name, all other days would go.
     open_stored(context, newest)?;
     let back = i64::from(options.keep_days) - 1;
     let keep_from = newest.plus_days(-back).or_else(|| Day::new(1970, 1, 1)).unwrap_or(newest);
@@ -158,13 +159,13 @@ pub fn prune(context: &Context, options: &PruneOptions) -> Result<PruneReport> {
     })
 }
 
-/// Today in UTC by the system's clock; a clock of before 1970 or after 2199 knows no day.
+/// Today in UTC by the system's clock; `None` if the clock is before 1970 or after 2199.
 fn today() -> Option<Day> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
     Day::new(1970, 1, 1)?.plus_days(i64::try_from(since.as_secs() / 86_400).ok()?)
 }
 
-/// Refuses to count from a day that cannot have ended: one log with a wrong date would take all other days with it.
+/// Refuses to count from a day that cannot have ended: because of one log with a wrong date, all other days would go.
 /// Tomorrow may have begun where the logs are made.
 fn refuse_future(store: &Store, newest: Day, today: Option<Day>) -> Result<()> {
     match today {
@@ -176,7 +177,7 @@ fn refuse_future(store: &Store, newest: Day, today: Option<Day>) -> Result<()> {
     }
 }
 
-/// Removes the files of all these days: partials, then what belongs to them.
+/// Removes the files of all these days: partials, then rejects files.
 fn remove(context: &Context, lock: &StoreLock, days: &[PrunedDay]) -> Result<()> {
     let files = context.files.as_ref();
     let store = lock.store();
@@ -192,12 +193,12 @@ fn remove(context: &Context, lock: &StoreLock, days: &[PrunedDay]) -> Result<()>
         for path in &paths {
             context.check_stop()?;
             match files.remove_file(path) {
-                // Somebody was faster.
+                // Another process was faster.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 other => other.map_err(|error| Error::io("remove", error).at(path))?,
             }
         }
-        // Also where nothing went: a killed run may have removed them.
+        // Also if nothing went: a killed run may have removed them.
         store::sync_folder(files, &folder)?;
     }
     Ok(())
@@ -218,7 +219,7 @@ mod tests {
         }
         let error = refused("2022-01-02", "2021-12-31").unwrap();
         assert!(error.to_string().contains("s/partials/2022-01-02.agg"), "{error}");
-        // A clock that knows no day, and the last day of all.
+        // A clock without a valid day, and the last valid day.
         assert!(refused("2199-12-31", "no day").is_none());
         assert!(refused("2199-12-31", "2199-12-31").is_none());
     }

@@ -1,7 +1,7 @@
 //! `query`: the top songs of one key over some days, straight from the partials through their indexes.
 //!
-//! Of each partial the footer is read, the index pages that the key is in, and the key's own blocks: one or two for a
-//! user, a few hundred for a large country. Nothing is written and no lock is taken.
+//! It reads each partial's footer, the index pages that have the key, and the key's own blocks: one or two for a user,
+//! a few hundred for a large country. Nothing is written and no lock is taken.
 
 use serde::Serialize;
 
@@ -15,27 +15,27 @@ use crate::partial::Partial;
 use crate::runfile::{Piece, Run, merge_piece, split_range};
 use crate::topk::{Floor, LongKeys, TopK};
 
-/// Whose songs, of which days, and how many.
+/// The key, the days, and the number of songs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryOptions {
-    /// What the key is.
+    /// The kind of the key.
     pub kind: Kind,
     /// User id or country number.
     pub key: u64,
-    /// The window's last day; `None` is the newest stored one.
+    /// The window's last day; `None` is the newest stored day.
     pub day: Option<Day>,
     /// Days in the window, 1 to 3,660.
     pub days: u32,
-    /// Songs at most, 1 to 10,000.
+    /// Maximum songs, 1 to 10,000.
     pub top: u32,
     /// Answer without the days that have no partial.
     pub allow_missing: bool,
 }
 
-/// What was found.
+/// The report of a query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct QueryReport {
-    /// What the key is.
+    /// The kind of the key.
     #[serde(serialize_with = "document::kind")]
     pub kind: Kind,
     /// The key as text: a user's digits, a country's letters.
@@ -134,8 +134,8 @@ fn best(context: &Context, options: &QueryOptions, partials: &[Partial]) -> Resu
         if runs.len() <= plan.fan_in {
             long.rank(merge_piece(&runs, kind, piece), shared, &progress, &mut keep)?;
         } else {
-            // More runs than the budget can read at once: what they have of a piece, a group of runs after the
-            // other, then these parts together. A piece has few enough entries for that.
+            // More runs than the budget can read at once: their entries of a piece are merged a group of runs at a
+            // time, then the results. A piece has few enough entries for that.
             let gathered = |group| gather(context, group, kind, piece);
             let parts = runs.chunks(plan.fan_in).map(gathered).collect::<Result<_>>()?;
             long.rank(Merge::new(kind, parts), shared, &progress, &mut keep)?;
@@ -149,7 +149,7 @@ fn best(context: &Context, options: &QueryOptions, partials: &[Partial]) -> Resu
     Ok(songs)
 }
 
-/// All that some runs have of a piece.
+/// All entries of a piece in some runs.
 fn gather(context: &Context, runs: &[&Run], kind: Kind, piece: &Piece) -> Result<OneBatch> {
     let mut merge = merge_piece(runs, kind, piece);
     let (mut batch, mut all) = (Batch::default(), Batch::default());

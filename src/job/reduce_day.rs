@@ -1,4 +1,4 @@
-//! `reduce-day`: a day's logs to its partial, from nothing or on top of what the day has.
+//! `reduce-day`: a day's logs to its partial, new or added to the stored day.
 
 use std::ffi::OsStr;
 use std::io;
@@ -24,7 +24,7 @@ use crate::runfile::RunFacts;
 use crate::store::{self, Store, StoreLock};
 use crate::text::json;
 
-/// What became of a day.
+/// The outcome of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReduceOutcome {
     /// The day has a partial now.
@@ -33,7 +33,7 @@ pub enum ReduceOutcome {
     Imported,
     /// Its partial was replaced.
     Replaced,
-    /// The logs were counted on top of what its partial had.
+    /// The logs were added to its partial.
     Added,
     /// It has a partial of the same inputs already; nothing was done.
     Unchanged,
@@ -62,35 +62,35 @@ impl Serialize for ReduceOutcome {
     }
 }
 
-/// What becomes of a day that has a partial of other inputs.
+/// What to do with a day that has a partial of other inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IfStored<'a> {
     /// It is an error.
     Refuse,
-    /// It is replaced, without a look at what it was made from.
+    /// It is replaced, whatever it was made from.
     Replace,
-    /// The inputs come on top of it.
+    /// The inputs are added to it.
     Add,
-    /// It is replaced if all logs that it was made from are among the inputs, none of them is empty now, and no fewer
-    /// rows are good. Logs that version 0.1 did not read (indexes) do not replace what it made.
+    /// It is replaced if all logs that it was made from are among the inputs, none of them is empty now, and at least
+    /// as many rows are good. Logs that version 0.1 did not read (indexes) do not replace a day that version 0.1 made.
     Refresh(&'a [usize]),
 }
 
-/// What a reduction did.
+/// The report of a reduction.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReduceReport {
     /// The day.
     pub day: Day,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: ReduceOutcome,
-    /// By which rules its rows were read; `None` where that is not recorded.
+    /// The rules by which its rows were read; `None` if they are not recorded.
     pub rules: Option<Rules>,
-    /// Rows of the day. Of an imported day that is kept, the rejects may be unknown.
+    /// Rows of the day. The rejects of an imported day that is kept may be unknown.
     #[serde(flatten)]
     pub counts: RowCounts,
-    /// Rows that this run read and counted: none of an unchanged day.
+    /// Rows that this run read and counted: 0 for an unchanged day.
     pub rows_read: u64,
-    /// The logs of this run by path, in the order read; none for a day of a backfill.
+    /// The logs of this run by path, in the order read; empty for a day of a backfill.
     #[serde(serialize_with = "document::shared")]
     pub logs: Arc<InputPaths>,
     /// The day's logs, in the order read.
@@ -111,7 +111,7 @@ pub struct ReduceReport {
     pub rejects_file: PathBuf,
     /// Runs that were spilled because the rows exceeded the memory; 0 when all fitted.
     pub spilled_runs: usize,
-    /// Files that were met and not counted; none for a day of a backfill, whose own report has them.
+    /// Files that were found and not counted; empty for a day of a backfill, whose own report has them.
     #[serde(flatten)]
     pub skipped: Skipped,
 }
@@ -125,10 +125,9 @@ impl ReduceReport {
 
 /// Reduces the logs of one day to its partial in the store.
 ///
-/// A partial of the same logs stays as it is: logs of equal name, size and time are not even read, others are
-/// compared by their digest. Memory stays below the budget for any number of rows, users and songs; a log that
-/// exceeds it costs one more write and read of what it reduces to. Logs that are added cost their own
-/// reduction and one read and write of the partial.
+/// A partial of the same logs stays: logs of equal name, size and time are not read, others are compared by their
+/// digest. Memory stays below the budget for any number of rows, users and songs; a log that exceeds it costs one more
+/// write and read of its counts. Logs that are added cost their own reduction and one read and write of the partial.
 ///
 /// # Example
 /// ```
@@ -181,8 +180,8 @@ pub fn reduce_day(context: &Context, options: &ReduceOptions) -> Result<ReduceRe
     Ok(ReduceReport { logs, skipped, ..report })
 }
 
-/// [`reduce_day`] for inputs that were found already: the options that say which logs, which day, and what becomes of a
-/// stored day are not looked at. The paths of other days' logs take `others` bytes.
+/// [`reduce_day`] for inputs that were found already: ignores the options for the logs, the day, and a stored day. The
+/// paths of other days' logs take `others` bytes.
 pub(super) fn reduce_inputs(
     context: &Context,
     options: &ReduceOptions,
@@ -252,7 +251,7 @@ pub(super) fn reduce_inputs(
     Ok(ReduceReport { spilled_runs, rows_read: rows, ..report })
 }
 
-/// What a run holds of these logs and of those of other days, if both it and a partial have room for that.
+/// The lists that a run holds of these logs and of other days' logs, if both the run and a partial have room for them.
 ///
 /// # Errors
 /// [`ErrorKind::TooManyLogs`] and [`ErrorKind::LogsExceedPartial`], before any log is read.
@@ -266,7 +265,7 @@ pub(super) fn lists_of(context: &Context, inputs: &InputPaths, others: u64) -> R
     Ok(lists)
 }
 
-/// Refuses a day of too few logs, and warns of one that has fewer than the day before.
+/// Refuses a day with too few logs, and warns of a day with fewer logs than the day before.
 fn check_logs(
     context: &Context,
     options: &ReduceOptions,
@@ -279,7 +278,7 @@ fn check_logs(
         return Err(ErrorKind::TooFewLogs { day, logs, limit: options.min_logs }.into());
     }
     let Some(before) = day.plus_days(-1) else { return Ok(()) };
-    // One that cannot be read is an error when it is needed.
+    // If it cannot be read, the error comes when it is needed.
     let Ok(Some(partial)) = open_day(store, before) else { return Ok(()) };
     let known = partial.metadata().inputs;
     if logs < known && !partial.metadata().is_of_tables() {
@@ -288,7 +287,7 @@ fn check_logs(
     Ok(())
 }
 
-/// What is told of a day that is left as it is; `None` if it is to be made again.
+/// The report of a day that stays as it is; `None` if it is to be made again.
 fn untouched(
     context: &Context,
     store: &Store,
@@ -319,8 +318,8 @@ fn untouched(
     }
 }
 
-/// Warns of a rejects file that is gone, or shows more than the day's partial has counted. One that shows less may be
-/// that of an imported day.
+/// Warns of a rejects file that is gone, or shows more rows than the day's partial has counted. A file that shows fewer
+/// can be an imported day's.
 fn warn_of_rejects(context: &Context, store: &Store, metadata: &Metadata) {
     let (files, day) = (context.files.as_ref(), metadata.day);
     let path = store.rejects_path(day);
@@ -337,7 +336,7 @@ fn warn_of_rejects(context: &Context, store: &Store, metadata: &Metadata) {
 }
 
 /// Warns of a log that is in the day before or after too, as after an export that failed: both days count it. A log
-/// that is less than half of the day is no such log: parts of a day may be alike, as are those that have a header alone.
+/// that is less than half of the day is ignored: parts of a day may be alike, for example parts with only a header.
 fn warn_of_repeats(
     context: &Context,
     store: &Store,
@@ -348,7 +347,7 @@ fn warn_of_repeats(
     let mut logs: Vec<(usize, InputFacts<'_>)> = inputs.iter().enumerate().collect();
     logs.sort_unstable_by_key(|(_, log)| log.digest);
     for other in [-1, 1].into_iter().filter_map(|days| day.plus_days(days)) {
-        // One that cannot be read is an error when it is needed.
+        // If it cannot be read, the error comes when it is needed.
         let Ok(Some(partial)) = open_day(store, other) else { continue };
         let mut marks = vec![false; logs.len()];
         let visited = partial.visit_digests(|digest| {

@@ -1,4 +1,4 @@
-//! The rules by which stored days were counted, held against those of a run and against one another.
+//! Compares the rules by which stored days were counted with a run's rules and with one another.
 //!
 //! A day of format version 1 does not record its rules, and matches any.
 
@@ -14,7 +14,7 @@ pub(super) fn other(metadata: &Metadata, rules: Rules) -> Option<Rules> {
     metadata.rules.filter(|stored| *stored != rules)
 }
 
-/// Refuses to go on with a stored day of other rules.
+/// Refuses to continue with a stored day of other rules.
 pub(super) fn refuse_other(metadata: &Metadata, rules: Rules) -> Result<()> {
     match other(metadata, rules) {
         Some(stored) => {
@@ -25,7 +25,7 @@ pub(super) fn refuse_other(metadata: &Metadata, rules: Rules) -> Result<()> {
     }
 }
 
-/// How logs compare with those of a stored day, whose counts are others where its rules are.
+/// How logs compare with a stored day's, whose counts differ if its rules differ.
 pub(super) fn compared(comparison: Comparison, metadata: &Metadata, rules: Rules) -> Comparison {
     match comparison {
         Comparison::Same if other(metadata, rules).is_some() => Comparison::OtherRules,
@@ -33,7 +33,7 @@ pub(super) fn compared(comparison: Comparison, metadata: &Metadata, rules: Rules
     }
 }
 
-/// Warns of days that were left as they are, although nobody knows whether these rules made them.
+/// Warns of days that stay as they are, although they do not record whether these rules made them.
 pub(super) fn warn_of_unrecorded(context: &Context, days: Vec<Day>, rules: Rules) {
     if !days.is_empty() && !rules.is_default() {
         context.observer.warn(&Warning::RulesUnrecorded { days, rules });

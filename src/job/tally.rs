@@ -1,7 +1,7 @@
-//! Logs to sorted runs: stages 1 to 3, and 4 for what does not fit the memory.
+//! Logs to sorted runs: stages 1 to 3, and 4 for runs that do not fit in memory.
 //!
 //! All threads read, parse and scatter rows until the logs end or the arena is full. A full arena becomes a
-//! spilled run of each kind, and reading goes on; what the arena holds at the end becomes the last run.
+//! spilled run of each kind, and reading goes on. The rows in the arena at the end become the last run.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -22,7 +22,7 @@ use crate::text;
 /// Pieces of the logs that the splitters are chosen from: 4 MiB, about 170,000 rows.
 const SAMPLE_PIECES: usize = 64;
 const SAMPLE_PIECE_BYTES: usize = 64 << 10;
-/// What the reading has come to when the logs have ended.
+/// The result of reading all logs.
 pub(super) struct Tally {
     /// Rows and rejects.
     pub(super) rejects: RejectReport,
@@ -31,7 +31,7 @@ pub(super) struct Tally {
 
 /// Where the counted runs are.
 pub(super) enum Counted {
-    /// All rows fitted the memory: in the file for the partial, which lacks its footer alone.
+    /// All rows fitted in memory: in the file for the partial, which lacks only its footer.
     Whole(Box<OpenPartial>),
     /// In files of their own, to be merged.
     Spilled(Vec<JoinInput>),
@@ -52,7 +52,7 @@ struct LogReader {
     gathered: GatheredTraces,
 }
 
-/// What a tally works with.
+/// What a tally is given.
 pub(super) struct Logs<'a> {
     pub(super) context: &'a Context,
     pub(super) pool: &'a rayon::ThreadPool,
@@ -60,11 +60,11 @@ pub(super) struct Logs<'a> {
     pub(super) row_rules: &'a RowRules,
     pub(super) rules: Rules,
     pub(super) plan: CountPlan,
-    /// Makes the file for the partial; `None` if the logs come on top of one, as a piece like spilled ones.
+    /// Makes the file for the partial; `None` if the logs are added to a partial, as a piece like a spilled run.
     pub(super) partial: Option<Scratch<'a>>,
     /// Makes a file for a spilled run.
     pub(super) scratch: Scratch<'a>,
-    /// Takes what shows which logs have rows in common.
+    /// Takes the traces that show which logs have rows in common.
     pub(super) traces: &'a Traces,
 }
 
@@ -94,7 +94,7 @@ impl Logs<'_> {
         Ok(Tally { rejects, runs })
     }
 
-    /// Reads to the end; what does not fit the arena is spilled, the rest stays in it.
+    /// Reads to the end; full arenas are spilled, the rest stays in the arena.
     fn read_all<'a>(
         &self,
         readers: &[Mutex<LogReader>],
@@ -109,7 +109,7 @@ impl Logs<'_> {
             let made_room = self.traces.make_room(self.pool, self.scratch)?;
             let (spill, rows) = self.spill(counter, rows)?;
             if rows == 0 && !made_room {
-                // No budget that `Budget::new` allows is so small that nothing fits.
+                // Every budget that `Budget::new` allows has room for some rows.
                 return Err(Error::from(ErrorKind::Usage("--memory is too small".to_owned())));
             }
             tracing::info!(rows, "spilled a run");
@@ -117,7 +117,7 @@ impl Logs<'_> {
         }
     }
 
-    /// What all readers have gathered, and their rejects.
+    /// The samples of all readers, and their rejects.
     fn merge_rejects(&self, readers: Vec<Mutex<LogReader>>) -> RejectReport {
         let logs = readers.into_iter().map(|reader| {
             let mut reader = reader.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -214,14 +214,14 @@ impl Logs<'_> {
         })
     }
 
-    /// Counts what is in the arena into files of its own; also tells how many rows that were.
+    /// Counts the rows in the arena into new files; also returns their number.
     fn spill<'a>(&self, counter: &Counter<'a>, rows: FilledArena<'a>) -> Result<(JoinInput, u64)> {
         let mut spill = Spill::new(self.scratch);
         let rows = self.drain(counter, rows, &mut spill)?;
         Ok((spill.finish(), rows))
     }
 
-    /// Counts what is in the arena into all runs of `target`; returns how many rows that were.
+    /// Counts the rows in the arena into all runs of `target`; returns their number.
     fn drain<'a>(
         &self,
         counter: &Counter<'a>,
@@ -284,7 +284,7 @@ impl LogReader {
             if !self.put(filler) || logs.traces.is_full() {
                 return Ok(false);
             }
-            // Of the window's own rows: both are set together.
+            // `parsed` counts bytes of this window: both are set together.
             let rest = &self.window.rows()[self.parsed..];
             if !rest.is_empty() {
                 let rules = self.row_rules.as_ref().unwrap_or(logs.row_rules);

@@ -1,7 +1,7 @@
 //! One run of a window to one file of tops: ranked and formatted in pieces on all threads, and joined in order.
 //!
 //! A piece of the key space has whole keys in the middle, whose lines are final, and may share its first and its last
-//! key with its neighbours; of those it hands on the best K, which are joined in order.
+//! key with its neighbours. It hands on the best K of those keys, which are joined in order.
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
@@ -13,10 +13,10 @@ use crate::output::{Format, Lines, Pieces};
 use crate::runfile::{Piece, split};
 use crate::topk::{RankInput, Ranker, TopK};
 
-/// Bytes an entry of a piece that a buffer may have to be kept.
+/// Maximum bytes of a buffer that is kept, for each entry of a piece.
 const MAX_KEPT_BYTES: u64 = 53;
 
-/// What to write, and how.
+/// What to write, and in which format.
 pub(super) struct Tops<'a> {
     pub(super) pool: &'a rayon::ThreadPool,
     pub(super) input: RankInput<'a>,
@@ -31,7 +31,7 @@ struct OpenKey {
     best: Vec<Ranked>,
 }
 
-/// What a piece has come to.
+/// The result of a piece.
 #[derive(Default)]
 struct PieceTops {
     /// Its first key, if the piece before may have songs of it.
@@ -39,7 +39,7 @@ struct PieceTops {
     /// Lines of the keys that are whole in it.
     lines: Lines,
     keys: u64,
-    /// Its last key, if the piece behind may have songs of it and it is not the head.
+    /// Its last key, if the next piece may have songs of it and it is not the head.
     tail: Option<OpenKey>,
 }
 
@@ -69,7 +69,7 @@ impl Tops<'_> {
     }
 
     fn give_buffer(&self, mut buffer: Lines) {
-        // One that a piece of long ids has blown up goes back to the system.
+        // A buffer that grew with a piece of long ids goes back to the system.
         if buffer.capacity() as u64 > self.input.piece_entries * MAX_KEPT_BYTES {
             return;
         }
@@ -83,7 +83,7 @@ impl Tops<'_> {
         Ok(part)
     }
 
-    /// Puts the best songs that a piece has of a key where they belong.
+    /// Puts a key's best songs of a piece where they belong.
     fn place(&self, key: u64, best: &[Ranked], piece: &Piece, part: &mut PieceTops) {
         let best_of = |key| Some(OpenKey { key, best: best.to_vec() });
         if piece.start.song > 0 && piece.start.key == key {
@@ -100,7 +100,7 @@ impl Tops<'_> {
 /// Joins parts in order.
 struct TopsJoin<'t, 'a> {
     tops: &'t Tops<'a>,
-    /// The key that may go on.
+    /// The key that may continue.
     open: Option<(u64, TopK)>,
     keys: u64,
     line: Lines,
@@ -123,7 +123,7 @@ impl TopsJoin<'_, '_> {
         }
     }
 
-    /// Adds songs of the key that is open, or closes that and opens another.
+    /// Adds songs to the open key, or closes it and opens another.
     fn open_key(&mut self, OpenKey { key, best }: OpenKey, out: &mut dyn Pieces) -> Result<()> {
         if self.open.as_ref().is_some_and(|(open, _)| *open != key) {
             self.close(out)?;

@@ -1,4 +1,4 @@
-//! What a user should know of a run that goes on: each warning once, with its text.
+//! Warnings: what a user should know of a run that continues. Each has its text here.
 
 use std::path::PathBuf;
 
@@ -37,12 +37,12 @@ pub enum Warning {
         /// The log.
         path: PathBuf,
     },
-    /// The compressed form of a log that counts cannot be read, so it was not compared with that.
+    /// The compressed form of a counted log cannot be read, so the two were not compared.
     #[error("{error}; {counted:?} is counted, which should be the same log")]
     OtherForm {
-        /// What was met, with its path.
+        /// The error, with its path.
         error: Error,
-        /// The log that counts.
+        /// The log that is counted.
         counted: PathBuf,
     },
     /// A log is in a day and in one of its neighbours.
@@ -52,7 +52,7 @@ pub enum Warning {
     Repeated {
         /// The day that was reduced.
         day: Day,
-        /// The log; its base name alone where it was counted by an earlier run.
+        /// The log; only its base name if an earlier run counted it.
         path: PathBuf,
         /// The day before or after.
         other: Day,
@@ -67,11 +67,11 @@ pub enum Warning {
     LogGone {
         /// The day.
         day: Day,
-        /// Base name of the first log that is not there.
+        /// Base name of the first missing log.
         name: String,
-        /// How many more are not there.
+        /// Number of further missing logs.
         others: usize,
-        /// Whether there are logs that the day does not have.
+        /// Whether there are logs that the day lacks.
         further: bool,
     },
     /// A day keeps its partial, because it would gain logs that version 0.1 did not read.
@@ -85,7 +85,7 @@ pub enum Warning {
         day: Day,
         /// The first of these logs.
         path: PathBuf,
-        /// How many more there are.
+        /// Number of further logs.
         others: usize,
     },
     /// A day has fewer logs than the day before.
@@ -99,10 +99,10 @@ pub enum Warning {
         logs: u64,
         /// The day before.
         before: Day,
-        /// The logs of that.
+        /// Number of that day's logs.
         known: u64,
     },
-    /// Days are left as they are, and do not record by which rules they were counted.
+    /// Days stay as they are, and do not record the rules by which they were counted.
     #[error(
         "{} recorded no rules when stored, and {} taken as counted with {rules}; to count again with these, use 'agg reduce-day --force'",
         text::days(.days),
@@ -117,13 +117,13 @@ pub enum Warning {
     /// The days of a window were counted by different rules.
     #[error("the days of this window were counted with different rules: {}", grouped(.groups))]
     MixedRules {
-        /// The days of each set of rules; none where they are not recorded.
+        /// The days of each set of rules; `None` if they are not recorded.
         groups: Vec<(Option<Rules>, Vec<Day>)>,
     },
-    /// What the search for logs found, and did not count.
+    /// An entry that the search for logs found and did not count.
     #[error("{0}")]
     Search(String),
-    /// A rejects file is not there.
+    /// A rejects file is missing.
     #[error("{path:?} is missing; to write it again, reduce {day} with --force")]
     RejectsGone {
         /// The file.
@@ -157,7 +157,7 @@ pub enum Warning {
         }
     )]
     StaleWindows {
-        /// How many.
+        /// Number of windows.
         windows: usize,
         /// The date of the first.
         first: Day,
@@ -188,25 +188,25 @@ pub enum Warning {
     LostLatest {
         /// The link.
         link: PathBuf,
-        /// Where it points to.
+        /// The date that it points to.
         day: Day,
     },
     /// Rows of a list of song names are not songs.
     #[error(
-        "{path:?}: skipped {}, the first at line {first_line}",
-        if *.rows == 1 { "1 row that is not a song".to_owned() } else { format!("{rows} rows that are not songs") }
+        "{path:?}:{first_line}: skipped {}",
+        if *.rows == 1 { "1 row that is not a song".to_owned() } else { format!("{rows} rows that are not songs, the first on this line") }
     )]
     NotSongs {
         /// The list.
         path: PathBuf,
-        /// How many rows.
+        /// Number of rows.
         rows: u64,
         /// The line of the first of them.
         first_line: u64,
     },
 }
 
-/// Groups in a warning.
+/// Maximum groups in a warning.
 const MAX_GROUPS: usize = 4;
 
 /// `2021-12-01 with --countries any; 2021-12-02 to 2021-12-07 with …`

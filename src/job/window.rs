@@ -1,6 +1,6 @@
-//! The stored days of a window: which there are, which are missing, and what they add up to.
+//! The stored days of a window, its missing days, and its totals.
 //!
-//! All jobs that read several days look at their partials here, once, before they write anything.
+//! All jobs that read several days open their partials here, once, before they write anything.
 
 use std::path::PathBuf;
 
@@ -20,15 +20,15 @@ use crate::text;
 pub(super) struct StoredWindow<P> {
     /// All days, oldest first.
     pub(super) days: Vec<Day>,
-    /// Those without a partial.
+    /// The days without a partial.
     pub(super) missing: Vec<Day>,
-    /// Of those with one.
+    /// The rows of each day with a partial.
     pub(super) stored: Vec<P>,
     /// Entries of the runs of each kind.
     pub(super) entries: PerKind<u64>,
 }
 
-/// A partial as it was when it was looked at.
+/// A partial as it was when it was opened.
 pub(super) struct StoredDay {
     path: PathBuf,
     day: Day,
@@ -39,7 +39,7 @@ pub(super) struct StoredDay {
 }
 
 impl<P> StoredWindow<P> {
-    /// Looks at the partials of these days, in ascending order; `keep` takes what is needed of each.
+    /// Opens the partials of these days, in ascending order; `keep` takes what is needed of each.
     pub(super) fn look(
         context: &Context,
         days: Vec<Day>,
@@ -65,13 +65,13 @@ impl<P> StoredWindow<P> {
         Ok(StoredWindow { days, missing, stored, entries })
     }
 
-    /// Refuses to go on without the missing days, unless that is allowed and another day is stored.
+    /// Refuses to continue without the missing days, unless that is allowed and another day is stored.
     pub(super) fn check_missing(&self, context: &Context, allow_missing: bool) -> Result<()> {
         check_missing(context, &self.missing, self.stored.len(), allow_missing)
     }
 }
 
-/// As [`StoredWindow::check_missing`], for some days of which so many are stored.
+/// As [`StoredWindow::check_missing`], for any days, `stored` of which are stored.
 pub(super) fn check_missing(
     context: &Context,
     missing: &[Day],
@@ -107,7 +107,7 @@ impl StoredWindow<StoredDay> {
         total(self.stored.iter().map(|stored| stored.counts))
     }
 
-    /// As a manifest names the partials.
+    /// The partials in the form of a manifest.
     pub(super) fn manifest_entries(&self) -> Vec<PartialEntry> {
         let entry = |stored: &StoredDay| PartialEntry {
             day: stored.day,
@@ -118,7 +118,7 @@ impl StoredWindow<StoredDay> {
         self.stored.iter().map(entry).collect()
     }
 
-    /// As a table describes the window, or the day with its logs.
+    /// The window, or the day with its logs, in the form of a table's facts.
     pub(super) fn facts(&self, origin: Origin, inputs: Inputs) -> Result<Facts> {
         let partial = |stored: &StoredDay| PartialFacts {
             day: stored.day,
@@ -151,16 +151,16 @@ impl StoredWindow<StoredDay> {
     }
 }
 
-/// The rows of some days together. No run stores a day of more than 2^63-1 rows, and one that claims them is refused even
-/// alone: an older version imported such tables.
+/// The rows of some days together. No run stores a day of more than 2^63-1 rows, and a day that claims them is refused
+/// even alone: an older version imported such tables.
 pub(super) fn total(counts: impl IntoIterator<Item = RowCounts>) -> Result<RowCounts> {
     let add = |sum: RowCounts, more: RowCounts| sum.checked_add(&more);
     let sum = counts.into_iter().try_fold(RowCounts::NONE, add);
     Ok(sum.ok_or(ErrorKind::TooManyRows)?)
 }
 
-/// Runs `work` once more if another run replaced or removed a partial between its look and its reading: the second look
-/// finds what is stored by then.
+/// Runs `work` again, once, if another run replaced or removed a partial between opening and reading: the second try
+/// finds the partials that are stored by then.
 pub(super) fn overtaken_once<T>(work: impl Fn() -> Result<T>) -> Result<T> {
     match work() {
         Err(error) if matches!(error.kind(), ErrorKind::Replaced | ErrorKind::Removed) => {

@@ -1,9 +1,9 @@
 //! Country runs to figures: each block is read once and serves all three windows.
 //!
 //! A piece of the key space is held decoded, a list for each day. From the lists come the streams of each country and
-//! day, the best songs of each window (by the same merge that emits windows) and what the best of the current window
-//! had on each day. Of a country that lies in several pieces, the best of the pieces are joined in order: a song occurs
-//! in one piece only.
+//! day, the best songs of each window (by the same merge that emits windows) and the streams of the current window's
+//! best songs on each day. If a country is in several pieces, the best songs of the pieces are joined in order: a song
+//! occurs in one piece only.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -44,7 +44,7 @@ pub(super) fn figures(context: &Context, windows: &ComparedWindows, top: u32) ->
     join.finish()
 }
 
-/// What is known of a country, or of the part of it that lies in a piece.
+/// The figures of a country, or of its part in a piece.
 #[derive(Debug, Default)]
 struct Gathered {
     /// Streams on the day of each partial.
@@ -58,7 +58,7 @@ struct Gathered {
 /// By country number.
 type GatheredPart = BTreeMap<u64, Gathered>;
 
-/// One thread's means to read pieces.
+/// What one thread reads pieces with.
 struct PieceReader<'a> {
     context: &'a Context,
     windows: &'a ComparedWindows,
@@ -122,7 +122,7 @@ impl<'a> PieceReader<'a> {
     }
 }
 
-/// Replaces `list` by what the partial has in the piece.
+/// Replaces `list` by the partial's entries in the piece.
 fn read_list(context: &Context, partial: &Partial, piece: &Piece, list: &mut Batch) -> Result<()> {
     list.clear();
     let mut blocks = partial.run(Kind::Country).blocks(piece.clone());
@@ -135,7 +135,7 @@ fn read_list(context: &Context, partial: &Partial, piece: &Piece, list: &mut Bat
     Ok(())
 }
 
-/// What each list has of the song under the key.
+/// The count of the song under the key in each list.
 fn days_of(lists: &[Batch], key: u64, song: u64) -> Vec<u64> {
     lists.iter().map(|list| list.entries().count_at(Position { key, song })).collect()
 }
@@ -202,7 +202,7 @@ impl CountryJoin<'_> {
         })
     }
 
-    /// The figures of a country; `None` for one that only earlier windows have.
+    /// The figures of a country; `None` for a country that only earlier windows have.
     fn country(&self, key: u64, gathered: &Gathered) -> Option<CountryFigures> {
         let of_window = |streams: &[u64]| -> Vec<u64> {
             let of = |place: &Option<usize>| place.and_then(|place| streams.get(place)).copied();
@@ -237,7 +237,7 @@ impl CountryJoin<'_> {
 }
 
 impl Gathered {
-    /// Adds what the next piece has of the country.
+    /// Adds the country's part in the next piece.
     fn add(&mut self, key: u64, next: Gathered, most: usize) -> Result<()> {
         for (sum, more) in self.streams.iter_mut().zip(&next.streams) {
             *sum = sum.checked_add(*more).ok_or_else(|| exceeds(key))?;

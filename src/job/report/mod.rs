@@ -22,7 +22,7 @@ use crate::text::json;
 /// Songs of a country on the page.
 const TOP: u32 = 50;
 
-/// What a report came to.
+/// The result of a report.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReportOutcome {
     /// The page.
@@ -34,7 +34,7 @@ pub struct ReportOutcome {
     pub days: u32,
     /// Days of the window without a partial.
     pub missing: Vec<Day>,
-    /// Last days of the two earlier windows, those that were compared with.
+    /// Last days of the two earlier windows, if they were compared with.
     pub compared: Vec<Day>,
     /// Where the page was published, if it was.
     #[serde(serialize_with = "json::optional_path")]
@@ -45,7 +45,7 @@ pub struct ReportOutcome {
     pub countries: u64,
     /// Different songs that are shown.
     pub songs: u64,
-    /// Those of them that have a name.
+    /// Number of shown songs that have a name.
     pub named: u64,
     /// Rows of the days.
     #[serde(flatten)]
@@ -80,8 +80,9 @@ pub struct ReportOutcome {
 ///
 /// # Errors
 /// [`ErrorKind::MissingDays`] unless missing days are allowed (and always when all are missing), [`ErrorKind::Usage`]
-/// for more than [`ReportOptions::MAX_DAYS`] days, a list of songs that is missing or none, [`ErrorKind::SumOverflow`],
-/// [`ErrorKind::TooManyRows`], a damaged partial, [`ErrorKind::CannotCreate`], failures to write. What was published before is then untouched.
+/// for more than [`ReportOptions::MAX_DAYS`] days, a list of songs that is missing or not valid,
+/// [`ErrorKind::SumOverflow`], [`ErrorKind::TooManyRows`], a damaged partial, [`ErrorKind::CannotCreate`], failures to
+/// write. What was published before is then untouched.
 pub fn report(context: &Context, options: &ReportOptions) -> Result<ReportOutcome> {
     if !(1..=ReportOptions::MAX_DAYS).contains(&options.days) {
         let text = format!("a report is of 1 to {} days", ReportOptions::MAX_DAYS);
@@ -123,7 +124,7 @@ fn compared(figures: &Report) -> Vec<Day> {
     taken.filter_map(|window| window.end).collect()
 }
 
-/// Reads the names of the songs that are shown; rows that make no sense are a warning.
+/// Reads the names of the songs that are shown; rows that are not songs are a warning.
 fn read_names(
     context: &Context,
     path: &Path,

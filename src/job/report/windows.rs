@@ -1,4 +1,4 @@
-//! The window of a report and the two earlier ones that it is compared with: which days are stored, opened once each.
+//! The window of a report and the two earlier ones that it is compared with: finds and opens each stored day once.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::page::{DayFigures, Earlier};
 use crate::partial::Partial;
 use crate::runfile::RunFacts;
 
-/// Which window, and where the page goes.
+/// The window, and where the page goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportOptions {
     /// The window's last day.
@@ -27,7 +27,7 @@ pub struct ReportOptions {
 }
 
 impl ReportOptions {
-    /// A page shows every day of every song: a month is what a person can see, and what keeps it small.
+    /// A page shows every day of every song: a month is still readable, and keeps the page small.
     pub const MAX_DAYS: u32 = 31;
 
     /// The usual window of 7 days, without names, returned.
@@ -93,7 +93,7 @@ impl ComparedWindows {
         self.partials.iter().map(|partial| countries(partial).pairs).sum()
     }
 
-    /// What each day of the window counted, as its footer tells.
+    /// The figures of each day of the window, from its footer.
     pub(super) fn daily(&self) -> Vec<Option<DayFigures>> {
         let day = |place: usize| {
             let partial = self.partials.get(place)?;
@@ -103,7 +103,7 @@ impl ComparedWindows {
         self.current.iter().map(|(_, place)| place.and_then(day)).collect()
     }
 
-    /// What the page tells of the earlier windows.
+    /// The earlier windows as the page shows them.
     pub(super) fn told_earlier(&self) -> [Earlier; 2] {
         self.earlier.each_ref().map(|window| {
             let partials = window.places.iter().filter_map(|place| self.partials.get(*place));
@@ -126,7 +126,7 @@ impl EarlierWindow {
     }
 }
 
-/// What a footer says of the country run.
+/// The size of the country run, from the footer.
 pub(super) fn countries(partial: &Partial) -> RunFacts {
     partial.metadata().runs[Kind::Country]
 }

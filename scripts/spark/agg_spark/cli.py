@@ -62,7 +62,9 @@ def parser() -> argparse.ArgumentParser:
     out = _set("SPARK_OUT", "agg-spark-out")
     emit.add_argument("--out", default=out, metavar="PATH", help="folder of the emissions")
     emit.add_argument("--allow-missing", action="store_true", help="emit without days that are not stored")
-    emit.add_argument("--force", action="store_true", help="over an emission that includes more days")
+    emit.add_argument(
+        "--force", action="store_true", help="over an emission with more days, or of another shape"
+    )
     emit.add_argument("--single-file", action="store_true", help="one file a kind, as agg writes")
     return top
 

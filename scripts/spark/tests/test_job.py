@@ -385,6 +385,9 @@ def test_missing_days_are_named_and_a_published_window_is_not_made_poorer(bench:
     assert "2021-11-30" in error
     code, told = bench.emit(*window, "--allow-missing")
     assert (code, json.loads(told)["missing"]) == (0, ["2021-11-30"])
+    for other in [[*window, "--top", "9"], ["--date", "2021-12-02", "--days", "2"]]:
+        code, error = bench.emit(*other, "--allow-missing")
+        assert (code, "already published with 3 days and 50 songs" in error) == (65, True), error
     (bench.folder / "store/_days/2021-12-01.json").unlink()
     assert bench.emit(*window, "--allow-missing")[0] == 65
     assert bench.emit(*window, "--allow-missing", "--force")[0] == 0

@@ -54,7 +54,7 @@ def emit_window(context: Context, request: Request) -> Report:
     write = emission.begin()
     days = _days(context, store, request, wanted)
     if not request.force:
-        _refuse_poorer(request, emission, days)
+        _refuse_to_lose(request, emission, days)
     try:
         files = [file for kind in Kind for file in _emit(context, request, kind, days, write.folder)]
         sources = [day.source for day in days]
@@ -77,18 +77,21 @@ def _days(context: Context, store: Store, request: Request, wanted: list[datetim
     return [there for there in found.values() if there is not None]
 
 
-def _refuse_poorer(request: Request, emission: Emission, days: list[Day]) -> None:
-    """An emission of the same window must not lose a day that it had."""
+def _refuse_to_lose(request: Request, emission: Emission, days: list[Day]) -> None:
+    """An emission must not take the place of one of another shape, or of one that had more days."""
     published = emission.manifest()
     if published is None:
         return
     try:
-        shape = (published["top"], published["window"]["days"])
+        days_there, top_there = published["window"]["days"], published["top"]
         knew = [parse_day(entry["day"]) for entry in published["partials"]]
     except (KeyError, TypeError, JobError) as error:
         raise emission.unreadable() from error
-    if shape != (request.top, request.days):
-        return
+    if (days_there, top_there) != (request.days, request.top):
+        raise BadData(
+            f"{emission.folder}: already published with {days_there} days and {top_there} songs; "
+            f"this run has {request.days} and {request.top}; give --force to replace it, or another --out"
+        )
     known = {day.source.day for day in days}
     lost = [day for day in knew if day not in known]
     if lost:

@@ -746,8 +746,8 @@ mod tests {
             assert_eq!(Error::from(kind).at("s").to_string(), text);
         }
         // A text of our own includes what to do.
-        let told = Error::io("write", io::Error::other("it is full: empty it"));
-        assert_eq!(told.to_string(), "cannot write: it is full: empty it");
+        let failure = Error::io("write", io::Error::other("it is full: empty it"));
+        assert_eq!(failure.to_string(), "cannot write: it is full: empty it");
     }
 
     #[test]

@@ -481,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_that_are_not_those_of_the_entries_are_told_apart() {
+    fn lengths_that_are_not_those_of_the_entries_are_refused() {
         let of = |lengths: &[u64; 2]| {
             decode(&crafted(3, 2, (0, 0), [&[0], lengths, &[0; 3], &[0; 3]])).map(drop)
         };

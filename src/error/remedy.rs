@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn each_error_that_an_operator_can_fix_says_how_by_its_number() {
-        let told = |number| of(&io::Error::from_raw_os_error(number)).unwrap_or_default();
+        let remedy_of = |number| of(&io::Error::from_raw_os_error(number)).unwrap_or_default();
         let remedies = [
             (5, "the kernel's log"),
             (13, "write permission"),
@@ -78,7 +78,7 @@ mod tests {
             (122, "quota"),
         ];
         for (number, words) in remedies {
-            assert!(told(number).contains(words), "{number}: {:?}", told(number));
+            assert!(remedy_of(number).contains(words), "{number}: {:?}", remedy_of(number));
         }
     }
 

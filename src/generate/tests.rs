@@ -113,7 +113,7 @@ fn lines_are_counted_exactly_and_rejects_are_those_that_a_reader_finds() {
 }
 
 #[test]
-fn corrupt_rows_are_as_many_as_asked_and_of_every_reason() {
+fn corrupt_rows_have_the_given_number_and_every_reason() {
     let (_, rejects) = log_of(&options(), day(0), 2);
     assert!((1300..=1700).contains(&rejects.total()), "{rejects:?}");
     assert!(rejects.0.iter().all(|count| *count > 0), "{rejects:?}");

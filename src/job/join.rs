@@ -205,12 +205,12 @@ pub(super) fn merge_whole(
 ) -> Result<Batch> {
     let mut batch = Batch::default();
     let mut merge = merge_piece(runs, kind, piece);
-    let mut told = 0;
+    let mut reported = 0;
     while merge.next(&mut batch)? {
         context.check_stop()?;
         whole.extend_from(&batch, 0..batch.len());
-        context.observer.advance(phase, merge.entries_read() - told);
-        told = merge.entries_read();
+        context.observer.advance(phase, merge.entries_read() - reported);
+        reported = merge.entries_read();
     }
     Ok(whole)
 }

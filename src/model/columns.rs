@@ -235,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_delimiter_is_read_as_it_is_shown_and_no_byte_of_a_field_is_one() {
+    fn a_delimiter_is_read_as_it_is_shown_and_cannot_be_a_byte_of_a_field() {
         let mut shown = Vec::new();
         for byte in 0..=u8::MAX {
             let Some(delimiter) = Delimiter::new(byte) else { continue };

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_names_some_columns_or_one_twice_is_refused() {
+    fn a_header_that_names_some_columns_or_a_column_twice_is_refused() {
         for (header, what) in [
             ("sng_id,user_id", "\"sng_id,user_id\" does not name country; name the fields"),
             ("country", "\"country\" does not name sng_id; name the fields"),

@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn any_country_takes_codes_that_nobody_assigned() {
+    fn any_country_takes_codes_that_are_not_assigned() {
         let log = b"1|2|VJ\n1|2|Vj\n".repeat(50);
         let found = parsed(&log, &RowRules::new(&any()), (10, 1, 7));
         assert_eq!(found.good, vec![(1, 2, number(b"VJ")); 50]);

@@ -172,8 +172,8 @@ mod tests {
     }
 
     /// The result for a line between [`LEAD`] bytes `before` and a window of `behind`.
-    fn taken(before: u8, line: &[u8], behind: u8) -> Option<(AcceptedRow, usize)> {
-        row_at(&[&[before; LEAD], line, &[behind; WINDOW]].concat(), LEAD)
+    fn taken(before: u8, line: &[u8], after: u8) -> Option<(AcceptedRow, usize)> {
+        row_at(&[&[before; LEAD], line, &[after; WINDOW]].concat(), LEAD)
     }
 
     #[test]
@@ -181,11 +181,11 @@ mod tests {
         let digits = |count: usize| &"9123456789012345678"[19 - count..];
         for (song, user) in (1..=19).flat_map(|song| (1..=19).map(move |user| (song, user))) {
             let (song, user) = (digits(song), digits(user));
-            for (before, end, behind) in
+            for (before, end, after) in
                 [(b'9', "\n", b'0'), (b'\n', "\r\n", b'|'), (0xff, "\n", 0xff), (0, "\r\n", b'\n')]
             {
                 let line = format!("{song}|{user}|FR{end}");
-                let (row, length) = taken(before, line.as_bytes(), behind).expect(&line);
+                let (row, length) = taken(before, line.as_bytes(), after).expect(&line);
                 assert_eq!(row.song, song.parse::<u64>().unwrap(), "{line:?}");
                 assert_eq!(row.user, user.parse::<u64>().unwrap(), "{line:?}");
                 assert_eq!((row.country, length), (5 * 26 + 17, line.len()), "{line:?}");
@@ -208,8 +208,8 @@ mod tests {
             /9223372036854775808|2|FR/1|9223372036854775808|FR/9999999999999999999|2|FR\
             /00000000000000000001|2|FR/1|00000000000000000001|FR/12345678901234567890123456789012345";
         for line in lines.split('/').map(|line| format!("{line}\n")) {
-            for behind in [b'0', b'|', b'\n', 0xff] {
-                assert_eq!(taken(b'0', line.as_bytes(), behind), None, "{line:?}");
+            for after in [b'0', b'|', b'\n', 0xff] {
+                assert_eq!(taken(b'0', line.as_bytes(), after), None, "{line:?}");
             }
         }
     }

@@ -20,7 +20,7 @@ use std::path::Path;
 
 use super::build::BuildFolder;
 use super::folders::{in_the_way, settle};
-use super::latest::{advance_latest, behind, check_latest};
+use super::latest::{advance_latest, check_latest, unlinked};
 use super::lock::OutputLock;
 use super::paths::{MANIFEST, Output};
 use super::sweep::has_leftovers;
@@ -57,7 +57,7 @@ pub fn publish_emission(lock: &mut OutputLock, day: Day, mut built: BuildFolder)
 /// `ErrorKind::Io`.
 pub fn finish_interrupted(output: &Output) -> Result<()> {
     let files = output.files().as_ref();
-    if behind(output)?.is_none() && !has_leftovers(files, output.root())? {
+    if unlinked(output)?.is_none() && !has_leftovers(files, output.root())? {
         return settle(files, output.root());
     }
     // Sweeps.

@@ -28,13 +28,13 @@ pub(super) fn check_latest(output: &Output) -> Result<()> {
 /// That is the newest emission in the folder, not the one just published. So any later run catches up for a run that
 /// was killed before it could move the link.
 pub(super) fn advance_latest(output: &Output) -> Result<()> {
-    let Some(newest) = behind(output)? else { return Ok(()) };
+    let Some(newest) = unlinked(output)? else { return Ok(()) };
     replace_link(output, newest)?;
     sync_folder(output.files().as_ref(), output.root())
 }
 
 /// The emission that `latest` should point to and does not.
-pub(super) fn behind(output: &Output) -> Result<Option<Day>> {
+pub(super) fn unlinked(output: &Output) -> Result<Option<Day>> {
     let Some(newest) = newest_emission(output)? else { return Ok(None) };
     match read_latest(output)? {
         Latest::Date(at) if at >= newest => Ok(None),

@@ -346,8 +346,8 @@ mod tests {
         assert_eq!([wait(""), wait("--wait"), wait("--wait=90s")], [None, Some(3600), Some(90)]);
         assert_eq!([wait("--wait=10m"), wait("--wait=0h")], [Some(600), Some(0)]);
         for wrong in ["1", "h", "+1h", "1d", "-1s"] {
-            let told = refusal(&format!("list --wait={wrong}"));
-            assert!(told.contains("write it like 90s"), "{wrong}: {told}");
+            let message = refusal(&format!("list --wait={wrong}"));
+            assert!(message.contains("write it like 90s"), "{wrong}: {message}");
         }
     }
 

@@ -568,9 +568,12 @@ logs = "/data/logs"
             ("top = 1\ntop = 2", 2, "duplicate key"),
             ("top 5", 1, "key with no value, expected `=`"),
         ] {
-            let told = refusal(text);
-            assert!(told.contains("agg.toml") && told.contains(&line.to_string()), "{told}");
-            assert!(told.ends_with(why), "{told}");
+            let message = refusal(text);
+            assert!(
+                message.contains("agg.toml") && message.contains(&line.to_string()),
+                "{message}"
+            );
+            assert!(message.ends_with(why), "{message}");
         }
     }
 

@@ -102,19 +102,19 @@ fn failure(error: &anyhow::Error) -> io::Result<()> {
 /// A wrong command line in one line: what is wrong, the hints, where to read on.
 pub(crate) fn usage(error: &clap::Error) -> String {
     let text = error.to_string();
-    let mut told = String::new();
+    let mut message = String::new();
     for paragraph in text.split("\n\n") {
         let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
         let words = words.strip_prefix("error: ").unwrap_or(&words).trim_end_matches('.');
         if words.is_empty() || words.starts_with("Usage:") {
             continue;
         }
-        if !told.is_empty() {
-            told.push_str("; ");
+        if !message.is_empty() {
+            message.push_str("; ");
         }
-        told.push_str(&words.replace("For more information", "for more information"));
+        message.push_str(&words.replace("For more information", "for more information"));
     }
-    told
+    message
 }
 
 fn is_help(error: &clap::Error) -> bool {
@@ -167,21 +167,21 @@ mod tests {
 
     #[test]
     fn a_wrong_command_line_is_reported_in_one_line() {
-        let told = |line: &str| {
+        let message = |line: &str| {
             let words = std::iter::once("agg").chain(line.split_whitespace());
             usage(&crate::cmd::Cli::try_parse_from(words).unwrap_err())
         };
         assert_eq!(
-            told("emit-window"),
+            message("emit-window"),
             "the following required arguments were not provided: --date <DAY>; for more information, try '--help'"
         );
         assert_eq!(
-            told("emit-window --date 2021-12-7"),
+            message("emit-window --date 2021-12-7"),
             "invalid value '2021-12-7' for '--date <DAY>': '2021-12-7' is not a day; write YYYY-MM-DD, \
              from 1970-01-01 to 2199-12-31; for more information, try '--help'"
         );
         assert_eq!(
-            told("lst"),
+            message("lst"),
             "unrecognized subcommand 'lst'; tip: a similar subcommand exists: 'list'; for more information, try '--help'"
         );
     }

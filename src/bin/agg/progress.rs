@@ -202,13 +202,13 @@ mod tests {
         progress.begin(Phase::Read, Some(5));
         progress.advance(Phase::Read, 7);
         progress.end(Phase::Read);
-        let told = |progress: &Progress| {
+        let position = |progress: &Progress| {
             let state = progress.state();
             state.open.get(&Phase::Read).map(|open| (open.bar.position(), open.bar.length()))
         };
-        assert_eq!(told(&progress), Some((7, Some(15))));
+        assert_eq!(position(&progress), Some((7, Some(15))));
         progress.end(Phase::Read);
-        assert_eq!(told(&progress), None);
+        assert_eq!(position(&progress), None);
         assert_eq!(progress.spent().into_keys().collect::<Vec<_>>(), [Phase::Read]);
         // An end or an advance without a begin does nothing.
         progress.end(Phase::Read);

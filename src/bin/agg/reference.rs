@@ -34,8 +34,10 @@ impl FlagRow {
         let names = argument.get_value_names().filter(|_| taken).unwrap_or_default();
         // A default that is not a fixed value is in the meaning: [default: the cores].
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-        let (meaning, told) = match help.split_once(" [default: ") {
-            Some((meaning, told)) => (meaning.to_owned(), told.trim_end_matches(']').to_owned()),
+        let (meaning, default) = match help.split_once(" [default: ") {
+            Some((meaning, default)) => {
+                (meaning.to_owned(), default.trim_end_matches(']').to_owned())
+            }
             None => (help, String::new()),
         };
         let fixed = argument.get_default_values().iter().map(|value| value.to_string_lossy());
@@ -43,7 +45,7 @@ impl FlagRow {
         let default = match (taken && !fixed.is_empty(), argument.is_required_set()) {
             (true, _) => format!("`{fixed}`"),
             (false, true) => "needed".to_owned(),
-            (false, false) => told,
+            (false, false) => default,
         };
         Some(FlagRow {
             flag: format!("{}`--{long}`", short.unwrap_or_default()),
@@ -119,21 +121,21 @@ fn table() -> String {
 /// The text before the marked part of a page, in it, and after it.
 fn marked(page: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = page.split_once(BEGIN)?;
-    let (inside, behind) = rest.split_once(END)?;
-    Some((before, inside, behind))
+    let (inside, after) = rest.split_once(END)?;
+    Some((before, inside, after))
 }
 
 #[test]
 fn the_reference_has_the_table_of_all_flags() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference.md");
     let page = fs::read_to_string(&path).unwrap();
-    let (before, inside, behind) = marked(&page).unwrap();
+    let (before, inside, after) = marked(&page).unwrap();
     let table = table();
     if inside == table {
         return;
     }
     if env::var_os("UPDATE_REFERENCE").is_some_and(|wanted| wanted == "1") {
-        fs::write(&path, [before, BEGIN, &table, END, behind].concat()).unwrap();
+        fs::write(&path, [before, BEGIN, &table, END, after].concat()).unwrap();
         return;
     }
     let missing: Vec<_> = table.lines().filter(|line| !inside.contains(line)).collect();

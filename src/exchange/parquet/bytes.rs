@@ -27,7 +27,7 @@ impl Pages {
     pub(super) fn read(&self, start: u64, length: usize) -> Result<Vec<u8>> {
         // Before anything is allocated.
         if start.checked_add(length as u64).is_none_or(|end| end > self.size) {
-            return Err(ParquetError::EOF("it points behind its end".to_owned()));
+            return Err(ParquetError::EOF("it points past its end".to_owned()));
         }
         let mut bytes = vec![0; length];
         let read = self.file.read_full_at(&mut bytes, start);

@@ -54,7 +54,7 @@ impl Form {
             let plain = matches!(logical, None | Some(LogicalType::String | LogicalType::Enum));
             return match column.physical_type() {
                 Physical::BYTE_ARRAY if plain => Ok(Form::Text),
-                other => refuse(format!("is {}: cast it to VARCHAR", told(column, other))),
+                other => refuse(format!("is {}: cast it to VARCHAR", described(column, other))),
             };
         }
         let number = whole_number(column);
@@ -65,7 +65,7 @@ impl Form {
             (Physical::FIXED_LEN_BYTE_ARRAY, Some(_)) if is_decimal(column) => {
                 Ok(Form::FixedDecimal)
             }
-            (other, _) => refuse(format!("is {}: cast it to BIGINT", told(column, other))),
+            (other, _) => refuse(format!("is {}: cast it to BIGINT", described(column, other))),
         }
     }
 }
@@ -98,11 +98,11 @@ fn whole_number(column: &ColumnDescriptor) -> Option<bool> {
     }
 }
 
-fn told(column: &ColumnDescriptor, physical: Physical) -> String {
+fn described(column: &ColumnDescriptor, physical: Physical) -> String {
     match column.converted_type() {
         ConvertedType::NONE => physical.to_string(),
         ConvertedType::DECIMAL => {
-            format!("a decimal with {} digits behind the point", column.type_scale())
+            format!("a decimal with {} digits after the decimal point", column.type_scale())
         }
         converted => format!("{physical} ({converted})"),
     }

@@ -192,7 +192,7 @@ impl CountryJoin<'_> {
             days: self.windows.current.iter().map(|(day, _)| *day).collect(),
             top: self.top,
             daily: self.windows.daily(),
-            earlier: self.windows.told_earlier(),
+            earlier: self.windows.earlier_on_page(),
             countries: self
                 .countries
                 .iter()

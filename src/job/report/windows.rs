@@ -104,7 +104,7 @@ impl ComparedWindows {
     }
 
     /// The earlier windows as the page shows them.
-    pub(super) fn told_earlier(&self) -> [Earlier; 2] {
+    pub(super) fn earlier_on_page(&self) -> [Earlier; 2] {
         self.earlier.each_ref().map(|window| {
             let partials = window.places.iter().filter_map(|place| self.partials.get(*place));
             let sum =

@@ -71,14 +71,14 @@ fn a_log_that_the_day_has_or_that_comes_twice_is_refused_and_nothing_changes() {
     reduce(&sandbox, "agg-store", "a.log").exits(0);
     let before = (sandbox.read(PARTIAL), sandbox.rejects(DAY));
     // By name, size and time; by content; beside a new one; the new one twice.
-    for (logs, told) in [
+    for (logs, words) in [
         ("a.log", "\"a.log\": 2021-12-01 already has this log, as \"a.log\""),
         ("copy.log", "\"copy.log\": 2021-12-01 already has this log, as \"a.log\""),
         ("b.log copy.log", "\"copy.log\": 2021-12-01 already has this log"),
         ("b.log b-too.log", "has the same content as \"b.log\""),
     ] {
         let line = format!("--add {logs}");
-        reduce(&sandbox, "agg-store", &line).exits(65).tells(&[told]).in_one_line();
+        reduce(&sandbox, "agg-store", &line).exits(65).tells(&[words]).in_one_line();
         assert!((sandbox.read(PARTIAL), sandbox.rejects(DAY)) == before, "{logs}");
     }
     reduce(&sandbox, "agg-store", "--add b.log").exits(0);
@@ -144,7 +144,7 @@ fn shown(name: &str, rows: usize) -> String {
 }
 
 #[test]
-fn the_rejects_go_on_behind_those_of_the_day_up_to_1000_also_after_a_refused_try() {
+fn the_rejects_follow_those_of_the_day_up_to_1000_also_after_a_refused_try() {
     let sandbox = Sandbox::new();
     for (name, corrupts, own) in [("a.log", 600, 1), ("b.log", 500, 2), ("c.log", 700, 3)] {
         sandbox.write(name, corrupt(corrupts, own));
@@ -210,8 +210,8 @@ fn adding_is_named_as_a_way_out_unless_the_day_has_one_of_the_logs() {
     let add = "use --force to replace the day by these, or --add to add them";
     reduce(&sandbox, "agg-store", "b.log").exits(65).tells(&[add]).in_one_line();
     for (logs, known) in [("b.log copy.log", "copy.log"), ("b.log c/a.log", "c/a.log")] {
-        let told = format!("; --add would count rows twice, because the day has \"{known}\"");
-        reduce(&sandbox, "agg-store", logs).exits(65).tells(&["use --force", &told]).in_one_line();
+        let words = format!("; --add would count rows twice, because the day has \"{known}\"");
+        reduce(&sandbox, "agg-store", logs).exits(65).tells(&["use --force", &words]).in_one_line();
     }
 }
 

@@ -21,7 +21,7 @@ fn logs(days: u32) -> Sandbox {
 }
 
 /// Outcome and window of each day, by the day of the month.
-fn told(run: &Run) -> BTreeMap<u32, (String, Option<String>)> {
+fn outcomes(run: &Run) -> BTreeMap<u32, (String, Option<String>)> {
     let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     let days = report["days"].as_array().unwrap().iter();
     let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
@@ -32,7 +32,7 @@ fn told(run: &Run) -> BTreeMap<u32, (String, Option<String>)> {
     .collect()
 }
 
-/// What `told` gives for days from the first of the month on.
+/// The result of `outcomes` for days from the first of the month on.
 fn expected(days: &[(&str, &str)]) -> BTreeMap<u32, (String, Option<String>)> {
     let window = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     (1..)
@@ -55,18 +55,19 @@ fn identities(sandbox: &Sandbox) -> Vec<(String, u64)> {
 fn a_second_run_touches_nothing_and_says_so() {
     let sandbox = logs(3);
     let backfill = "backfill --logs logs --emit --days 2 --json";
-    let first = told(&sandbox.agg(backfill).exits(0));
+    let first = outcomes(&sandbox.agg(backfill).exits(0));
     let all = [("reduced", "lacking"), ("reduced", "emitted"), ("reduced", "emitted")];
     assert_eq!(first, expected(&all));
     let before = identities(&sandbox);
-    let again = told(&sandbox.agg(backfill).exits(0));
+    let again = outcomes(&sandbox.agg(backfill).exits(0));
     let all = [("unchanged", "lacking"), ("unchanged", "fresh"), ("unchanged", "fresh")];
     assert_eq!(again, expected(&all));
     assert_eq!(identities(&sandbox), before);
     // Other windows are not fresh.
-    let other = told(&sandbox.agg(&format!("{backfill} --top 3")).exits(0));
+    let other = outcomes(&sandbox.agg(&format!("{backfill} --top 3")).exits(0));
     assert_eq!(other[&2].1.as_deref(), Some("emitted"));
-    let other = told(&sandbox.agg("backfill --logs logs --emit --days 1 --top 3 --json").exits(0));
+    let other =
+        outcomes(&sandbox.agg("backfill --logs logs --emit --days 1 --top 3 --json").exits(0));
     assert_eq!(other[&2].1.as_deref(), Some("emitted"));
 }
 
@@ -82,16 +83,16 @@ fn a_log_that_changed_is_read_again_and_the_windows_that_had_it_are_emitted_agai
         ("unchanged", "emitted"),
         ("unchanged", "fresh"),
     ];
-    assert_eq!(told(&sandbox.agg(backfill).exits(0)), expected(&all));
+    assert_eq!(outcomes(&sandbox.agg(backfill).exits(0)), expected(&all));
     assert_eq!(sandbox.tops("2021-12-03").1, "3|3:1\n7|7:1\n8|8:1\n");
     // A log more of the day: all of them together.
     sandbox.write("logs/2021-12-02/more.log", "9|9|DE\n");
-    assert_eq!(told(&sandbox.agg(backfill).exits(0))[&2].0, "replaced");
+    assert_eq!(outcomes(&sandbox.agg(backfill).exits(0))[&2].0, "replaced");
     assert_eq!(sandbox.tops("2021-12-03").1, "3|3:1\n7|7:1\n8|8:1\n9|9:1\n");
 }
 
 #[test]
-fn another_time_or_name_or_compression_is_no_change() {
+fn another_time_or_name_or_compression_is_not_a_change() {
     let sandbox = logs(2);
     sandbox.agg("backfill --logs logs").exits(0);
     let before = identities(&sandbox);
@@ -100,13 +101,13 @@ fn another_time_or_name_or_compression_is_no_change() {
     let bytes = sandbox.read("logs/20211202.log");
     fs::remove_file(sandbox.path("logs/20211202.log")).unwrap();
     sandbox.write("logs/20211202-archived.log.gz", crate::harness::gz(bytes));
-    let again = told(&sandbox.agg("backfill --logs logs --json").exits(0));
+    let again = outcomes(&sandbox.agg("backfill --logs logs --json").exits(0));
     assert_eq!(again, expected(&[("unchanged", ""), ("unchanged", "")]));
     assert_eq!(identities(&sandbox), before);
 }
 
 #[test]
-fn a_day_of_which_a_log_is_gone_is_left_alone_with_a_warning() {
+fn a_day_whose_log_is_gone_stays_with_a_warning() {
     let sandbox = logs(1);
     sandbox.write("logs/2021-12-01/part-1.log", "5|5|FR\n");
     sandbox.write("logs/2021-12-01/part-2.log", "6|6|FR\n");
@@ -117,7 +118,7 @@ fn a_day_of_which_a_log_is_gone_is_left_alone_with_a_warning() {
     for other in ["6|6|FR\n", "7|7|FR\n"] {
         sandbox.write("logs/2021-12-01/part-2.log", other);
         let run = sandbox.agg("backfill --logs logs --json").exits(0);
-        assert_eq!(told(&run), expected(&[("kept", "")]));
+        assert_eq!(outcomes(&run), expected(&[("kept", "")]));
         run.tells(&["warning: 2021-12-01 is unchanged", "\"part-1.log\"", "--force"]).in_one_line();
         assert_eq!(identities(&sandbox), before);
     }
@@ -128,7 +129,7 @@ fn a_window_that_lost_a_file_or_whose_partial_was_made_again_is_emitted_again() 
     let sandbox = logs(2);
     let backfill = "backfill --logs logs --emit --days 1 --json";
     sandbox.agg(backfill).exits(0);
-    let window = |day: u32| told(&sandbox.agg(backfill).exits(0))[&day].1.clone().unwrap();
+    let window = |day: u32| outcomes(&sandbox.agg(backfill).exits(0))[&day].1.clone().unwrap();
     fs::remove_file(sandbox.path("agg-out/2021-12-01/top50_songs_per_user.txt")).unwrap();
     assert_eq!(window(1), "emitted");
     sandbox.write("agg-out/2021-12-02/top50_songs_per_user.txt", "cut");
@@ -137,12 +138,12 @@ fn a_window_that_lost_a_file_or_whose_partial_was_made_again_is_emitted_again() 
     sandbox.agg("reduce-day --add more-20211201.log").exits(0);
     let run = sandbox.agg(backfill).exits(0);
     // Its log of the day is in the folder no more, but what is stored counts.
-    assert_eq!(told(&run)[&1], ("kept".to_owned(), Some("emitted".to_owned())));
+    assert_eq!(outcomes(&run)[&1], ("kept".to_owned(), Some("emitted".to_owned())));
     assert_eq!(sandbox.tops("2021-12-01").1, "1|1:1\n9|9:1\n");
 }
 
 #[test]
-fn a_run_with_nothing_to_emit_ends_what_a_killed_one_had_begun() {
+fn a_run_with_nothing_to_emit_ends_what_a_killed_run_had_begun() {
     let sandbox = logs(3);
     let backfill = "backfill --logs logs --emit --days 1";
     sandbox.agg(backfill).exits(0);
@@ -177,10 +178,10 @@ fn a_run_with_nothing_to_emit_ends_what_a_killed_one_had_begun() {
     // A link to a later date that is gone stays, which is told once.
     fs::remove_file(&latest).unwrap();
     symlink("2029-12-31", &latest).unwrap();
-    let told = ["points to 2029-12-31, which no longer exists", "remove the link"];
-    sandbox.agg(backfill).exits(0).tells(&told).in_one_line();
+    let words = ["points to 2029-12-31, which no longer exists", "remove the link"];
+    sandbox.agg(backfill).exits(0).tells(&words).in_one_line();
     let run = sandbox.agg(&format!("{backfill} --top 3")).exits(0);
-    run.tells(&told).tells(&["2021-12-01 to 2021-12-03: replaced windows of 1 day, top 50 by"]);
+    run.tells(&words).tells(&["2021-12-01 to 2021-12-03: replaced windows of 1 day, top 50 by"]);
     assert_eq!(fs::read_link(&latest).unwrap(), Path::new("2029-12-31"));
     // What cannot be mended is told.
     fs::remove_file(&latest).unwrap();
@@ -193,21 +194,21 @@ fn an_output_that_is_a_file_fails_the_windows_and_keeps_the_table() {
     let sandbox = logs(2);
     sandbox.write("agg-out", "a file");
     let run = sandbox.agg("backfill --logs logs --emit --days 1 --json").exits(73);
-    assert_eq!(told(&run), expected(&[("reduced", "failed"), ("reduced", "failed")]));
+    assert_eq!(outcomes(&run), expected(&[("reduced", "failed"), ("reduced", "failed")]));
 }
 
 #[test]
-fn published_windows_behind_the_range_that_a_changed_day_makes_stale_are_warned_of() {
+fn published_windows_after_the_range_that_a_changed_day_makes_stale_are_warned_of() {
     let sandbox = logs(6);
     let backfill = "backfill --logs logs --emit --days 3 --allow-missing";
     sandbox.agg(backfill).exits(0).in_no_line();
     let before = identities(&sandbox);
     sandbox.write("logs/20211202.log", "2|2|FR\n9|9|FR\n");
     let command = "to emit again, run backfill with --emit --from 2021-12-03 --to 2021-12-04";
-    let told = ["2 published windows of 2021-12-03 to 2021-12-04", command];
+    let words = ["2 published windows of 2021-12-03 to 2021-12-04", command];
     for ending in ["--dry-run", ""] {
         let run = sandbox.agg(&format!("{backfill} --to 2021-12-02 {ending}"));
-        run.exits(0).tells(&told).in_one_line();
+        run.exits(0).tells(&words).in_one_line();
     }
     assert_ne!(identities(&sandbox), before);
     // Another window is none of them.
@@ -228,7 +229,7 @@ fn published_windows_behind_the_range_that_a_changed_day_makes_stale_are_warned_
 }
 
 #[test]
-fn a_dry_run_tells_what_the_run_then_does_and_touches_nothing() {
+fn a_dry_run_prints_what_the_run_then_does_and_touches_nothing() {
     let sandbox = logs(4);
     let dry = "backfill --logs logs --emit --days 2 --json --dry-run";
     let all = [
@@ -237,7 +238,7 @@ fn a_dry_run_tells_what_the_run_then_does_and_touches_nothing() {
         ("would_reduce", "would_emit"),
         ("would_reduce", "would_emit"),
     ];
-    assert_eq!(told(&sandbox.agg(dry).exits(0)), expected(&all));
+    assert_eq!(outcomes(&sandbox.agg(dry).exits(0)), expected(&all));
     assert_eq!(sandbox.names(""), ["logs"], "no store, no output, no lock");
 
     sandbox.agg("backfill --logs logs --emit --days 2").exits(0);
@@ -254,7 +255,7 @@ fn a_dry_run_tells_what_the_run_then_does_and_touches_nothing() {
         ("unchanged", "fresh"),
         ("would_reduce", "would_emit"),
     ];
-    assert_eq!(told(&run), expected(&all));
+    assert_eq!(outcomes(&run), expected(&all));
     assert_eq!(identities(&sandbox), before);
     // What is in the logs shows only when they are read.
     let run = sandbox.agg("backfill --logs logs --emit --days 2 --json").exits(65);
@@ -265,7 +266,7 @@ fn a_dry_run_tells_what_the_run_then_does_and_touches_nothing() {
         ("unchanged", "fresh"),
         ("failed", "lacking"),
     ];
-    assert_eq!(told(&run), expected(&all));
+    assert_eq!(outcomes(&run), expected(&all));
 }
 
 #[test]
@@ -295,20 +296,20 @@ fn a_run_that_is_stopped_ends_with_its_table_and_the_next_one_goes_on() {
     assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1, "{output:?}");
     let files = sandbox.files("agg-store");
     assert!(files.iter().all(|name| !name.contains(".agg-tmp-")), "{files:?}");
-    let done = told(&sandbox.agg("backfill --logs logs --to 2021-12-02 --json").exits(0));
+    let done = outcomes(&sandbox.agg("backfill --logs logs --to 2021-12-02 --json").exits(0));
     assert_eq!(done, expected(&[("unchanged", ""), ("unchanged", "")]));
 }
 
 #[test]
-fn a_store_that_somebody_writes_stops_it_with_75() {
+fn a_store_that_another_run_writes_stops_it_with_75() {
     let sandbox = logs(2);
     sandbox.agg("backfill --logs logs").exits(0);
     let lock = fs::File::open(sandbox.path("agg-store/.lock")).unwrap();
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
     let run = sandbox.agg("backfill --logs logs --json").exits(75).tells(&["agg-store", "locked"]);
-    assert_eq!(told(&run.in_one_line()), expected(&[("not_reached", ""), ("not_reached", "")]));
+    assert_eq!(outcomes(&run.in_one_line()), expected(&[("not_reached", ""), ("not_reached", "")]));
     let dry = sandbox.agg("backfill --logs logs --json --dry-run").exits(0);
-    assert_eq!(told(&dry), expected(&[("unchanged", ""), ("unchanged", "")]));
+    assert_eq!(outcomes(&dry), expected(&[("unchanged", ""), ("unchanged", "")]));
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn tops_come_in_several_formats_at_once_and_the_manifest_lists_each() {
     ));
     let manifest = sandbox.manifest(DAY);
     let files = manifest["files"].as_array().unwrap().iter();
-    let told: Vec<_> = files.map(|file| (file["name"].as_str().unwrap(), &file["keys"])).collect();
+    let shown: Vec<_> = files.map(|file| (file["name"].as_str().unwrap(), &file["keys"])).collect();
     let names =
         ["country", "user"].map(|kind| ["csv", "txt", "jsonl"].map(|ending| (kind, ending)));
     let names = names.concat().into_iter().map(|(kind, ending)| {
@@ -107,7 +107,7 @@ fn tops_come_in_several_formats_at_once_and_the_manifest_lists_each() {
     });
     let expected: Vec<_> = names.collect();
     let expected: Vec<_> = expected.iter().map(|(name, keys)| (name.as_str(), keys)).collect();
-    assert_eq!(told, expected);
+    assert_eq!(shown, expected);
 }
 
 #[cfg(not(feature = "parquet"))]
@@ -277,7 +277,7 @@ mod with_parquet {
     }
 
     #[test]
-    fn a_log_is_added_to_what_agg_exported_and_not_to_tables_that_do_not_tell_their_logs() {
+    fn a_log_is_added_to_what_agg_exported_and_not_to_tables_that_do_not_record_their_logs() {
         let sandbox = reduced();
         sandbox.write("late.log", "77|7|FR\n");
         sandbox.agg(&format!("export {DAY} --out D")).exits(0);
@@ -444,12 +444,12 @@ mod with_parquet {
 
     /// Imports one bad table beside a good one of the other kind and expects the reason.
     #[track_caller]
-    fn refused(bad: Vec<u8>, good: Vec<u8>, told: &[&str]) {
+    fn refused(bad: Vec<u8>, good: Vec<u8>, shown: &[&str]) {
         let sandbox = Sandbox::new();
         sandbox.write("bad.parquet", bad);
         sandbox.write("good.parquet", good);
         let run = sandbox.agg(&format!("import --date {DAY} good.parquet bad.parquet"));
-        run.exits(65).tells(told).in_one_line();
+        run.exits(65).tells(shown).in_one_line();
         assert!(!sandbox.has_partial(DAY));
     }
 
@@ -466,8 +466,8 @@ mod with_parquet {
             (users(1, 1, 0), "streams", "0 is not in 1 to 2^63-1"),
             (users(1, 1, -3), "streams", "-3 is not in 1 to 2^63-1"),
         ] {
-            let told = format!("\"bad.parquet\": column {column}, row 3: {reason}");
-            refused(bad, plain_countries(), &[&told]);
+            let shown = format!("\"bad.parquet\": column {column}, row 3: {reason}");
+            refused(bad, plain_countries(), &[&shown]);
         }
         let nulls = Column::Nullable(vec![Some(1), None, Some(2)]);
         let schema = USER_SCHEMA.replace("required int64 streams", "optional int64 streams");
@@ -485,13 +485,13 @@ mod with_parquet {
                 Column::Int64(vec![1, 1]),
             ];
             let bad = table(COUNTRY_SCHEMA, &columns, 9, Compression::SNAPPY);
-            let told = format!("column country, row 2: '{country}' is not an assigned country");
-            refused(bad, plain_users(), &[&told]);
+            let shown = format!("column country, row 2: '{country}' is not an assigned country");
+            refused(bad, plain_users(), &[&shown]);
         }
     }
 
     #[test]
-    fn other_columns_and_what_is_no_table_are_refused() {
+    fn other_columns_and_what_is_not_a_table_are_refused() {
         let one = || Column::Int64(vec![1]);
         let of =
             |schema: &str, columns: &[Column]| table(schema, columns, 9, Compression::UNCOMPRESSED);
@@ -508,7 +508,7 @@ mod with_parquet {
         refused(
             bad,
             plain_countries(),
-            &["column user_id is a decimal with 2 digits behind the point"],
+            &["column user_id is a decimal with 2 digits after the decimal point"],
         );
         let schema = USER_SCHEMA.replace("user_id", "user_id (TIMESTAMP_MICROS)");
         let bad = of(&schema, &[one(), one(), one()]);
@@ -587,9 +587,9 @@ mod with_parquet {
         let list = sandbox.agg("list").exits(0).stdout;
         assert!(list.lines().any(|line| line.contains("7  unknown")), "{list}");
         let inputs = day["inputs"].as_array().unwrap();
-        let told: Vec<_> = inputs.iter().map(|input| (&input["name"], &input["rows"])).collect();
+        let shown: Vec<_> = inputs.iter().map(|input| (&input["name"], &input["rows"])).collect();
         let (countries, users) = ("kind=country/countries.parquet", "kind=user/users.parquet");
-        assert_eq!(told, [(&countries.into(), &0.into()), (&users.into(), &7.into())]);
+        assert_eq!(shown, [(&countries.into(), &0.into()), (&users.into(), &7.into())]);
         let pieces = xxhash_rust::xxh3::xxh3_128(&plain_users()).to_le_bytes();
         let digest = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&pieces));
         assert_eq!(inputs[1]["digest"], serde_json::json!(digest));
@@ -618,9 +618,9 @@ mod with_parquet {
             "export --window 2021-12-02 --days 2 --out D".to_owned(),
             format!("report {window} --out page.html"),
         ] {
-            let told = json(&arguments);
-            assert_eq!((&told["rows"], &told["accepted"]), (&15.into(), &14.into()), "{told}");
-            assert_eq!((&told["rejected"], &told["rejects"]), (&null, &null), "{told}");
+            let shown = json(&arguments);
+            assert_eq!((&shown["rows"], &shown["accepted"]), (&15.into(), &14.into()), "{shown}");
+            assert_eq!((&shown["rejected"], &shown["rejects"]), (&null, &null), "{shown}");
         }
         let manifest = sandbox.manifest("2021-12-02");
         let of_days = [&manifest["partials"][0]["rejected"], &manifest["partials"][1]["rejected"]];

@@ -160,7 +160,7 @@ fn lock_all_in(sandbox: &Sandbox, folder: &str) -> Vec<File> {
 }
 
 #[test]
-fn a_store_that_somebody_writes_is_75_for_writers_and_open_to_readers() {
+fn a_store_that_another_run_writes_is_75_for_writers_and_open_to_readers() {
     let sandbox = reduced();
     sandbox.write("day-20211202.log", "1|1|FR\n");
     let locks = lock_all_in(&sandbox, "agg-store");
@@ -192,11 +192,11 @@ fn readers_need_no_lock() {
     let runs = || {
         let _ = fs::remove_dir_all(sandbox.path("new"));
         let run = |command| sandbox.agg(command).exits(0).in_no_line().stdout;
-        let lines = |told: String| {
-            told.lines().filter(|line| !line.starts_with("time")).map(String::from).collect()
+        let lines = |printed: String| {
+            printed.lines().filter(|line| !line.starts_with("time")).map(String::from).collect()
         };
-        let told: Vec<Vec<String>> = commands.map(run).map(lines).to_vec();
-        (told, sandbox.tree(&["new"]), sandbox.read("agg-out/page.html"))
+        let printed: Vec<Vec<String>> = commands.map(run).map(lines).to_vec();
+        (printed, sandbox.tree(&["new"]), sandbox.read("agg-out/page.html"))
     };
     sandbox.agg("emit-window --date 2021-12-01 --days 1").exits(0);
     let expected = runs();
@@ -238,7 +238,7 @@ fn every_writer_is_75_while_another_process_holds_the_lock_and_changes_nothing()
 }
 
 #[test]
-fn an_output_folder_that_somebody_writes_is_75() {
+fn an_output_folder_that_another_run_writes_is_75() {
     let sandbox = reduced();
     let emit = format!("emit-window --date {DAY} --days 1");
     sandbox.agg(&emit).exits(0);
@@ -263,8 +263,8 @@ fn a_full_disk_is_74_and_leaves_the_old_state() {
             std::process::Command::new("sh").args(["-c", &script]).current_dir(sandbox.path("")),
         )
     };
-    let told = ["File too large", "raise the limit of file sizes"];
-    limited("reduce-day big-20211202.log").exits(74).tells(&told).in_one_line();
+    let words = ["File too large", "raise the limit of file sizes"];
+    limited("reduce-day big-20211202.log").exits(74).tells(&words).in_one_line();
     assert_eq!(sandbox.names("agg-store/partials"), ["2021-12-01.agg"]);
     sandbox.agg("reduce-day big-20211202.log").exits(0);
     sandbox.agg("emit-window --date 2021-12-02 --days 1 --top 3").exits(0);
@@ -361,9 +361,9 @@ fn a_signal_ends_every_long_command_with_its_code_and_what_was_published_stays()
     for command in commands {
         for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
             let (ended, stderr) = signalled(&sandbox, command, signal);
-            let told = stderr.lines().count() == 1
+            let reported = stderr.lines().count() == 1
                 && stderr.contains(&format!("signal {}", signal.as_raw()));
-            assert!(ended == Some(code) && told, "{command}: {ended:?}\n{stderr}");
+            assert!(ended == Some(code) && reported, "{command}: {ended:?}\n{stderr}");
             assert!(
                 sandbox.tree(&["agg-store", "agg-out", "tables", "new"]) == before,
                 "{command}"
@@ -398,13 +398,13 @@ fn shown(
     let mut child = command.spawn().unwrap();
     // Or this process would keep the terminal open.
     drop(command);
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let reader = thread::spawn(move || {
         let (mut all, mut piece) = (Vec::new(), [0; 4096]);
         // A terminal that nobody is attached to any more is an error.
         while let Ok(read @ 1..) = seen.read(&mut piece) {
             all.extend(&piece[..read]);
-            let _ = tell.send(());
+            let _ = sender.send(());
         }
         String::from_utf8(all).unwrap()
     });
@@ -412,7 +412,7 @@ fn shown(
     let rows = "123456|7890123|FR\n".repeat(100_000);
     for _ in 0..20 {
         stdin.write_all(rows.as_bytes()).unwrap();
-        if told.recv_timeout(Duration::from_millis(100)).is_ok() {
+        if receiver.recv_timeout(Duration::from_millis(100)).is_ok() {
             break;
         }
     }
@@ -500,7 +500,7 @@ fn a_run_that_is_ended_while_it_waits_for_a_pipe_removes_its_spilled_runs() {
 }
 
 #[test]
-fn a_reader_that_closes_the_pipe_is_no_failure() {
+fn a_reader_that_closes_the_pipe_is_not_a_failure() {
     let sandbox = reduced();
     let report = "report --date 2021-12-01 --days 1 --out -";
     for arguments in

@@ -36,7 +36,7 @@ fn success(sandbox: &Sandbox, file: &str, command: &str) -> Option<f64> {
 }
 
 #[test]
-fn a_reduction_an_emission_and_a_backfill_tell_their_figures() {
+fn a_reduction_an_emission_and_a_backfill_write_their_figures() {
     let sandbox = Sandbox::new();
     sandbox.write("logs/20211201.log", "1|1|FR\n2|1|FR\nno row\n\n");
     sandbox.agg("reduce-day --max-reject-ratio 1 --metrics r.prom logs/20211201.log").exits(0);
@@ -114,7 +114,7 @@ fn a_run_that_fails_keeps_the_time_of_the_last_success() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_told_before_the_work_and_never_written_through_a_link() {
+fn a_file_that_cannot_be_written_is_reported_before_the_work_and_never_written_through_a_link() {
     let sandbox = Sandbox::new();
     sandbox.write("20211201.log", "1|1|FR\n");
     let run = sandbox.agg("reduce-day --metrics gone/m.prom 20211201.log").exits(73);
@@ -143,15 +143,15 @@ fn a_file_that_cannot_be_written_any_more_fails_the_run_and_spares_the_day() {
         child.stdin.take().unwrap().write_all(log.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{output:?}");
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert!(told.contains("sub/m.prom") && told.lines().count() == lines, "{told}");
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(message.contains("sub/m.prom") && message.lines().count() == lines, "{message}");
         assert_eq!(sandbox.has_partial(DAY), code == 73);
         fs::remove_dir_all(sandbox.path("agg-store")).unwrap();
     }
 }
 
 #[test]
-fn what_is_no_file_of_metrics_is_never_replaced() {
+fn what_is_not_a_file_of_metrics_is_never_replaced() {
     let sandbox = Sandbox::new();
     sandbox.write("20211201.log", "1|1|FR\n");
     sandbox.write("binary", [0xff, 0, 1]);
@@ -183,7 +183,7 @@ fn what_a_killed_run_left_beside_the_file_is_removed_by_the_next_run_for_it_alon
 }
 
 #[test]
-fn a_pipe_is_no_file_of_metrics() {
+fn a_pipe_is_not_a_file_of_metrics() {
     let sandbox = Sandbox::new();
     sandbox.write("20211201.log", "1|1|FR\n");
     let pipe = sandbox.path("pipe.prom");

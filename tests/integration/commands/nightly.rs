@@ -191,7 +191,7 @@ fn a_day_that_was_missing_when_its_window_was_emitted_makes_the_window_stale() {
 }
 
 #[test]
-fn a_published_window_that_is_stale_and_lacks_a_day_now_is_no_good_night() {
+fn a_published_window_that_is_stale_and_lacks_a_day_now_is_not_a_good_night() {
     let machine = Machine::with_logs_in("logs", "AGG_DAYS=7d\nAGG_METRICS=night.prom");
     DAYS.into_iter().for_each(|day| machine.arrives(day));
     machine.run("backfill.sh", &[DAYS[0], "2021-12-06"]).exits(0);
@@ -238,7 +238,7 @@ fn nights_at_the_same_time_end_with_0_or_75() {
 }
 
 #[test]
-fn a_setting_that_is_no_number_of_days_is_wrong_usage() {
+fn a_setting_that_is_not_a_number_of_days_is_wrong_usage() {
     for days in ["x", "7w", "0", "-1", "99999", "08x"] {
         let machine = Machine::with_logs_in("logs", &format!("AGG_DAYS={days}"));
         machine.night("2021-12-07").exits(2);
@@ -260,16 +260,16 @@ fn a_window_so_long_that_its_days_would_be_removed_is_a_wrong_setting() {
 
 #[test]
 fn settings_that_are_missing_or_name_no_program_are_wrong_usage() {
-    for (setting, told) in
+    for (setting, printed) in
         [("AGG_LOGS=", "AGG_LOGS"), ("AGG_STORE=", "AGG_STORE"), ("AGG=/nowhere/agg", "AGG is")]
     {
         let machine = Machine::with_logs_in("logs", setting);
-        machine.night("2021-12-07").exits(2).tells(&[told]).in_one_line();
+        machine.night("2021-12-07").exits(2).tells(&[printed]).in_one_line();
     }
 }
 
 #[test]
-fn where_the_table_goes_is_no_matter_to_the_night_but_a_full_disk_is() {
+fn a_closed_table_does_not_fail_the_night_but_a_full_disk_does() {
     let machine = Machine::with_logs_in("logs", "AGG_METRICS=m.prom");
     DAYS.into_iter().for_each(|day| machine.arrives(day));
     machine.run("backfill.sh", &[DAYS[0], "2021-12-06"]).exits(0);
@@ -411,12 +411,12 @@ fn no_name_is_ever_a_command() {
     }
     // One of two rows is corrupt.
     let refused = machine.run("backfill.sh", &["2021-11-30", "2021-12-08"]).exits(65);
-    let told = refused.stdout + &refused.stderr;
-    assert!(!told.contains('\x1b'), "{told:?}");
+    let printed = refused.stdout + &refused.stderr;
+    assert!(!printed.contains('\x1b'), "{printed:?}");
     let more = ["2021-11-30", "2021-12-08", "--max-reject-ratio", "1"];
     let counted = machine.run("backfill.sh", &more).exits(0);
-    let told = counted.stdout + &counted.stderr;
-    assert!(!told.contains('\x1b'), "{told:?}");
+    let printed = counted.stdout + &counted.stderr;
+    assert!(!printed.contains('\x1b'), "{printed:?}");
     assert_eq!(sandbox.names("agg-store/partials").len(), NASTY.len());
     assert_eq!(sandbox.names("agg-out"), ["2021-12-06", "2021-12-07", "2021-12-08", "latest"]);
     for rejects in sandbox.files("agg-store/rejects") {

@@ -33,7 +33,7 @@ fn days(sandbox: &Sandbox) -> (Vec<String>, Vec<String>) {
 const DAYS: [&str; 5] = ["2021-10-01", "2021-11-11", "2021-11-12", "2021-11-17", "2021-12-01"];
 
 #[test]
-fn the_days_before_the_newest_n_go_with_their_rejects_counted_from_the_newest_stored_one() {
+fn the_days_before_the_newest_n_go_with_their_rejects_counted_from_the_newest_stored_day() {
     for (keep, stay) in [("20", &DAYS[2..]), ("21d", &DAYS[1..]), ("15", &DAYS[3..])] {
         let sandbox = stored(&DAYS);
         sandbox.agg(&format!("prune --keep-days {keep}")).exits(0);
@@ -59,10 +59,10 @@ impl MapToOwned for [&str] {
 }
 
 #[test]
-fn a_dry_run_tells_the_same_and_touches_nothing_not_even_the_lock() {
+fn a_dry_run_prints_the_same_and_touches_nothing_not_even_the_lock() {
     let sandbox = stored(&DAYS);
     fs::remove_file(sandbox.path("agg-store/.lock")).unwrap();
-    let told = sandbox.agg("prune --keep-days 15 --dry-run --json").exits(0).stdout;
+    let planned = sandbox.agg("prune --keep-days 15 --dry-run --json").exits(0).stdout;
     assert_eq!(days(&sandbox), (DAYS.map_to_owned(), DAYS.map_to_owned()));
     assert!(!sandbox.exists("agg-store/.lock"));
     let done = sandbox.agg("prune --keep-days 15 --json").exits(0).stdout;
@@ -72,8 +72,8 @@ fn a_dry_run_tells_the_same_and_touches_nothing_not_even_the_lock() {
         fields.retain(|name, _| !["dry_run", "seconds", "peak_memory_bytes"].contains(&&**name));
         report
     };
-    assert_eq!(report(&told), report(&done));
-    assert_eq!(report(&told)["days"].as_array().unwrap().len(), 3);
+    assert_eq!(report(&planned), report(&done));
+    assert_eq!(report(&planned)["days"].as_array().unwrap().len(), 3);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn without_a_store_nothing_is_made_and_without_a_day_nothing_goes() {
 }
 
 #[test]
-fn a_newest_file_that_is_no_partial_of_its_day_keeps_all_others() {
+fn a_newest_file_that_is_not_a_partial_of_its_day_keeps_all_others() {
     let sandbox = stored(&DAYS);
     let before = days(&sandbox);
     // Some other file, an empty one, another day's partial, and one that was moved to a disk which is away.

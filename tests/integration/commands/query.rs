@@ -51,7 +51,7 @@ fn every_key_has_the_line_that_the_emission_has() {
 }
 
 #[test]
-fn a_key_without_streams_is_an_empty_result_and_is_said_to_be() {
+fn a_key_without_streams_is_an_empty_result_with_a_note() {
     let sandbox = stored(7, 50);
     for key in ["--user 1", "--user 9223372036854775807", "--country AA", "--country ZZ"] {
         let run = sandbox.agg(&format!("query {key} --format text")).exits(0);

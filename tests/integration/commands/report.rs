@@ -186,7 +186,7 @@ fn the_figures_of_the_samples_are_those_of_the_obvious_program() {
 }
 
 #[test]
-fn new_risen_fallen_and_unknown_songs_are_told_apart() {
+fn new_risen_fallen_and_unknown_songs_are_distinguished() {
     let sandbox = Sandbox::new();
     // A week earlier there is no DE, and a day earlier no 5 in FR.
     sandbox.reduced("2021-12-01", "1|1|FR\n1|1|FR\n3|1|FR\n");
@@ -326,7 +326,7 @@ fn what_cannot_be_done_leaves_the_old_page() {
 }
 
 #[test]
-fn the_report_of_a_page_tells_what_is_on_it() {
+fn the_report_of_a_page_shows_what_is_on_it() {
     let sandbox = samples();
     let run = sandbox.agg("report --date 2021-12-07 --days 2 --out week.html --json").exits(0);
     let report: Value = serde_json::from_str(&run.stdout).unwrap();

@@ -36,7 +36,7 @@ fn version(sandbox: &Sandbox) -> u8 {
 }
 
 #[test]
-fn a_day_of_the_default_rules_is_version_1_and_one_of_others_version_2_which_records_them() {
+fn a_day_of_the_default_rules_is_version_1_and_of_other_rules_version_2_which_records_them() {
     let sandbox = sandbox();
     let run = reduce(&sandbox, "").exits(0);
     assert_eq!((version(&sandbox), json(&run)["rules"].is_null()), (1, true));

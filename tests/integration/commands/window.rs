@@ -134,7 +134,7 @@ fn a_window_is_the_sum_of_its_days_and_of_no_other() {
 }
 
 #[test]
-fn a_window_has_seven_days_unless_told() {
+fn a_window_has_seven_days_by_default() {
     let sandbox = stored_days(8);
     sandbox.agg("emit-window --date 2021-12-08").exits(0);
     let expected: String = (2..=8).map(|n| format!("{n}|{n}:1\n")).collect();
@@ -276,7 +276,7 @@ fn an_emission_leaves_its_folder_and_the_link_and_nothing_else() {
 }
 
 #[test]
-fn a_window_that_knew_a_day_more_is_kept_unless_forced() {
+fn a_window_that_includes_a_day_more_is_kept_unless_forced() {
     let sandbox = stored_days(3);
     sandbox.agg("emit-window --date 2021-12-03 --days 3").exits(0);
     let before = published(&sandbox, "agg-out");

@@ -53,7 +53,7 @@ fn a_backfill_of_the_samples_emits_the_windows_that_the_oracle_computed() {
 }
 
 #[test]
-fn least_memory_and_one_thread_give_the_same_windows() {
+fn minimum_memory_and_one_thread_give_the_same_windows() {
     assert_windows_as_expected(&backfilled("--emit --memory 64MiB --threads 1"));
 }
 

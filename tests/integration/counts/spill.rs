@@ -48,8 +48,8 @@ fn write_logs(sandbox: &Sandbox, dice: &mut Dice, rows: &[Vec<u8>], model: &mut 
     for part in (0..=dice.below(4)).rev() {
         let most = rest.len() as u64;
         let length = if part == 0 { most } else { dice.below(most + 1) };
-        let (own, behind) = rest.split_at(usize::try_from(length).unwrap());
-        rest = behind;
+        let (own, others) = rest.split_at(usize::try_from(length).unwrap());
+        rest = others;
         let mut log = own.concat();
         if dice.below(2) == 0 {
             log.pop();

@@ -156,7 +156,7 @@ impl<'s> Scene<'s> {
     }
 
     /// What a job that failed, and was not killed, must tell and leave behind.
-    fn expect_told(&self, call: &Call, errno: Errno, outcome: Result<()>) {
+    fn expect_reported(&self, call: &Call, errno: Errno, outcome: Result<()>) {
         let now = state(self.sandbox);
         let Err(error) = outcome else {
             let published: State =
@@ -250,7 +250,7 @@ fn disturb(scene: &Scene<'_>) {
     for errno in [Errno::IO, Errno::NOSPC] {
         let twin = |number| Faulty::failing_from(number, errno);
         scene.disturb_each(&scene.calls, twin, |scene, call, outcome| {
-            scene.expect_told(call, errno, outcome);
+            scene.expect_reported(call, errno, outcome);
         });
     }
     move_less(scene);
@@ -272,7 +272,7 @@ fn move_less(scene: &Scene<'_>) {
         assert!(state(scene.sandbox) == scene.after, "{call:?}: a short call shows");
     });
     scene.disturb_each(&of(&[Operation::Write]), Faulty::filling_at, |scene, call, outcome| {
-        scene.expect_told(call, Errno::NOSPC, outcome);
+        scene.expect_reported(call, Errno::NOSPC, outcome);
         assert_eq!(temporaries(&state(scene.sandbox)), [""; 0], "{call:?}");
     });
 }
@@ -304,7 +304,7 @@ fn fail_once(scene: &Scene<'_>, calls: &[Call], errno: Errno) {
         // A read or a write that a signal interrupted is made again.
         let again = [Operation::Read, Operation::Write].contains(&call.operation);
         assert!(outcome.is_ok() || errno != Errno::INTR || !again, "{call:?}: {outcome:?}");
-        scene.expect_told(call, errno, outcome);
+        scene.expect_reported(call, errno, outcome);
     });
 }
 
@@ -414,7 +414,7 @@ fn a_replaced_day_that_fails_anywhere_is_the_old_one_or_the_new_one() {
 }
 
 #[test]
-fn a_day_that_spills_and_fails_anywhere_leaves_no_spilled_run_behind() {
+fn a_day_that_spills_and_fails_anywhere_leaves_no_spilled_run() {
     let sandbox = Sandbox::new();
     // Ids so wide that a row takes three words of the arena.
     let row = |at: u64| format!("{}|{}|FR\n", (at % 97) << 50, (at % 11) << 51);

@@ -31,7 +31,7 @@ fn in_namespace(sandbox: &Sandbox, script: &str) -> Run {
 }
 
 #[test]
-fn an_emission_that_exceeds_the_limit_of_a_file_s_size_is_74_and_the_one_before_stands() {
+fn an_emission_that_exceeds_the_limit_of_a_file_s_size_is_74_and_the_one_before_stays() {
     let sandbox = Sandbox::new();
     sandbox.write("listen-20211201.log", log(200_000));
     sandbox.agg("reduce-day listen-20211201.log").exits(0);

@@ -58,7 +58,7 @@ fn a_page_that_does_not_match_its_checksum_is_refused() {
 }
 
 #[test]
-fn tables_of_one_day_are_the_same_day_whoever_wrote_them() {
+fn tables_of_one_day_are_the_same_day_from_any_program() {
     let run = |users: &str, countries: &str| {
         let sandbox = Sandbox::new();
         imported(&sandbox, &table(users), &table(countries)).exits(0).in_no_line();
@@ -301,10 +301,10 @@ mod decoder {
         let (mut child, decoder) = asleep(&sandbox);
         kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(143));
-        let told = drained(child.stderr.take().unwrap());
+        let message = drained(child.stderr.take().unwrap());
         assert!(
-            told.starts_with("agg: stopped by signal 15; ") && told.lines().count() == 1,
-            "{told}"
+            message.starts_with("agg: stopped by signal 15; ") && message.lines().count() == 1,
+            "{message}"
         );
         ends(&decoder);
         assert_eq!(sandbox.files("agg-store"), [""; 0]);

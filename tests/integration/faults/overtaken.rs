@@ -100,7 +100,7 @@ fn assert_harmless(error: &Error) {
 }
 
 #[test]
-fn a_day_that_is_replaced_once_is_looked_at_again() {
+fn a_day_that_is_replaced_once_is_opened_again() {
     for opening in [&[2][..], &[1]] {
         let sandbox = stored();
         let context = || changing(&sandbox, Change::Replace, opening);

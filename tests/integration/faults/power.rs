@@ -202,7 +202,7 @@ fn cut_everywhere(job: Job) {
 }
 
 #[test]
-fn the_least_runs_of_all_jobs_are_as_many_as_are_promised() {
+fn the_smallest_runs_of_all_jobs_are_the_promised_number() {
     let all: usize = LEAST_RUNS.iter().map(|(_, runs)| runs).sum();
     assert!(all >= LEAST_RUNS_IN_ALL, "{all}");
 }

@@ -196,10 +196,10 @@ fn a_log_that_changed_while_it_was_read_is_65_of_the_program() {
 #[test]
 fn a_log_that_changes_after_its_last_look_is_a_log_of_another_run() {
     let log = Log::new("day.log", rows(100).into_bytes());
-    let behind = log.watched().last().unwrap().number + 1;
+    let after = log.watched().last().unwrap().number + 1;
     let path = log.path.clone();
     let (outcome, _) = log.reduce(move |call| {
-        if call.number == behind {
+        if call.number == after {
             Change::Grow.make(&path);
         }
         Verdict::Go

@@ -161,9 +161,9 @@ fn a_backfill_takes_dated_logs_at_every_depth_and_names_the_others() {
         "notes/part-1.log",
     ]);
     let run = sandbox.agg("backfill --logs logs").exits(0);
-    let told = run.stdout + &run.stderr;
+    let printed = run.stdout + &run.stderr;
     for name in ["latest.log", "notes/part-1.log"] {
-        assert!(told.contains(name), "{name} is not reported:\n{told}");
+        assert!(printed.contains(name), "{name} is not reported:\n{printed}");
     }
     assert_eq!(days(&sandbox), ["2021-12-01", "2021-12-02", "2021-12-03"]);
     assert_eq!(sandbox.tops_of_day("2021-12-01").1, "0|0:1\n");
@@ -186,15 +186,15 @@ fn a_backfill_emits_the_dates_whose_window_is_stored_and_lists_the_others() {
     let sandbox = logs_named(&["20211201.log", "20211202.log", "20211203.log", "20211205.log"]);
     let run = sandbox.agg("backfill --logs logs --emit --days 2").exits(0);
     assert_eq!(sandbox.names("agg-out"), ["2021-12-02", "2021-12-03", "latest"]);
-    let told = run.stdout + &run.stderr;
+    let printed = run.stdout + &run.stderr;
     assert!(
-        told.contains("2021-11-30") && told.contains("2021-12-04"),
-        "the days that lack:\n{told}"
+        printed.contains("2021-11-30") && printed.contains("2021-12-04"),
+        "the days that lack:\n{printed}"
     );
 }
 
 #[test]
-fn a_backfill_goes_on_behind_a_bad_day_and_exits_with_its_code() {
+fn a_backfill_goes_on_after_a_bad_day_and_exits_with_its_code() {
     let sandbox = logs_named(&["20211201.log", "20211203.log"]);
     sandbox.write("logs/20211202.log", "corrupt\n");
     sandbox.agg("backfill --logs logs --emit --days 1").exits(65).tells(&["2021-12-02"]);

@@ -50,7 +50,7 @@ fn a_folder_gives_its_own_logs_in_byte_order_of_their_names() {
 }
 
 #[test]
-fn what_is_no_log_in_a_folder_is_named_or_on_the_quiet_list() {
+fn what_is_not_a_log_in_a_folder_is_named_or_on_the_quiet_list() {
     let sandbox = Sandbox::new();
     sandbox.write("day/part-1.log", log_of(1, 1));
     sandbox.write("day/deeper/part-2.log", log_of(2, 1));
@@ -117,10 +117,10 @@ fn a_file_that_reports_size_0_and_has_content_is_refused_and_read_through_standa
     if !Path::new("/proc/self/status").exists() {
         return;
     }
-    let told = "\"/proc/self/status\": reports size 0 but has content; copy it to a disk and count the copy";
+    let words = "\"/proc/self/status\": reports size 0 but has content; copy it to a disk and count the copy";
     let flags = "--store it's --max-reject-ratio 1 --json --force";
     let run = sandbox.agg(&format!("reduce-day {flags} --date {DAY} /proc/self/status"));
-    let run = run.exits(65).tells(&[told]).in_one_line();
+    let run = run.exits(65).tells(&[words]).in_one_line();
     assert_eq!(sandbox.files("it's/partials"), [""; 0]);
     let (_, command) = run.stderr.trim_end().split_once(", or run: ").unwrap();
     let mut shell = std::process::Command::new("sh");
@@ -189,7 +189,7 @@ fn every_frame_of_a_zstd_log_is_read() {
 }
 
 #[test]
-fn zero_padding_behind_a_compressed_log_is_ignored() {
+fn zero_padding_after_a_compressed_log_is_ignored() {
     let sandbox = Sandbox::new();
     sandbox.write("a.log.gz", [gz(log_of(1, 1)), vec![0; 5000]].concat());
     sandbox.write("b.log.zst", [zst(log_of(2, 1)), vec![0; 5000]].concat());
@@ -206,7 +206,7 @@ fn trailing_bytes_that_are_not_zero_are_damage() {
 }
 
 #[test]
-fn a_member_behind_zero_padding_is_not_passed_over_in_silence() {
+fn a_member_after_zero_padding_is_not_skipped_in_silence() {
     assert_damaged("a.log.gz", &[gz(log_of(1, 9)), vec![0; 600], gz(log_of(2, 9))].concat());
 }
 
@@ -225,7 +225,7 @@ fn a_compressed_log_cut_anywhere_is_damage() {
 }
 
 #[test]
-fn a_compressed_log_of_no_bytes_is_damage_and_one_of_no_rows_is_none() {
+fn a_compressed_log_of_no_bytes_is_damage_and_a_log_of_no_rows_is_not() {
     assert_damaged("a.log.gz", b"");
     assert_damaged("a.log.zst", b"");
     let sandbox = Sandbox::new();
@@ -365,7 +365,7 @@ fn logs_with_the_same_content_are_refused_unless_they_may() {
 }
 
 #[test]
-fn logs_of_which_one_begins_with_the_other_or_that_share_a_whole_mebibyte_are_refused() {
+fn logs_that_begin_alike_or_share_a_whole_mebibyte_are_refused() {
     let sandbox = Sandbox::new();
     let rows = |from: u64, to: u64| (from..to).map(|at| format!("{at}|1|FR\n")).collect::<String>();
     sandbox.write("a.log", rows(0, 9));

@@ -57,7 +57,7 @@ fn rotated_compressed_and_partitioned_logs_of_a_dated_folder_count_for_both_comm
 }
 
 #[test]
-fn digits_of_a_unique_id_are_no_date() {
+fn digits_of_a_unique_id_are_not_a_date() {
     let part = "logs/day=2021-12-01/part-1-19870315-9f2c-4d11-8a77-aabbccddeeff-c000.txt";
     let sandbox = logs(&["logs/day=2021-12-01/part-0.txt", part]);
     let range = "--from 2021-11-25 --to 2021-12-01";

@@ -68,7 +68,7 @@ fn the_first_1000_of_several_logs_are_those_of_the_first_logs() {
 }
 
 #[test]
-fn logs_stand_in_the_order_of_the_inputs() {
+fn logs_are_in_the_order_of_the_inputs() {
     let sandbox = Sandbox::new();
     for name in ["b.log", "a.log", "c.log"] {
         sandbox.write(format!("day/{name}"), format!("1|1|FR\n{name}\n\n"));
@@ -91,8 +91,8 @@ fn a_file_that_does_not_show_the_day_is_warned_of_until_the_day_is_made_again() 
     // A refused run shows its own rows; then the good log comes back.
     sandbox.write("logs/20211201.log", "no row\nno row\n");
     sandbox.agg("reduce-day --force logs/20211201.log").exits(65);
-    let told = ["2021-12-01.txt", "of a run that was refused", "reduce 2021-12-01 with --force"];
-    reduce(&good).exits(0).tells(&told).in_one_line();
+    let words = ["2021-12-01.txt", "of a run that was refused", "reduce 2021-12-01 with --force"];
+    reduce(&good).exits(0).tells(&words).in_one_line();
     std::fs::remove_file(sandbox.path("agg-store/rejects/2021-12-01.txt")).unwrap();
     reduce(&good).exits(0).tells(&["2021-12-01.txt", "is missing"]).in_one_line();
     sandbox.agg("reduce-day --force 20211201.log").exits(0).in_no_line();

@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn exactly_one_valid_key_is_needed() {
-        for (line, told) in [
+        for (line, words) in [
             ("query", "required"),
             ("query --user 7 --country FR", "cannot be used with"),
             ("query --user -7", "unexpected argument"),
@@ -219,7 +219,7 @@ mod tests {
             ("query --country FR --format csv --json", "cannot be used with"),
         ] {
             let refusal = typed(line).unwrap_err();
-            assert!(refusal.contains(told), "{line}: {refusal}");
+            assert!(refusal.contains(words), "{line}: {refusal}");
         }
     }
 

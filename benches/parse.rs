@@ -38,7 +38,7 @@ fn rows(bencher: Bencher, shape: Shape) {
     });
 }
 
-/// The rows of a normal log in another shape: its columns, and what is in the field that is ignored.
+/// The rows of a normal log in another shape: its columns, and the content of the ignored field.
 #[divan::bench(args = [
     ("sng_id,user_id,country", ""),
     ("user_id,sng_id,_,country", ""),

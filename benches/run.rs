@@ -25,7 +25,7 @@ fn main() {
     common::main();
 }
 
-/// Rows to ranges of users: few, which stay in the cache with their open chunks, or as many as a large day has.
+/// Rows to ranges of users: few, which stay in the cache with their open chunks, or the number of a large day.
 #[divan::bench(args = [16, 256, 1024])]
 fn fill(bencher: Bencher, ranges: usize) {
     let corpus = Corpus::new(Shape::Normal, ranges);
@@ -68,7 +68,7 @@ fn keep(whole: &mut Batch) -> impl FnMut(Batch) {
     |batch| whole.extend_from(&batch, 0..batch.len())
 }
 
-/// Rows, where they go, and what is to come of them.
+/// Rows, where they go, and the expected result.
 struct Corpus {
     pool: rayon::ThreadPool,
     rows: RowBatch,

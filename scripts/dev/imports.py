@@ -29,7 +29,7 @@ def tokens_of(text):
 
 
 def without_tests(tokens):
-    """The tokens without the items that stand below `#[cfg(test)]`."""
+    """The tokens without the items below `#[cfg(test)]`."""
     kept, at = [], 0
     words = [token for _, token in tokens]
     while at < len(tokens):
@@ -63,7 +63,7 @@ class Import:
 
 @dataclass
 class Source:
-    """What one file says: its imports, and the modules that it declares."""
+    """The imports of one file, and the modules that it declares."""
 
     module: tuple
     imports: list = field(default_factory=list)
@@ -149,7 +149,7 @@ def _leaf(path, alias, place):
 
 
 def _absolute(path, here, known):
-    """The path from the root of the crate, or none for one that leads out of it."""
+    """The path from the root of the crate, or None for a path that leads out of it."""
     if path[0] == "crate":
         return path[1:]
     if path[0] == "self":
@@ -184,7 +184,7 @@ class Crate:
         for module, source in self.sources.items():
             mine = found.setdefault(self.files[module], {})
             for one in source.imports:
-                # What a module re-exports it declares; who uses it imports the file behind it.
+                # A module declares its re-exports; a user of such a name imports the file that defines it.
                 if one.is_public:
                     continue
                 target = self.defined_in(one.path)
@@ -193,7 +193,7 @@ class Crate:
         return found
 
     def defined_in(self, path, seen=()):
-        """The module that defines the item at the path; none for a module itself, or what is not found."""
+        """The module that defines the item at the path; None for a module itself, or for an unknown name."""
         module = ()
         for at, name in enumerate(path):
             source = self.sources.get(module)
@@ -211,7 +211,7 @@ class Crate:
         return None
 
     def circles(self):
-        """Sets of files each of which imports, by way of others, itself."""
+        """Sets of files that import themselves by way of others."""
         edges = self.edges()
         return sorted(sorted(circle) for circle in components(edges) if len(circle) > 1)
 

@@ -106,7 +106,7 @@ class Table:
         return struct((2, I64, number(at)), (3, STRUCT, described))
 
     def bytes(self, pairs=0):
-        """The file, with so many key-value pairs, all of them empty."""
+        """The file, with `pairs` key-value pairs, all of them empty."""
         root = struct((4, BINARY, text(b"table")), (5, I32, number(len(self.columns))))
         schema = items(STRUCT, [root, *(leaf(*column) for column in self.columns)])
         metadata = [struct((1, BINARY, text(b"")), (2, BINARY, text(b"")))] * pairs
@@ -155,7 +155,7 @@ def long_texts(length, rows=16_000):
 
 
 def long_page(size):
-    """Countries of which one is as long as a page, in a page that decompresses to it."""
+    """Countries, one of them as long as a page, in a page that decompresses to it."""
     table = counts(b"country", BYTE_ARRAY)
     value = b"F" * (size - 64)
     table.add_group(1, (0, len(value).to_bytes(4, "little") + value, GZIP), *ones(1))
@@ -167,7 +167,7 @@ def many_columns(columns):
 
 
 def many_groups(size):
-    """As many row groups without rows as a footer of `size` bytes has room for."""
+    """The maximum number of row groups without rows in a footer of `size` bytes."""
     table = users(1)
     nothing = (DELTA_BINARY_PACKED, b"", UNCOMPRESSED)
     before = len(table.bytes()) - len(table.content)
@@ -178,5 +178,5 @@ def many_groups(size):
 
 
 def many_pairs(size):
-    """As many key-value pairs as a footer of `size` bytes has room for."""
+    """The maximum number of key-value pairs in a footer of `size` bytes."""
     return users(1).bytes(size // 5)

@@ -10,7 +10,7 @@
 //! - A link's target comes with its name.
 //!
 //! A file system with a journal, as ext4, leaves fewer states: what was changed last is lost first. All of them are
-//! among these. A disk that lies loses what was synced, too: for it nothing is durable that the runs changed.
+//! among these. A disk that lies loses synced bytes, too: on it, no change of the runs is durable.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use crate::library::Dice;
 
 const SECTOR: usize = 512;
-/// Unsynced changes of names of which every subset is tried; of more, some.
+/// Maximum unsynced changes of names for which every subset is tried; with more, some subsets are.
 const MAX_SUBSETS_OF: u32 = 8;
 
 /// Ways to tear the unsynced bytes that are tried of each cut.
@@ -41,7 +41,7 @@ enum Content {
 enum Change {
     /// Bytes at a file's end.
     Write(Node, Vec<u8>),
-    /// What names in folders stand for from now on.
+    /// What names in folders mean from now on.
     Names(Vec<(Node, OsString, Option<Node>)>),
     Sync(Node),
 }
@@ -79,7 +79,7 @@ pub(crate) struct Cut {
     unsynced: Unsynced,
 }
 
-/// What becomes of bytes that were not synced.
+/// The fate of bytes that were not synced.
 #[derive(Debug, Clone, Copy)]
 enum Unsynced {
     Lost,
@@ -90,7 +90,7 @@ enum Unsynced {
     Kept,
 }
 
-/// What a name stands for after a power cut.
+/// What a name means after a power cut.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Left {
     Folder,
@@ -219,7 +219,7 @@ impl Disk {
         self.changes.len()
     }
 
-    /// The folders that were synced, and the files but for empty ones, which have nothing to lose.
+    /// The folders that were synced, and the files except empty files, which have nothing to lose.
     pub(crate) fn synced_nodes(&self) -> Vec<Node> {
         let is_written = |node: &Node| {
             let writes =

@@ -51,15 +51,15 @@ pub(crate) struct Call {
     /// From 0.
     pub(crate) number: usize,
     pub(crate) operation: Operation,
-    /// Of two paths, the one that is changed.
+    /// The path of the two that is changed.
     pub(crate) path: PathBuf,
 }
 
-/// What becomes of a call.
+/// The fate of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Go,
-    /// A read or write of at most so many bytes; all else goes.
+    /// A read or write of at most this number of bytes; all else succeeds.
     Bite(usize),
     Fail(Errno),
     /// A signal asks the run to stop; the call goes.

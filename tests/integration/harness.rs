@@ -1,7 +1,7 @@
-//! Runs the program in a fresh folder and tells everything when an expectation fails.
+//! Runs the program in a fresh folder and shows everything when an expectation fails.
 //!
 //! A test says what it expects of a [`Run`]; if that is not so, the panic shows the command, the folder,
-//! the exit status and both streams, so that nobody has to run it again to see what happened.
+//! the exit status and both streams, so that no second run is needed to see what happened.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 /// The day of most tests.
 pub(crate) const DAY: &str = "2021-12-01";
 
-/// Begins what stands for a link where the bytes of files are compared.
+/// Begins the text that represents a link where the bytes of files are compared.
 pub(crate) const LINK: &[u8] = b"link to ";
 
 /// A folder of its own for one test; store and output are the defaults in it.
@@ -56,7 +56,7 @@ impl Sandbox {
         self.path(name).symlink_metadata().is_ok()
     }
 
-    /// Names in a folder, sorted, hidden ones left out; none if there is no such folder.
+    /// Names in a folder, sorted, without hidden names; none if there is no such folder.
     pub(crate) fn names(&self, folder: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(folder)).into_iter().flatten();
         let mut names: Vec<String> =
@@ -66,7 +66,7 @@ impl Sandbox {
         names
     }
 
-    /// Every file below a folder, sorted, hidden ones too, but for the locks; a link counts as a file.
+    /// Every file below a folder, sorted, with hidden files and without locks; a link counts as a file.
     pub(crate) fn files(&self, folder: &str) -> Vec<String> {
         let mut files = Vec::new();
         for entry in fs::read_dir(self.path(folder)).into_iter().flatten() {
@@ -174,7 +174,7 @@ impl Sandbox {
     }
 }
 
-/// The command that runs this program as a terminal would: the tests may have been started by `nohup`, or behind a shell's
+/// The command that runs this program as a terminal would: the tests may have been started by `nohup`, or by a shell's
 /// `&`, which ignore signals for all that follow.
 pub(crate) fn hearing_signals(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("env");
@@ -199,7 +199,7 @@ pub(crate) fn spawn(command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// What a run of the program left behind.
+/// The result of a run of the program.
 #[derive(Debug)]
 pub(crate) struct Run {
     command: String,

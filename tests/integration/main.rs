@@ -11,7 +11,7 @@
 mod disk;
 /// A file system that fails, tampers or dies at a chosen call.
 mod faulty;
-/// Runs the program in a fresh folder and tells everything when an expectation fails.
+/// Runs the program in a fresh folder and shows everything when an expectation fails.
 mod harness;
 /// Calls the jobs as a library, with tiny budgets.
 mod library;
@@ -20,7 +20,7 @@ mod library;
 mod commands {
     /// `reduce-day --add`: further logs on top of a day.
     mod add;
-    /// `backfill`: what is done again, what is left alone, what is told.
+    /// `backfill`: what is done again, what stays, what is reported.
     mod backfill;
     /// Tables for other engines, and those of other engines.
     mod exchange;
@@ -54,7 +54,7 @@ mod logs {
     mod days;
     /// Files, folders, standard input, compression.
     mod files;
-    /// Which files a day is made of, and what is said of the others.
+    /// Which files a day is made of, and how the others are reported.
     mod found;
     /// Days of very many logs.
     mod many;
@@ -92,14 +92,14 @@ mod formats {
 mod faults {
     /// Calls to the file system that fail, and deaths between them.
     pub(crate) mod calls;
-    /// A full disk, one that may only be read, two writers at once.
+    /// A full disk, a read-only disk, two writers at once.
     mod disks;
     #[cfg(feature = "parquet")]
     /// Tables of other engines that are damaged, or made to do harm.
     mod foreign;
     /// Links, names and rows laid as traps.
     mod guarded;
-    /// What lies in the way, limits of the system, streams that fail.
+    /// Obstacles, limits of the system, streams that fail.
     mod hostile;
     /// Processes that are really killed, at every call that changes something.
     mod killed;

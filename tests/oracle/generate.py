@@ -6,7 +6,7 @@
 
 Only maintainers run it; its output is committed. Needs the `zstd` command (1.5) beside the standard
 library. Every run gives the same logs; the compressed bytes may differ with other releases of zlib or
-zstd, what they decompress to may not. data-samples/README.md tells what is where and why.
+zstd, what they decompress to may not. data-samples/README.md lists what is where and why.
 """
 
 import bisect
@@ -169,7 +169,7 @@ def invented_corrupt(song, user, country):
         b"%d|%d|F\x00" % (song, user),
         b"%d|%d|%s\r" % (song, user, country),  # a CR too many
         b"%d|%d|%s\\" % (song, user, country),
-        row.ljust(LONGEST + 1),  # good, but for its length
+        row.ljust(LONGEST + 1),  # good, except for its length
         (row + b";") * 300,
     ]
 

@@ -72,7 +72,7 @@ def stem(name: str) -> str:
 
 
 def reason_of(file: pathlib.Path) -> str | None:
-    """Why a file is no log by its name, or none; `ignored` for what is never worth a word."""
+    """Why a file is not a log by its name, or None; `ignored` for files on the quiet list."""
     name = file.name
     if IGNORED.fullmatch(name) or (MARKER.fullmatch(name) and file.stat().st_size == 0):
         return "ignored"

@@ -46,7 +46,7 @@ PLAIN = Rules()
 
 
 def days_in(name):
-    """The calendar days that stand in a name."""
+    """The calendar days in a name."""
     found = set()
     for digits in re.findall(r"(?<!\d)\d{8}(?!\d)|(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)", name):
         digits = digits.replace("-", "")
@@ -60,7 +60,7 @@ def days_in(name):
 
 
 def logs_by_day(folder):
-    """Day to its logs; an entry of the folder without a date is passed over."""
+    """Day to its logs; an entry of the folder without a date is skipped."""
     logs = defaultdict(list)
     for entry in sorted(folder.iterdir(), key=lambda path: path.name.encode()):
         days = days_in(entry.name)

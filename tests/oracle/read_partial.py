@@ -56,7 +56,7 @@ def column(data, at, count):
     high_at = low_at + (count * k + 7) // 8
     escape_at = high_at + high_bytes
     end = escape_at + escape_bytes
-    need(end <= len(data), "a column ends behind its block")
+    need(end <= len(data), "a column ends after its block")
     low = bits(data[low_at:high_at])
     high = [len(zeros) for zeros in bits(data[high_at:escape_at]).rstrip("0").split("1")][:-1]
     need(len(high) == count and max(high, default=0) <= 12, "high parts")
@@ -134,7 +134,7 @@ def metadata(data, version):
         size, modified, low, high, input_rows = numbers("QqQQQ", data, at)
         inputs.append((name, size, modified, high << 64 | low, input_rows))
         at += 40
-    need(at == len(data), "idle bytes behind the metadata")
+    need(at == len(data), "idle bytes after the metadata")
     return f"{year:04}-{month:02}-{day:02}", rules, rows, rejects, runs, inputs
 
 
@@ -158,7 +158,7 @@ def read(data):
     need(end == len(data) - 96, "a gap before the trailer")
     users, at = run(data, sections[0], 24)
     countries, at = run(data, sections[1], at)
-    need(at == numbers("Q", trailer)[0], "a gap behind the runs")
+    need(at == numbers("Q", trailer)[0], "a gap after the runs")
     vouching = data[:24] + b"".join(sections) + trailer
     return metadata(sections[2], version), users, countries, xxhash.xxh3_128_hexdigest(vouching)
 

@@ -142,7 +142,7 @@ def check_schema(dataset):
 
 
 def check_lookup(agg):
-    """One user of a larger day is in one row group, as far as statistics tell, and in one page of it."""
+    """One user of a larger day is in one row group, by its statistics, and in one page of it."""
     agg("generate", "--rows", 700_000, "--days", 1, "lookup")
     agg("reduce-day", "--store", "lookup-store", "lookup/listen-20211201.log")
     agg("export", DAY, "--store", "lookup-store", "--out", "lookup-set")
@@ -157,9 +157,9 @@ def check_lookup(agg):
     for user in users:
         touched = [group for group in groups if group.statistics.min <= user <= group.statistics.max]
         assert 1 <= len(touched) <= 2, (user, len(touched))
-    told = duckdb.sql(f"""select count(*) from parquet_metadata('{path}') where path_in_schema = 'user_id'
+    groups = duckdb.sql(f"""select count(*) from parquet_metadata('{path}') where path_in_schema = 'user_id'
         and {users[0]} between stats_min_value::bigint and stats_max_value::bigint""").fetchall()[0][0]
-    assert 1 <= told <= 2
+    assert 1 <= groups <= 2
     print(f"one user is in at most 2 of {len(groups)} row groups")
 
 
@@ -277,7 +277,7 @@ def check_refusals(agg, dataset):
     good = f"{dataset}/kind=country/day={DAY}/part-0.parquet"
     # The facts of an export would not fit to what follows.
     duckdb.sql(f"copy (select country, sng_id, streams from {countries}) to '{agg.home}/good.parquet' (format parquet)")
-    for query, told in [
+    for query, words in [
         (
             "select user_id, sng_id, sum(streams) as streams from {} group by user_id, sng_id",
             "streams is DOUBLE: cast it to BIGINT",
@@ -289,7 +289,7 @@ def check_refusals(agg, dataset):
     ]:
         duckdb.sql(copy.format(query.format(users)))
         line = agg("import", "--date", DAY, "--store", "refused", "good.parquet", "bad.parquet", code=65)
-        assert told in line and line.count("\n") == 1, line
+        assert words in line and line.count("\n") == 1, line
     line = agg("import", "--date", DAY, "--store", "refused", good, "bad.parquet", code=65)
     assert "are not of the same day" in line, line
     assert not list((agg.home / "refused" / "partials").iterdir())

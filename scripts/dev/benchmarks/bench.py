@@ -21,7 +21,7 @@ class Bench:
     rounds: int
     limit: float
     nice: int
-    tell: Callable[[str], None]
+    log: Callable[[str], None]
 
     def run(self, job: Job) -> Run:
         """One measured run, on a warm machine. A program that ends well without its outputs has failed too."""
@@ -34,7 +34,7 @@ class Bench:
                 run = replace(run, failure=f"no {', '.join(lacking)}")
             else:
                 run = replace(run, output=sum(path.stat().st_size for path in job.outputs.values()))
-        self.tell(f"    {job.name}: " + (run.failure or f"{run.wall:.2f} s, {run.peak / 2**20:.0f} MiB"))
+        self.log(f"    {job.name}: " + (run.failure or f"{run.wall:.2f} s, {run.peak / 2**20:.0f} MiB"))
         return run
 
     def need(self, job: Job) -> Run:

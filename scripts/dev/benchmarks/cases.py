@@ -80,7 +80,7 @@ def skew(bench: Bench, shape: str) -> Outcome:
 
 
 def standard_input(bench: Bench) -> Outcome:
-    """The base day through a pipe, where nothing can be looked at beforehand."""
+    """The base day through a pipe, which cannot be sampled beforehand."""
     space, scratch, log = bench.space, bench.space.scratch(), bench.space.log(0)
     usual = programs.agg_reduce(space, scratch, [log], name="normal")
     flags: list[Argument] = ["--date", str(day(0))]

@@ -27,7 +27,7 @@ from benchmarks.programs import LABELS, UNLIMITED
 from benchmarks.results import Outcome, Results
 
 GREY = "#7d8590"
-# Readable on white and on black, and told apart by shape too.
+# Readable on white and on black, and distinct by shape too.
 STYLES = {
     "agg": ("#e8590c", "o"),
     "duckdb": ("#b8960c", "s"),

@@ -61,7 +61,7 @@ def main() -> int:
     if given.self_test:
         return tests.run_all()
     for name in [name for name in os.environ if name.startswith("AGG_")]:
-        del os.environ[name]  # what is measured is what the command lines say
+        del os.environ[name]  # only the command lines decide what is measured
     work = given.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     space = Workspace(work, given.rows, given.days, given.disk, given.agg)
@@ -80,7 +80,7 @@ def main() -> int:
             return 1 if bars.missed(results) else 0
         complete = True if given.report else measure_all(given, space, results)
     except (Unusable, subprocess.CalledProcessError) as error:
-        tell(f"bench: {error}")
+        log(f"bench: {error}")
         return 1
     except KeyboardInterrupt:
         return 130
@@ -88,13 +88,13 @@ def main() -> int:
     return 0 if complete and not report.disagreements(results) else 1
 
 
-def tell(text: str) -> None:
+def log(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
 def measure_all(given: argparse.Namespace, space: Workspace, results: Results) -> bool:
-    """Measures what is to be measured; false if a point could not be."""
-    bench = Bench(space, given.rounds, given.limit, given.nice, tell)
+    """Measures all points; false if a point could not be measured."""
+    bench = Bench(space, given.rounds, given.limit, given.nice, log)
     pending = chosen(given, space, results)
     start = time.monotonic()
     complete = True
@@ -102,14 +102,14 @@ def measure_all(given: argparse.Namespace, space: Workspace, results: Results) -
         point = pending.pop(0)
         elapsed = time.monotonic() - start
         if given.minutes and elapsed > given.minutes * 60:
-            tell(f"out of time, not measured: {' '.join(p.name for p in [point, *pending])}")
+            log(f"out of time, not measured: {' '.join(p.name for p in [point, *pending])}")
             return False
-        tell(f"{elapsed / 60:5.1f} min  {point.name}")
+        log(f"{elapsed / 60:5.1f} min  {point.name}")
         try:
             space.check_disk()
             measure_point(bench, point, results)
         except (Unusable, OSError, subprocess.CalledProcessError) as error:
-            tell(f"    not measured: {error}")
+            log(f"    not measured: {error}")
             complete = False
         keep = {name for later in pending for name in later.needs}
         for name in point.needs - keep:

@@ -1,4 +1,4 @@
-"""The generated parts of docs/*.md: what stands between two markers comes from results.json and from nowhere else."""
+"""The generated parts of docs/*.md: the text between two markers comes from results.json alone."""
 
 import re
 import subprocess

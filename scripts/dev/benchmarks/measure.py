@@ -1,4 +1,4 @@
-"""Runs one program and tells what it cost, by the kernel's own account. Knows nothing of what runs."""
+"""Runs one program and returns its cost by the kernel's own account. Does not depend on the program."""
 
 import json
 import os
@@ -80,14 +80,14 @@ def measure(
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Kills what is left of a run: the launcher leads a session of its own."""
+    """Kills the rest of a run: the launcher leads a session of its own."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def _reason(code: int, errors: IO[bytes]) -> str:
-    """The line of standard error that tells most: that of a Python program's exception, or the last."""
+    """The most useful line of standard error: that of a Python program's exception, or the last."""
     if code < 0:
         return f"killed by {signal.Signals(-code).name}"
     errors.seek(0)

@@ -1,4 +1,4 @@
-"""The programs that are compared, and how each is told to do a job. A row of a table is a program with its limits."""
+"""The programs that are compared, and the commands of each job. A row of a table is a program with its limits."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""The folder of a benchmark: what is in it is made when first asked for, and dropped when no point needs it any more.
+"""The folder of a benchmark: its files are made when first asked for, and removed when no point needs them any more.
 
 WORK/venv              the peers, as pinned
 WORK/results.json      what was measured
@@ -96,7 +96,7 @@ class Workspace:
     def store(self, days: int) -> Path:
         """A store with the partials of the first days, made by this build.
 
-        Logs behind the base days are dropped once they are reduced.
+        Logs after the base days are dropped once they are reduced.
         """
         store = self.work / "store" / self.build["digest"]
         for other in self.work.glob("store/*"):
@@ -115,7 +115,7 @@ class Workspace:
     def partial(store: Path, index: int) -> Path:
         return store / "partials" / f"{day(index)}.agg"
 
-    # What is left behind
+    # What is left
 
     def scratch(self) -> Path:
         """An empty folder."""

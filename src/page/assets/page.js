@@ -146,7 +146,7 @@
     const edge = { top: 22, right: 4, bottom: 38, left: 46 };
     const most = Math.max(...figures.days.map((_, at) => Number(sum(series.map((one) => one.counts[at] ?? null)))), 1);
     const room = width - edge.left - edge.right;
-    // A few days stand in the middle instead of as broad blocks.
+    // A few days are centred instead of drawn as broad blocks.
     const idle = Math.max(room - figures.days.length * 120, 0) / 2;
     const x = d3.scaleBand(figures.days, [edge.left + idle, edge.left + room - idle]).padding(0.22);
     const y = d3.scaleLinear([0, most], [height - edge.bottom, edge.top]).nice(4);
@@ -175,8 +175,8 @@
         const count = Number(one.counts[at]);
         const bar = svg.append("rect").attr("class", one.css).attr("x", x(day)).attr("width", x.bandwidth());
         bar.attr("y", y(low + count)).attr("height", y(low) - y(low + count));
-        const told = one.counts[at] === null ? "unknown" : number(one.counts[at]);
-        bar.append("title").text(`${fullDay(day)}, ${one.name}: ${told}`);
+        const shown = one.counts[at] === null ? "unknown" : number(one.counts[at]);
+        bar.append("title").text(`${fullDay(day)}, ${one.name}: ${shown}`);
         low += count;
       }
       const text = above(at);
@@ -197,8 +197,8 @@
     const line = d3.line().defined(defined).x((_, at) => x(at)).y((count) => y(Number(count)));
     const fill = d3.area().defined(defined).x((_, at) => x(at)).y0(y(0)).y1((count) => y(Number(count)));
     const svg = d3.create("svg").attr("class", "spark").attr("viewBox", [0, 0, width, height]).attr("role", "img");
-    const told = (count, at) => `${dayAndMonth(figures.days[at])} ${count === null ? "not stored" : number(count)}`;
-    svg.append("title").text(series.map(told).join(", "));
+    const title = (count, at) => `${dayAndMonth(figures.days[at])} ${count === null ? "not stored" : number(count)}`;
+    svg.append("title").text(series.map(title).join(", "));
     svg.append("path").attr("class", "fill").attr("d", fill(series));
     svg.append("path").attr("class", "line").attr("d", line(series));
     series.forEach((count, at) => {

@@ -104,7 +104,7 @@ fn a_log_that_the_day_has_may_be_added_again_if_it_has_no_accepted_row() {
         sandbox.write(name, rows);
         reduce(&sandbox, "agg-store", &format!("--force day.log {name}")).exits(0);
         let before = open(&sandbox.path(PARTIAL)).unwrap();
-        // Corrupt alone are three of three rows of what is added, so the limit is lifted here.
+        // All three of the added rows are corrupt, so the limit is lifted here.
         let run = reduce(&sandbox, "agg-store", &format!("--add {name}")).exits(0);
         assert!(run.stdout.contains(r#""outcome":"added""#), "{run:?}");
         let after = open(&sandbox.path(PARTIAL)).unwrap();
@@ -133,7 +133,7 @@ fn the_ratio_holds_for_what_is_added_alone_and_the_least_rows_for_the_day() {
     assert_eq!(sandbox.rejects(DAY), "bad.log:3: field_count: no row\n");
 }
 
-/// A log of so many corrupt rows, and one that makes it differ from others.
+/// A log with this number of corrupt rows, and a row that makes it differ from others.
 fn corrupt(rows: usize, own: u64) -> String {
     "corrupt\n".repeat(rows) + &format!("1|{own}|FR\n")
 }
@@ -150,7 +150,7 @@ fn the_rejects_follow_those_of_the_day_up_to_1000_also_after_a_refused_try() {
         sandbox.write(name, corrupt(corrupts, own));
     }
     reduce(&sandbox, "agg-store", "a.log").exits(0);
-    // A refused run shows all that it kept behind those of the day, and a later one finds its own again.
+    // A refused run shows all that it kept after those of the day, and a later run finds its own again.
     sandbox.agg(&format!("reduce-day --date {DAY} --add c.log")).exits(65);
     assert!(sandbox.rejects(DAY) == shown("a.log", 600) + &shown("c.log", 700));
     reduce(&sandbox, "agg-store", "--add b.log").exits(0);

@@ -1,4 +1,4 @@
-//! `backfill`: what is done again, what is left alone, and what is told.
+//! `backfill`: what is done again, what stays, and what is reported.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -137,7 +137,7 @@ fn a_window_that_lost_a_file_or_whose_partial_was_made_again_is_emitted_again() 
     sandbox.write("more-20211201.log", "9|9|DE\n");
     sandbox.agg("reduce-day --add more-20211201.log").exits(0);
     let run = sandbox.agg(backfill).exits(0);
-    // Its log of the day is in the folder no more, but what is stored counts.
+    // Its log of the day is no longer in the folder, but the stored day counts.
     assert_eq!(outcomes(&run)[&1], ("kept".to_owned(), Some("emitted".to_owned())));
     assert_eq!(sandbox.tops("2021-12-01").1, "1|1:1\n9|9:1\n");
 }
@@ -149,7 +149,7 @@ fn a_run_with_nothing_to_emit_ends_what_a_killed_run_had_begun() {
     sandbox.agg(backfill).exits(0);
     let published = identities(&sandbox);
     let latest = sandbox.path("agg-out/latest");
-    // Killed behind the swap: the link is at the date before, the old emission is not removed. And a folder that is no
+    // Killed after the swap: the link is at the date before, the old emission is not removed. And a folder that is no
     // emission.
     let kill = || {
         fs::remove_file(&latest).unwrap();
@@ -175,7 +175,7 @@ fn a_run_with_nothing_to_emit_ends_what_a_killed_run_had_begun() {
     let kept = |(name, _): &(String, u64)| name != "agg-out/latest";
     let emissions = |all: Vec<(String, u64)>| all.into_iter().filter(kept).collect::<Vec<_>>();
     assert_eq!(emissions(identities(&sandbox)), emissions(published));
-    // A link to a later date that is gone stays, which is told once.
+    // A link to a later date that is gone stays, which is reported once.
     fs::remove_file(&latest).unwrap();
     symlink("2029-12-31", &latest).unwrap();
     let words = ["points to 2029-12-31, which no longer exists", "remove the link"];
@@ -183,7 +183,7 @@ fn a_run_with_nothing_to_emit_ends_what_a_killed_run_had_begun() {
     let run = sandbox.agg(&format!("{backfill} --top 3")).exits(0);
     run.tells(&words).tells(&["2021-12-01 to 2021-12-03: replaced windows of 1 day, top 50 by"]);
     assert_eq!(fs::read_link(&latest).unwrap(), Path::new("2029-12-31"));
-    // What cannot be mended is told.
+    // What cannot be repaired is reported.
     fs::remove_file(&latest).unwrap();
     sandbox.write("agg-out/latest", "a file");
     sandbox.agg(backfill).exits(73).tells(&["latest", "not a symbolic link"]);
@@ -211,7 +211,7 @@ fn published_windows_after_the_range_that_a_changed_day_makes_stale_are_warned_o
         run.exits(0).tells(&words).in_one_line();
     }
     assert_ne!(identities(&sandbox), before);
-    // Another window is none of them.
+    // Another window is not among them.
     sandbox.write("logs/20211202.log", "2|2|FR\n9|9|FR\n8|8|FR\n");
     let run = sandbox.agg(&format!("{backfill} --top 3 --to 2021-12-02")).exits(0);
     run.tells(&["2021-12-01 to 2021-12-02: replaced windows of 3 days"]).in_one_line();

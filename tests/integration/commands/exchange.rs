@@ -725,7 +725,7 @@ mod with_parquet {
                 import(&context(&folder, 64 << 20, 1), &options(sandbox.path("D")))
             });
             match outcome {
-                // What nobody reads may change: an unused statistic, a type's second name.
+                // Bytes that no reader uses may change: an unused statistic, a type's second name.
                 Ok(report) => assert!(fs::read(report.partial).unwrap() == expected, "{at}"),
                 Err(error) => {
                     refused += 1;

@@ -147,7 +147,7 @@ fn a_damaged_partial_is_65_and_never_a_wrong_number() {
     sandbox.agg("verify").exits(0);
 }
 
-/// Locks every file that lies right in the folder: whichever of them the program uses, it is taken.
+/// Locks every file directly in the folder: whichever of them the program uses, it is taken.
 fn lock_all_in(sandbox: &Sandbox, folder: &str) -> Vec<File> {
     let entries = fs::read_dir(sandbox.path(folder)).unwrap().map(|entry| entry.unwrap().path());
     let files: Vec<File> =
@@ -255,7 +255,7 @@ fn a_full_disk_is_74_and_leaves_the_old_state() {
     let rows: String =
         (0..60_000_u64).map(|n| format!("{}|{}|FR\n", n * 7919 % 60_013, n * 104_729)).collect();
     sandbox.write("big-20211202.log", rows);
-    // A limit on the size of files stands in for the disk; with the signal ignored it is an error of write.
+    // A limit on the size of files replaces a full disk; with the signal ignored it is an error of write.
     let limited = |arguments: &str| {
         let script =
             format!("trap '' XFSZ; ulimit -f 16; exec {} {arguments}", env!("CARGO_BIN_EXE_agg"));
@@ -307,7 +307,7 @@ fn a_signal_ends_a_run_soon_and_nothing_is_published() {
     }
 }
 
-/// Whether a process handles a signal yet, as the kernel tells.
+/// Whether a process handles a signal yet, by the kernel's record.
 fn handles(pid: u32, signal: Signal) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
@@ -401,7 +401,7 @@ fn shown(
     let (sender, receiver) = mpsc::channel();
     let reader = thread::spawn(move || {
         let (mut all, mut piece) = (Vec::new(), [0; 4096]);
-        // A terminal that nobody is attached to any more is an error.
+        // A terminal without any attached process is an error.
         while let Ok(read @ 1..) = seen.read(&mut piece) {
             all.extend(&piece[..read]);
             let _ = sender.send(());
@@ -482,7 +482,7 @@ fn a_run_that_is_ended_while_it_waits_for_a_pipe_removes_its_spilled_runs() {
     let mut stdin = child.stdin.take().unwrap();
     let spilled = || fs::read_dir(sandbox.path("agg-store/tmp")).map_or(0, |names| names.count());
     let mut rows = 0_u64;
-    // Until there is one, and the rows behind it wait for more.
+    // Until there is one, and the rows after it wait for more.
     while spilled() == 0 {
         let piece: String = (rows..rows + 50_000)
             .map(|at| format!("{}|{}|FR\n", at << 20, (at * 7_919) << 22))

@@ -127,7 +127,7 @@ fn each_night_makes_its_window_and_the_same_night_again_does_nothing() {
     let machine = Machine::new();
     for (at, day) in DAYS.into_iter().enumerate() {
         machine.arrives(day);
-        // The first week has no whole window yet, and a night that emits none is none that succeeded.
+        // The first week has no whole window yet, and a night that emits none has not succeeded.
         let code = if at < 6 { 66 } else { 0 };
         machine.night(day).exits(code);
         let published = machine.published();

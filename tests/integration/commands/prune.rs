@@ -130,7 +130,7 @@ fn without_a_store_nothing_is_made_and_without_a_day_nothing_goes() {
 fn a_newest_file_that_is_not_a_partial_of_its_day_keeps_all_others() {
     let sandbox = stored(&DAYS);
     let before = days(&sandbox);
-    // Some other file, an empty one, another day's partial, and one that was moved to a disk which is away.
+    // Another file, an empty file, another day's partial, and a link to a disk that is not mounted.
     let stray = partial(&sandbox, "2022-03-03");
     for bytes in
         [Some(&b"no partial"[..]), Some(b""), Some(&sandbox.read(partial(&sandbox, DAY))), None]

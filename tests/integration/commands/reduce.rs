@@ -24,7 +24,7 @@ fn reduced() -> Sandbox {
     sandbox
 }
 
-/// The partial as it lies on disk: which file it is, and its bytes.
+/// The partial on disk: which file it is, and its bytes.
 fn partial(sandbox: &Sandbox) -> (u64, Vec<u8>) {
     (fs::metadata(sandbox.path(PARTIAL)).unwrap().ino(), sandbox.read(PARTIAL))
 }
@@ -154,7 +154,7 @@ fn force_on_a_new_day_just_reduces_it() {
     assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:1,2:1\n2|1:1\n");
 }
 
-/// A log of so many corrupt and good rows.
+/// A log with these numbers of corrupt and good rows.
 fn mixed(corrupt: usize, good: usize) -> String {
     "corrupt\n".repeat(corrupt) + &"1|1|FR\n".repeat(good)
 }
@@ -257,7 +257,7 @@ fn a_standard_input_without_a_row_be_it_empty_or_closed_is_a_warning() {
     let reduce = format!("reduce-day --force --date {DAY} -");
     sandbox.agg_reading(b"", &reduce).exits(0).tells(&no_row).in_one_line();
     sandbox.agg(&reduce).exits(0).tells(&no_row).in_one_line();
-    // Closed, it is opened as /dev/null before the program's first line, and cannot be told from that.
+    // Closed, it is opened as /dev/null before the program's first line, and cannot be distinguished from that.
     let script = format!("exec {} {reduce} <&-", env!("CARGO_BIN_EXE_agg"));
     let mut shell = Command::new("sh");
     shell.args(["-c", &script]).current_dir(sandbox.path(""));

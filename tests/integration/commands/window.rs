@@ -155,7 +155,7 @@ fn a_window_passes_the_ends_of_months_and_leap_days() {
 
 #[test]
 fn a_song_outside_every_days_top_can_lead_the_weeks() {
-    // Each day two hits of its own stand before song 5; with K = 2 no day's top has it.
+    // Each day, two hits of its own rank before song 5; with K = 2 no day's top has it.
     let day = |n: u64| log(&[(n * 10 + 1, 1, "FR", 3), (n * 10 + 2, 1, "FR", 3), (5, 1, "FR", 2)]);
     let sandbox = stored(&(1..=7).map(day).collect::<Vec<_>>());
     sandbox.agg("emit-window --date 2021-12-07 --top 2").exits(0);

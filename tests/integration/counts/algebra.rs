@@ -153,7 +153,7 @@ impl Place {
         sandbox
     }
 
-    /// Runs words, those behind an `@` as paths.
+    /// Runs words, those after an `@` as paths.
     fn run(&self, sandbox: &Sandbox, arguments: &str) {
         let (program, prefix) = self.prefix.split_first().unwrap();
         let agg = sandbox.command();

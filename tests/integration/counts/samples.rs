@@ -35,7 +35,7 @@ fn assert_windows_as_expected(sandbox: &Sandbox) {
         for kind in ["country", "user"] {
             let name = format!("{last}/top50_songs_per_{kind}.txt");
             let found = sandbox.text(Path::new("agg-out").join(&name));
-            // Not assert_eq: nobody wants to see 150 KB twice.
+            // Not assert_eq, which would print 150 KB twice.
             let expected = expected(&name);
             let mut lines = found.lines().zip(expected.lines());
             let other = lines.find(|(found, expected)| found != expected);

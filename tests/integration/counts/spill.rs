@@ -17,7 +17,7 @@ impl Dice {
     }
 }
 
-/// Rows of which one in twenty is odd, and most of those corrupt.
+/// Rows; one in twenty is odd, and most of the odd rows are corrupt.
 fn rows(dice: &mut Dice, count: usize) -> Vec<Vec<u8>> {
     let mut runner = TestRunner::deterministic();
     let odd: Vec<Vec<u8>> =
@@ -149,7 +149,7 @@ fn a_key_over_many_pieces_and_ties_at_k_are_what_the_obvious_program_finds() {
         for song in 0..4_000_usize {
             log += &format!("{song}|9|IT\n").repeat(1 + song / 400);
         }
-        // A country of which the later pieces are passed over, but for a song or two and its last ones.
+        // A country whose later pieces are skipped, except for a song or two and its last songs.
         for song in 0..6_000_u64 {
             let often = match song {
                 0..120 | 3_001 => 40,

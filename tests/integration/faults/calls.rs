@@ -33,7 +33,7 @@ pub(crate) struct Scene<'s> {
     /// What was published before the job, and what is after it.
     pub(crate) before: State,
     pub(crate) after: State,
-    /// The calls of a run that nobody disturbs.
+    /// The calls of an undisturbed run.
     pub(crate) calls: Vec<Call>,
     /// How often it was disturbed.
     pub(crate) disturbed: Cell<usize>,
@@ -155,7 +155,7 @@ impl<'s> Scene<'s> {
         alone.map(|day| format!("{day} is new, its rejects file is not"))
     }
 
-    /// What a job that failed, and was not killed, must tell and leave behind.
+    /// What a job that failed, and was not killed, must report and leave.
     fn expect_reported(&self, call: &Call, errno: Errno, outcome: Result<()>) {
         let now = state(self.sandbox);
         let Err(error) = outcome else {
@@ -213,8 +213,8 @@ fn units(state: &State) -> BTreeMap<String, Vec<(&String, &Vec<u8>)>> {
     units
 }
 
-/// A failed write, read or sync is an I/O error; what cannot even be looked at may be input that is unreadable; what
-/// may not be created is told apart from a disk that fails.
+/// A failed write, read or sync is an I/O error. A path that cannot be looked up can be unreadable input. An output
+/// that may not be created differs from a disk that fails.
 fn fitting(call: &Call, errno: Errno, error: &Error) -> bool {
     use Operation::*;
     let looks = [Open, Stat, List, ReadLink].contains(&call.operation);
@@ -359,7 +359,7 @@ pub(crate) fn corrected(sandbox: &Sandbox) {
     small_log(sandbox, DATED_LOG, 40);
 }
 
-/// Takes what is new of the logs and emits the windows, as a night does. The first thing that went wrong is the error.
+/// Counts new logs and emits the windows, as a night does. Returns the first error.
 pub(crate) fn backfilled(context: &Context, folder: &Path) -> Result<()> {
     let emit = EmitOptions {
         days: 3,
@@ -423,7 +423,7 @@ fn a_day_that_spills_and_fails_anywhere_leaves_no_spilled_run() {
     let scene = Scene::new(&sandbox, 200 << 10, &job);
     let in_scratch = |call: &&Call| call.path.starts_with(sandbox.path("agg-store/tmp"));
     assert!(scene.calls.iter().filter(in_scratch).count() > 20, "{:#?}", scene.calls);
-    // Of many reads of a file, one behind the other, the first will do.
+    // Of many reads of a file, one after the other, the first is enough.
     let mut calls = scene.calls.clone();
     calls.dedup_by_key(|call| (call.operation, call.path.clone()));
     fail_once(&scene, &calls, Errno::NOSPC);

@@ -1,4 +1,4 @@
-//! Real disks: one that is full, and one that may only be read. And two real writers at once.
+//! Real disks: a full disk, and a read-only disk. And two real writers at once.
 //!
 //! The disks are file systems in memory, mounted in a namespace of the test's own, which the kernel may not grant: the
 //! tests then say on standard error that they were skipped.
@@ -41,7 +41,7 @@ fn an_emission_that_exceeds_the_limit_of_a_file_s_size_is_74_and_the_one_before_
         names.into_iter().map(|name| (sandbox.read(&name), name)).collect::<Vec<_>>()
     };
     let before = state();
-    // Many blocks, so that the failure is told by a later write than the one that failed.
+    // Many blocks, so that a later write reports the failure, not the write that failed.
     let script =
         format!("ulimit -f 1024; exec $agg emit-window --quiet --force --date {DAY} --days 1");
     let mut command = Command::new("bash");
@@ -73,7 +73,7 @@ fn a_disk_that_fills_up_is_74_and_keeps_what_was_there_and_room_makes_it_good() 
         export AGG_STORE=disk/store AGG_OUT=disk/out
         $agg reduce-day --quiet old-20211201.log >/dev/null
         $agg emit-window --date 2021-12-01 --days 1 >/dev/null
-        # From a disk that the partial does not fit on to one that it fits on and the emission does not.
+        # From a disk that is too small for the partial to a disk that is too small for the emission only.
         for size in 120k 200k 300k 400k 600k; do
             mount -o remount,size=$size disk
             for command in 'reduce-day --quiet --force new-20211201.log' 'emit-window --date 2021-12-01 --days 1'; do

@@ -81,7 +81,7 @@ fn varint(mut value: usize) -> Vec<u8> {
     bytes
 }
 
-/// A file without rows whose schema has these elements, each with so many children.
+/// A file without rows whose schema has these elements, each with its number of children.
 fn footer_alone(children: impl ExactSizeIterator<Item = usize>) -> Vec<u8> {
     let mut footer = vec![0x15, 2, 0x19, 0xfc];
     footer.extend(varint(children.len()));
@@ -285,7 +285,7 @@ mod decoder {
         }
     }
 
-    /// Waits until a process is gone, or a zombie that nobody has waited for yet.
+    /// Waits until a process is gone, or a zombie that no process has waited for yet.
     fn ends(process: &str) {
         loop {
             match fs::read_to_string(format!("/proc/{process}/stat")) {

@@ -1,5 +1,5 @@
 //! What a hostile neighbour may do: names full of control bytes, links laid where files will be. Nothing of it reaches a
-//! terminal, a shell or a file that is not ours; and nobody reads more than the umask allows.
+//! terminal, a shell or a file that is not ours; and no user reads more than the umask allows.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,7 +11,7 @@ use std::process::Command;
 
 use crate::harness::{DAY, Run, Sandbox};
 
-/// An escape sequence, a bell, a line break, C1 controls, a right-to-left override, what is no UTF-8, quotes.
+/// An escape sequence, a bell, a line break, C1 controls, a right-to-left override, bytes that are not UTF-8, quotes.
 const HOSTILE: &[u8] = b"a\x1b[31mb\x07\r\n\xc2\x9bc\xe2\x80\xae\xff'\"\\ $(x)";
 
 fn hostile(prefix: &str, suffix: &str) -> PathBuf {
@@ -70,7 +70,7 @@ fn no_byte_of_a_name_or_a_row_moves_a_cursor() {
     for words in [&["list"][..], &["inspect", DAY], &["verify"], &["list", "--json"]] {
         agg(words, &[], 0);
     }
-    // Damage, told with the command that mends it.
+    // Damage, reported with the command that repairs it.
     let partial = sandbox.path(&store).join(format!("partials/{DAY}.agg"));
     let mut bytes = fs::read(&partial).unwrap();
     bytes[30] ^= 1;

@@ -1,4 +1,4 @@
-//! What lies in the way, limits of the system, streams that fail: an error that names the place, and no harm.
+//! Obstacles, limits of the system, streams that fail: an error that names the place, and no harm.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -253,7 +253,7 @@ fn a_path_that_is_too_long_is_66_to_read_and_73_to_write() {
     }
 }
 
-/// What is told of a standard output that takes no more.
+/// The error of a standard output that takes no more.
 const FULL_OUTPUT: &str = "agg: cannot write to standard output: No space left on device (os error 28); \
                            free space there and run again\n";
 

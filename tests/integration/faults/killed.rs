@@ -26,7 +26,7 @@ use crate::library::{context, context_over, unlocked};
 const JOB: &str = "AGG_TEST_KILLED_JOB";
 const FOLDER: &str = "AGG_TEST_KILLED_FOLDER";
 const CALL: &str = "AGG_TEST_KILLED_CALL";
-/// Bytes; nothing spills, but for `Spill`.
+/// Bytes; nothing spills, except for `Spill`.
 const MEMORY: u64 = 1 << 20;
 
 /// What is killed.
@@ -171,7 +171,7 @@ fn exported(context: &Context, out: &Path) -> Result<()> {
     export(context, &options).map(drop)
 }
 
-/// Whether a reader could see what the call does, or what it leaves behind.
+/// Whether a reader could see what the call does, or what it leaves.
 fn changes(call: &&Call) -> bool {
     use Operation::*;
     ![Close, List, Open, Read, ReadLink, Stat, Sync, SyncFolder].contains(&call.operation)
@@ -184,7 +184,7 @@ fn kill_each(job: Job) {
     let run = |context: &Context| job.run(context, &sandbox.path(""));
     let scene = Scene::new(&sandbox, job.memory(), &run);
     let mut calls: Vec<Call> = scene.calls.iter().filter(changes).cloned().collect();
-    // Of many writes to a file, one behind the other, the first will do.
+    // Of many writes to a file, one after the other, the first is enough.
     calls.dedup_by_key(|call| (call.operation, call.path.clone()));
     for call in &calls {
         loop {

@@ -20,7 +20,7 @@ use crate::library::{context, context_over, unlocked};
 const OLD: &str = "2021-12-01";
 const NEW: &str = "2021-12-02";
 
-/// What becomes of the newer day before it is opened.
+/// What happens to the newer day before it is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     Replace,
@@ -164,7 +164,7 @@ fn a_listing_and_a_check_of_all_days_leave_out_what_is_removed_meanwhile() {
         assert_eq!(days, [day(OLD)]);
         assert!(looks.iter().all(|look| look.facts.is_ok()));
     }
-    // A link that leads nowhere is no removed day.
+    // A link that leads nowhere is not a removed day.
     let sandbox = stored();
     let path = sandbox.path(format!("agg-store/partials/{NEW}.agg"));
     fs::remove_file(&path).unwrap();
@@ -239,7 +239,7 @@ fn a_report_or_an_inspection_is_of_one_state_of_a_day_whenever_it_changes() {
                 match look(&context) {
                     Ok(shown) => assert!(possible.contains(&shown), "{change:?}, {moment}"),
                     Err(error) => {
-                        // Nothing was read yet: what is not there any more is not there.
+                        // Nothing was read yet, so a removed day is simply missing.
                         assert!(change == Change::Remove && moment == 1, "{moment}: {error}");
                         assert_eq!(error.class(), ErrorClass::NoInput, "{error}");
                         assert!(error.to_string().contains(NEW), "{error}");

@@ -371,13 +371,13 @@ fn expect_honest_days(scene: &Scene<'_>, cut: Cut) -> usize {
     damaged
 }
 
-/// The job refuses what it finds or does its work; with `force`, and without what is in the way, it leaves the new state.
+/// The job refuses what it finds or does its work; with `force`, and without obstacles, it leaves the new state.
 fn expect_forced_repair(scene: &Scene<'_>, job: Job, cut: Cut) {
     let context = context_over(Faulty::watching().files(), &scene.sandbox.path(""), 2 << 20, 1);
     match unless_locked(|| forced(&context, scene.sandbox, job, false)) {
         Ok(()) => {
             let mut now = state(scene.sandbox);
-            // Of a day that is unchanged, these are not looked at.
+            // These are not checked for an unchanged day.
             now.retain(|name, _| !name.starts_with("agg-store/rejects/"));
             assert!(
                 now.iter().all(|(name, bytes)| scene.after.get(name) == Some(bytes)),

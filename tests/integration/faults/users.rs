@@ -1,4 +1,4 @@
-//! Several users of one machine: who may hold a lock, and what those who may only read are told.
+//! Several users of one machine: who may hold a lock, and the error for users who may only read.
 //!
 //! Root alone can be several users; the tests then say on standard error that they were skipped.
 

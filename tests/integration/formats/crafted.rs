@@ -357,7 +357,7 @@ fn entries_out_of_order_or_out_of_bounds_are_refused() {
         let mut runs = good();
         runs[USERS][0][1].2 = count;
         let sum = facts(&runs[USERS])[2];
-        // The sums are made to agree: they are looked at first.
+        // The sums are made to agree, because they are checked first.
         let bytes = forged(&runs, |part, bytes| {
             if part == Part::Metadata {
                 [4, 76, 108]

@@ -109,7 +109,7 @@ fn every_cut_and_every_addition_is_found_and_never_gives_another_answer() {
     }
 }
 
-/// The answers of all that reads a partial but for the window's emission: every key's songs, tables, a page, facts.
+/// The answers of all readers of a partial except the window's emission: every key's songs, tables, a page, facts.
 fn answers(folder: &Path) -> Vec<Result<Vec<u8>, Error>> {
     // A twin: it does not wait for the disk.
     let context = || context_over(Faulty::watching().files(), folder, 64 << 20, 1);

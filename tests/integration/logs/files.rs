@@ -1,4 +1,4 @@
-//! Files, folders, standard input, compression: what a day's input may be, and what is never a short day.
+//! Files, folders, standard input, compression: what a day's input may be, and that it is never a short day.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -134,7 +134,7 @@ fn a_file_that_reports_size_0_and_has_content_is_refused_and_read_through_standa
     let end = "agg reduce-day --date 2021-12-03 - <listen-20211203.log\n";
     let run = sandbox.agg("reduce-day listen-20211203.log").exits(65);
     assert!(run.stderr.ends_with(end), "{run:?}");
-    // Of what is found in a folder, and where standard input is taken, there is no such command.
+    // For a log found in a folder, and where standard input is taken, there is no such command.
     for arguments in [
         "reduce-day --date 2021-12-03 .",
         "reduce-day --date 2021-12-03 --logs listen-20211203.log",

@@ -57,7 +57,7 @@ fn the_first_1000_of_several_logs_are_those_of_the_first_logs() {
     for name in ["a.log", "b.log", "c.log"] {
         sandbox.write(format!("day/{name}"), "corrupt\n".repeat(600));
     }
-    // Equal logs but for their last row, for a copy of a log is refused.
+    // Logs that differ only in their last row, because a copy of a log is refused.
     sandbox.write("day/b.log", "corrupt\n".repeat(600) + "1|1|FR\n");
     sandbox.write("day/c.log", "corrupt\n".repeat(600) + "2|2|FR\n");
     reduce(&sandbox, "--threads 4 day");
@@ -102,7 +102,7 @@ fn a_file_that_does_not_show_the_day_is_warned_of_until_the_day_is_made_again() 
 
 #[test]
 fn a_file_that_shows_less_than_the_day_is_not_warned_of() {
-    // An imported day has no lines of its own; those of what is added to it stand alone.
+    // An imported day has no lines of its own; it shows only those of the logs that are added.
     let sandbox = Sandbox::new();
     sandbox.write("20211201.log", "1|1|FR\n".repeat(20) + "no row\n");
     sandbox.write("more-20211201.log", "2|1|FR\n".repeat(20) + "none either\n");

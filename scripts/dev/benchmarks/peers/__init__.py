@@ -1,4 +1,4 @@
-"""What the peers run: the same two jobs, as somebody who knows the engine would write them.
+"""What the peers run: the same two jobs, as an expert of the engine would write them.
 
     PYTHON peers/run_X.py reduce LOG TABLES             one day's counts to zstd Parquet
     PYTHON peers/run_X.py emit TABLES OUT DAY…          the tops of these days to OUT/country.txt and OUT/user.txt

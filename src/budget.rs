@@ -45,11 +45,13 @@ const MIN_ARENA: u64 = 128 << 10;
 const TRACES_SHARE: u64 = 128;
 /// Bytes of a trace. A list that grows may have room for twice as many.
 const TRACE: u64 = 2 * 16;
+/// The part of the memory that a list of seen logs may take at most.
+const SEEN_SHARE: u64 = 8;
 /// Minimum number of traces, for tests with tiny budgets.
 const MIN_TRACES: usize = 64;
-/// Bytes kept of a log while a day is reduced, without its name: its folder, size, time, identity, digest and rows, and
+/// Bytes kept of a log while a day is reduced, without its name: its folder, size, times, identity, digest and rows, and
 /// its entry in the partial.
-const LOG: u64 = 240;
+const LOG: u64 = 248;
 /// Further bytes of a compressed log.
 const STREAM: u64 = 320;
 /// Copies of a log's name: in the list of inputs and in the partial's metadata.
@@ -196,6 +198,16 @@ impl Budget {
         Ok(())
     }
 
+    /// Bytes of a list of seen logs beside these lists, of which a run holds two: as they were before, and as they are.
+    /// An eighth of the memory holds those of any day that can be counted.
+    #[must_use]
+    pub fn seen_logs(&self, lists: LogLists) -> u64 {
+        let readers = FIXED + self.windows(lists.windows) + self.threads() * READER;
+        // As in `count`, for tests with tiny budgets.
+        let left = self.memory - readers.min(self.memory / 8 * 5);
+        (left.saturating_sub(lists.bytes()) / 2).min(self.memory / SEEN_SHARE)
+    }
+
     fn threads(&self) -> u64 {
         self.threads as u64
     }
@@ -337,15 +349,18 @@ mod tests {
         let budget = Budget::new(Budget::MIN, 2).unwrap();
         assert_eq!(beside(budget, 3_000).unwrap(), budget);
         let left = beside(budget, 100_000).unwrap();
-        assert_eq!((left.memory, left.threads), (Budget::MIN - 32_000_000 + MIB, 2));
+        assert_eq!((left.memory, left.threads), (Budget::MIN - 32_800_000 + MIB, 2));
         let error = beside(budget, 110_000).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "110000 logs at once need --memory 68MiB, and it is 64MiB; raise it, or join some of the logs"
+            "110000 logs at once need --memory 69MiB, and it is 64MiB; raise it, or join some of the logs"
         );
-        assert!(beside(Budget::new(68 * MIB, 2).unwrap(), 110_000).is_ok());
+        assert!(beside(Budget::new(69 * MIB, 2).unwrap(), 110_000).is_ok());
         let packed = LogLists { streams: 1_000, windows: true, ..of(1_000) };
-        assert_eq!(packed.bytes(), 840_000);
+        assert_eq!(packed.bytes(), 850_500);
+        // Those of a day that fills half of the memory have room once all its rows are counted.
+        assert!(budget.seen_logs(LogLists::default()) >= 110_000 * 64);
+        assert_eq!(budget.seen_logs(of(160_000)), 0);
     }
 
     #[test]

@@ -22,7 +22,13 @@ impl ReadFile for MemoryFile {
 
     fn stat(&self) -> io::Result<FileStat> {
         let size = self.0.len() as u64;
-        Ok(FileStat { file_type: FileType::File, size, modified_ns: 0, identity: (0, 0) })
+        Ok(FileStat {
+            file_type: FileType::File,
+            size,
+            modified_ns: 0,
+            changed_ns: 0,
+            identity: (0, 0),
+        })
     }
 }
 

@@ -35,8 +35,8 @@ pub enum FileType {
     Other,
 }
 
-/// Size, time and identity of an open file or a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Size, times and identity of an open file or a path.
+#[derive(Debug, Clone, Copy)]
 pub struct FileStat {
     /// What it is.
     pub file_type: FileType,
@@ -44,8 +44,19 @@ pub struct FileStat {
     pub size: u64,
     /// Modification time in nanoseconds since 1970.
     pub modified_ns: i64,
+    /// Time of the last change of its content, names or mode, in nanoseconds since 1970.
+    pub changed_ns: i64,
     /// Device and inode: equal for two names of one file.
     pub identity: (u64, u64),
+}
+
+impl FileStat {
+    /// Whether this is the same file of the same size and time. A new mode or another link is no change.
+    #[must_use]
+    pub fn is_same(&self, other: &FileStat) -> bool {
+        let of = |stat: &FileStat| (stat.file_type, stat.size, stat.modified_ns, stat.identity);
+        of(self) == of(other)
+    }
 }
 
 /// Takes a name in a folder, and says whether to go on.

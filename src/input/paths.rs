@@ -190,15 +190,24 @@ impl InputPaths {
         forms.flat_map(|forms| forms.counted.iter().map(|at| *at as usize).zip(forms.paths.iter()))
     }
 
-    /// Number of compressed inputs, and whether any needs a window of its own, by their names.
+    /// Number of compressed inputs, their other forms included, and whether any needs a window of its own, by their names.
     #[must_use]
     pub fn streams(&self) -> (usize, bool) {
-        let mut found = (0, false);
-        for compression in self.iter().filter_map(|input| input.compression()) {
-            found = (found.0 + 1, found.1 || compression.needs_window());
-        }
-        found
+        let (forms, need_window) = self.streams_of_forms();
+        let own = streams_of(self.iter());
+        (forms + own.0, need_window || own.1)
     }
+
+    /// The same of their other forms alone.
+    pub(super) fn streams_of_forms(&self) -> (usize, bool) {
+        streams_of(self.other_forms().map(|(_, form)| form))
+    }
+}
+
+fn streams_of<'a>(inputs: impl Iterator<Item = InputPath<'a>>) -> (usize, bool) {
+    inputs
+        .filter_map(|input| input.compression())
+        .fold((0, false), |found, compression| (found.0 + 1, found.1 || compression.needs_window()))
 }
 
 /// Each log once: of one file under several names the first one; of one log in several forms the plain one, or else the
@@ -306,8 +315,11 @@ fn forms(files: &dyn FileSystem, inputs: &InputPaths) -> Result<Vec<(u32, u32)>>
     Ok(forms)
 }
 
-/// What lies under a path that is to be read: a file or a folder, links followed.
-pub(super) fn stat_input(files: &dyn FileSystem, path: &Path) -> Result<FileStat> {
+/// What is under a path that is to be read: a file or a folder, links followed.
+///
+/// # Errors
+/// [`ErrorKind::Missing`] or [`ErrorKind::Unreadable`], with the path.
+pub(crate) fn stat_input(files: &dyn FileSystem, path: &Path) -> Result<FileStat> {
     let stat = files.stat(path).map_err(|error| unreadable(error).at(path))?;
     match stat.file_type {
         FileType::File | FileType::Folder => Ok(stat),
@@ -323,7 +335,7 @@ pub(super) fn stat_input(files: &dyn FileSystem, path: &Path) -> Result<FileStat
 /// A damaged stream whose file changed is not damage: its writer is not done. A file that did not change and ends
 /// elsewhere than the system says reports a wrong size.
 pub(super) fn blame(files: &dyn FileSystem, path: &Path, known: &FileStat, error: Error) -> Error {
-    let is_changed = || stat_input(files, path).map(|now| now != *known);
+    let is_changed = || stat_input(files, path).map(|now| !now.is_same(known));
     match error.kind() {
         ErrorKind::Compression { .. } if matches!(is_changed(), Ok(true)) => {
             ErrorKind::LogChanged.into()

@@ -166,7 +166,7 @@ pub(super) fn open_known(
 ) -> Result<Box<dyn ReadFile>> {
     let file = files.open(path).map_err(unreadable)?;
     let stat = file.stat().map_err(|error| Error::io("read", error))?;
-    if stat == *known { Ok(file) } else { Err(ErrorKind::LogChanged.into()) }
+    if stat.is_same(known) { Ok(file) } else { Err(ErrorKind::LogChanged.into()) }
 }
 
 /// A distance within one window's bytes, of which there are a few mebibytes at most.

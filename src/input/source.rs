@@ -143,6 +143,17 @@ impl Unread {
         })
     }
 
+    /// What each input is, in the order given; `None` for standard input.
+    pub fn file_stats(&self) -> impl ExactSizeIterator<Item = Option<FileStat>> {
+        self.inputs.iter().map(|input| input.stat)
+    }
+
+    /// The inputs, in the order given.
+    #[must_use]
+    pub fn paths(&self) -> Arc<InputPaths> {
+        Arc::clone(&self.paths)
+    }
+
     /// Reads the first bytes of each file, which decide its format.
     ///
     /// # Errors
@@ -198,13 +209,13 @@ impl Source {
         sizes.sum()
     }
 
-    /// Number of compressed inputs, and whether any needs a window of its own. Waits for the first bytes of standard input,
+    /// Number of compressed inputs, their other forms included, and whether any needs a window of its own. Waits for the first bytes of standard input,
     /// if that is an input.
     ///
     /// # Errors
     /// Standard input cannot be read.
     pub fn streams(&self) -> Result<(usize, bool)> {
-        let mut found = (0, false);
+        let mut found = self.paths.streams_of_forms();
         for at in &self.streams {
             let Some((path, stream)) = self.stream(*at as usize) else { continue };
             if path == InputPath::StandardInput {
@@ -217,6 +228,11 @@ impl Source {
             }
         }
         Ok(found)
+    }
+
+    /// What each input was when the source was opened, before any of it was read; `None` for standard input.
+    pub fn file_stats(&self) -> impl ExactSizeIterator<Item = Option<FileStat>> {
+        self.inputs.iter().map(|input| input.stat)
     }
 
     /// The inputs, in the order given.
@@ -515,7 +531,7 @@ impl Input {
     ) -> Result<(InputFacts<'a>, bool)> {
         if let Some(stat) = self.stat {
             match files.stat(&path.path()) {
-                Ok(now) if now == stat => {}
+                Ok(now) if now.is_same(&stat) => {}
                 Ok(_) => return Err(ErrorKind::LogChanged.into()),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                     return Err(ErrorKind::LogChanged.into());

@@ -16,6 +16,7 @@ use super::inspect::open_day;
 use super::known::{self, Comparison};
 use super::reduce_day::{self, IfStored, ReduceOutcome, ReduceReport, reduce_inputs};
 use super::rules::{compared, warn_of_unrecorded};
+use super::seen::SeenLogs;
 use super::warning::Warning;
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{self, DatedDay, DatedLogs, InputPaths, Search, Skipped, Unread};
@@ -541,8 +542,9 @@ fn plan(
     let metadata = partial.metadata();
     let unread_before = if metadata.rules.is_none() { unread_before } else { &[] };
     let known = known::inputs_of(context, &partial, lists)?;
-    let comparison = known::compare(context, &known, unread, unread_before)?.comparison;
-    match compared(comparison, metadata, rules) {
+    let seen = SeenLogs::of(context, day, lists);
+    let found = known::compare(context, (&seen, &known), unread, unread_before)?;
+    match compared(found.comparison, metadata, rules) {
         Comparison::Same => Ok(DayPlan::Unchanged),
         Comparison::Changed | Comparison::OtherRules => Ok(DayPlan::Replace),
         Comparison::Emptied { name, rows } => Err(reduce_day::emptied(day, &name, rows)),

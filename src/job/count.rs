@@ -5,19 +5,21 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use super::forms::compare_forms;
 use super::join::{JoinInput, OpenPartial, Scratch, join, open_merged, temporary_writer};
 use super::known;
 use super::overlap::Traces;
+use super::seen::SeenLogs;
 use super::tally::{self, Logs, Tally};
 use super::warning::Warning;
 use super::{Context, Phase};
-use crate::error::{Error, ErrorClass, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fs::TemporaryFile;
 use crate::input::{self, Search, Source};
 use crate::model::{Day, Inputs, MAX_ID, Rules};
 use crate::partial::{FinishedPartial, Partial};
 use crate::row::{RejectReport, RowRules, ShownRejects};
-use crate::store::{self, StoreLock};
+use crate::store::{self, SeenLog, StoreLock};
 
 /// The logs to reduce, and the limits.
 #[derive(Debug, Clone)]
@@ -83,6 +85,8 @@ pub(super) struct Counting<'a> {
     pub(super) day: Day,
     pub(super) source: &'a Source,
     pub(super) lock: &'a StoreLock,
+    /// What is known of the logs in another form.
+    pub(super) seen: &'a SeenLogs,
     /// Good rows of the stored partial, which may be replaced only by at least that number.
     pub(super) no_fewer_than: Option<u64>,
 }
@@ -95,6 +99,15 @@ pub(super) struct Done {
     pub(super) rows: u64,
     /// Runs that were spilled because the rows exceeded the memory.
     pub(super) spilled_runs: usize,
+    /// Logs in another form than those that were counted, which were compared with them.
+    pub(super) forms: Vec<SeenLog>,
+}
+
+/// What was found once all logs were read.
+#[derive(Default)]
+struct Checked {
+    read: input::Finished,
+    forms: Vec<SeenLog>,
 }
 
 /// The stored day that logs are added to.
@@ -156,22 +169,23 @@ impl Counting<'_> {
             traces: &traces,
         };
         // Checked as soon as all is read, before minutes of merging.
-        let mut read = input::Finished::default();
+        let mut checked = Checked::default();
         let check = |report: &RejectReport| {
-            read = self.check(base.as_ref(), report)?;
+            checked.read = self.check(base.as_ref(), report)?;
+            let facts = &checked.read.facts;
             let counts = self.colliding(report);
             if !self.options.allow_duplicates {
                 let means = (context, &pool, &scratch as Scratch<'_>);
-                traces.refuse_overlaps(means, (source, &read.facts), &counts)?;
+                traces.refuse_overlaps(means, (source, facts), &counts)?;
             }
-            self.compare_other_forms(&read.facts)?;
+            checked.forms = compare_forms(context, self.seen, (source.paths(), facts))?;
             self.check_limits(base.as_ref(), report)
         };
         let Tally { rejects: report, runs } = logs.tally(check)?;
-        self.warn_of_cut_logs(&read);
+        self.warn_of_cut_logs(&checked.read);
         self.warn_of_empty_day(base.as_ref(), &report);
         let pieces = match runs {
-            tally::Counted::Whole(writer) => return self.finish(*writer, None, report, read, 0),
+            tally::Counted::Whole(writer) => return self.finish(*writer, None, report, checked, 0),
             tally::Counted::Spilled(pieces) => pieces,
         };
         // A single piece was written to be merged with the base, not because memory was full.
@@ -181,7 +195,7 @@ impl Counting<'_> {
         let pieces = stored.into_iter().chain(pieces).collect();
         let writer = context
             .phase(Phase::Merge, None, || self.merge(&pool, pieces, &scratch, partial()?))?;
-        self.finish(writer, base, report, read, spilled_runs)
+        self.finish(writer, base, report, checked, spilled_runs)
     }
 
     /// The checks once all is read.
@@ -205,26 +219,6 @@ impl Counting<'_> {
     fn colliding<'r>(&self, report: &'r RejectReport) -> impl Fn(usize) -> bool + 'r {
         let allow = self.options.allow_duplicates;
         move |input| report.has_accepted(input) && !allow
-    }
-
-    /// Refuses a log whose compressed form, which does not count, has other content. An incomplete compressed form does
-    /// no harm.
-    fn compare_other_forms(&self, facts: &Inputs) -> Result<()> {
-        let context = self.context;
-        let digests: Vec<u128> = facts.iter().map(|facts| facts.digest).collect();
-        for (at, form) in self.source.paths().other_forms() {
-            let counted = self.source.paths().get(at).map(|log| log.path()).unwrap_or_default();
-            let path = form.path();
-            match known::digest_of(context, &path) {
-                Ok(digest) if digests.get(at) == Some(&digest) => {}
-                Ok(_) => return Err(Error::from(ErrorKind::OtherContent(counted)).at(path)),
-                Err(error) if matches!(error.class(), ErrorClass::Data | ErrorClass::NoInput) => {
-                    context.observer.warn(&Warning::OtherForm { error, counted });
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
     }
 
     fn warn_of_cut_logs(&self, read: &input::Finished) {
@@ -277,7 +271,7 @@ impl Counting<'_> {
         writer: OpenPartial,
         base: Option<Base>,
         mut report: RejectReport,
-        read: input::Finished,
+        Checked { read, forms }: Checked,
         spilled_runs: usize,
     ) -> Result<Done> {
         let rows: u64 = report.rows_by_input.iter().sum();
@@ -300,7 +294,7 @@ impl Counting<'_> {
         };
         let partial = writer.finish(self.day, all_rows, counts, inputs)?;
         let rejects = self.write_rejects(base.as_ref(), &report)?;
-        Ok(Done { partial, rejects, rows, spilled_runs })
+        Ok(Done { partial, rejects, rows, spilled_runs, forms })
     }
 
     fn write_rejects(

@@ -1,15 +1,16 @@
 //! Compares the logs that a day's partial records with the logs that are given now.
 //!
-//! Logs of equal base name, size and time are the same, and are not read; otherwise their digests decide.
+//! Digests decide; `seen` says which logs are read for theirs.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
-use std::sync::Arc;
 
-use super::{Context, Phase};
+use super::Context;
+use super::seen::{self, Contents, SeenLogs};
 use crate::budget::LogLists;
 use crate::error::{Error, ErrorKind, Result};
-use crate::input::{self, InputPath, InputPaths, InputStat, Source, Unread};
+#[cfg(doc)]
+use crate::input;
+use crate::input::{InputPath, InputPaths, Unread};
 use crate::model::{Day, InputFacts, Inputs};
 use crate::partial::Partial;
 
@@ -49,11 +50,12 @@ pub(super) enum Comparison {
 }
 
 /// The result of comparing given logs with a stored day.
-#[derive(Debug)]
 pub(super) struct Compared {
     pub(super) comparison: Comparison,
     /// The first log that the day has already, by content or by its place in the day's folder.
     pub(super) known: Option<usize>,
+    /// What is known of them, read or not.
+    pub(super) contents: Contents,
 }
 
 /// The logs of a partial, to be compared with the logs in the run's `lists`.
@@ -68,46 +70,25 @@ pub(super) fn inputs_of(context: &Context, partial: &Partial, lists: LogLists) -
     partial.inputs()
 }
 
-/// Compares the logs of a source with those of a partial, reading them only if name, size and time of any differ. Version
-/// 0.1 did not read the logs `unread_before` (indexes, ascending).
+/// Compares the logs of a source with those of a partial, reading those that are not known. Version 0.1 did not read the
+/// logs `unread_before` (indexes, ascending).
 ///
 /// # Errors
 /// As [`input::digest_all`], and signals.
 pub(super) fn compare(
     context: &Context,
-    known: &Inputs,
+    (seen, known): (&SeenLogs, &Inputs),
     unread: Unread,
     unread_before: &[usize],
 ) -> Result<Compared> {
-    if same_stats(known, unread.stats()) {
-        return Ok(Compared { comparison: Comparison::Same, known: Some(0) });
-    }
-    let source = unread.source()?;
-    let paths = source.shared_paths();
-    let total = source.total_disk_bytes();
-    let digested = context.phase(Phase::Read, total, || {
-        input::digest_all(source, context.budget.threads, &|bytes| {
-            context.observer.advance(Phase::Read, bytes);
-            context.check_stop()
-        })
-    })?;
-    let given = &digested.facts;
+    let paths = unread.paths();
+    let contents = seen::contents_of(context, (seen, known), unread)?;
+    let given = &contents.facts;
     let comparison = match compare_facts(known, given) {
         Comparison::Same => Comparison::Same,
         other => gains(known, given, unread_before).unwrap_or(other),
     };
-    Ok(Compared { comparison, known: first_known(known, &paths, given) })
-}
-
-/// The digest of a log.
-pub(super) fn digest_of(context: &Context, path: &Path) -> Result<u128> {
-    let mut paths = InputPaths::default();
-    paths.push(path);
-    let memory = context.budget.memory;
-    let source = Source::open(Arc::clone(&context.files), Arc::new(paths), memory)?;
-    let step = |_| context.check_stop();
-    let read = input::digest_all(source, context.budget.threads, &step)?;
-    Ok(read.facts.iter().next().map_or(0, |facts| facts.digest))
+    Ok(Compared { comparison, known: first_known(known, &paths, given), contents })
 }
 
 /// The first log with rows that the day has, by content or by name.
@@ -141,26 +122,6 @@ fn gains(known: &Inputs, given: &Inputs, unread_before: &[usize]) -> Option<Comp
     }
     let (first, _) = unread().next()?;
     Some(Comparison::Gains { first, others: unread().count() - 1 })
-}
-
-/// Whether name, size and time of all logs are those of the partial's.
-fn same_stats<'a>(
-    known: &Inputs,
-    given: impl ExactSizeIterator<Item = Option<InputStat<'a>>>,
-) -> bool {
-    if given.len() != known.len() {
-        return false;
-    }
-    let Some(mut given) = given.collect::<Option<Vec<_>>>() else { return false };
-    let mut known: Vec<InputStat<'_>> = known.iter().map(stat_of).collect();
-    known.sort_unstable();
-    given.sort_unstable();
-    known == given
-}
-
-fn stat_of(facts: InputFacts<'_>) -> InputStat<'_> {
-    let InputFacts { name, size, modified_ns, .. } = facts;
-    InputStat { name, size, modified_ns }
 }
 
 /// The digests of logs, ascending.

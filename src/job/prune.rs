@@ -144,6 +144,7 @@ pub fn prune(context: &Context, options: &PruneOptions) -> Result<PruneReport> {
     }
     if let Some(lock) = &lock {
         remove(context, lock, &pruned)?;
+        lock.store().remove_seen_before(keep_from);
     }
     let kept = stored.iter().filter(|day| **day >= keep_from).count() as u64;
     let dry_run = options.dry_run;

@@ -2,6 +2,8 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::mem;
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,15 +12,17 @@ use serde::{Serialize, Serializer};
 
 use super::count::{Base, Counting, Done, ReduceOptions};
 use super::day_inputs::DayInputs;
+use super::forms::compare_forms;
 use super::inspect::open_day;
 use super::known::{self, Compared, Comparison};
+use super::seen::{self, Contents, SeenLogs};
 use super::warning::Warning;
 use super::{Context, Phase, document, rules};
 use crate::budget::LogLists;
 use crate::error::{Error, ErrorKind, Result};
 use crate::input::{self, DayLogs, InputPaths, Skipped, Unread};
 use crate::model::{Day, InputFacts, Inputs, PerKind, RowCounts, Rules};
-use crate::partial::{self, FinishedPartial, Metadata};
+use crate::partial::{self, FinishedPartial, Metadata, Partial};
 use crate::row::ShownRejects;
 use crate::runfile::RunFacts;
 use crate::store::{self, Store, StoreLock};
@@ -125,9 +129,10 @@ impl ReduceReport {
 
 /// Reduces the logs of one day to its partial in the store.
 ///
-/// A partial of the same logs stays: logs of equal name, size and time are not read, others are compared by their
-/// digest. Memory stays below the budget for any number of rows, users and songs; a log that exceeds it costs one more
-/// write and read of its counts. Logs that are added cost their own reduction and one read and write of the partial.
+/// A partial of the same logs stays: logs of equal name, size and time, and logs that were read before, are not read;
+/// others are compared by their digest. Memory stays below the budget for any number of rows, users and songs; a log that
+/// exceeds it costs one more write and read of its counts. Logs that are added cost their own reduction and one read and
+/// write of the partial.
 ///
 /// # Example
 /// ```
@@ -219,36 +224,82 @@ pub(super) fn reduce_inputs(
             context.budget.beside(lists.logs, lists.bytes())?;
             base = Some(Base::new(context, &lock, partial)?);
         } else {
-            let unread_before = match if_stored {
-                IfStored::Refresh(unread) if partial.metadata().rules.is_none() => unread,
-                _ => &[],
+            let given = Given { context, options, if_stored, day, inputs: &inputs, lock: &lock };
+            no_fewer_than = match given.compare(&partial, unread, lists)? {
+                ControlFlow::Break(report) => return Ok(*report),
+                ControlFlow::Continue(accepted) => accepted,
             };
-            let metadata = *partial.metadata();
-            let known = known::inputs_of(context, &partial, lists)?;
-            let mut compared = known::compare(context, &known, unread, unread_before)?;
-            compared.comparison = rules::compared(compared.comparison, &metadata, options.rules);
-            // By other rules, the same logs may have any number of good rows.
-            let is_same = compared.comparison == Comparison::OtherRules;
-            let given = (if_stored, inputs.as_ref());
-            if let Some(outcome) = untouched(context, &store, &metadata, given, compared)? {
-                return Ok(report(context, &metadata, partial.bytes(), outcome, known));
-            }
-            no_fewer_than = Some(metadata.accepted()).filter(|_| !is_same);
             unread = look()?;
         }
     }
-    check_logs(context, options, &store, day, (lists.logs, base.as_ref()))?;
+    check_logs(context, options, &store, day, (inputs.len(), base.as_ref()))?;
+    let is_added = base.is_some();
     let source = unread.source()?;
     (lists.streams, lists.windows) = source.streams()?;
     let budget = context.budget.beside(lists.logs, lists.bytes())?;
     let context = &Context { budget, ..context.clone() };
-    let counting = Counting { context, options, day, source: &source, lock: &lock, no_fewer_than };
-    let Done { partial: finished, rejects, rows, spilled_runs } = counting.count(base)?;
+    let (source, seen) = (&source, &SeenLogs::of_forms(context, day, lists, &inputs));
+    let counting = Counting { context, options, day, source, lock: &lock, seen, no_fewer_than };
+    let Done { partial: finished, rejects, rows, spilled_runs, forms } = counting.count(base)?;
     let FinishedPartial { sink, bytes, metadata, inputs, .. } = finished;
     warn_of_repeats(context, &store, &metadata, (source.paths(), &inputs));
     context.phase(Phase::Publish, Some(2), || store::publish_day(&lock, day, rejects, sink))?;
+    // Those of this run are the day's last ones.
+    let read = inputs.iter().skip(inputs.len().saturating_sub(source.paths().len()));
+    let read = [seen::logs_of(source, read), forms].concat();
+    SeenLogs::of(context, day, lists).keep((&lock, day), read, is_added);
     let report = report(context, &metadata, bytes, outcome, inputs);
     Ok(ReduceReport { spilled_runs, rows_read: rows, ..report })
+}
+
+/// Logs that are given for a stored day, whose store is locked.
+struct Given<'a> {
+    context: &'a Context,
+    options: &'a ReduceOptions,
+    if_stored: IfStored<'a>,
+    day: Day,
+    inputs: &'a InputPaths,
+    lock: &'a StoreLock,
+}
+
+impl Given<'_> {
+    /// Compares them with those of the day, and keeps what is then known of them. The report if the day stays as it is;
+    /// else the rows that must be good at least, if it is to be made again.
+    fn compare(
+        &self,
+        partial: &Partial,
+        unread: Unread,
+        lists: LogLists,
+    ) -> Result<ControlFlow<Box<ReduceReport>, Option<u64>>> {
+        let Given { context, options, if_stored, day, inputs, lock } = *self;
+        let metadata = *partial.metadata();
+        let unread_before = match if_stored {
+            IfStored::Refresh(unread) if metadata.rules.is_none() => unread,
+            _ => &[],
+        };
+        let known = known::inputs_of(context, partial, lists)?;
+        let lists = LogLists { stored: partial.metadata_bytes(), ..lists };
+        let seen = SeenLogs::of(context, day, lists);
+        let mut compared = known::compare(context, (&seen, &known), unread, unread_before)?;
+        let Contents { facts, seen: mut logs } = mem::take(&mut compared.contents);
+        if compared.comparison == Comparison::Same {
+            logs.extend(compare_forms(context, &seen, (inputs, &facts))?);
+        }
+        drop(facts);
+        seen.keep((lock, day), logs, false);
+        compared.comparison = rules::compared(compared.comparison, &metadata, options.rules);
+        // By other rules, the same logs may have any number of good rows.
+        let other_rules = compared.comparison == Comparison::OtherRules;
+        let store = lock.store();
+        let outcome = untouched(context, store, &metadata, (if_stored, inputs), compared)?;
+        Ok(match outcome {
+            Some(outcome) => {
+                let report = report(context, &metadata, partial.bytes(), outcome, known);
+                ControlFlow::Break(Box::new(report))
+            }
+            None => ControlFlow::Continue(Some(metadata.accepted()).filter(|_| !other_rules)),
+        })
+    }
 }
 
 /// The lists that a run holds of these logs and of other days' logs, if both the run and a partial have room for them.
@@ -260,8 +311,9 @@ pub(super) fn lists_of(context: &Context, inputs: &InputPaths, others: u64) -> R
     let (streams, windows) = inputs.streams();
     partial::check_room_for(logs, names)?;
     let paths = inputs.folder_bytes().saturating_add(others);
-    let lists = LogLists { logs, streams, windows, names, paths, stored: 0 };
-    context.budget.beside(logs, lists.bytes())?;
+    let all = logs + inputs.other_forms().count();
+    let lists = LogLists { logs: all, streams, windows, names, paths, stored: 0 };
+    context.budget.beside(all, lists.bytes())?;
     Ok(lists)
 }
 

@@ -34,6 +34,8 @@ impl StoreLock {
             create_folders(files, folder)?;
         }
         let swept = sweep(files, &folders.each_ref().map(AsRef::as_ref))?;
+        // A cache: whatever is wrong with it ends no run.
+        let _ = sweep(files, &[&store.seen_folder()]);
         Ok(StoreLock { store: store.clone(), swept, _lock: lock })
     }
 
@@ -60,6 +62,11 @@ impl StoreLock {
     /// [`publish_day`](super::publish_day) or [`publish_rejects_only`](super::publish_rejects_only).
     pub fn temporary_rejects(&self) -> Result<Box<dyn TemporaryFile>> {
         create_temporary(self.store.files(), &self.store.rejects_folder())
+    }
+
+    /// An empty file for the seen logs of a day, in a folder that must be there.
+    pub(super) fn temporary_seen(&self) -> Result<Box<dyn TemporaryFile>> {
+        create_temporary(self.store.files(), &self.store.seen_folder())
     }
 
     /// An empty file for a sorted run that does not fit in memory; gone when dropped.

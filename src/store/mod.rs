@@ -4,6 +4,7 @@
 //! STORE/.lock                         held by the one writer
 //! STORE/partials/YYYY-MM-DD.agg       one immutable file a day
 //! STORE/rejects/YYYY-MM-DD.txt        its first corrupt rows
+//! STORE/seen/YYYY-MM-DD.seen          the cache of its seen logs
 //! STORE/tmp/                          sorted runs that did not fit the memory
 //! OUT/.out.lock                       held by the one writer
 //! OUT/YYYY-MM-DD/                     one emission a date
@@ -33,6 +34,7 @@ mod latest;
 mod lock;
 mod paths;
 mod publish;
+mod seen;
 mod sweep;
 mod writer;
 
@@ -45,5 +47,6 @@ pub use latest::lost_latest;
 pub use lock::{OutputLock, StoreLock};
 pub use paths::{MANIFEST, Output, Store, TEMPORARY_PREFIX};
 pub use publish::{publish_day, publish_rejects_only, settle_days};
+pub use seen::{SeenLog, replace_seen};
 pub use sweep::Swept;
 pub use writer::{HashingWriter, Written};

@@ -19,6 +19,7 @@ pub const MANIFEST: &str = "manifest.json";
 
 const PARTIAL_SUFFIX: &str = ".agg";
 const REJECTS_SUFFIX: &str = ".txt";
+const SEEN_SUFFIX: &str = ".seen";
 
 /// The folder that holds the partials.
 ///
@@ -87,6 +88,25 @@ impl Store {
     #[must_use]
     pub fn rejects_folder(&self) -> PathBuf {
         self.root.join("rejects")
+    }
+
+    /// The folder of the cache of seen logs.
+    #[must_use]
+    pub fn seen_folder(&self) -> PathBuf {
+        self.root.join("seen")
+    }
+
+    /// The seen logs of a day.
+    #[must_use]
+    pub fn seen_path(&self, day: Day) -> PathBuf {
+        self.seen_folder().join(format!("{day}{SEEN_SUFFIX}"))
+    }
+
+    /// The days whose seen logs are kept, ascending; none where that cannot be listed.
+    #[must_use]
+    pub fn seen_days(&self) -> Vec<Day> {
+        let entries = self.files.list(&self.seen_folder()).unwrap_or_default();
+        days_of(&entries, FileType::File, SEEN_SUFFIX)
     }
 
     /// Where sorted runs are spilled. Nothing is ever renamed out of it, so it may be a link to a

@@ -66,7 +66,8 @@ impl Sandbox {
         names
     }
 
-    /// Every file below a folder, sorted, with hidden files and without locks; a link counts as a file.
+    /// Every file below a folder, sorted, with hidden files, without locks and without caches of seen logs, which hold ctimes
+    /// and inodes; a link counts as a file.
     pub(crate) fn files(&self, folder: &str) -> Vec<String> {
         let mut files = Vec::new();
         for entry in fs::read_dir(self.path(folder)).into_iter().flatten() {
@@ -74,7 +75,7 @@ impl Sandbox {
             let name = format!("{folder}/{}", entry.file_name().into_string().unwrap());
             if entry.file_type().unwrap().is_dir() {
                 files.extend(self.files(&name));
-            } else if !name.ends_with("lock") {
+            } else if !name.ends_with("lock") && !name.ends_with(".seen") {
                 files.push(name);
             }
         }

@@ -62,6 +62,8 @@ mod logs {
     mod rejects;
     /// What a row is, and why it is corrupt.
     mod rows;
+    /// Logs that come again compressed, renamed or with another time.
+    mod seen;
     /// Rows of another shape, and headers.
     mod shapes;
 }

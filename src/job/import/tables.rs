@@ -318,7 +318,7 @@ fn digest(context: &Context, table: &ImportTable) -> Result<u128> {
         }
     }
     let now = table.file().stat().map_err(failed)?;
-    if offset == table.stat().size && now == table.stat() {
+    if offset == table.stat().size && now.is_same(&table.stat()) {
         return Ok(fold.digest128());
     }
     Err(Error::from(ErrorKind::LogChanged).at(table.path()))

@@ -68,8 +68,12 @@ impl<'s> Scene<'s> {
     }
 
     fn run_in(&self, memory: u64, twin: &Faulty) -> Result<()> {
+        (self.job)(&self.context_in(memory, twin))
+    }
+
+    fn context_in(&self, memory: u64, twin: &Faulty) -> Context {
         let context = context_over(twin.files(), &self.sandbox.path(""), memory, 1);
-        (self.job)(&Context { stop: twin.stop(), ..context })
+        Context { stop: twin.stop(), ..context }
     }
 
     /// Puts the state back that was before the job.
@@ -495,6 +499,49 @@ fn a_night_after_a_correction_that_fails_anywhere_is_made_good_by_the_same_night
     let scene = Scene::new(&sandbox, 1 << 20, &job);
     assert_ne!(scene.before, scene.after);
     disturb(&scene);
+}
+
+#[test]
+fn a_cache_of_seen_logs_that_fails_anywhere_fails_no_night_and_is_good_after_the_next_one() {
+    let sandbox = Sandbox::new();
+    corrected(&sandbox);
+    let cache = sandbox.path("agg-store/seen").join(format!("{DAY}.seen"));
+    let mut good = Vec::new();
+    // As it was left by the night before: of the old log, damaged, or not there.
+    for before in [Some(fs::read(&cache).unwrap()), Some(b"agg-seen".to_vec()), None] {
+        let job = |context: &Context| {
+            let _ = fs::remove_dir_all(sandbox.path("agg-store/seen"));
+            if let Some(bytes) = &before {
+                sandbox.write(cache.strip_prefix(sandbox.path("")).unwrap(), bytes);
+            }
+            backfilled(context, &sandbox.path(""))
+        };
+        let scene = Scene::new(&sandbox, 1 << 20, &job);
+        let of_cache = |call: &&Call| call.path.starts_with(sandbox.path("agg-store/seen"));
+        let calls: Vec<Call> = scene.calls.iter().filter(of_cache).cloned().collect();
+        assert!(calls.len() > 5, "{calls:#?}");
+        for errno in [Errno::IO, Errno::NOSPC, Errno::ACCESS, Errno::INTR] {
+            let twin = |number| Faulty::failing_at(number, errno);
+            scene.disturb_each(&calls, twin, |scene, call, outcome| {
+                outcome.unwrap_or_else(|error| panic!("{call:?} {errno}: {error}"));
+                assert!(state(scene.sandbox) == scene.after, "{call:?} {errno}");
+            });
+        }
+        // A night that is killed there is followed by one that finds what it left.
+        for call in &calls {
+            scene.restore();
+            let _ = scene.run(&Faulty::dying_at(call.number));
+            unlocked(|| {
+                backfilled(&scene.context_in(AMPLE, &Faulty::watching()), &sandbox.path(""))
+            });
+            assert!(state(&sandbox) == scene.after, "{call:?}");
+            let names = fs::read_dir(sandbox.path("agg-store/seen")).unwrap();
+            assert_eq!(names.count(), 1, "{call:?}: a temporary is left");
+            let now = fs::read(&cache).unwrap();
+            assert!(good.is_empty() || good == now, "{call:?}");
+            good = now;
+        }
+    }
 }
 
 /// Disturbs a job as it is killed elsewhere.

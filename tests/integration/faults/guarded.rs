@@ -240,8 +240,8 @@ fn whatever_is_made_has_the_mode_that_the_umask_leaves() {
             }
         }
         assert_eq!(
-            seen, 11,
-            "three folders, lock, partial and rejects; lock, folder and three files"
+            seen, 13,
+            "four folders, lock, partial, rejects and seen logs; lock, folder and three files"
         );
     }
 }

@@ -1,0 +1,279 @@
+//! The cache of seen logs: a file for each day, `seen/DAY.seen`, of the logs whose content is known, so that they are not
+//! read again.
+//!
+//! It may be removed at any time, and one that is damaged is not used: then name, size and time decide which logs are
+//! read. So it is renamed into its place, and not synced.
+
+use std::io::{self, Write};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::folders::create_folders;
+use super::lock::StoreLock;
+use super::paths::Store;
+use crate::error::{Error, Result};
+use crate::fs::{FileStat, creation_error};
+use crate::model::Day;
+
+const MAGIC: [u8; 8] = *b"agg-seen";
+const VERSION: u16 = 1;
+const HEADER_BYTES: usize = 16;
+const CHECKSUM_BYTES: usize = 8;
+
+/// A log whose content is known, as it was before it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct SeenLog {
+    /// XXH3-64 of its base name.
+    pub name: u64,
+    /// Bytes of the file on disk.
+    pub size: u64,
+    /// Modification time in nanoseconds since 1970.
+    pub modified_ns: i64,
+    /// Time of the last change of its content, names or mode, in nanoseconds since 1970.
+    pub changed_ns: i64,
+    /// Its inode.
+    pub inode: u64,
+    /// The digest of its content.
+    pub digest: u128,
+    /// Its rows, corrupt ones too.
+    pub rows: u64,
+}
+
+impl SeenLog {
+    /// Bytes of an entry, on disk and in memory.
+    pub const BYTES: usize = 64;
+
+    /// The hash of a base name.
+    #[must_use]
+    pub fn name_of(name: &[u8]) -> u64 {
+        xxh3_64(name)
+    }
+
+    /// A log of this base name before it is read: its digest and rows are 0.
+    #[must_use]
+    pub fn unread(name: &[u8], stat: &FileStat) -> Self {
+        let FileStat { size, modified_ns, changed_ns, identity: (_, inode), .. } = *stat;
+        let name = Self::name_of(name);
+        SeenLog { name, size, modified_ns, changed_ns, inode, digest: 0, rows: 0 }
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.name.to_le_bytes());
+        bytes.extend_from_slice(&self.size.to_le_bytes());
+        bytes.extend_from_slice(&self.modified_ns.to_le_bytes());
+        bytes.extend_from_slice(&self.changed_ns.to_le_bytes());
+        bytes.extend_from_slice(&self.inode.to_le_bytes());
+        bytes.extend_from_slice(&self.digest.to_le_bytes());
+        bytes.extend_from_slice(&self.rows.to_le_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut rest = bytes;
+        Some(SeenLog {
+            name: u64::from_le_bytes(taken(&mut rest)?),
+            size: u64::from_le_bytes(taken(&mut rest)?),
+            modified_ns: i64::from_le_bytes(taken(&mut rest)?),
+            changed_ns: i64::from_le_bytes(taken(&mut rest)?),
+            inode: u64::from_le_bytes(taken(&mut rest)?),
+            digest: u128::from_le_bytes(taken(&mut rest)?),
+            rows: u64::from_le_bytes(taken(&mut rest)?),
+        })
+    }
+}
+
+fn taken<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, tail) = rest.split_first_chunk::<N>()?;
+    *rest = tail;
+    Some(*head)
+}
+
+/// The file of these logs; `None` for more than it can count.
+fn encode(logs: &[SeenLog]) -> Option<Vec<u8>> {
+    let count = u32::try_from(logs.len()).ok()?;
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + logs.len() * SeenLog::BYTES + CHECKSUM_BYTES);
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&[0; 2]);
+    bytes.extend_from_slice(&count.to_le_bytes());
+    logs.iter().for_each(|log| log.encode(&mut bytes));
+    bytes.extend_from_slice(&xxh3_64(&bytes).to_le_bytes());
+    Some(bytes)
+}
+
+/// The logs of a file; `None` if it is damaged or of another format or version.
+fn decode(bytes: &[u8]) -> Option<Vec<SeenLog>> {
+    let (body, checksum) = bytes.split_last_chunk::<CHECKSUM_BYTES>()?;
+    let (header, entries) = body.split_at_checked(HEADER_BYTES)?;
+    let mut rest = header;
+    let is_ours = taken(&mut rest)? == MAGIC
+        && u16::from_le_bytes(taken(&mut rest)?) == VERSION
+        && taken(&mut rest)? == [0; 2]
+        && xxh3_64(body).to_le_bytes() == *checksum;
+    let count = u32::from_le_bytes(taken(&mut rest)?);
+    let is_whole = is_ours && entries.len() as u64 == u64::from(count) * SeenLog::BYTES as u64;
+    let logs = || entries.chunks_exact(SeenLog::BYTES).filter_map(SeenLog::decode).collect();
+    // They are searched by name, size and time.
+    is_whole.then(logs).filter(|logs: &Vec<_>| logs.is_sorted())
+}
+
+impl Store {
+    /// The logs of a day that were seen before, sorted. None where the cache has no file of them, or the file is damaged
+    /// or has more than `max_bytes` bytes.
+    ///
+    /// Memory: twice the bytes of the file while it is read, and then once.
+    #[must_use]
+    pub fn seen_logs(&self, day: Day, max_bytes: u64) -> Vec<SeenLog> {
+        let path = self.seen_path(day);
+        match self.read_seen(day, max_bytes) {
+            Ok(Some(bytes)) => decode(&bytes).unwrap_or_else(|| {
+                tracing::info!("{path:?} is damaged or not a cache of seen logs; it is not used");
+                Vec::new()
+            }),
+            Ok(None) => {
+                tracing::info!("{path:?} is larger than {max_bytes} bytes; it is not used");
+                Vec::new()
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => {
+                tracing::info!("cannot read {path:?}: {error}; it is not used");
+                Vec::new()
+            }
+        }
+    }
+
+    /// The bytes of a day's file; `None` if there are more than `max_bytes`.
+    fn read_seen(&self, day: Day, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
+        let file = self.files().open(&self.seen_path(day))?;
+        let size = file.stat()?.size;
+        let Some(size) = usize::try_from(size).ok().filter(|_| size <= max_bytes) else {
+            return Ok(None);
+        };
+        let mut bytes = vec![0; size];
+        let read = file.read_full_at(&mut bytes, 0)?;
+        bytes.truncate(read);
+        Ok(Some(bytes))
+    }
+
+    /// Removes what is known of the logs of all days before this one. Nothing depends on it.
+    pub fn remove_seen_before(&self, day: Day) {
+        for path in
+            self.seen_days().into_iter().filter(|seen| *seen < day).map(|day| self.seen_path(day))
+        {
+            if let Err(error) = self.files().remove_file(&path) {
+                tracing::info!("cannot remove {path:?}: {error}");
+            }
+        }
+    }
+}
+
+/// Replaces what is known of a day's logs, which are sorted.
+///
+/// # Errors
+/// [`ErrorKind::CannotCreate`](crate::ErrorKind::CannotCreate) or [`ErrorKind::Io`](crate::ErrorKind::Io), with the path.
+pub fn replace_seen(lock: &StoreLock, day: Day, logs: &[SeenLog]) -> Result<()> {
+    let store = lock.store();
+    let path = store.seen_path(day);
+    let Some(bytes) = encode(logs) else { return Ok(()) };
+    create_folders(store.files(), &store.seen_folder())?;
+    let mut file = lock.temporary_seen()?;
+    let written = file.write_all(&bytes).and_then(|()| file.flush());
+    written.map_err(|error| Error::io("write", error).at(&path))?;
+    file.persist(&path).map_err(|error| creation_error(error).at(&path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn log(at: u64) -> SeenLog {
+        SeenLog {
+            name: at,
+            size: 0x0102_0304,
+            modified_ns: -1,
+            changed_ns: 5,
+            inode: 6,
+            digest: 0x0F0E_0D0C_0B0A_0908_0706_0504_0302_0100,
+            rows: 8,
+        }
+    }
+
+    #[test]
+    fn the_file_of_one_log_is_these_bytes() {
+        let bytes = encode(&[log(7)]).unwrap();
+        assert_eq!(bytes.len(), HEADER_BYTES + SeenLog::BYTES + CHECKSUM_BYTES);
+        assert_eq!(size_of::<SeenLog>(), SeenLog::BYTES);
+        let (body, checksum) = bytes.split_last_chunk::<8>().unwrap();
+        let digest: Vec<u8> = (0..16).collect();
+        let expected = [
+            &b"agg-seen\x01\0\0\0\x01\0\0\0"[..],
+            b"\x07\0\0\0\0\0\0\0\x04\x03\x02\x01\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff",
+            b"\x05\0\0\0\0\0\0\0\x06\0\0\0\0\0\0\0",
+            &digest,
+            b"\x08\0\0\0\0\0\0\0",
+        ];
+        assert_eq!(body, expected.concat());
+        assert_eq!(*checksum, xxh3_64(body).to_le_bytes());
+    }
+
+    #[test]
+    fn seen_logs_come_back_and_a_damaged_file_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path());
+        let lock = StoreLock::take(&store).unwrap();
+        let day = "2021-12-01".parse().unwrap();
+        assert_eq!(store.seen_logs(day, 1 << 20), []);
+        replace_seen(&lock, day, &[log(1), log(2)]).unwrap();
+        assert_eq!(store.seen_logs(day, 1 << 20), [log(1), log(2)]);
+        let path = store.seen_path(day);
+        let bytes = fs::read(&path).unwrap();
+        assert_eq!(store.seen_logs(day, bytes.len() as u64 - 1), [], "larger than allowed");
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            assert_eq!(decode(&changed), None, "byte {at}");
+            assert_eq!(decode(&bytes[..at]), None, "cut at {at}");
+        }
+        assert_eq!(decode(&[&bytes[..], &[0]].concat()), None);
+        assert_eq!(decode(&encode(&[log(2), log(1)]).unwrap()), None, "not sorted");
+        assert_eq!(decode(&encode(&[]).unwrap()), Some(Vec::new()));
+        fs::write(&path, "x").unwrap();
+        assert_eq!(store.seen_logs(day, 1 << 20), []);
+        replace_seen(&lock, day, &[log(3)]).unwrap();
+        assert_eq!(store.seen_logs(day, 1 << 20), [log(3)]);
+        store.remove_seen_before(day);
+        assert_eq!(store.seen_days(), [day]);
+        store.remove_seen_before(day.plus_days(1).unwrap());
+        assert_eq!(store.seen_days(), []);
+    }
+
+    #[test]
+    fn a_header_that_claims_more_logs_than_the_file_has_is_not_believed() {
+        for count in [1_u32, u32::MAX] {
+            let mut bytes = encode(&[]).unwrap();
+            bytes.truncate(12);
+            bytes.extend_from_slice(&count.to_le_bytes());
+            bytes.extend_from_slice(&xxh3_64(&bytes).to_le_bytes());
+            assert_eq!(decode(&bytes), None);
+        }
+    }
+
+    #[test]
+    fn what_a_killed_run_left_in_the_cache_is_swept_and_a_file_in_its_place_harms_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path());
+        let lock = StoreLock::take(&store).unwrap();
+        let day = "2021-12-01".parse().unwrap();
+        replace_seen(&lock, day, &[log(1)]).unwrap();
+        std::mem::forget(lock.temporary_seen().unwrap());
+        drop(lock);
+        drop(StoreLock::take(&store).unwrap());
+        assert_eq!(fs::read_dir(store.seen_folder()).unwrap().count(), 1);
+        fs::remove_dir_all(store.seen_folder()).unwrap();
+        fs::write(store.seen_folder(), "").unwrap();
+        let lock = StoreLock::take(&store).unwrap();
+        assert!(replace_seen(&lock, day, &[log(1)]).is_err());
+        assert_eq!(store.seen_logs(day, 1 << 20), []);
+        assert_eq!(store.seen_days(), []);
+    }
+}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -152,14 +154,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in NOT_THERE:
         if os.environ.get(f"AGG_{name}"):
             return _fail(Usage(f"AGG_{name} is set: the job has no such rule; unset it, or use agg"))
+    context = None
     try:
         context = Context.start(f"agg {asked.command}")
+        return run_all(context, asked)
     except (Py4JError, PySparkException) as error:
         return _fail(_told_by_spark(error))
-    try:
-        return run_all(context, asked)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     finally:
-        context.spark.stop()
+        # Of a virtual machine that has died there is nothing to stop.
+        with contextlib.suppress(Py4JError, ConnectionError):
+            if context is not None:
+                context.spark.stop()
 
 
 def run_all(context: Context, asked: argparse.Namespace) -> int:

@@ -59,6 +59,17 @@ def test_without_a_flag_the_defaults_are_those_of_agg_but_for_the_folders(
     assert (reduce.max_reject_ratio, emit.days, emit.top, emit.out) == (0.10, 7, 50, "agg-spark-out")
 
 
+def test_an_interrupted_run_ends_with_130_and_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def start(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("agg_spark.cli.Context.start", start)
+    assert cli.main(REDUCE) == 130
+    assert capsys.readouterr().err == ""
+
+
 def test_a_rule_of_agg_that_the_job_cannot_follow_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

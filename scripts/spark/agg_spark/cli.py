@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _limits() -> argparse.ArgumentParser:
-    """The flags that say which logs are counted, and which days are refused."""
+    """The flags for the logs to count and the days to refuse."""
     flags = argparse.ArgumentParser(add_help=False)
     flags.add_argument("--force", action="store_true", help="make the day again")
     for name, default in {"max-reject-ratio": "0.10", "max-log-reject-ratio": "0.5"}.items():
@@ -91,7 +91,7 @@ def _limits() -> argparse.ArgumentParser:
 
 
 def _set(name: str, default: str) -> str:
-    """What the environment says, as for `agg`; it is checked as if it had been typed."""
+    """The flags from the environment, as for `agg`; they are checked as if they had been typed."""
     return os.environ.get(f"AGG_{name}", default)
 
 
@@ -170,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_all(context: Context, asked: argparse.Namespace) -> int:
-    """Runs a command in a session, or that of each day of a range; the worst exit code of all."""
+    """Runs a command in a session, or a command for each day of a range; returns the worst exit code."""
     if asked.command != "backfill":
         return run(context, asked)
     if asked.last < asked.first:
@@ -293,7 +293,7 @@ REPORTS: list[tuple[tuple[str, ...], type[JobError], str]] = [
 
 
 def _told_by_spark(error: Py4JError | PySparkException) -> JobError:
-    """Finds in a stack of exceptions what the run's user can do something about."""
+    """Finds the exception in a stack that the user can act on."""
     text = str(error)
     for words, kind, report in REPORTS:
         if any(word in text for word in words):

@@ -48,7 +48,7 @@ class Emission:
         return self._versions.begin()
 
     def manifest(self) -> dict[str, Any] | None:
-        """The manifest that is published, if there is one. What is in a damaged one, nobody can say."""
+        """The published manifest, if there is one. The content of a damaged manifest is unknown."""
         content = self._versions.read()
         if content is None:
             return None

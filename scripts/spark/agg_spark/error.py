@@ -1,4 +1,4 @@
-"""What can go wrong, with the exit code that says whose turn it is: one line, what, where, what to do."""
+"""The errors, with their exit codes: one line each, what, where, what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class JobError(Exception):
 
 
 class Usage(JobError):
-    """The command line asks for what cannot be."""
+    """The command line is not valid."""
 
     exit_code = 2
 
@@ -22,7 +22,7 @@ class BadData(JobError):
 
 
 class Missing(JobError):
-    """Something to read is not there."""
+    """Something to read is missing."""
 
     exit_code = 66
 
@@ -40,7 +40,7 @@ class CannotCreate(JobError):
 
 
 class Locked(JobError):
-    """Another run was at the same work and came first."""
+    """Another run did the same work first."""
 
     exit_code = 75
 

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes: the rules of `agg`, whose tests have the same cases."""
+"""The format of a file by its first bytes: the rules of `agg`, whose tests have the same cases."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _is_tar(start: bytes) -> bool:
 
 
 def _is_binary(start: bytes) -> bool:
-    """Many control characters; zeros do not count, for a crash leaves zeros in a log."""
+    """Many control characters; zeros do not count, because a crash leaves zeros in a log."""
     controls = len(_CONTROL.findall(start))
     return controls >= 8 and controls * 20 > len(start)
 

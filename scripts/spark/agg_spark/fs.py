@@ -1,7 +1,7 @@
 """Any file system that Hadoop knows, as far as the driver needs it: look, read and write small files, move.
 
-What differs between file systems is said once, here: how a small file is replaced in one step. Data
-never passes through this process: what is large is copied inside the JVM.
+Differences between file systems are handled only here: how a small file is replaced in one step. Data never
+passes through this process: large files are copied inside the JVM.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Entry:
 
 
 def local_path(path: str) -> str | None:
-    """Where on this machine's disks a qualified path is, if it is there."""
+    """The local path of a qualified path, if it is on this machine's disks."""
     return path.removeprefix("file:") if path.startswith("file:/") else None
 
 
@@ -141,8 +141,8 @@ class FileSystem:
     def list(self, folder: str, wanted: Callable[[str], bool] | None = None) -> list[Entry]:
         """What is in a folder, in byte order of the names; nothing if there is no such folder.
 
-        Hadoop leaves out without a word what it cannot look at on a local disk: that is an error if it is
-        `wanted` by its name, which ends with a slash for a folder.
+        Hadoop silently omits entries that it cannot look up on a local disk: that is an error if the name is
+        `wanted`; names of folders end with a slash.
         """
         system, location = self._at(folder)
         if not system.exists(location):
@@ -154,7 +154,7 @@ class FileSystem:
         return sorted(entries, key=lambda entry: entry.name.encode())
 
     def look(self, path: str) -> Entry | None:
-        """What is there, if anything."""
+        """The entry at a path, if there is one."""
         system, location = self._at(path)
         return self._entry(system.getFileStatus(location)) if system.exists(location) else None
 
@@ -173,7 +173,7 @@ class FileSystem:
             stream.close()
 
     def state(self, path: str) -> str | None:
-        """What tells one content of a small file from another, or nothing where there is no file."""
+        """A value that distinguishes contents of a small file, or None if there is no file."""
         system, location = self._at(path)
         if not system.exists(location):
             return None
@@ -224,7 +224,7 @@ class FileSystem:
         context.rename(system.makeQualified(aside), system.makeQualified(location), options)
 
     def _replace_in_place(self, system: Any, location: Any, data: bytes, seen: str | None) -> None:
-        """One write, conditional where the file system says that it can be."""
+        """One write, conditional if the file system supports that."""
         if not system.hasPathCapability(location, CONDITIONAL_ETAG):
             _write(system.create(location, seen is not None), data)
             return
@@ -344,7 +344,7 @@ class FileSystem:
         return self._java.security.DigestOutputStream(stream, digest), digest
 
     def concatenate(self, parts: Iterable[str], target: str) -> str:
-        """Joins files in this order, inside the JVM; tells the SHA-256 of the whole.
+        """Joins files in this order, inside the JVM; returns the SHA-256 of the whole.
 
         Cost: every byte passes through the driver once.
         """
@@ -397,7 +397,7 @@ def _rename_locally(path: str, target: str) -> None:
 
 @contextlib.contextmanager
 def _reported(path: str, aside: str) -> Iterator[None]:
-    """Says which file a disk refuses to write, and leaves nothing of it."""
+    """Reports which file a disk refuses to write, and removes the rest of it."""
     try:
         yield
     except BaseException as error:

@@ -1,10 +1,10 @@
 """Stage 1: from what was named to the bytes of each row.
 
-**Which files.** A named file is a log whatever it is called. A folder is searched at every depth by the
-rules of `names`. A pattern gives what matches it. **Which day.** A date in the log's name, or else in that
-of the innermost dated folder. **Rows.** The bytes between two LFs, as bytes: nothing is decoded.
+**Which files.** A named file is a log, whatever its name is. A folder is searched at every depth by the
+rules of `names`. A pattern gives what matches it. **Which day.** The date in the log's name, or otherwise in
+the innermost dated folder's name. **Rows.** The bytes between two LFs, as bytes: nothing is decoded.
 
-Hadoop's line reader does more of this than it says: it drops a byte-order mark at offset 0 of a
+Hadoop's line reader does more of this than it documents: it drops a byte-order mark at offset 0 of a
 (decompressed) file and nowhere else, gives no row after a last LF, and lets no row span two files. The
 tests hold it to that. `lineSep` keeps it from splitting at a CR.
 
@@ -64,7 +64,7 @@ class Log:
     """The folders that count for its day, outermost first."""
 
     def as_json(self) -> dict[str, object]:
-        """What a day remembers of its inputs; no path, so that they may move."""
+        """The record of an input; without a path, so that it may move."""
         return {"name": self.name, "bytes": self.bytes, "modified_ms": self.modified_ms}
 
 
@@ -166,7 +166,7 @@ def _why_not_searched(fs: FileSystem, folder: Entry, inside: list[Entry]) -> str
 
 
 def _take_one_form(found: Found) -> None:
-    """Of a log that is there in several forms the plain one counts; one that is named twice counts once."""
+    """If a log exists in several forms, the plain form counts; a log that is named twice counts once."""
     forms: dict[str, dict[str, Log]] = {}
     for log in found.logs:
         forms.setdefault(names.COMPRESSION.sub("", log.path), {}).setdefault(log.path, log)
@@ -203,7 +203,7 @@ def _content(fs: FileSystem, log: Log) -> str | None:
 
 
 def _refuse_what_spark_would_lose(logs: list[Log]) -> None:
-    """Spark leaves out files of some names without a word, and takes an empty stream for an empty log."""
+    """Spark silently ignores files with some names, and takes an empty stream for an empty log."""
     for log in logs:
         if log.name.startswith((".", "_")) or log.name.endswith("._COPYING_"):
             raise Usage(f"{log.path}: Spark does not read files of such names; rename the log")
@@ -337,13 +337,13 @@ OTHER_CODECS = re.compile(
 
 
 def rows_by_log(spark: SparkSession, logs: list[Log]) -> dict[str, int]:
-    """The rows of each log by its address, as `F.input_file_name` has it, without a look at what they say."""
+    """The rows of each log by its address, as `F.input_file_name` has it, without parsing them."""
     files = spark.read.text([literal(log.path) for log in logs], lineSep="\n").select(F.input_file_name())
     return dict(map(tuple, files.toDF("file").groupBy("file").count().collect()))
 
 
 def _refuse_other_codecs(spark: SparkSession, logs: list[Log]) -> None:
-    """Spark decompresses by suffix, in letters of any case, and without a word."""
+    """Spark silently decompresses by suffix, in letters of any case."""
     context = spark.sparkContext
     hadoop: Any = context._jvm.org.apache.hadoop  # type: ignore[union-attr]
     codecs = hadoop.io.compress.CompressionCodecFactory(context._jsc.hadoopConfiguration())

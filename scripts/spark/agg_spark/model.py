@@ -288,7 +288,7 @@ ISO_3166 = frozenset(
 
 
 class Kind(enum.Enum):
-    """What songs are counted by."""
+    """A kind of key that songs are counted by."""
 
     COUNTRY = "country"
     USER = "user"
@@ -324,7 +324,7 @@ def parse_day(text: str) -> datetime.date:
 
 
 def window(last: datetime.date, days: int) -> list[datetime.date]:
-    """The days of a window that ends on `last`, oldest first; none before 1970, when no day can be."""
+    """The days of a window that ends on `last`, oldest first; without days before 1970."""
     first = max(last - datetime.timedelta(days - 1), datetime.date(1970, 1, 1))
     return [first + datetime.timedelta(after) for after in range((last - first).days + 1)]
 
@@ -344,7 +344,7 @@ def told(days: list[datetime.date]) -> str:
 
 @dataclass
 class Tally:
-    """How many rows were good, and how many were corrupt for which reason."""
+    """Numbers of good rows, and of corrupt rows by reason."""
 
     accepted: int = 0
     rejects: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))

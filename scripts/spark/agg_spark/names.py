@@ -84,7 +84,7 @@ def dates_of_folders(folders: list[str]) -> set[datetime.date]:
 
 
 def days_of(name: str, folders: list[str]) -> set[datetime.date]:
-    """The days of a log: those in its name, or else those of its folders."""
+    """The days of a log: those in its name, or otherwise those of its folders."""
     bare = None
     if len(folders) > 1 and folders[-2].isdigit():
         bare = _spread_day([*folders[-2:], name.partition(".")[0]])

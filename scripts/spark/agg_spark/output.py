@@ -1,4 +1,4 @@
-"""Stage 6: tops to text, and what is told about them.
+"""Stage 6: tops to text, and their manifest.
 
 A line a key, `key|song:count,song:count,…` and LF: countries by their letters, users by number, ids
 without leading zeros. The parts of a file are in the order of the keys, so joined they are the file that
@@ -45,7 +45,7 @@ class File:
 
 @dataclass(frozen=True)
 class Source:
-    """One day of an emission. Rows and rejects are unknown of a day that came without them."""
+    """One day of an emission. The rows and rejects of a day that came without them are unknown."""
 
     day: datetime.date
     digest: str
@@ -79,7 +79,7 @@ def write(best: DataFrame, kind: Kind, folder: str) -> int:
 
 
 def check(spark: SparkSession, fs: FileSystem, kind: Kind, folder: str, keys: int) -> list[File]:
-    """Reads the parts again: what they are, in the order of the keys.
+    """Reads the parts again, and describes them in the order of the keys.
 
     Parts whose keys overlap, that are not as large as their lines, or that do not have all keys are an
     error: they are not what was written.
@@ -133,7 +133,7 @@ def join_parts(fs: FileSystem, folder: str, parts: list[File], name: str) -> Fil
 def manifest(
     days: list[datetime.date], top: int, sources: list[Source], folder: str, files: list[File]
 ) -> dict[str, Any]:
-    """What an emission was made from, and what it is. Its files are in `folder`, beside the manifest.
+    """The partials and the files of an emission. Its files are in `folder`, beside the manifest.
 
     The digests are those of this job, and files have SHA-256 where `agg` has XXH3-64. A number that a day
     came without is null, and so is a total that needs it.

@@ -46,7 +46,7 @@ BYTES_PER_ENTRY = 8
 
 @dataclass(frozen=True)
 class Measure:
-    """What the counts of one kind add up to, in all and by the name of each file."""
+    """The sums of one kind, in all and by the name of each file."""
 
     entries: int
     streams: int
@@ -149,7 +149,7 @@ DAMAGED = "agg-spark: damaged partial"
 def measure(
     spark: SparkSession, kind: Kind, paths: Iterable[str], size: int, *, digest: bool = True
 ) -> Measure:
-    """Reads files of about `size` bytes and says what they add up to.
+    """Reads files of about `size` bytes and returns their sums.
 
     Without `digest` only the keys and the streams are read, and the digests are 0. Hashes are joined by
     exclusive or, so that no order shows; a row that is there twice is found by the number of entries and
@@ -191,7 +191,7 @@ def _total(rows: list[tuple[str, Any, int, int, int, int]], every: int) -> Measu
 
 @dataclass(frozen=True)
 class Facts:
-    """What `agg export` wrote of a day into the footers of its files."""
+    """The facts of a day that `agg export` wrote into the footers of its files."""
 
     digest: str
     """Of the partial that was exported."""

@@ -1,11 +1,11 @@
-r"""Stage 2: the bytes of a row to its song, user and country, or to the reason why it is none.
+r"""Stage 2: the bytes of a row to its song, user and country, or to the reason why it is corrupt.
 
 **A row** is `sng_id|user_id|country`, less one CR at its end. Ids are one or more ASCII digits of a value
 up to 2^63-1; a country is two capitals of a set; spaces and tabs around a field are ignored, and every
-other byte is data. A row that is none is rejected under the first reason of `model.REASONS` that holds.
+other byte is data. Any other row is rejected under the first reason of `model.REASONS` that holds.
 
 **Bytes.** Spark's text functions step over a whole character at a time, as the first byte of each
-announces it, so in a row that is no UTF-8 they may step over a separator. Therefore the length and the CR
+announces it, so in a row that is not UTF-8 they may step over a separator. Therefore the length and the CR
 are judged on binary, and the rest on ISO-8859-1, where each byte is one character.
 
 **Numbers.** A cast under ANSI rules throws at the first corrupt id, and one without them takes `1.5` for 1
@@ -57,7 +57,7 @@ def parse(raw: DataFrame, countries: str) -> DataFrame:
 
 _WITHOUT_CR = "IF(substring(raw, -1, 1) = X'0D', substring(raw, 1, octet_length(raw) - 1), raw)"
 _TOO_LONG = f"octet_length(row) > {MAX_ROW_BYTES}"
-# Nothing of a row that is too long is looked at.
+# The fields of a row that is too long are not checked.
 _TEXT = f"IF({_TOO_LONG}, '', decode(row, 'ISO-8859-1'))"
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def by_country(rows: DataFrame) -> DataFrame:
-    """Streams by country and song, and rejected rows by reason: what one reading of the logs can tell.
+    """Streams by country and song, and rejected rows by reason: the result of one reading of the logs.
 
     Columns `kind`, `country`, `sng_id`, `streams`; under the kind `rejects` the country is the reason and
     the song the hash of the log's address. The rejects are groups like any other because a group is counted

@@ -5,9 +5,8 @@
     STORE/kind=country|user/day=YYYY-MM-DD/*.parquet        a day that `agg export` wrote
 
 A day counts when its record names it; `versions` says how it is replaced. A day without a record is an
-export, which says by the footers of its files what it is. An export beside a record is two versions of the
-day, and refused, unless the record says that it replaces it: then a kill came before its files were
-removed.
+export, which has its facts in the footers of its files. An export beside a record is two versions of the day,
+and refused, unless the record says that it replaces it: then a kill came before its files were removed.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ class Exported:
 
 @dataclass(frozen=True)
 class Record:
-    """All that is known of a committed day. Files are named by their paths below the store."""
+    """The record of a committed day. Files are named by their paths below the store."""
 
     day: datetime.date
     commit: str
@@ -70,7 +69,7 @@ class Record:
     """Which countries were counted."""
 
     def is_of(self, logs: list[Log]) -> bool:
-        """Whether it was made from these logs, as far as names, sizes and times tell."""
+        """Whether it was made from these logs, by their names, sizes and times."""
         return sorted(map(_identity, self.inputs)) == sorted(_identity(log.as_json()) for log in logs)
 
     def encode(self) -> bytes:
@@ -152,7 +151,7 @@ class Store:
         self._versions(record.day).commit(write, record.encode())
 
     def discard(self, day: datetime.date, write: Write) -> None:
-        """Removes a version that will not count; an error if another run's does instead."""
+        """Removes a version that will not count; an error if another run's version counts instead."""
         self._versions(day).discard(write)
 
     def sweep(self, record: Record) -> None:

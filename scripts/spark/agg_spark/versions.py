@@ -1,4 +1,4 @@
-"""How something of several files is replaced at once: a folder of versions, and a record that names one.
+"""How several files are replaced at once: a folder of versions, and a record that names one.
 
     FOLDER/v=ID/…    the files of a version, written where they stay
     RECORD           a small file; what it names is what counts

@@ -100,7 +100,7 @@ def emit_step(logs: LogSet, window: str, store: Path, out: Path, *more: str) -> 
 
 
 def compare_set(run: Conformance, session: Session, logs: LogSet) -> Path:
-    """Runs the job on the set and compares all that `agg` made of it; the job's folder."""
+    """Runs the job on the set and compares it with all results of `agg`; returns the job's folder."""
     begun = time.monotonic()
     theirs, ours = by_agg(run, logs), run.work / f"{logs.name}-spark"
     steps = [reduce_step(logs, day, ours / "store") for day in logs.days]
@@ -130,7 +130,7 @@ def compare_steps(days: list[str], theirs: Path, ours: Path) -> list[dict[str, A
 
 
 def need_same_counts(days: list[str], compared: list[dict[str, Any]]) -> int:
-    """No row is on one side alone; the rows of all."""
+    """Checks that no row is on one side alone; returns the number of rows."""
     for kind, found in zip(KINDS, compared, strict=True):
         need(sorted(found) == sorted(days), f"{kind}: {sorted(found)} have rows, of {days}")
         for day, result in found.items():
@@ -167,7 +167,7 @@ def compare_tops(theirs: Path, ours: Path) -> int:
 
 
 def compare_manifests(theirs: Path, ours: Path) -> None:
-    """What both manifests tell, digests apart."""
+    """Compares both manifests, digests apart."""
     documents = [json.loads((folder / "manifest.json").read_text()) for folder in (theirs, ours)]
     for document in documents:
         document.pop("folder", None)
@@ -262,7 +262,7 @@ def kills(run: Conformance, logs: LogSet, ours: Path) -> None:
 
 
 def amid(start: Callable[[], Submission], kill: Callable[[Submission], None], what: str) -> Run:
-    """Does something to a run while it is at work; a run that was over too soon is made again."""
+    """Does something to a run while it works; a run that ended too soon is repeated."""
     for _ in range(ATTEMPTS):
         submission = start()
         met = submission.until_busy(PIECES // 4)
@@ -276,7 +276,7 @@ def amid(start: Callable[[], Submission], kill: Callable[[Submission], None], wh
 
 
 def survive(run: Conformance, start: Callable[[], Submission], what: str) -> str:
-    """Kills a worker while a run is at work; what the run told when it was done all the same."""
+    """Kills a worker while a run works; returns what the run printed when it was done all the same."""
     for _ in range(ATTEMPTS):
         done = amid(start, lambda _: run.cluster.kill_worker(), what)
         run.cluster.add_worker()

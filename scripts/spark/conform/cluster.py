@@ -38,7 +38,7 @@ START_SECONDS = 600
 
 
 class Wrong(Exception):
-    """Something is not as it has to be."""
+    """A check has failed."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Run:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A free port."""
     with socket.socket() as listener:
         listener.bind((LOOPBACK, 0))
         return int(listener.getsockname()[1])
@@ -144,7 +144,7 @@ class Cluster:
         end_group(self.workers.pop(0), signal.SIGKILL)
 
     def await_workers(self) -> None:
-        """Waits until the master knows of as many workers as were started."""
+        """Waits until the master has registered all workers that were started."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             state = fetch(f"http://{LOOPBACK}:{self._web}/json/")
@@ -227,7 +227,7 @@ class Submission:
         return Run(code, texts[0], texts[1], seconds)
 
     def until_busy(self, tasks: int, limit: float = 1200) -> bool:
-        """Waits until a stage of several tasks has finished some, and not all; tells whether that was met."""
+        """Waits until a stage of several tasks has finished some, and not all; whether that occurred."""
         deadline = time.monotonic() + limit
         base = f"http://{LOOPBACK}:{self.ui}/api/v1/applications"
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -280,7 +280,7 @@ class Session:
 
 
 def fetch(url: str) -> Any:
-    """The JSON behind a URL of this machine, or nothing."""
+    """The JSON at a URL of this machine, or None."""
     refused = contextlib.suppress(urllib.error.URLError, ValueError, OSError)
     with refused, urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - loopback
         return json.load(answer)
@@ -298,7 +298,7 @@ def members(process: subprocess.Popen[bytes]) -> Iterator[int]:
 
 
 def end_group(process: subprocess.Popen[bytes], first: signal.Signals = signal.SIGTERM) -> None:
-    """Ends a process and everything of its session: asks first, unless told to kill."""
+    """Ends a process and everything of its session: asks first, unless `first` is SIGKILL."""
     for sign, patience in ((first, 10), (signal.SIGKILL, 10)):
         # An executor has a process group of its own in some versions: go by session, not by group.
         alive = list(members(process))

@@ -75,7 +75,7 @@ def crafted(agg: Path, folder: Path, rows: int) -> LogSet:
 
 
 def generated(agg: Path, folder: Path, rows: int, count: int) -> LogSet:
-    """Days that are shaped like real ones."""
+    """Days that are shaped like real days."""
     options = ["--rows", str(rows), "--days", str(count), "--from", "2021-12-01", "--quiet"]
     # Ten times the rows of users are too few to meet twice: let there be as many as listen.
     options += ["--users", str(max(1000, rows // 3)), "--songs", str(max(1000, rows // 4))]
@@ -91,7 +91,7 @@ def _pairs() -> Iterable[bytes]:
 
 
 def _corrupt(dice: random.Random) -> bytes:
-    """Rows of telling pieces, rows with one byte changed, and rows of each length around the limit."""
+    """Rows of significant pieces, rows with one byte changed, and rows of each length around the limit."""
     pieces = [
         b"|",
         b"|",

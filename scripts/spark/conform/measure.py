@@ -29,7 +29,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Figures:
-    """What a run took."""
+    """The cost of a run."""
 
     seconds: float
     processor: float
@@ -37,7 +37,7 @@ class Figures:
 
 
 def measure_agg(*command: str | Path) -> Figures:
-    """Runs `agg` and asks the kernel what it took."""
+    """Runs `agg` and takes its cost from the kernel."""
     begun = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -46,7 +46,7 @@ def measure_agg(*command: str | Path) -> Figures:
 
 
 class Watch(threading.Thread):
-    """Looks at the processes of a run until it ends: an executor is gone before its driver is."""
+    """Polls the processes of a run until it ends, because an executor ends before its driver."""
 
     def __init__(self, cluster: Cluster, submission: Submission) -> None:
         """Watches a run and the executors of the workers."""

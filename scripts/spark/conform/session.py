@@ -30,7 +30,7 @@ from agg_spark.store import Store
 
 
 def run(context: Context, arguments: list[str]) -> dict[str, Any]:
-    """A command of the job: its exit code, what it said, and how long it took."""
+    """A command of the job: its exit code, its output, and its duration."""
     out, error = io.StringIO(), io.StringIO()
     begun = time.monotonic()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):

@@ -165,7 +165,7 @@ def test_an_exported_day_of_other_rules_is_refused_with_its_rules(
         "1L AS user_id, 1L AS sng_id, '1' AS streams",
     ],
 )
-def test_rows_that_are_no_counts_are_refused(spark: SparkSession, tmp_path: Path, columns: str) -> None:
+def test_rows_that_are_not_counts_are_refused(spark: SparkSession, tmp_path: Path, columns: str) -> None:
     spark.range(1).selectExpr(*columns.split(", ")).write.parquet(str(tmp_path / "bad"))
     with pytest.raises(Exception, match=f"{partial.DAMAGED}|FAILED_READ_FILE|CANNOT_CONVERT"):
         partial.measure(spark, Kind.USER, [str(tmp_path / "bad")], 0)

@@ -279,7 +279,7 @@ def test_zero_padding_and_skippable_frames_are_read_as_agg_reads_them(
         ("zeros.log.gz", bytes(100)),
     ],
 )
-def test_padding_behind_a_damaged_stream_makes_it_no_better(
+def test_padding_after_a_damaged_stream_does_not_repair_it(
     context: Context, tmp_path: Path, name: str, content: bytes
 ) -> None:
     (tmp_path / name).write_bytes(content)

@@ -1,4 +1,4 @@
-"""The commands from end to end: outcomes, refusals, exit codes, and what they leave behind."""
+"""The commands from end to end: outcomes, refusals, exit codes, and what they leave."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Bench:
         return (self.folder / "out" / date / folder / name).read_bytes()
 
     def state(self) -> dict[str, bytes]:
-        """All that the store holds, but for checksums of Hadoop's."""
+        """All that the store holds, except Hadoop's checksums."""
         store = self.folder / "store"
         files = [path for path in store.rglob("*") if path.is_file() and not path.name.endswith(".crc")]
         return {str(path.relative_to(store)): path.read_bytes() for path in files}
@@ -78,7 +78,7 @@ def bench(context: Context, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         '{"top":50,"window":{"days":1},"partials":[1]}',
     ],
 )
-def test_a_published_manifest_that_makes_no_sense_is_told_and_force_goes_over_it(
+def test_a_published_manifest_that_is_not_valid_is_reported_and_force_replaces_it(
     bench: Bench, manifest: str
 ) -> None:
     assert bench.run("reduce-day", bench.log(1, b"1|2|FR\n"))[0] == 0
@@ -101,7 +101,7 @@ def test_a_damaged_record_is_reported_and_force_replaces_it(bench: Bench) -> Non
     assert len(bench.state()) == 3
 
 
-def test_a_file_where_a_folder_should_be_and_names_that_are_no_paths_are_told(bench: Bench) -> None:
+def test_a_file_where_a_folder_should_be_and_names_that_are_not_paths_are_reported(bench: Bench) -> None:
     log = bench.log(1, b"1|2|FR\n")
     assert bench.run("reduce-day", log)[0] == 0
     (bench.folder / "out").write_bytes(b"")
@@ -394,7 +394,7 @@ def test_missing_days_are_named_and_a_published_window_is_not_made_poorer(bench:
     assert bench.emit("--date", "2021-11-01", "--allow-missing")[0] == 66
 
 
-def test_a_folder_in_the_way_is_73_before_the_days_are_looked_at(bench: Bench) -> None:
+def test_a_folder_in_the_way_is_73_before_the_days_are_opened(bench: Bench) -> None:
     (bench.folder / "out" / "2021-12-01" / "notes").mkdir(parents=True)
     code, error = bench.emit("--date", "2021-12-01")
     assert (code, error.count("\n")) == (73, 1)

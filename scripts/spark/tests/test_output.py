@@ -1,4 +1,4 @@
-"""Lines, parts in order, and what the manifest tells."""
+"""Lines, parts in order, and the manifest."""
 
 from __future__ import annotations
 

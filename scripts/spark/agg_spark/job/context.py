@@ -20,7 +20,7 @@ SETTINGS = {
     "spark.sql.ansi.doubleQuotedIdentifiers": "false",
     "spark.sql.parser.escapedStringLiterals": "false",
     "spark.sql.caseSensitive": "true",
-    # Cuts of a shuffle are joined by what they turn out to hold.
+    # Cuts of a shuffle are joined by their actual sizes.
     "spark.sql.adaptive.enabled": "true",
     # Keys that are in ranges stay in them: the parts of a file are in the order of the keys.
     "spark.sql.requireAllClusterKeysForDistribution": "false",
@@ -69,9 +69,9 @@ HADOOP_SETTINGS = {
 }
 
 UNSET = (
-    # Leaves out files without a word.
+    # Silently ignores files.
     "mapreduce.input.pathFilter.class",
-    # Leaves out rows.
+    # Silently ignores rows.
     "parquet.read.filter",
     "parquet.private.read.filter.predicate",
     # Go before the committers above.
@@ -124,7 +124,7 @@ def pieces(size: int, cores: int) -> tuple[int, int]:
 
 
 def _has_class(spark: SparkSession, name: str) -> bool:
-    """Hadoop opens no file at all when a codec that is named is not there."""
+    """Hadoop opens no file at all when a named codec is missing."""
     try:
         spark.sparkContext._jsc.hadoopConfiguration().getClassByName(name)
     except Py4JJavaError:
@@ -134,7 +134,7 @@ def _has_class(spark: SparkSession, name: str) -> bool:
 
 @dataclass(frozen=True)
 class Context:
-    """What every job works with."""
+    """Everything that a job is given besides its request."""
 
     spark: SparkSession
     fs: FileSystem
@@ -145,7 +145,7 @@ class Context:
         spark = SparkSession.builder.appName(name).getOrCreate()
         configuration = spark.sparkContext._jsc.hadoopConfiguration()
         hadoop = dict(HADOOP_SETTINGS)
-        # None but these: a codec of the cluster may have the suffix of another.
+        # Only these: a codec of the cluster may have the suffix of another.
         codecs = [ZSTD_CODEC, GZIP_CODEC] if _has_class(spark, ZSTD_CODEC) else [GZIP_CODEC]
         hadoop["io.compression.codecs"] = ",".join(codecs)
         settings = dict(SETTINGS)

@@ -1,4 +1,4 @@
-"""A stored day as an emission needs it, whichever program made it."""
+"""A stored day as an emission needs it, made by either program."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Day:
-    """The files of a day and what is known of it."""
+    """The files of a day and its facts."""
 
     source: Source
     files: dict[Kind, list[str]]
@@ -46,7 +46,7 @@ def _recorded(store: Store, record: Record) -> Day:
 def _exported(context: Context, store: Store, day: datetime.date, found: list[Exported]) -> Day:
     """The digest is that of the partial; the sums of both kinds are checked. The ids are not read for it.
 
-    Of files that another program wrote nothing vouches for the rows, so all of them are read.
+    The rows of files that another program wrote have no checksums, so all of them are read.
     """
     spark = context.spark
     of = {kind: [file for file in found if file.name.startswith(f"kind={kind.value}/")] for kind in Kind}

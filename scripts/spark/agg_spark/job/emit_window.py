@@ -117,7 +117,7 @@ def _emit(context: Context, request: Request, kind: Kind, days: list[Day], built
 
 
 def tops(counts: DataFrame, kind: Kind, top: int, salts: int, heavy: list[int]) -> DataFrame:
-    """The best songs of each key, in ranges of keys: one shuffle, but for keys with very many songs.
+    """The best songs of each key, in ranges of keys: one shuffle, except for keys with very many songs.
 
     Such a key, any country and a few users, is divided into shares of its songs, and the best of these take
     its place.

@@ -52,12 +52,12 @@ class Report:
 
 
 def reduce_day(context: Context, request: Request) -> Report:
-    """Reduces a day; nothing of it counts before all of it does.
+    """Reduces a day; either all of it counts or nothing.
 
-    The logs are read twice, once for each kind, which costs less than keeping their rows would. That they
-    did not change between is seen by their listing, and by the streams of both kinds, which must be equal.
-    Rejected rows are counted in the first reading alone: writing them beside the users too would put a
-    column into the sort of the largest dataset.
+    The logs are read twice, once for each kind, which costs less than keeping their rows would. A change
+    between the readings shows in their listing, and in the streams of both kinds, which must be equal.
+    Rejected rows are counted in the first reading alone: writing them beside the users too would put a column
+    into the sort of the largest dataset.
     """
     found = logs_input.find(context.fs, request.logs, request.date)
     logs = found.logs
@@ -153,7 +153,7 @@ def _counted(
 def _measured(
     context: Context, kind: Kind, day: datetime.date, write: Write
 ) -> tuple[partial.Measure, list[Part]]:
-    """Reads what was written: what it adds up to, and exactly the files that were read."""
+    """Reads what was written: returns its sums, and exactly the files that were read."""
     files = partial.written(context.fs, partial.folder_of(write.folder, kind))
     found = partial.measure(context.spark, kind, files, sum(files.values()))
     parts = []
@@ -182,7 +182,7 @@ def _refuse_copies(context: Context, request: Request, logs: list[Log]) -> None:
 def _refuse_bad_log(
     context: Context, request: Request, logs: list[Log], readable: list[Log], by_log: dict[int, int]
 ) -> None:
-    """One log that is mostly corrupt. The rows of each are counted only if one has enough corrupt rows."""
+    """Refuses a mostly corrupt log. Rows of logs are counted only if a log has enough corrupt rows."""
     suspects = {log: count for log, count in by_log.items() if count >= MIN_LOG_REJECTS}
     if not suspects:
         return

@@ -1,8 +1,8 @@
-//! Which day a log is of, as its name and the names of its folders tell.
+//! Finds a log's day in its name and the names of its folders.
 //!
 //! Pure functions over names. A date in a name is `YYYYMMDD`, alone or followed by 2, 4 or 6 digits of a time,
 //! `YYYY-MM-DD` or `YYYY_MM_DD`, with no digit on either side, and a day of the calendar from 1970 to 2199. UUIDs and
-//! runs of 16 or more hexadecimal digits hold none.
+//! runs of 16 or more hexadecimal digits hold no date.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -17,16 +17,16 @@ pub(super) enum Dates {
     /// No date.
     #[default]
     None,
-    /// One date, however often.
+    /// One date, any number of times.
     One(Day),
-    /// Different ones, the first two of them.
+    /// Different dates: the first two.
     Two(Day, Day),
 }
 
-/// What the names of the folders above a file say of its day.
+/// The dates in the names of the folders above a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Place {
-    /// Of the innermost dated folder.
+    /// The dates of the innermost dated folder.
     dates: Dates,
     trail: Trail,
 }
@@ -50,8 +50,8 @@ enum Style {
 }
 
 impl Place {
-    /// The place of the files in a folder, by the folder's own name alone; those above it count for a date that is
-    /// spread over several folders.
+    /// The place of the files in a folder, by the folder's own name alone; the folders above it count for a date that
+    /// is spread over several folders.
     pub(super) fn of_folder(folder: &Path) -> Place {
         let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let names: Vec<&[u8]> = absolute
@@ -84,7 +84,7 @@ impl Place {
         self.dates
     }
 
-    /// The dates of a file in this place: its own name's, and only without one those of the innermost dated folder.
+    /// The dates of a file in this place: its own name's, or otherwise those of the innermost dated folder.
     pub(super) fn dates_of(self, name: &[u8]) -> Dates {
         match dates_in(name) {
             Dates::None => self.day_of_month(name).map_or(self.dates, Dates::One),
@@ -140,7 +140,7 @@ fn year_of(style: Style, name: &[u8]) -> Option<i16> {
     i16::try_from(year).ok().filter(|year| (1970..=2199).contains(year))
 }
 
-/// Two digits; with a key in front, one will do.
+/// Two digits; after a key, one is enough.
 fn number_of(style: Style, key: &[u8], name: &[u8]) -> Option<i8> {
     let (digits, least) = match style {
         Style::Bare => (name, 2),
@@ -155,7 +155,7 @@ fn number(digits: &[u8]) -> Option<u32> {
     text.parse().ok().filter(|_| digits.iter().all(u8::is_ascii_digit))
 }
 
-/// What looks like a date in a name.
+/// Text that looks like a date in a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Sighting {
     at: Range<usize>,
@@ -163,7 +163,7 @@ struct Sighting {
     separator: &'static str,
     /// Whether a time follows.
     time: bool,
-    /// None if the calendar has no such day.
+    /// `None` if the calendar has no such day.
     day: Option<Day>,
 }
 
@@ -180,13 +180,13 @@ pub(super) fn had_date(name: &[u8]) -> bool {
     days.any(|found| found.day.is_some())
 }
 
-/// What looks like a date in a name and is no day of the calendar.
+/// Text that looks like a date in a name but is not a day of the calendar.
 pub(super) fn unreal_date_in(name: &[u8]) -> Option<String> {
     let unreal = sightings(name).find(|sighting| sighting.day.is_none())?;
     Some(String::from_utf8_lossy(name.get(unreal.at)?).into_owned())
 }
 
-/// The name before the date at its end, and the separator between the two, which may be none.
+/// The name before the date at its end, and the separator between the two, which may be empty.
 pub(super) fn without_date(name: &[u8]) -> Option<(&[u8], &[u8])> {
     let last = sightings(name).last()?;
     let before =
@@ -231,7 +231,7 @@ pub(super) fn escaped(text: &str) -> String {
     pattern
 }
 
-/// All that looks like a date in a name, from left to right.
+/// Every text that looks like a date in a name, from left to right.
 fn sightings(name: &[u8]) -> impl Iterator<Item = Sighting> {
     let name = without_ids(name);
     let mut at = 0;
@@ -280,7 +280,7 @@ fn is_time(text: &[u8]) -> bool {
     text.chunks(2).zip(limits).all(|(pair, limit)| number(pair).is_some_and(|pair| pair < limit))
 }
 
-/// How many digits there are at the start.
+/// Number of digits at the start.
 fn digits(text: &[u8]) -> usize {
     text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len())
 }
@@ -324,7 +324,7 @@ fn hex_digits(text: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    fn told(dates: Dates) -> String {
+    fn shown(dates: Dates) -> String {
         match dates {
             Dates::None => "none".to_owned(),
             Dates::One(day) => day.to_string(),
@@ -371,9 +371,9 @@ mod tests {
             ("2021-12-01_20211202", "2021-12-01 or 2021-12-02"),
             ("２０２１１２０１", "none"),
         ] {
-            assert_eq!(told(dates_in(format!("{name}.log.gz").as_bytes())), expected, "{name}");
+            assert_eq!(shown(dates_in(format!("{name}.log.gz").as_bytes())), expected, "{name}");
         }
-        assert_eq!(told(dates_in(b"\xff20211201\xff")), "2021-12-01");
+        assert_eq!(shown(dates_in(b"\xff20211201\xff")), "2021-12-01");
     }
 
     #[test]
@@ -388,7 +388,7 @@ mod tests {
             ("caf20211201cafe.log", "2021-12-01"),
             ("0123456789abcdef0123-20211201", "2021-12-01"),
         ] {
-            assert_eq!(told(dates_in(name.as_bytes())), expected, "{name}");
+            assert_eq!(shown(dates_in(name.as_bytes())), expected, "{name}");
         }
     }
 
@@ -425,7 +425,7 @@ mod tests {
             let mut names: Vec<&[u8]> = path.split('/').map(str::as_bytes).collect();
             let file = names.pop().unwrap();
             let place = names.iter().fold(Place::default(), |place, name| place.enter(name));
-            assert_eq!(told(place.dates_of(file)), expected, "{path}");
+            assert_eq!(shown(place.dates_of(file)), expected, "{path}");
         }
     }
 
@@ -439,12 +439,12 @@ mod tests {
             ("/", "none"),
             ("/2021-12-01/..", "none"),
         ] {
-            assert_eq!(told(Place::of_folder(Path::new(folder)).dates), expected, "{folder}");
+            assert_eq!(shown(Place::of_folder(Path::new(folder)).dates), expected, "{folder}");
         }
     }
 
     #[test]
-    fn what_is_no_day_of_the_calendar_is_named() {
+    fn what_is_not_a_day_of_the_calendar_is_named() {
         let unreal = |name: &str| unreal_date_in(name.as_bytes());
         assert_eq!(unreal("listen-20210229.log").as_deref(), Some("20210229"));
         assert_eq!(unreal("listen-2021-13-01.log").as_deref(), Some("2021-13-01"));

@@ -19,19 +19,19 @@ pub(super) fn digest_of_piece(piece: &[u8]) -> u128 {
 pub(super) struct PieceDigests {
     /// All pieces before this one are folded.
     next: u64,
-    /// How many there are, once that is known.
+    /// Number of pieces, once it is known.
     total: Option<u64>,
     /// Pieces that came before an earlier one; all indexes are above `next`.
     early: BTreeMap<u64, u128>,
     fold: Fold,
 }
 
-/// What the pieces so far come to.
+/// The result of the pieces so far.
 #[derive(Default)]
 enum Fold {
     #[default]
     Nothing,
-    /// Most logs of a day of very many have a single piece.
+    /// On days with very many logs, most logs have a single piece.
     One(u128),
     Many(Box<Xxh3>),
     /// The digest of all pieces.

@@ -10,11 +10,11 @@ use crate::error::Result;
 
 /// Reads all inputs for their digests and numbers of rows alone, on `threads` threads.
 ///
-/// `step` is told of the bytes on disk of each window, from any thread, and can stop the run.
+/// `step` gets the bytes on disk of each window, from any thread, and can stop the run.
 ///
 /// # Errors
-/// As [`Source::next`] and [`Source::finish`], and whatever `step` returns. Of several, that of the
-/// thread that was started first.
+/// As [`Source::next`] and [`Source::finish`], and the errors of `step`. Of several errors, that of the thread that was
+/// started first.
 pub fn digest_all(
     source: Source,
     threads: usize,

@@ -1,19 +1,19 @@
-//! What is known of inputs before they are read, and after.
+//! The facts of inputs before they are read, and after.
 
 use crate::model::Inputs;
 
-/// What an input looks like from outside, before it is read.
+/// The facts of an input before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InputStat<'a> {
-    /// Base name in bytes as the file system has it.
+    /// Base name, in the bytes of the file system.
     pub name: &'a [u8],
-    /// Bytes of the file as it lies on disk.
+    /// Bytes of the file on disk.
     pub size: u64,
     /// Modification time in nanoseconds since 1970.
     pub modified_ns: i64,
 }
 
-/// What is known once all is read.
+/// The facts of all inputs once they are read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Finished {
     /// Each input, in the order given.

@@ -1,4 +1,4 @@
-//! The names in a folder, in little memory, and what shows that a folder is one of ours.
+//! The names in a folder, in little memory, and the signs of a folder that agg wrote.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -17,12 +17,12 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// For a run of this memory; `None` is without a bound.
+    /// For a run with this memory; `None` means no bound.
     pub(super) fn of(memory: Option<u64>) -> Room {
         Room { memory: memory.unwrap_or(u64::MAX), used: Cell::new(0), names: Cell::new(0) }
     }
 
-    /// Takes the bytes of so many names.
+    /// Takes the bytes of this number of names.
     ///
     /// # Errors
     /// [`ErrorKind::TooManyNames`].
@@ -53,36 +53,36 @@ pub(super) struct Listing {
     names: Vec<u8>,
     entries: Vec<Entry>,
     pub(super) marks: Marks,
-    /// The first of the names that are of days that are not wanted.
+    /// The first names that are of unwanted days.
     pub(super) outside: BTreeSet<OsString>,
 }
 
-/// Names in the error of a place without logs.
-const NAMED: usize = 3;
+/// Maximum names in the error of a place without logs.
+const MAX_NAMED: usize = 3;
 
-/// Adds one to the first few in their order, whatever the order in which they come.
+/// Adds a name to the first few in their order; the names may come in any order.
 pub(super) fn keep_few<T: Ord>(few: &mut BTreeSet<T>, one: T) {
-    if few.len() < NAMED || few.last().is_some_and(|last| one < *last) {
+    if few.len() < MAX_NAMED || few.last().is_some_and(|last| one < *last) {
         few.insert(one);
     }
-    if few.len() > NAMED {
+    if few.len() > MAX_NAMED {
         few.pop_last();
     }
 }
 
-/// What shows that a folder is a store, an output folder, an emission or a dataset.
+/// The signs that a folder is a store, an output folder, an emission or a dataset.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     lock: bool,
     partials: bool,
     lock_of_output: bool,
-    /// Something that may be the manifest of an emission.
+    /// An entry that may be the manifest of an emission.
     pub(super) manifest: bool,
     dataset: bool,
 }
 
 impl Marks {
-    /// Looks at a name in the folder.
+    /// Takes a name in the folder into account.
     pub(super) fn see(&mut self, name: &OsStr, file_type: FileType) {
         match name.as_bytes() {
             b".lock" => self.lock = true,
@@ -98,7 +98,7 @@ impl Marks {
         self.lock && self.partials
     }
 
-    /// Whether the folder is one of ours whatever its manifest says.
+    /// Whether agg wrote the folder, whatever its manifest contains.
     pub(super) fn is_of_agg(&self) -> bool {
         self.lock_of_output || self.is_store() || self.dataset
     }

@@ -1,10 +1,10 @@
 //! Stage 1: logs to windows of whole rows.
 //!
-//! [`find_day`] and [`find_days`] find the logs of a day or of many in what the user named: `names` and `dates` say what
-//! a name means, `pattern` what a pattern takes, `walk` searches folders. A [`Source`] reads them: many threads call
-//! [`Source::next`] at once and each gets a [`Window`], about a mebibyte of whole rows. Plain files
-//! are read by position and in parallel; compressed files and standard input are streams, of which
-//! one thread at a time reads the next window while the others parse.
+//! [`find_day`] and [`find_days`] find the logs of a day or of many in what the user named: `names` and `dates`
+//! interpret names, `pattern` finds matches, `walk` searches folders. A [`Source`] reads them: many threads call
+//! [`Source::next`] at once and each gets a [`Window`], about a mebibyte of whole rows. Plain files are read by
+//! position and in parallel; compressed files and standard input are streams: one thread at a time reads a stream's
+//! next window while the others parse.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -29,8 +29,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The stage knows files, line ends, compression and digests. What stands in a row is left to the
-//! row parser, which inputs are wanted to the job.
+//! The stage knows files, line ends, compression and digests. The row parser interprets rows, and the job decides which
+//! inputs are wanted.
 
 mod dates;
 mod decompress;
@@ -67,7 +67,7 @@ pub use source::{Source, Unread};
 pub use trace::{Trace, TracedPart, digests_of_starts};
 pub use window::Window;
 
-/// Locks, also after a panic elsewhere: what is behind these locks is whole between any two steps.
+/// Locks, also after a panic elsewhere: data under these locks is consistent between any two steps.
 fn lock<T: ?Sized>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -1,28 +1,28 @@
-//! What a file's name alone says of it: a log, on a list of files that are no logs, or neither.
+//! Classifies a file by its name alone: a log, on a list of files that are not logs, or neither.
 //!
-//! Pure functions over names; what lies under a name and which day it is of is decided elsewhere.
+//! Pure functions over names; other modules check the entry itself and find its day.
 
 use super::dates;
 use super::decompress::Compression;
 
-/// What a name says of a file.
+/// The class of a file by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NameKind {
-    /// Never worth a word: hidden files, checksums, markers.
+    /// Never reported: hidden files, checksums, markers.
     Quiet,
     /// The same while the file is empty.
     QuietIfEmpty,
-    /// Its writer or its copy is not done.
+    /// Still being written or copied.
     Arriving,
     /// A table with separators of its own: a log where the rules of rows say how to read it.
     Table,
     /// A log.
     Log,
-    /// Nothing that is known.
+    /// Unknown.
     Other,
 }
 
-/// Which part of a name an entry of the lists stands for.
+/// The part of a name that an entry of the lists matches.
 #[derive(Debug, Clone, Copy)]
 enum Form {
     Start(&'static [u8]),
@@ -31,7 +31,7 @@ enum Form {
     Around(&'static [u8], &'static [u8]),
 }
 
-/// The files that are no logs, whatever else their names say.
+/// The files that are not logs, whatever else their names contain.
 const LISTS: [(NameKind, Form); 25] = {
     use Form::{Around, End, Start, Whole};
     use NameKind::{Arriving, Quiet, QuietIfEmpty};
@@ -64,7 +64,7 @@ const LISTS: [(NameKind, Form); 25] = {
     ]
 };
 
-/// Folders for files that somebody has put out of the way: skipped, and reported.
+/// Folders for files that were put aside: skipped, and reported.
 const SET_ASIDE: [&[u8]; 10] = [
     b"archive",
     b"old",
@@ -94,7 +94,7 @@ impl Form {
 }
 
 impl NameKind {
-    /// What the name of a file says of it.
+    /// The class of a file of this name.
     pub(super) fn of(name: &[u8]) -> NameKind {
         NameKind::listed(name, b"").unwrap_or_else(|| kind_of_stem(stem(name)))
     }
@@ -107,17 +107,17 @@ impl NameKind {
     }
 }
 
-/// Whether a folder of this name is never worth a word.
+/// Whether a folder of this name is never reported.
 pub(super) fn is_quiet_folder(name: &[u8]) -> bool {
     name.starts_with(b".") || name == b"lost+found" || name == b"_temporary"
 }
 
-/// Whether a folder of this name holds files that were put out of the way.
+/// Whether a folder of this name holds files that were put aside.
 pub(super) fn is_set_aside(name: &[u8]) -> bool {
     SET_ASIDE.contains(&name)
 }
 
-/// What the base name says of the file's compression: by its suffix, before or after a rotation number.
+/// The file's compression by its base name: by its suffix, before or after a rotation number.
 pub(super) fn compression_of(name: &[u8]) -> Option<Compression> {
     let (_, compression) = Compression::split_name(name);
     let rotated = || Compression::split_name(without_rotation(name)?).1;
@@ -135,7 +135,8 @@ pub(super) fn has_date_of_rotation(name: &[u8]) -> bool {
 /// Takes something off the end of a name.
 type Strip = fn(&[u8]) -> Option<&[u8]>;
 
-/// The name without what was put behind it: one compression suffix, one rotation number, and one date, in any order.
+/// The name without the parts that were appended: one compression suffix, one rotation number, and one date, in any
+/// order.
 fn stem(name: &[u8]) -> &[u8] {
     let strips: [Strip; 3] = [
         |name| {
@@ -167,7 +168,7 @@ fn without_rotation(name: &[u8]) -> Option<&[u8]> {
     (is_number && !digits.starts_with(b"0")).then_some(rest)
 }
 
-/// Suffixes of files that hold no rows as they are: read as logs, they would fail the day or be corrupt from end to end.
+/// Suffixes of files whose bytes are not rows: read as logs, they would fail the day or be corrupt throughout.
 const OTHER_FORMATS: &[&[u8]] = &[
     b".parquet",
     b".orc",
@@ -321,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn compression_is_told_by_the_suffix_before_or_after_a_rotation_number() {
+    fn compression_is_known_by_the_suffix_before_or_after_a_rotation_number() {
         let compressions =
             ["a.gz", "a.zst", "a.bz2", "a.xz", "a.gz.1", "a.1.gz", "a", "gz", "a.gz.x"]
                 .map(|name| compression_of(name.as_bytes()));
@@ -330,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn the_date_of_a_rotation_stands_behind_the_whole_name_of_a_log() {
+    fn the_date_of_a_rotation_comes_after_the_whole_name_of_a_log() {
         for (name, expected) in [
             ("listen.log-20211201", true),
             ("listen.log-20211201.gz", true),

@@ -1,8 +1,8 @@
 //! Patterns of paths: `/data/%Y/%m/%d/**/part-*`.
 //!
-//! `%Y`, `%m` and `%d` stand for the digits of the day, `%%` for a percent sign, `*`, `?` and `[…]` for what a shell takes
-//! them for within one component, `**` for any number of folders. A wildcard at the start of a component matches no
-//! leading dot. Pure: what there is to match comes name by name.
+//! `%Y`, `%m` and `%d` match the digits of the day, `%%` a percent sign, `**` any number of folders. `*`, `?` and `[…]`
+//! match within one component, as in a shell. A wildcard at the start of a component matches no leading dot. Pure
+//! functions: the caller supplies the names to match, one by one.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -35,7 +35,7 @@ pub(super) struct Pattern {
     text: String,
     /// The folder that all its matches are in.
     root: PathBuf,
-    /// What comes below, at least one; the last one is never [`Part::Folders`].
+    /// The parts below, at least one; the last part is never [`Part::Folders`].
     parts: Vec<Part>,
     /// The last component as it was typed.
     last: String,
@@ -77,14 +77,14 @@ pub(super) struct Stamp {
     day: Option<i8>,
 }
 
-/// What a pattern makes of a folder.
+/// The result of matching a folder.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Entered {
-    /// Go on in there.
+    /// Search in it.
     Into(State),
     /// It would match, but folders of this name are not searched.
     SetAside,
-    /// A match itself, though it is no file.
+    /// A match itself, though it is not a file.
     Match(Dates),
     /// Nothing in it can match.
     No,
@@ -193,7 +193,7 @@ impl Pattern {
         }
     }
 
-    /// What the pattern makes of a file: `None` if it does not match, or not in these days.
+    /// The day of a file that matches: `None` if it does not match, or not in these days.
     pub(super) fn file(
         &self,
         state: &State,
@@ -249,7 +249,7 @@ impl Component {
                 '[' if !in_class => {
                     in_class = true;
                     component.wildcard(letter);
-                    // A bracket at the start of a class stands for itself.
+                    // A bracket at the start of a class is literal.
                     while let Some(first) = letters.next_if(|next| matches!(next, '!' | '^' | ']'))
                     {
                         component.glob.push(first);
@@ -388,7 +388,7 @@ impl Stamp {
             return days.contain(real);
         }
         let Some(year) = year else { return true };
-        // Without a month, any of the year will do.
+        // Without a month, any day of the year is enough.
         let first = (year, month.unwrap_or(1));
         let last = (year, month.unwrap_or(12));
         let month_of = |day: Day| (day.parts().0, day.parts().1);
@@ -405,7 +405,7 @@ mod tests {
         Days { from: from.parse().ok(), to: to.parse().ok() }
     }
 
-    /// What a pattern makes of a path, each of whose names is entered as the search would; `-` for no match.
+    /// The result of matching a path, whose names are entered as the search does; `-` for no match.
     fn matched(pattern: &str, path: &str, days: Days) -> String {
         let pattern = Pattern::parse(Path::new(pattern), false).unwrap();
         let below = Path::new(path).strip_prefix(pattern.root()).unwrap_or(Path::new("?"));
@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_takes_its_day_from_what_stands_in_the_place_of_its_letters() {
+    fn a_pattern_takes_its_day_from_the_text_in_the_place_of_its_letters() {
         let all = Days::default();
         for (pattern, path, expected) in [
             ("/d/listen.log-%Y%m%d*.gz", "/d/listen.log-20211201.gz", "2021-12-01"),
@@ -479,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_cannot_be_is_wrong_usage() {
+    fn a_pattern_that_is_not_valid_is_wrong_usage() {
         for (pattern, words) in [
             ("a-%Y%m", "needs %Y, %m and %d"),
             ("%Y%m%d%H", "%H is not known"),

@@ -1,8 +1,8 @@
 //! Plain files: windows by position, read by many threads at once.
 //!
 //! Window i consumes the bytes from i to i+1 times the window's size; a row belongs to the window
-//! in which it starts. A window therefore reads one byte before its bytes, to know whether a row
-//! starts at their first, and a few kibibytes behind them, to have the rest of its last row.
+//! in which it starts. A window therefore reads one byte before its bytes, to know whether a row starts at their first,
+//! and a few kibibytes after them, for the rest of its last row.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -53,7 +53,7 @@ pub(super) struct Known<'a> {
 }
 
 impl Plain {
-    /// A file of this size, of which nothing is read yet.
+    /// A file of this size, before any byte is read.
     pub(super) fn new(size: u64) -> Self {
         let empty = || {
             let mut digests = PieceDigests::default();
@@ -99,8 +99,8 @@ impl Plain {
         }
         let rows = view.rows(buffer, geometry.kept);
         if end == size {
-            let behind = file.read_full_at(&mut [0], size);
-            if behind.map_err(|error| Error::io("read", error).at_offset(size))? > 0 {
+            let after = file.read_full_at(&mut [0], size);
+            if after.map_err(|error| Error::io("read", error).at_offset(size))? > 0 {
                 return Err(ErrorKind::LogChanged.into());
             }
             reading.unterminated.store(view.is_unterminated(buffer), Ordering::Relaxed);
@@ -127,7 +127,7 @@ impl Plain {
         }
     }
 
-    /// The open file, which is still the one that was found first.
+    /// The open file, which is still the file that was found first.
     fn reading(&self, known: &Known<'_>, geometry: Geometry) -> Result<Arc<Reading>> {
         let mut state = lock(&self.0);
         if let State::Reading(reading) = &*state {
@@ -149,7 +149,7 @@ impl Plain {
         Ok(reading)
     }
 
-    /// All windows were read: what is left of it is its outcome.
+    /// All windows were read: only the outcome is left.
     fn end(&self, reading: &Reading) {
         if let Some(digest) = lock(&reading.digests).digest() {
             let unterminated = reading.unterminated.load(Ordering::Relaxed);
@@ -169,7 +169,7 @@ pub(super) fn open_known(
     if stat.is_same(known) { Ok(file) } else { Err(ErrorKind::LogChanged.into()) }
 }
 
-/// A distance within one window's bytes, of which there are a few mebibytes at most.
+/// A distance within one window's bytes, which are a few mebibytes at most.
 fn length(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
@@ -178,7 +178,7 @@ fn length(bytes: u64) -> usize {
 struct View {
     /// Bytes before the window's: 1, or 0 for the first window.
     lead: usize,
-    /// End of the window's bytes, of which there is at least one.
+    /// End of the window's bytes, at least one byte.
     end: usize,
     /// End of all bytes read.
     to: usize,
@@ -199,7 +199,7 @@ impl View {
         match memchr(LF, bytes.get(self.end..self.to).unwrap_or_default()) {
             Some(at) => Rows::whole(start..self.end + at + 1),
             None if self.reaches_end => Rows::whole(start..self.to),
-            // Then `kept` bytes were read behind the window, so there are as many of the row.
+            // Then `kept` bytes were read after the window, so the row has at least that number.
             None => Rows::cut(start, behind_last_end, kept),
         }
     }

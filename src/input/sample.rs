@@ -1,4 +1,4 @@
-//! A few pieces of plain files, to learn from them how the whole is made.
+//! A sample of plain files: a few pieces, which represent the whole.
 
 use memchr::{memchr, memrchr};
 
@@ -10,14 +10,14 @@ use crate::fs::{FileSystem, ReadFile};
 /// Whole rows from somewhere in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SamplePiece {
-    /// Each ended by LF but a last one of its log; a header may be among them.
+    /// Each row ends with LF, except perhaps the last row of its log; a header may be among them.
     pub rows: Vec<u8>,
     /// The first line of the log, if that is a header.
     pub header: Vec<u8>,
 }
 
-/// Pieces of whole rows, spread evenly over all bytes of the files (path and size) as if they lay
-/// one behind the other; a piece over the end of a file comes as two.
+/// Pieces of whole rows, spread evenly over all bytes of the files (path and size) as if they were one file; a piece
+/// across two files comes as two.
 pub(super) fn sample<'a, I: Iterator<Item = (InputPath<'a>, u64)>>(
     files: &dyn FileSystem,
     logs: &dyn Fn() -> I,
@@ -26,7 +26,7 @@ pub(super) fn sample<'a, I: Iterator<Item = (InputPath<'a>, u64)>>(
 ) -> Result<Vec<SamplePiece>> {
     let total = logs().fold(0_u64, |sum, (_, size)| sum.saturating_add(size));
     let wanted = piece_bytes as u64;
-    // As many as fit without overlap, but one at least.
+    // The number that fits without overlap, at least one.
     let count = total.checked_div(wanted).unwrap_or(0).max(1).min(pieces as u64);
     let mut sample = Vec::new();
     for piece in 0..count {

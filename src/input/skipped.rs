@@ -1,4 +1,4 @@
-//! Files and folders that were met and are not counted, each with its reason: one list for the table, the warnings, the
+//! Files and folders that were found and not counted, each with its reason: one list for the table, the warnings, the
 //! JSON report and the metrics.
 
 use std::collections::BTreeMap;
@@ -9,14 +9,14 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use crate::model::Day;
 use crate::text;
 
-/// Lines of warnings for each reason; a last one has the number of the others.
-const WARNED: usize = 5;
-/// Lines of a table for each reason.
-const SHOWN: usize = 20;
-/// The most files that are remembered by their paths; the others are counted.
-const KEPT: usize = 10_000;
-/// The most bytes of those paths.
-const KEPT_BYTES: usize = 1 << 20;
+/// Maximum lines of warnings for each reason; a last line has the number of the others.
+const MAX_WARNED: usize = 5;
+/// Maximum lines of a table for each reason.
+const MAX_SHOWN: usize = 20;
+/// Maximum files that are kept with their paths; the others are only counted.
+const MAX_KEPT: usize = 10_000;
+/// Maximum bytes of those paths.
+const MAX_KEPT_BYTES: usize = 1 << 20;
 
 /// Why a file or folder is not counted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,12 +35,12 @@ pub enum SkipReason {
     TwoDates {
         /// The first.
         first: Day,
-        /// The next one that differs.
+        /// The next date that differs.
         second: Day,
-        /// What takes the first as its day.
+        /// The pattern that takes the first as its day.
         pattern: String,
     },
-    /// A name that no log has.
+    /// A name that is not a log's.
     #[error("not named as a log; rename it, or match its name with a pattern in --logs")]
     NotALog,
     /// A table of separated values.
@@ -65,7 +65,7 @@ pub enum SkipReason {
     /// A folder where a pattern ends.
     #[error("a folder, and the pattern matches files; end the pattern in /**")]
     Folder,
-    /// A folder whose name says that its files are out of the way.
+    /// A folder for files that were put aside, by its name.
     #[error(
         "folders of this name are not searched; name it with --logs of its own to count its logs"
     )]
@@ -121,21 +121,21 @@ pub struct SkippedFile {
 #[derive(Debug, Clone, Default)]
 pub struct Skipped {
     files: Vec<SkippedFile>,
-    /// Bytes of their paths, and of what is said of them.
+    /// Bytes of their paths and reasons.
     bytes: usize,
     counts: BTreeMap<&'static str, u64>,
-    /// Of each reason, those that are warned of.
+    /// The files of each reason that are warned of.
     warned: BTreeMap<&'static str, u64>,
 }
 
 impl Skipped {
-    /// The first 10,000, of 1 MiB at most, in the order in which they were met.
+    /// The first 10,000, of 1 MiB at most, in the order in which they were found.
     #[must_use]
     pub fn files(&self) -> &[SkippedFile] {
         &self.files
     }
 
-    /// How many there are for each reason that occurred.
+    /// Number of files for each reason that occurred.
     #[must_use]
     pub fn counts(&self) -> &BTreeMap<&'static str, u64> {
         &self.counts
@@ -149,7 +149,7 @@ impl Skipped {
             let files =
                 self.files.iter().filter(|file| file.is_warned && file.reason.name() == *reason);
             let shown = files
-                .take(WARNED)
+                .take(MAX_WARNED)
                 .map(|SkippedFile { path, reason, .. }| format!("skipped {path:?}: {reason}"));
             let before = lines.len();
             lines.extend(shown);
@@ -170,7 +170,7 @@ impl Skipped {
         for (reason, count) in &self.counts {
             let files = self.files.iter().filter(|file| file.reason.name() == *reason);
             let before = lines.len();
-            lines.extend(files.take(SHOWN).map(|SkippedFile { path, reason, .. }| {
+            lines.extend(files.take(MAX_SHOWN).map(|SkippedFile { path, reason, .. }| {
                 format!("skipped {}: {}", text::path(path), text::line(&reason.to_string()))
             }));
             let others = count.saturating_sub((lines.len() - before) as u64);
@@ -181,7 +181,7 @@ impl Skipped {
         lines
     }
 
-    /// How many tables of separated values there are.
+    /// Number of tables of separated values.
     pub(super) fn tables(&self) -> u64 {
         self.counts.get(SkipReason::Table.name()).copied().unwrap_or(0)
     }
@@ -193,9 +193,9 @@ impl Skipped {
         if is_warned {
             self.warned.insert(name, warned + 1);
         }
-        // A warning needs its path, however many others there were before.
-        let has_room = self.files.len() < KEPT && self.bytes < KEPT_BYTES;
-        if has_room || is_warned && warned < WARNED as u64 {
+        // A warning needs its path, even after many others.
+        let has_room = self.files.len() < MAX_KEPT && self.bytes < MAX_KEPT_BYTES;
+        if has_room || is_warned && warned < MAX_WARNED as u64 {
             self.bytes += path.as_os_str().len() + reason.own_bytes();
             self.files.push(SkippedFile { path: path.to_owned(), reason, is_warned });
         }

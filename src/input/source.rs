@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileStat, FileSystem, FileType};
 use crate::model::InputFacts;
 
-/// The least that a zstd window may always have.
+/// Minimum limit of a zstd window.
 const MIN_WINDOW_LIMIT: u64 = 8 << 20;
 /// The part of the memory that the windows of all zstd decoders may take together.
 const WINDOWS_SHARE: u64 = 8;
@@ -26,24 +26,23 @@ const AHEAD_SHARE: u64 = 16;
 
 /// The inputs of a run, read in windows by any number of threads at once.
 ///
-/// **Work.** A thread prefers a stream that nobody else is at, because only one thread at a time can
-/// read a stream; then it starts another stream; then it takes the next window of a plain file; when
-/// all that is left are streams in other hands, it decodes further frames of one (zstd) ahead; only when there are none does
-/// it wait for one of them.
+/// **Work.** Only one thread at a time can read a stream, so a thread prefers, in this order: a stream that no other
+/// thread reads, a new stream, and the next window of a plain file. If only streams of other threads are left, it
+/// decodes further frames of a zstd stream ahead. Otherwise it waits for a stream.
 ///
 /// **Memory.** Each window in the callers' hands is about 1 MiB. A stream being read takes 128 KiB,
 /// its decoder, and a few kibibytes; no more streams are started than threads call. Before each zstd frame its window
-/// is asked for, and the windows of all streams stay within the limit of one: 8 MiB, or an eighth
-/// of the memory if that is more. A stream that gets none holds none and is read later, and no further one is started
-/// meanwhile. Frames decoded ahead take a sixteenth of the memory at most. A plain file
-/// that is not being read takes 100 bytes, a compressed one 400. Nothing grows with the size of a log.
+/// is requested, and the windows of all streams together stay within the limit of one: 8 MiB, or an eighth of the
+/// memory if that is more. A stream that gets no window holds none and is read later, and no further stream is started
+/// meanwhile. Frames decoded ahead take a sixteenth of the memory at most. A plain file that is not being read takes
+/// 100 bytes, a compressed one 400. Nothing grows with the size of a log.
 ///
 /// **Files.** Each is opened when its first window is read and closed after its last, so there may
 /// be more files than a process may have open.
 ///
 /// **Failure.** A plain file is read up to the size that it had when the source was opened; a log
 /// that changed is an error of [`Source::next`] or of [`Source::finish`]. An input that failed stays
-/// failed: it is never taken for one that has ended.
+/// failed: it never counts as ended.
 pub struct Source {
     files: Arc<dyn FileSystem>,
     geometry: Geometry,
@@ -66,7 +65,7 @@ pub struct Source {
 }
 
 struct Input {
-    /// When the source was opened; none for standard input.
+    /// When the source was opened; `None` for standard input.
     stat: Option<FileStat>,
     reader: Reader,
 }
@@ -87,23 +86,23 @@ struct Desk {
 
 #[derive(Debug, Clone, Copy)]
 struct Open {
-    /// Which input.
+    /// The index of its input.
     at: usize,
-    /// Bytes of the zstd window that it waits for, if it does. Changed by whoever has the stream's turn.
+    /// Bytes of the zstd window that it waits for, if it does. Changed by the thread that has the stream's turn.
     waits_for: Option<u64>,
 }
 
 /// What a thread can do about streams.
 enum Pick<'a> {
-    /// Read this one.
+    /// Read this stream.
     Turn(usize, Turn<'a>),
-    /// All are in other hands, this one among them.
+    /// Other threads read all of them, for example this stream.
     Busy(usize),
     /// All have ended.
     None,
 }
 
-/// The inputs of a run before their formats are known: none has been read.
+/// The inputs of a run before any is read, so their formats are unknown.
 pub struct Unread {
     files: Arc<dyn FileSystem>,
     paths: Arc<InputPaths>,
@@ -115,7 +114,7 @@ pub struct Unread {
 }
 
 impl Unread {
-    /// Looks at all inputs: each must be a file that may be opened. Reads none of them.
+    /// Checks all inputs: each must be a file that may be opened. Reads none of them.
     ///
     /// `memory` is what the whole run may use, in bytes; it bounds the windows of streams.
     ///
@@ -134,8 +133,8 @@ impl Unread {
         Unread { header, ..self }
     }
 
-    /// Name, size and time of each input, in the order given, to tell without reading whether it is
-    /// known already; `None` for standard input, of which that cannot be told.
+    /// Name, size and time of each input, in the order given, to find out without reading whether it is known already;
+    /// `None` for standard input, which has none of them.
     pub fn stats(&self) -> impl ExactSizeIterator<Item = Option<InputStat<'_>>> {
         self.inputs.iter().zip(self.paths.iter()).map(|(input, path)| {
             let FileStat { size, modified_ns, .. } = input.stat?;
@@ -247,9 +246,9 @@ impl Source {
         Arc::clone(&self.paths)
     }
 
-    /// Up to `pieces` pieces of up to `piece_bytes` bytes, spread evenly over the plain files: whole
-    /// rows, each ended by LF but a last one of its file. Empty if there is no plain file with a
-    /// row. A piece that meets the end of a file goes on in the next as a piece of its own.
+    /// Up to `pieces` pieces of up to `piece_bytes` bytes, spread evenly over the plain files: whole rows, each ended
+    /// by LF, except perhaps a file's last row. Empty if there is no plain file with a row. A piece that reaches the
+    /// end of a file continues in the next file as a separate piece.
     ///
     /// Leaves [`Source::next`] alone, and may be called at any time. Pieces do not overlap; rows
     /// that are longer than a piece are missed.
@@ -264,11 +263,10 @@ impl Source {
         sample::sample(&*self.files, &logs, self.geometry, (pieces, piece_bytes))
     }
 
-    /// Fills `window` with the next one of any input; `false` once all inputs are exhausted.
+    /// Fills `window` with the next window of any input; `false` once all inputs are exhausted.
     ///
     /// Windows of one input have the numbers 0, 1, 2 and so on, in the order of its bytes, but may
-    /// reach the callers in any order. A window may hold no row. After an error `window` holds
-    /// nothing of use.
+    /// reach the callers in any order. A window may hold no row. After an error, the content of `window` is undefined.
     ///
     /// # Errors
     /// At the input's path: [`ErrorKind::Compression`] or [`ErrorKind::Window`] for a stream
@@ -303,12 +301,11 @@ impl Source {
 
     /// Checks that every input was read to its end and did not change meanwhile, and sums up.
     ///
-    /// `rows` is how many rows each input had, in the order given.
+    /// `rows` is the number of rows of each input, in the order given.
     ///
     /// # Errors
-    /// [`ErrorKind::LogChanged`] at the path of a file whose size, time or identity is no longer what
-    /// it was when the source was opened; [`ErrorKind::Io`] if an input was not read to its end or can no
-    /// longer be looked at.
+    /// [`ErrorKind::LogChanged`] at the path of a file whose size, time or identity has changed since the source was
+    /// opened; [`ErrorKind::Io`] if an input was not read to its end or its metadata can no longer be read.
     ///
     /// # Panics
     /// If `rows` has not one number for each input.
@@ -328,7 +325,8 @@ impl Source {
         Ok(finished)
     }
 
-    /// The first bytes of an input once it was read, `bytes` of them or all; none of standard input, which is gone.
+    /// The first bytes of an input that was read, `bytes` of them or all; none of standard input, which cannot be read
+    /// again.
     ///
     /// # Errors
     /// As [`Source::next`].
@@ -356,8 +354,8 @@ impl Source {
     fn read_plain(&self, window: &mut Window) -> Result<bool> {
         let number = self.next_plain.fetch_add(1, Ordering::Relaxed);
         // The last file with no more windows before it than `number`.
-        let behind = self.plain.partition_point(|(_, before)| *before <= number);
-        let at = behind.checked_sub(1).and_then(|at| self.plain.get(at));
+        let after = self.plain.partition_point(|(_, before)| *before <= number);
+        let at = after.checked_sub(1).and_then(|at| self.plain.get(at));
         let Some((at, before)) = at.copied() else { return Ok(false) };
         let at = at as usize;
         let Some((path, Input { stat: Some(stat), reader: Reader::Plain(plain) })) = self.input(at)
@@ -412,7 +410,7 @@ impl Source {
         open.iter().any(|open| self.stream(open.at).is_some_and(|(_, stream)| stream.help()))
     }
 
-    /// A stream to read: one that is free, else a new one, else one to wait for.
+    /// A stream to read: a free stream, otherwise a new stream, otherwise a stream to wait for.
     fn pick_stream(&self) -> Result<Pick<'_>> {
         if self.streams.is_empty() {
             return Ok(Pick::None);
@@ -430,7 +428,7 @@ impl Source {
         if let Some((at, turn)) = self.start_stream(&mut desk)? {
             return Ok(Pick::Turn(at, turn));
         }
-        // Those that hold a window, or will at once; when there is none, all have ended.
+        // The streams that hold a window, or will at once; if there is none, all have ended.
         let busy: Vec<usize> =
             desk.open.iter().filter(|open| open.waits_for.is_none()).map(|open| open.at).collect();
         let turn = self.waits.fetch_add(1, Ordering::Relaxed);
@@ -438,7 +436,7 @@ impl Source {
         Ok(busy.map_or(Pick::None, |at| Pick::Busy(*at)))
     }
 
-    /// Starts the next stream, if there is one and no other waits for room.
+    /// Starts the next stream, if there is any and no other stream waits for room.
     fn start_stream(&self, desk: &mut Desk) -> Result<Option<(usize, Turn<'_>)>> {
         if desk.open.iter().any(|open| open.waits_for.is_some()) {
             return Ok(None);
@@ -467,8 +465,8 @@ impl Source {
     }
 }
 
-/// How a file is compressed: by its content. The name decides where the content is neither of a known format nor text, as
-/// after damage, and where the file is empty or cut short: the decoder then reports what is wrong.
+/// How a file is compressed: by its content. The name decides if the content is neither of a known format nor text, for
+/// example after damage, or if the file is empty or cut short: the decoder then reports the fault.
 fn compression_of(start: &[u8], by_name: Option<Compression>) -> Option<Compression> {
     let is_damaged = |one: &Compression| {
         one.is_cut_in_mark(start) || (!foreign::is_text(start) && !foreign::is_named(start))
@@ -484,7 +482,7 @@ impl fmt::Debug for Source {
 }
 
 impl Input {
-    /// Looks at an input; a file is opened to see that it may be, and closed again.
+    /// Checks an input; a file is opened to see that it may be, and closed again.
     fn look(files: &dyn FileSystem, path: InputPath<'_>) -> Result<Self> {
         let InputPath::File { .. } = path else {
             let reader = Reader::Stream(Box::new(Stream::new(Origin::StandardInput)));
@@ -523,7 +521,7 @@ impl Input {
         Ok(())
     }
 
-    /// What is known at the end (but for the rows), and whether the last row has no end.
+    /// The facts at the end (without the number of rows), and whether the last row has no end.
     fn outcome<'a>(
         &self,
         files: &dyn FileSystem,

@@ -2,9 +2,9 @@
 //!
 //! One thread at a time reads a stream; the others may help it by decoding ahead, where its format allows.
 //!
-//! A window consumes the next so many decompressed bytes, as a plain file's does, but holds the rows
-//! that *end* in them; the start of the next row is carried over. A row whose start grows beyond
-//! what is kept is cut, and the rest of it skipped: no row, however long, takes more memory.
+//! A window consumes a fixed number of decompressed bytes, as a plain file's does, but holds the rows that *end* in
+//! them; the start of the next row is carried over. A row whose start grows beyond what is kept is cut, and the rest of
+//! it skipped: no row, however long, takes more memory.
 
 use std::io::{Cursor, Read};
 use std::ops::Range;
@@ -23,21 +23,21 @@ use super::window::{Geometry, LF, Rows, Window, first_line, mark_length};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileStat, FileSystem, ReadFile};
 
-/// What a stream is made of.
+/// The source of a stream's bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Origin {
-    /// A compressed file and what was known of it when the source was opened.
+    /// A compressed file, with its facts when the source was opened.
     File(FileStat, Compression),
     /// Standard input.
     StandardInput,
 }
 
-/// One stream: what is known of it, and the reading of it, by one thread at a time.
+/// One stream: its facts, and its reading by one thread at a time.
 pub(super) struct Stream {
     origin: Origin,
     state: Mutex<State>,
     digests: Mutex<PieceDigests>,
-    /// For those who wait, while it is being read and has frames to decode ahead.
+    /// For waiting threads, while it is being read and has frames to decode ahead.
     ahead: Mutex<Option<Arc<Ahead>>>,
 }
 
@@ -49,15 +49,15 @@ pub(super) enum State {
     Reading(Box<Reading>),
     /// Read to its proper end.
     Ended(Ended),
-    /// A read failed; it stays failed, so that what was read never passes for all of it, and every
-    /// thread that comes for it hears the same.
+    /// A read failed; it stays failed, so that a part never counts as the whole, and every further thread gets the same
+    /// error.
     Failed(Error),
 }
 
-/// What is known of a stream at its end.
+/// The facts of a stream at its end.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ended {
-    /// Bytes on disk, or that came through standard input.
+    /// Bytes on disk, or read from standard input.
     pub(super) size: u64,
     /// Decompressed pieces.
     pieces: u64,
@@ -69,7 +69,7 @@ pub(super) struct Ended {
 pub(super) type Turn<'a> = MutexGuard<'a, State>;
 
 impl Stream {
-    /// A stream of which nothing is read yet.
+    /// A stream before any byte is read.
     pub(super) fn new(origin: Origin) -> Self {
         Stream {
             origin,
@@ -129,7 +129,7 @@ impl Stream {
         Ok(())
     }
 
-    /// How it is compressed, as far as that is known: standard input has to be open.
+    /// How it is compressed, if that is known: standard input must be open.
     pub(super) fn compression(&self) -> Option<Compression> {
         match (self.origin, &*lock(&self.state)) {
             (Origin::File(_, compression), _) => Some(compression),
@@ -138,7 +138,7 @@ impl Stream {
         }
     }
 
-    /// While another thread reads it: decodes some of what comes next, if that can be done; false if not.
+    /// While another thread reads it: decodes some of the next frames, if possible; false if not.
     pub(super) fn help(&self) -> bool {
         let ahead = lock(&self.ahead).clone();
         ahead.is_some_and(|ahead| ahead.help())
@@ -210,7 +210,7 @@ impl Stream {
         let mut done = 0;
         while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
             match decoder.read(rest)? {
-                // Nobody else holds a window once all is read.
+                // No other thread holds a window once all is read.
                 Progress::Read(0) | Progress::Wait { .. } => break,
                 Progress::Read(read) => done += read,
             }
@@ -226,7 +226,7 @@ impl Stream {
         }
     }
 
-    /// The error as the user should read it, now that the file can be looked at again.
+    /// The error for the user, now that the file's metadata can be read again.
     pub(super) fn blame(&self, files: &dyn FileSystem, path: &Path, error: Error) -> Error {
         match &self.origin {
             Origin::File(known, _) => blame(files, path, known, error),
@@ -247,12 +247,12 @@ pub(super) struct Filled {
     fresh: Range<usize>,
 }
 
-/// What came of reading a stream.
+/// The result of reading a stream.
 pub(super) enum Outcome<'t> {
     Window(Filled),
     Ended,
-    /// Its next frame wants a zstd window of so many bytes, for which there is no room now. The turn is still had, so
-    /// that nobody reads on before the waiting is known.
+    /// Its next frame needs a zstd window of this number of bytes, for which there is no room now. The turn is kept, so
+    /// that no thread reads on before the wait is recorded.
     Wait {
         window: u64,
         turn: Turn<'t>,
@@ -276,7 +276,7 @@ pub(super) struct Reading {
     pieces: u64,
     /// Bytes on disk consumed by the windows before.
     consumed: u64,
-    /// The decoder gave its proper end.
+    /// The decoder has reported its end.
     at_end: bool,
     /// The start of the next window, whose rest had to wait.
     started: Vec<u8>,
@@ -346,7 +346,7 @@ impl Reading {
     }
 }
 
-/// The first bytes of a stream, by which its format is known, and the whole stream.
+/// The first bytes of a stream, which decide its format, and the whole stream.
 fn with_start(mut stream: Box<dyn Read + Send>) -> Result<(Vec<u8>, Box<dyn Read + Send>)> {
     let mut start = Vec::with_capacity(foreign::START_BYTES);
     let read = (&mut stream).take(foreign::START_BYTES as u64).read_to_end(&mut start);
@@ -358,7 +358,7 @@ fn with_start(mut stream: Box<dyn Read + Send>) -> Result<(Vec<u8>, Box<dyn Read
 /// Cuts a stream's bytes at the ends of rows.
 #[derive(Debug, Default)]
 struct Splitter {
-    /// The start of a row whose end was not met yet; no longer than a cut row.
+    /// The start of a row whose end was not read yet; at most as long as a cut row.
     carry: Vec<u8>,
     /// Within the rest of a row that was cut; nothing is carried then.
     skipping: bool,
@@ -378,8 +378,8 @@ impl Splitter {
         carried
     }
 
-    /// Where the whole rows are in the bytes carried and the bytes behind them; takes what follows
-    /// them into its keeping. The first call has at least four bytes, or all there are.
+    /// Where the whole rows are in the carried bytes and the bytes after them; keeps the bytes after the last whole
+    /// row. The first call has at least four bytes, or all bytes.
     fn split(&mut self, bytes: &[u8], carried: usize, at_end: bool, kept: usize) -> Rows {
         self.carry.clear();
         let length = bytes.len();

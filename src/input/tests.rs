@@ -34,7 +34,7 @@ fn shortened(rows: Vec<Vec<u8>>, kept: usize) -> Vec<Vec<u8>> {
     rows.into_iter().map(|row| row.into_iter().take(kept).collect()).collect()
 }
 
-/// What was read: the rows of each input, and what was known at the end.
+/// What was read: the rows of each input, and the facts at the end.
 #[derive(Debug)]
 struct All {
     rows: Vec<Vec<Vec<u8>>>,
@@ -137,16 +137,16 @@ fn a_file_whose_reported_size_is_not_that_of_its_content_is_refused() {
         assert_eq!(error.class(), ErrorClass::Data);
         error.to_string()
     };
-    let told = |path: &str, reported: u64, has: &str| {
+    let message = |path: &str, reported: u64, has: &str| {
         format!(
             "{path:?}: reports size {reported} but has {has}; copy it to a disk and count the copy"
         )
     };
     for (path, bytes) in [("a.log", &plain), ("a.log.gz", &packed)] {
-        assert_eq!(refused(path, bytes, 0), told(path, 0, "content"));
+        assert_eq!(refused(path, bytes, 0), message(path, 0, "content"));
         for wrong in [1, 16, 32, bytes.len() as u64 - 1, bytes.len() as u64 + 1, 4096] {
             let has = "a different amount of content";
-            assert_eq!(refused(path, bytes, wrong), told(path, wrong, has));
+            assert_eq!(refused(path, bytes, wrong), message(path, wrong, has));
         }
     }
 }
@@ -212,7 +212,7 @@ fn windows_of_the_real_size_join_to_the_whole_and_a_huge_row_stays_too_long() {
         .flat_map(|row| format!("{row}|{}|FR\r\n", row % 977).into_bytes())
         .collect();
     bytes.splice(1_000_000..1_000_000, b"y".repeat(3 << 20));
-    // One row as long as a good one can be, over the end of the first window.
+    // A row of the maximum length of a good row, over the end of the first window.
     let at = (1 << 20) - 100;
     let long = [&b"\n"[..], &b"z".repeat(4096), b"\r\n"].concat();
     bytes.splice(at..at, long);
@@ -259,7 +259,7 @@ fn facts_name_size_time_and_digest_of_each_input_in_its_place() {
 }
 
 #[test]
-fn a_source_tells_sizes_before_it_reads() {
+fn a_source_reports_sizes_before_it_reads() {
     let twin = Twin::new();
     twin.put("d/a.log", b"12345");
     twin.put("b.log.gz", &[0; 9]);
@@ -299,7 +299,7 @@ fn digests_alone_give_the_same_facts() {
 }
 
 #[test]
-fn more_files_than_may_be_open_are_no_trouble() {
+fn more_files_than_may_be_open_are_read() {
     let twin = Twin::new();
     let names: Vec<String> =
         (0..300).map(|n| format!("{n}.log{}", ["", ".gz", ".zst"][n % 3])).collect();
@@ -344,7 +344,7 @@ fn windows_of_zstd_streams_together_stay_within_the_limit_of_one() {
 #[test]
 fn streams_whose_later_frames_want_more_than_there_is_for_all_wait_and_none_loses_a_row() {
     let twin = Twin::new();
-    // As many as threads, so that all are open when they begin to want more, each at its own frame.
+    // The number of threads, so that all are open when they begin to want more, each at its own frame.
     for n in 0..6_u8 {
         let windows = (0..40).map(|frame| if frame % 7 == n { 23 } else { 10 + n });
         let frames = windows.map(|log| frame_with_window(log, b'0' + n));
@@ -387,7 +387,7 @@ fn frames_of_one_file_are_decoded_by_many_threads_and_come_in_order() {
 }
 
 #[test]
-fn damage_in_a_late_frame_is_told_alike_with_any_number_of_threads() {
+fn damage_in_a_late_frame_is_reported_alike_with_any_number_of_threads() {
     let mut frames: Vec<Vec<u8>> = many_rows().chunks(50_000).map(zstd).collect();
     let middle = frames[5].len() / 2;
     frames[5][middle] ^= 0x55;
@@ -402,14 +402,14 @@ fn damage_in_a_late_frame_is_told_alike_with_any_number_of_threads() {
     }
 }
 
-/// The error of reading, and what class it has.
+/// The error of reading, and its class.
 fn failure(twin: &Twin, paths: &[&str]) -> (String, ErrorClass) {
     let error: Error = read_all(twin, paths, TINY, 2).unwrap_err();
     (error.to_string(), error.class())
 }
 
 #[test]
-fn what_cannot_be_opened_is_said_with_its_path() {
+fn what_cannot_be_opened_is_reported_with_its_path() {
     let twin = Twin::new();
     twin.put("d/denied.log", b"");
     twin.deny("d/denied.log");
@@ -428,7 +428,7 @@ fn what_cannot_be_opened_is_said_with_its_path() {
 }
 
 #[test]
-fn damage_in_a_stream_is_an_error_at_its_path_and_stays_one() {
+fn damage_in_a_stream_is_an_error_at_its_path_and_stays_an_error() {
     let bytes = b"1|2|FR\n".repeat(20);
     for (name, packed) in [("a.gz", gzip(&bytes)), ("a.zst", zstd(&bytes))] {
         let twin = Twin::new();
@@ -461,7 +461,7 @@ fn a_failing_disk_is_an_io_error_at_its_place() {
     let bytes = b"1|2|FR\n".repeat(100);
     let twin = Twin::new();
     twin.put("a.log", &bytes);
-    // Behind the first bytes, which are read when the source is opened.
+    // After the first bytes, which are read when the source is opened.
     twin.fail_reads_from("a.log", 600);
     let text = "\"a.log\": at offset 575: cannot read: the disk failed";
     let source = source(&twin, &["a.log"], TINY).unwrap();

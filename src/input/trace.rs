@@ -1,13 +1,14 @@
-//! Traces of what is read, by which logs that have rows in common are found.
+//! Traces of logs, which show the logs that have rows in common.
 //!
-//! Two logs overlap when they have a whole piece of 1 MiB in common, or when one is the start of the other. Chance makes no
-//! two pieces equal; a log that was copied, or copied before it was complete, has them. A log shorter than a piece can
-//! only be found by its start: hashes of its first bytes, at a few lengths, show which others begin like it.
+//! Two logs overlap when they have a whole piece of 1 MiB in common, or when one is the start of the other. Pieces are
+//! not equal by chance, but those of a copied log are, also of a log that was copied before it was complete. A log
+//! shorter than a piece can only be found by its start: hashes of its first bytes, at a few lengths, show which others
+//! begin like it.
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128};
 
-/// Lengths of the starts that are hashed. Another log that begins with one shorter than a piece has at least an eighth of
-/// it in common with that, so few logs that only begin alike are compared byte by byte.
+/// Lengths of the starts that are hashed. A log that begins with a log shorter than a piece has at least an eighth of
+/// it in common with the hashed start. So few logs that only begin alike are compared byte by byte.
 const STARTS: [usize; 6] = [4, 32, 256, 2 << 10, 16 << 10, 128 << 10];
 
 /// A hash of a part of a log: those of equal parts are equal.
@@ -15,22 +16,22 @@ const STARTS: [usize; 6] = [4, 32, 256, 2 << 10, 16 << 10, 128 << 10];
 pub struct Trace {
     /// The hash.
     pub hash: u64,
-    /// Of what.
+    /// What was hashed.
     pub part: TracedPart,
 }
 
-/// What a trace is of.
+/// The part of a log that a trace is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TracedPart {
     /// A whole piece of 1 MiB.
     Piece,
-    /// The start of a log that goes on.
+    /// The start of a longer log.
     Start,
     /// The longest start that is hashed of a log shorter than a piece, with the bytes of the log.
     StartOfShort(u32),
 }
 
-/// Puts the traces of the piece `index` of a log into `traces`; `full` is what a piece has unless it is the last one.
+/// Puts the traces of the piece `index` of a log into `traces`; `full` is the size of all pieces except the last.
 pub(super) fn trace(index: u64, piece: &[u8], digest: u128, full: usize, traces: &mut Vec<Trace>) {
     traces.clear();
     let is_full = piece.len() == full;

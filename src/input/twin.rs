@@ -1,4 +1,4 @@
-//! A file system in memory for the tests of this stage: what is read, with faults on demand.
+//! A file system in memory for the tests of this stage: files to read, with faults on demand.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Cursor, Read, Write};
@@ -14,7 +14,7 @@ pub(super) struct Twin(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     tree: Mutex<Tree>,
-    /// Files open now, and the most that were at once.
+    /// Files open now, and the maximum so far.
     open: AtomicUsize,
     max_open: AtomicUsize,
     read_at_most: AtomicUsize,
@@ -36,7 +36,7 @@ struct Node {
     modified_ns: i64,
     identity: u64,
     fail_from: u64,
-    /// What the system says of its size, if that is wrong.
+    /// The size that the system reports, if it is wrong.
     reported: Option<u64>,
 }
 
@@ -120,7 +120,7 @@ impl Twin {
         self.tree().pipes.insert(path.into());
     }
 
-    /// Nobody may look at it, open or list it; a folder can still be looked at.
+    /// It can be neither opened nor listed, nor its metadata read, except a folder's.
     pub(super) fn deny(&self, path: &str) {
         self.tree().denied.insert(path.into());
     }
@@ -139,7 +139,7 @@ impl Twin {
         self.tree().files.get_mut(Path::new(path)).unwrap().fail_from = offset;
     }
 
-    /// The file keeps its bytes, and is said to have this many.
+    /// The file keeps its bytes, and reports this size.
     pub(super) fn report_size(&self, path: &str, size: u64) {
         self.tree().files.get_mut(Path::new(path)).unwrap().reported = Some(size);
     }

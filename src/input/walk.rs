@@ -1,6 +1,6 @@
-//! The search of a folder, or of the places where a pattern can match: what is met there, file by file.
+//! The search of a folder, or of the places where a pattern can match, file by file.
 //!
-//! It reads names and metadata through the file trait and decides nothing: what a day is made of is for those who ask.
+//! It reads names and metadata through the file trait and decides nothing: callers decide what a day is made of.
 
 use std::ffi::OsStr;
 use std::io;
@@ -17,19 +17,19 @@ use super::skipped::SkipReason;
 use crate::error::{Error, Result};
 use crate::fs::{FileSystem, FileType};
 
-/// Bytes of a `manifest.json` that show whether it is one of ours.
+/// Bytes of a `manifest.json` that show whether agg wrote it.
 const MANIFEST_START: usize = 4096;
 
-/// A file or folder that was met.
+/// A file or folder that was found.
 #[derive(Debug)]
 pub(super) struct Met {
     pub(super) path: PathBuf,
     pub(super) what: What,
-    /// By its own name, its folders' or the pattern, as they are written there.
+    /// The dates in its own name, its folders' names or the pattern, as they are written there.
     pub(super) dates: Dates,
 }
 
-/// What a file or folder is.
+/// The kind of a file or folder.
 #[derive(Debug)]
 pub(super) enum What {
     Log,
@@ -55,20 +55,20 @@ pub(super) struct Walk<'a> {
     pub(super) room: &'a Room,
     /// Whether tables with separators of their own are logs.
     pub(super) tables: bool,
-    /// Is given all that is met, in byte order of the names in each folder.
+    /// Receives every entry, in byte order of the names in each folder.
     pub(super) found: &'a mut dyn FnMut(Met) -> Result<()>,
 }
 
-/// What a name in a folder is good for.
+/// What to do with a name in a folder.
 enum Use {
-    /// Neither a log nor worth a word.
+    /// Neither a log nor worth a report.
     None,
-    /// It is of a day that is not wanted: an example where there is nothing else.
+    /// It is of an unwanted day: an example if there is nothing else.
     Outside,
     Entry,
 }
 
-/// What is under a name once links are followed.
+/// The entry under a name once links are followed.
 enum Under {
     File,
     Folder,
@@ -78,8 +78,8 @@ enum Under {
 }
 
 impl Walk<'_> {
-    /// Searches a folder that was named, and all folders below it that are not left out; `""` is the current one. A named
-    /// folder may be the one for emissions, which are left out below it; a store it may not be.
+    /// Searches a folder that was named, and all folders below it that are not excluded; `""` is the current folder.
+    /// The named folder may be the folder of emissions, which are excluded below it, but not a store.
     ///
     /// # Errors
     /// A folder that cannot be listed, and what `found` returns.
@@ -106,8 +106,7 @@ impl Walk<'_> {
         self.entries(&folder, &listing, at)
     }
 
-    /// The names in a folder that may matter: a folder may have many more files of other days than the memory has room
-    /// for.
+    /// The names in a folder that may matter: a folder can have many more files of other days than fit in memory.
     fn listing(&self, folder: &Path, at: &At<'_>) -> Result<Listing> {
         let (mut listing, mut pushed) = (Listing::default(), Ok(()));
         let visited = self.files.visit(folder, &mut |name, file_type| {
@@ -128,7 +127,7 @@ impl Walk<'_> {
         Ok(listing)
     }
 
-    /// What a name in a folder is good for. Folders and links are always looked at.
+    /// What to do with a name in a folder. Folders and links are always checked.
     fn use_of(&self, name: &OsStr, file_type: FileType, at: &At<'_>) -> Use {
         if matches!(file_type, FileType::Folder | FileType::Link) {
             return Use::Entry;
@@ -206,7 +205,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Links to folders are reported and not followed: a search ends, and no log is met twice.
+    /// Links to folders are reported and not followed: so a search ends, and finds no log twice.
     fn linked_folder(&mut self, path: PathBuf, name: &OsStr, at: &At<'_>) -> Result<()> {
         let dates = match at {
             At::Folder(_) if is_quiet_folder(name.as_bytes()) => return Ok(()),
@@ -277,12 +276,12 @@ impl At<'_> {
     }
 }
 
-/// Device and inode of folders, those left out that are not there.
+/// Device and inode of folders, without missing folders.
 pub(super) fn identities(files: &dyn FileSystem, folders: &[PathBuf]) -> Vec<(u64, u64)> {
     folders.iter().filter_map(|folder| files.stat(folder).ok()).map(|stat| stat.identity).collect()
 }
 
-/// What a `--logs` names.
+/// The place that a `--logs` names.
 #[derive(Debug)]
 pub(super) enum Where {
     Folder(PathBuf),
@@ -290,10 +289,10 @@ pub(super) enum Where {
 }
 
 impl Where {
-    /// A folder that is there, or else a pattern.
+    /// A folder that exists, or otherwise a pattern.
     ///
     /// # Errors
-    /// What has no letter of a pattern and is not there, or is no folder; a pattern that cannot be.
+    /// A path without a letter of a pattern that is missing or is not a folder; a pattern that is not valid.
     pub(super) fn parse(files: &dyn FileSystem, path: &Path, has_day: bool) -> Result<Where> {
         let found = files.stat(path);
         if found.as_ref().is_ok_and(|stat| stat.file_type == FileType::Folder) {

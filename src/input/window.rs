@@ -18,29 +18,29 @@ pub(super) const LF: u8 = b'\n';
 /// The byte-order mark that some programs put at the start of a UTF-8 file.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// How many bytes at the start of an input are its byte-order mark: 3 or 0.
+/// Bytes of the byte-order mark at the start of an input: 3 or 0.
 pub(super) fn mark_length(start: &[u8]) -> usize {
     if start.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
 }
 
-/// The sizes that decide where windows are cut; tests use tiny ones, so that every case meets a cut.
+/// The sizes that decide where windows are cut; tests use tiny ones, so that every case has a cut.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Geometry {
     /// Decompressed bytes of an input that a window consumes, which is also a piece of its digest.
-    /// At least 4, so that a byte-order mark and a byte behind it are in the first window.
+    /// At least 4, so that a byte-order mark and a byte after it are in the first window.
     pub(super) window: usize,
-    /// Bytes kept of a row whose end is not in sight. A row that is cut has exactly so many.
+    /// Bytes kept of a row whose end is not in sight. A row that is cut has exactly this number.
     pub(super) kept: usize,
     /// Whether the first line of each input is a header, and not a row.
     pub(super) header: bool,
 }
 
 impl Geometry {
-    /// A mebibyte; and two bytes more than the longest row that can be good, so that a cut row is
-    /// too long even after a CR at its end is taken off.
+    /// A mebibyte; and two bytes more than the longest good row, so that a cut row is too long even without a CR at its
+    /// end.
     pub(super) const REAL: Geometry = Geometry { window: 1 << 20, kept: 4096 + 2, header: false };
 
-    /// How many windows a file of this size has.
+    /// Number of windows of a file of this size.
     pub(super) const fn windows(self, size: u64) -> u64 {
         size.div_ceil(self.window as u64)
     }
@@ -57,7 +57,7 @@ impl Geometry {
 /// cleared again.
 #[derive(Debug, Default)]
 pub struct Window {
-    /// Which input it is of: an index into the list that the source was opened with.
+    /// Its input: an index into the list that the source was opened with.
     pub input: usize,
     /// Number of the window in its input, from 0 without gaps, in the order of the bytes.
     pub index: u64,
@@ -98,7 +98,7 @@ impl Window {
         &self.header
     }
 
-    /// How many rows it holds.
+    /// Number of rows.
     #[must_use]
     pub fn count_rows(&self) -> u64 {
         let rows = self.rows();
@@ -140,7 +140,7 @@ impl Window {
         self.buffer.get(self.lead..).and_then(|bytes| bytes.get(range)).unwrap_or_default()
     }
 
-    /// Says what the buffer holds; a cut row gets its end, which may overwrite a byte of its rest.
+    /// Sets what the buffer holds; a cut row gets its LF, which may overwrite a byte of its rest.
     pub(super) fn set(&mut self, input: usize, index: u64, disk_bytes: u64, rows: &Rows) {
         self.input = input;
         self.index = index;
@@ -184,7 +184,7 @@ pub(super) fn read_first_line(file: &dyn ReadFile, kept: usize) -> Result<Vec<u8
 pub(super) struct Rows {
     /// All rows, with their ends.
     pub(super) range: Range<usize>,
-    /// Where the last row, too long to be kept whole, is to be ended. Written only after the bytes
+    /// Where to end the last row, which is too long to be kept whole. Written only after the bytes
     /// were digested, because it replaces one of them.
     pub(super) cut: Option<usize>,
 }
@@ -195,7 +195,7 @@ impl Rows {
         Rows { range, cut: None }
     }
 
-    /// Rows of which the last starts at `last` and is cut to `kept` bytes.
+    /// Rows; the last row starts at `last` and is cut to `kept` bytes.
     pub(super) fn cut(start: usize, last: usize, kept: usize) -> Self {
         let end = last.saturating_add(kept);
         Rows { range: start..end.saturating_add(1), cut: Some(end) }

@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class File:
-    """A file of an emission; the digest is known where the file was made of parts."""
+    """A file of an emission: a part, or one that was made of parts."""
 
     name: str
     keys: int
     bytes: int
-    sha256: str | None = None
+    digests: dict[str, str]
+    """Of a part, `xxh64`: the exclusive or of `xxhash64(line)` of Spark. Of a whole file, `sha256`."""
 
     def as_json(self) -> dict[str, object]:
         """The entry of the manifest."""
-        entry: dict[str, object] = {"name": self.name, "keys": self.keys, "bytes": self.bytes}
-        return entry if self.sha256 is None else {**entry, "sha256": self.sha256}
+        return {"name": self.name, "keys": self.keys, "bytes": self.bytes, **self.digests}
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,11 @@ def check(spark: SparkSession, fs: FileSystem, kind: Kind, folder: str, keys: in
     """
     written = {entry.name: entry for entry in fs.list(folder) if entry.name.startswith("part-")}
     found = sorted(_lines_by_part(spark, kind, folder), key=lambda row: _number_of(row[0])) if written else []
-    files = [File(name, count, size) for name, count, size, _, _ in found]
-    ends = [(first, last) for _, _, _, first, last in found]
+    files = [
+        File(name, count, size, {"xxh64": f"{digest % 2**64:016x}"})
+        for name, count, size, digest, *_ in found
+    ]
+    ends = [(first, last) for *_, first, last in found]
     if (
         any(written[file.name].bytes != file.bytes for file in files)
         or any(left[1] >= right[0] for left, right in pairwise(ends))
@@ -112,11 +115,12 @@ def _lines_by_part(spark: SparkSession, kind: Kind, folder: str) -> list[Any]:
     lines = spark.read.text(literal(folder), lineSep="\n").select(
         F.col("_metadata.file_name").alias("name"),
         F.octet_length("value").alias("size"),
+        F.xxhash64("value").alias("digest"),
         key.alias("key"),
     )
     return (
         lines.groupBy("name")
-        .agg(F.count(F.lit(1)), F.sum(F.col("size") + 1), F.min("key"), F.max("key"))
+        .agg(F.count(F.lit(1)), F.sum(F.col("size") + 1), F.bit_xor("digest"), F.min("key"), F.max("key"))
         .collect()
     )
 
@@ -127,7 +131,7 @@ def join_parts(fs: FileSystem, folder: str, parts: list[File], name: str) -> Fil
     sha256 = fs.concatenate([join(folder, part.name) for part in parts], target)
     fs.remove(folder)
     keys, size = sum(part.keys for part in parts), sum(part.bytes for part in parts)
-    return File(name, keys, size, sha256)
+    return File(name, keys, size, {"sha256": sha256})
 
 
 def manifest(

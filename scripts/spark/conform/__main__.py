@@ -172,7 +172,7 @@ def compare_manifests(theirs: Path, ours: Path) -> None:
     for document in documents:
         document.pop("folder", None)
         for entry in [*document["partials"], *document["files"]]:
-            for digest in ("digest", "xxh3_64", "sha256"):
+            for digest in ("digest", "xxh3_64", "sha256", "xxh64"):
                 entry.pop(digest, None)
     need(documents[0] == documents[1], f"manifests differ: {documents}")
 

@@ -30,12 +30,16 @@ def test_parts_are_in_the_order_of_keys_and_join_to_the_file_of_agg(context: Con
     keys = output.write(ordered.sortWithinPartitions("user_id"), Kind.USER, folder)
     parts = output.check(spark, fs, Kind.USER, folder, keys)
     assert (keys, [part.name[:10] for part in parts]) == (4, [f"part-{n:05}" for n in range(len(parts))])
+    assert len({part.digests["xxh64"] for part in parts}) == len(parts)
+    assert parts == output.check(spark, fs, Kind.USER, folder, keys)
     songs = ",".join(f"{song}:{12 - song}" for song in range(1, 12))
     expected = "".join(f"{user}|{songs}\n" for user in [9, 10, 100, 2**63 - 1]).encode()
     assert b"".join(fs.read(f"{folder}/{part.name}") for part in parts) == expected
     whole = output.join_parts(fs, folder, parts, "tops.txt")
     assert fs.read(str(tmp_path / "tops.txt")) == expected
-    assert whole == output.File("tops.txt", 4, len(expected), hashlib.sha256(expected).hexdigest())
+    assert whole == output.File(
+        "tops.txt", 4, len(expected), {"sha256": hashlib.sha256(expected).hexdigest()}
+    )
     assert not fs.exists(folder)
 
 
@@ -71,7 +75,7 @@ def test_a_manifest_is_that_of_agg_but_for_its_digests() -> None:
     tally = Tally(3, {**dict.fromkeys(REASONS, 0), "blank": 1, "country": 1})
     sources = [output.Source(DAY, f"{10:032x}", 3, tally)]
     days = [DAY - datetime.timedelta(1), DAY]
-    files = [output.File("top50_songs_per_user.txt", 1, 9, f"{11:064x}")]
+    files = [output.File("top50_songs_per_user.txt", 1, 9, {"sha256": f"{11:064x}"})]
     expected = """{
   "window": {
     "from": "2021-11-30",

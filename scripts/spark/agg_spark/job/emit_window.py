@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
@@ -113,7 +113,7 @@ def _emit(context: Context, request: Request, kind: Kind, days: list[Day], built
     parts = output.check(spark, fs, kind, folder, keys)
     if request.single_file:
         return [output.join_parts(fs, folder, parts, f"{stem}.txt")]
-    return [output.File(f"{stem}/{part.name}", part.keys, part.bytes, part.sha256) for part in parts]
+    return [replace(part, name=f"{stem}/{part.name}") for part in parts]
 
 
 def tops(counts: DataFrame, kind: Kind, top: int, salts: int, heavy: list[int]) -> DataFrame:

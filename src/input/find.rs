@@ -1,5 +1,4 @@
-//! Which logs a day is made of: of all that is met in folders and by patterns, what counts for which day, and what is
-//! skipped for which reason.
+//! Finds the logs of each day in folders and by patterns, and the files to skip, with a reason each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -18,24 +17,24 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, FileType};
 use crate::model::Day;
 
-/// Logs in the error of logs of several days.
-const NAMED: usize = 3;
-/// Bytes an input that take it to see that each log is given once.
+/// Maximum logs in the error of logs of several days.
+const MAX_NAMED: usize = 3;
+/// Bytes for each input to check that each log is given once.
 const COMPARED: u64 = 32;
 
-/// Which days are wanted, and how dates in names are read.
+/// The wanted days, and how dates in names are read.
 #[derive(Debug, Clone, Default)]
 pub struct Search {
     /// First day, if bounded.
     pub from: Option<Day>,
     /// Last day, if bounded.
     pub to: Option<Day>,
-    /// Days to add to every date in a name, a folder's name or a pattern; `None` is 0 and warns where a log seems to
-    /// have been named by logrotate, after the day of rotation.
+    /// Days to add to every date in a name, a folder's name or a pattern; `None` means 0, with a warning if logrotate
+    /// seems to have named a log after the day of rotation.
     pub date_offset: Option<i32>,
-    /// Folders that are never searched, by identity; those that are not there are left out.
+    /// Folders that are never searched, by identity; missing folders are ignored.
     pub excluded: Vec<PathBuf>,
-    /// Bytes of the run's memory, of which names may take half; `None` is without a bound.
+    /// Bytes of the run's memory; names may take half of it. `None` means no bound.
     pub memory: Option<u64>,
     /// Whether `.csv`, `.tsv` and `.psv` files are logs.
     pub tables: bool,
@@ -46,7 +45,7 @@ pub struct Search {
 pub struct DatedLogs {
     /// The days, ascending; at least one.
     pub days: Vec<DatedDay>,
-    /// What is not counted.
+    /// Files that are not counted.
     pub skipped: Skipped,
     /// Warnings about what was found, each one line.
     pub warnings: Vec<String>,
@@ -57,10 +56,10 @@ pub struct DatedLogs {
 pub struct DatedDay {
     /// The day.
     pub day: Day,
-    /// Its logs in the order in which they were met, that is, in byte order of the names in each folder; at least one.
-    /// Or why the day cannot be reduced, which is no concern of the other days.
+    /// Its logs in the order in which they were found, by byte order of the names in each folder; at least one. Or why
+    /// the day cannot be reduced, which does not affect other days.
     pub inputs: Result<InputPaths>,
-    /// Which of them (indexes, ascending) version 0.1 did not read in the same folder.
+    /// The logs (indexes, ascending) that version 0.1 did not read in the same folder.
     pub unread_before: Vec<usize>,
 }
 
@@ -80,7 +79,7 @@ pub struct DayLogs {
     pub day: Day,
     /// Its logs, in the order given; at least one.
     pub inputs: InputPaths,
-    /// What is not counted.
+    /// Files that are not counted.
     pub skipped: Skipped,
     /// Warnings about what was found, each one line.
     pub warnings: Vec<String>,
@@ -117,10 +116,10 @@ impl Search {
 
 /// Finds the logs of every day in folders and by patterns.
 ///
-/// A `place` that is a folder is searched at every depth; else it is a pattern with `%Y`, `%m` and `%d`. A log counts for
-/// the date in its own name, or else for that of the innermost dated folder below `place`; what a pattern matches counts
-/// for the pattern's date. One file under two names of a day is one log. Whatever else is met, and is not on the quiet
-/// list, is in [`DatedLogs::skipped`].
+/// A `place` that is a folder is searched at every depth; otherwise it is a pattern with `%Y`, `%m` and `%d`. A log
+/// counts for the date in its own name, or otherwise for that of the innermost dated folder below `place`. A match of a
+/// pattern counts for the pattern's date. One file under two names of a day is one log. Every other file that is found,
+/// and is not on the quiet list, is in [`DatedLogs::skipped`].
 ///
 /// A link under a log's name that leads nowhere is an error of its day alone, because the day without it would be a short
 /// one.
@@ -129,10 +128,10 @@ impl Search {
 /// name; 32 bytes a log of the largest day.
 ///
 /// # Errors
-/// [`ErrorKind::Missing`] or [`ErrorKind::Unreadable`] for a folder that is not there or cannot be listed;
-/// [`ErrorKind::Usage`] for a pattern that cannot be; [`ErrorKind::NoLogs`], [`ErrorKind::NoDatedLogs`] or
-/// [`ErrorKind::NoMatch`] where there is no log of the days at all; [`ErrorKind::TooManyNames`] as soon as the names exceed
-/// half of the memory.
+/// [`ErrorKind::Missing`] or [`ErrorKind::Unreadable`] for a folder that is missing or cannot be listed;
+/// [`ErrorKind::Usage`] for a pattern that is not valid; [`ErrorKind::NoLogs`], [`ErrorKind::NoDatedLogs`] or
+/// [`ErrorKind::NoMatch`] if there is no log of the days at all; [`ErrorKind::TooManyNames`] as soon as the names
+/// exceed half of the memory.
 pub fn find_days(files: &dyn FileSystem, places: &[PathBuf], search: &Search) -> Result<DatedLogs> {
     let places: Vec<Where> =
         places.iter().map(|place| Where::parse(files, place, false)).collect::<Result<_>>()?;
@@ -222,12 +221,12 @@ impl Where {
     }
 }
 
-/// What was met besides logs.
+/// The other files that were found.
 #[derive(Default)]
 struct Notes {
     skipped: Skipped,
     warnings: Vec<String>,
-    /// The first files by their names, of whatever day.
+    /// The first files by their names, of any day.
     names: BTreeSet<PathBuf>,
     has_rotated: bool,
 }
@@ -251,7 +250,7 @@ impl Notes {
         }
     }
 
-    /// All warnings, and what was skipped.
+    /// All warnings, and the skipped files.
     fn finish(mut self) -> (Skipped, Vec<String>) {
         self.warnings.extend(self.skipped.warnings());
         (self.skipped, self.warnings)
@@ -262,15 +261,15 @@ impl Notes {
 #[derive(Default)]
 struct Files {
     inputs: InputPaths,
-    /// Which of them version 0.1 did not read (indexes, ascending).
+    /// The logs that version 0.1 did not read (indexes, ascending).
     unread_before: Vec<usize>,
 }
 
-/// What was found for many days.
+/// The logs that were found for many days.
 struct Found<'a> {
     search: &'a Search,
     room: &'a Room,
-    /// The folder that is searched; none for a pattern.
+    /// The folder that is searched; `None` for a pattern.
     root: Option<&'a PathBuf>,
     days: BTreeMap<Day, Result<Files>>,
     logs: u64,
@@ -377,7 +376,7 @@ impl Found<'_> {
     }
 }
 
-/// What was named for one day.
+/// The logs that were named for one day.
 struct Given<'a> {
     search: &'a Search,
     date: Option<Day>,
@@ -442,7 +441,7 @@ impl Given<'_> {
             (Some(day), _) => Some(day),
             (None, 1) => self.days.keys().next().copied(),
             (None, _) => {
-                let days = self.days.into_iter().take(NAMED).collect();
+                let days = self.days.into_iter().take(MAX_NAMED).collect();
                 return Err(ErrorKind::SeveralDays(days).into());
             }
         };
@@ -630,7 +629,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_other_days_is_nobody_s_concern() {
+    fn files_of_other_days_are_ignored() {
         let twin = twin(&[
             "logs/2021-12-01/a.log",
             "logs/2021-12-01/a.md",
@@ -733,7 +732,7 @@ mod tests {
     }
 
     #[test]
-    fn one_file_is_one_log_of_its_day_under_whatever_names() {
+    fn one_file_is_one_log_of_its_day_under_any_names() {
         let twin = twin(&["d/2021-12-01/a.log", "d/20211202.log", "e/2021-12-01/b.log"]);
         twin.link("d/2021-12-01/b.log", "d/2021-12-01/a.log");
         twin.link("d/x-20211201.log", "d/2021-12-01/a.log");
@@ -805,7 +804,7 @@ mod tests {
     }
 
     #[test]
-    fn what_version_0_1_did_not_read_is_known() {
+    fn logs_that_version_0_1_did_not_read_are_known() {
         let was_read = |path: &str| was_read_before(Path::new("d"), &Path::new("d").join(path));
         assert!(
             ["20211201.log", "a-2021-12-01.txt.gz", "2021-12-01/a.log", "2021-12-01/a.log.zst"]
@@ -841,13 +840,13 @@ mod tests {
         assert_eq!(refused, (text.to_owned(), ErrorClass::Data));
         assert_eq!(found(&twin, &["logs"], &search(2 * 32 * 300, "2011-12-01")).len(), 1);
         assert_eq!(found(&twin, &["logs/%Y%m%d*"], &search(2 * 32 * 300, "2011-12-01")).len(), 1);
-        // What is kept of the logs counts with the listing.
+        // The kept logs count together with the listing.
         let few = search(2 * (32 * 100 + 36 * 50), "2011-12-01");
         assert!(error(&twin, &["logs"], &few).0.contains("more than 100 names at once"));
     }
 
     #[test]
-    fn of_a_log_that_is_there_in_several_forms_the_plain_one_counts() {
+    fn the_plain_form_of_a_log_counts() {
         let twin = twin(&[
             "d/20211201.log",
             "d/20211201.log.gz",

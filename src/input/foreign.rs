@@ -24,7 +24,7 @@ enum Remedy {
     Pipe(&'static str),
     /// A command for the file as it is.
     Run(&'static str),
-    /// Something else.
+    /// Another remedy.
     Advice(&'static str),
 }
 
@@ -105,7 +105,7 @@ const FORMATS: [Foreign; 13] = [
 ];
 
 const ROWS_AS_TEXT: &str = "write its rows as sng_id|user_id|country, one a line";
-/// What takes the rows of a pipe.
+/// The commands that take rows from a pipe.
 const REDUCE: &str = "agg reduce-day --date DAY -";
 
 /// Refuses what cannot be a log, by its first bytes: at least [`START_BYTES`], or all of them. They were in a file
@@ -129,7 +129,7 @@ pub(super) fn check(bytes: &[u8], within: Option<Compression>) -> Result<()> {
     if let Some(foreign) = named(start) {
         return refused(foreign.name, foreign.remedy);
     }
-    // Of a file that is not compressed, this is read.
+    // These bytes of an uncompressed file are read.
     if within.is_some()
         && let Some(inner) = Compression::of_content(start)
     {
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_a_compressed_file_is_refused_with_both_names() {
+    fn foreign_content_of_a_compressed_file_is_refused_with_both_names() {
         for (start, within, text) in [
             (
                 tar(b"a.log"),
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn corrupt_rows_at_the_start_make_no_log_another_format() {
+    fn corrupt_rows_at_the_start_do_not_make_a_log_another_format() {
         let control: Vec<u8> = (0..=255_u8).cycle().take(900).filter(|byte| *byte != LF).collect();
         for start in [
             &b""[..],

@@ -24,7 +24,7 @@ pub(super) const STANDARD_INPUT: &str = "-";
 pub enum InputPath<'a> {
     /// A file.
     File {
-        /// What stands before the name: empty, or up to a slash.
+        /// The text before the name: empty, or up to a slash.
         folder: &'a [u8],
         /// The base name.
         name: &'a [u8],
@@ -35,8 +35,7 @@ pub enum InputPath<'a> {
 
 /// The inputs of a run, in their order.
 ///
-/// Memory: 12 bytes an input and its base name; 56 bytes and its path a folder, once for all logs of it that follow one
-/// another.
+/// Memory: 12 bytes an input and its base name; 56 bytes and its path a folder, once for adjacent logs of the folder.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InputPaths {
     /// All base names.
@@ -53,7 +52,7 @@ pub struct InputPaths {
 /// Bytes of a folder beside its path: its place in the list, the allocator's own, and where it is compared.
 const FOLDER: u64 = 24 + 16 + 16;
 
-/// Logs that are there in another form beside the one that counts, as `x.log.gz` beside `x.log`.
+/// Other forms of logs that count, for example `x.log.gz` beside `x.log`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct OtherForms {
     paths: InputPaths,
@@ -68,7 +67,7 @@ impl Serialize for InputPaths {
     }
 }
 
-/// What standard input has in the place of a folder.
+/// The folder's number for standard input.
 const STANDARD_INPUT_FOLDER: u32 = u32::MAX;
 
 impl<'a> InputPath<'a> {
@@ -101,7 +100,7 @@ impl<'a> InputPath<'a> {
         }
     }
 
-    /// How it is compressed by its name, which is wrong where the content is otherwise.
+    /// How it is compressed by its name, which is wrong if the content differs.
     pub(super) fn compression(&self) -> Option<Compression> {
         names::compression_of(self.name())
     }
@@ -156,7 +155,7 @@ impl InputPaths {
         self.ends.len()
     }
 
-    /// Whether there is none.
+    /// Whether there is no input.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
@@ -210,14 +209,14 @@ fn streams_of<'a>(inputs: impl Iterator<Item = InputPath<'a>>) -> (usize, bool) 
         .fold((0, false), |found, compression| (found.0 + 1, found.1 || compression.needs_window()))
 }
 
-/// Each log once: of one file under several names the first one; of one log in several forms the plain one, or else the
-/// gzip one, while the others are its [`InputPaths::other_forms`]. Of `marked` inputs (indexes, ascending), those that are
-/// left, under their new indexes.
+/// Each log once. Of one file under several names, the first name stays. Of one log in several forms, the plain form
+/// stays, or otherwise the gzip form; the others are its [`InputPaths::other_forms`]. Also returns the remaining
+/// `marked` inputs (indexes, ascending) under their new indexes.
 ///
 /// Memory: 32 bytes an input.
 ///
 /// # Errors
-/// A log that cannot be looked at; [`ErrorKind::TwiceGiven`] for standard input.
+/// A log whose metadata cannot be read; [`ErrorKind::TwiceGiven`] for standard input.
 pub(super) fn one_of_each(
     files: &dyn FileSystem,
     inputs: InputPaths,
@@ -283,8 +282,8 @@ fn without(
     (kept, still_marked)
 }
 
-/// The inputs that are another form of one that counts (of the same folder and name, compression aside), ascending, each
-/// with that one.
+/// The inputs that are another form of a log that counts (with the same folder and name except for the compression),
+/// ascending, each with that log.
 fn forms(files: &dyn FileSystem, inputs: &InputPaths) -> Result<Vec<(u32, u32)>> {
     let mut folders = Vec::with_capacity(inputs.folders.len());
     for folder in &inputs.folders {
@@ -330,10 +329,10 @@ pub(crate) fn stat_input(files: &dyn FileSystem, path: &Path) -> Result<FileStat
     }
 }
 
-/// What an error says that was met while a log of this size, time and identity was read.
+/// The error to report for an error while a log of this size, time and identity was read.
 ///
-/// A damaged stream whose file changed is not damage: its writer is not done. A file that did not change and ends
-/// elsewhere than the system says reports a wrong size.
+/// A damaged stream whose file changed is not damage: its writer is not done. An unchanged file that does not end where
+/// the system says has a wrong size.
 pub(super) fn blame(files: &dyn FileSystem, path: &Path, known: &FileStat, error: Error) -> Error {
     let is_changed = || stat_input(files, path).map(|now| !now.is_same(known));
     match error.kind() {
@@ -370,7 +369,7 @@ pub(super) fn unlistable(error: io::Error) -> Error {
     }
 }
 
-/// The folder that a path stands in, `.` for a bare name.
+/// The folder of a path, `.` for a bare name.
 pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

@@ -1,4 +1,4 @@
-//! Limits that the system puts on a process, as far as a run should not fail by them needlessly.
+//! Adjusts the system's limits of a process, so that a run does not fail by them needlessly.
 
 use std::fs;
 use std::io;
@@ -16,11 +16,11 @@ use crate::summary::size;
 /// into an error of the write, and lets the run wait for its child processes.
 ///
 /// A window opens a partial a day, up to 3,660; the usual soft limit of 1,024 is for programs that
-/// still use `select`. `SIGXFSZ` would end the process without a word and with its temporaries left.
-/// Where the caller has `SIGCHLD` ignored, the kernel does not keep how a child ended.
+/// still use `select`. `SIGXFSZ` would silently end the process and leave its temporaries. If the caller has `SIGCHLD`
+/// ignored, the kernel does not keep a child's status.
 pub(crate) fn relax() -> io::Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // Refused nowhere that is known; if it is, the run goes on with what it has.
+    // No known system refuses this; if one does, the run goes on with the current limit.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     // The flags are never asked for: that somebody handles the signals makes the write fail with EFBIG, and keeps the
     // child's status.
@@ -32,14 +32,14 @@ pub(crate) fn relax() -> io::Result<()> {
 /// Bytes of addresses that glibc reserves for the small allocations of some threads: it takes twice as many, and keeps the
 /// half that is aligned.
 const ARENA: u64 = 64 << 20;
-/// Arenas that glibc makes at most, for each processor.
+/// Maximum arenas of glibc for each processor.
 const ARENAS: u64 = 8;
 /// A thread's stack, and the page that guards it.
 const STACK: u64 = (2 << 20) + (64 << 10);
 /// Threads beside those of the budget: a writer's, one that syncs, the one for signals, a progress bar's.
 const OTHER_THREADS: u64 = 4;
 
-/// Refuses to begin what the system's limit of the address space would end somewhere in the middle.
+/// Refuses a run that the system's limit of the address space would end halfway.
 ///
 /// # Errors
 /// That the limit is below the addresses that the run can take: `--memory`, what the program has now, and what its
@@ -60,7 +60,7 @@ pub(crate) fn check_address_space(budget: &Budget) -> agg::Result<()> {
     Err(agg::Error::io("start", io::Error::other(text)))
 }
 
-/// The most addresses that a run takes which has so many when it starts.
+/// Maximum addresses of a run that has `now` when it starts.
 fn addresses(budget: &Budget, base: u64, processors: u64) -> u64 {
     let threads = budget.threads as u64 + OTHER_THREADS;
     let arenas = threads.min(ARENAS * processors);
@@ -72,7 +72,7 @@ fn processors() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed:"));
     let digits = mask.unwrap_or_default().chars().filter_map(|digit| digit.to_digit(16));
-    // What the kernel does not say cannot make it fewer.
+    // If the kernel does not report it, the number stays.
     Some(digits.map(|digit| u64::from(digit.count_ones())).sum())
         .filter(|count| *count > 0)
         .unwrap_or(u64::MAX / ARENAS)

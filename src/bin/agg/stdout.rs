@@ -2,7 +2,7 @@
 //! by `1</dev/null`.
 //!
 //! Rust's runtime opens `/dev/null` in the place of a closed standard stream before `main`, and ignores the error of one
-//! that cannot be written, so a run whose result nobody gets would end with 0. Only a function that runs before the
+//! that cannot be written, so a run whose result is lost would end with 0. Only a function that runs before the
 //! runtime can see the first.
 
 use std::io;
@@ -13,7 +13,7 @@ use rustix::fs::{OFlags, fcntl_getfl};
 static IS_WRITABLE: AtomicBool = AtomicBool::new(true);
 
 ctor::declarative::ctor! {
-    /// Before `main`, where nothing of std may be used that needs the runtime: a system call and a store.
+    /// Runs before `main`, so it may use only the parts of std that need no runtime: a system call and a store.
     #[ctor(unsafe)]
     fn look() {
         let flags = fcntl_getfl(rustix::stdio::stdout());
@@ -22,7 +22,7 @@ ctor::declarative::ctor! {
 }
 
 fn takes_bytes(flags: OFlags) -> bool {
-    // Zero is for reading, so it is no flag of its own.
+    // Read-only is 0, so there is no flag for it.
     let is_for_writing = flags.intersects(OFlags::WRONLY | OFlags::RDWR);
     is_for_writing && !flags.contains(OFlags::PATH)
 }

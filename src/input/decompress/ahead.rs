@@ -1,14 +1,13 @@
 //! Decoding ahead: threads that wait for their turn at a zstd file decode its next frames meanwhile.
 //!
-//! One thread at a time reads a stream, in order; that is what makes rows, digests and errors what they are, and it
-//! stays so. But where the file has several frames, whoever finds the stream in other hands looks for the frames that
-//! come next, decodes some, and leaves their text for the reader, who then has but to copy it.
+//! One thread at a time reads a stream, in order, so rows, digests and errors have a fixed order. If the file has
+//! several frames, a thread that finds the stream busy finds the next frames, decodes some, and leaves their text for
+//! the reader, which then only copies it.
 //!
-//! All of this is a help and no more: what cannot be decoded ahead, for whatever reason (a frame too large for
-//! the share of memory, a window over the limit, damage, a failing disk), is left to the reader, who then meets it
-//! at its place and says what is to be said of it. So there is one source of errors, and the bytes that are handed on
-//! are those that the decoder of whole frames found right, checksum included. (The library's own words for damage may
-//! differ, as they depend on what its decoder did before.)
+//! Decoding ahead only saves time. Frames that cannot be decoded ahead, for any reason (too large for the share of
+//! memory, a window over the limit, damage, a failing disk), are left to the reader, which reports the error at its
+//! place. So errors have one source, and only bytes of whole frames with a valid checksum are handed on. (The library's
+//! own words for damage may differ, because they depend on what its decoder did before.)
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -18,12 +17,12 @@ use super::slots::{DECODER, Slot, Slots};
 use crate::fs::ReadFile;
 use crate::input::lock;
 
-/// What a span is measured by; tests use tiny ones.
+/// The sizes of a span; tests use tiny sizes.
 #[derive(Debug, Clone, Copy)]
 struct Measures {
     /// Bytes read at a time.
     chunk: usize,
-    /// Bytes of text that are worth a turn: smaller frames are decoded several in one go.
+    /// Bytes of text that are worth a turn: smaller frames are decoded several at a time.
     worth: u64,
 }
 
@@ -31,9 +30,9 @@ impl Measures {
     const REAL: Measures = Measures { chunk: 256 << 10, worth: 1 << 20 };
 }
 
-/// The frames of one file that are decoded ahead, and that are looked for.
+/// The frames of one file that are decoded ahead, and the search for them.
 ///
-/// Takes no memory beyond its slots' but some 100 bytes a span. Closes the file when dropped.
+/// Takes no memory besides its slots, except some 100 bytes a span. Closes the file when dropped.
 pub(in crate::input) struct Ahead {
     file: Arc<dyn ReadFile>,
     slots: Arc<Slots>,
@@ -47,19 +46,19 @@ pub(in crate::input) struct Ahead {
 
 #[derive(Default)]
 struct State {
-    /// Where the frame starts that is looked at next. All before it are the reader's or in `spans`.
+    /// Start of the next frame to check. All frames before it are the reader's or in `spans`.
     next: u64,
     /// The reader decodes the frame at `next` itself.
     passing: bool,
-    /// What is at `next` cannot be decoded ahead; wait until the reader is behind it.
+    /// The frame at `next` cannot be decoded ahead; wait until the reader has passed it.
     stopped: bool,
-    /// Bytes that the last span took or wanted: below them it is no use to look.
+    /// Bytes that the last span took or needed: with less room, a search is useless.
     usual: u64,
     /// By their starts. They do not overlap.
     spans: BTreeMap<u64, Span>,
 }
 
-/// Whole frames, one behind the other.
+/// Whole frames, one after the other.
 enum Span {
     /// Being decoded by a thread.
     Pending,
@@ -74,7 +73,7 @@ pub(super) struct Decoded {
 }
 
 impl Decoded {
-    /// What they hold.
+    /// Their text.
     pub(super) fn text(&self) -> &[u8] {
         &self.slot.room.text
     }
@@ -119,8 +118,8 @@ impl Ahead {
         Arc::new(Ahead { file, slots, window_limit, measures, state, settled })
     }
 
-    /// For the reader, between two frames: what was decoded of those from `at` on. `None` if the frame there is left
-    /// to it. Waits for a thread that is at it.
+    /// For the reader, between two frames: the decoded text from `at` on. `None` if the frame there is left to the
+    /// reader. Waits for a thread that decodes it.
     pub(super) fn take(&self, at: u64) -> Option<Decoded> {
         let mut state = lock(&self.state);
         while let Some(Span::Pending) = state.spans.get(&at) {
@@ -135,7 +134,7 @@ impl Ahead {
         None
     }
 
-    /// For a thread with nothing better to do: decodes the next frames, if there are any that it can; false if not.
+    /// For an idle thread: decodes the next frames, if it can; false if not.
     pub(in crate::input) fn help(&self) -> bool {
         match self.claim() {
             Some(claim) => {
@@ -148,7 +147,7 @@ impl Ahead {
 
     /// Finds the next frames and reads them.
     fn claim(&self) -> Option<Claim<'_>> {
-        // Held while the file is read, which has to be read in any case: the next to come goes on behind.
+        // Held while the file is read; the next thread continues after these frames.
         let mut state = lock(&self.state);
         if state.stopped || !self.slots.has_room(state.usual) {
             return None;
@@ -167,8 +166,8 @@ impl Ahead {
         Some(Claim { ahead: self, start, end, text: found.text, slot: Some(slot) })
     }
 
-    /// Reads whole frames from `next` on into the slot, one at least, and until so much text is worth it. `None` if
-    /// that cannot be: for now, or (`stopped`) until the reader was there.
+    /// Reads whole frames from `next` on into the slot, at least one, until their text is worth a turn. `None` if that
+    /// is not possible: for now, or (`stopped`) until the reader was there.
     fn gather(&self, state: &mut State, slot: &mut Slot, worth: u64) -> Option<Found> {
         let mut walk = Walk::new(self.window_limit);
         let mut found = Found::default();
@@ -176,7 +175,7 @@ impl Ahead {
         slot.room.packed.clear();
         loop {
             let step = walk.step(&slot.room.packed);
-            // Up to the end of the frame; or a chunk more, and as much as is known of the frame.
+            // Up to the end of the frame; or a chunk more, and the known part of the frame.
             let there = slot.room.packed.len();
             let (packed, text) = match step {
                 Step::Frame => (there as u64, walk.text()),
@@ -268,13 +267,13 @@ mod tests {
     const TINY: Measures = Measures { chunk: 16, worth: 40 };
     const TEXT: &[u8] = b"\xEF\xBB\xBF1|2|FR\r\n3|4|US\r\n1|2|FR\n3|4|US\n5555|6666|GB";
 
-    /// How often others come to help: before the first read, then after each.
+    /// How often other threads help: before the first read, then after each.
     type Helps = (usize, usize);
 
-    fn frame(bytes: &[u8], told: bool, checksum: bool) -> Vec<u8> {
+    fn frame(bytes: &[u8], stated: bool, checksum: bool) -> Vec<u8> {
         let mut encoder = ::zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
         encoder.include_checksum(checksum).unwrap();
-        encoder.set_pledged_src_size(told.then_some(bytes.len() as u64)).unwrap();
+        encoder.set_pledged_src_size(stated.then_some(bytes.len() as u64)).unwrap();
         encoder.write_all(bytes).unwrap();
         encoder.finish().unwrap()
     }
@@ -283,7 +282,7 @@ mod tests {
         [&[0x53, 0x2A, 0x4D, 0x18, length, 0, 0, 0][..], &vec![7; length.into()]].concat()
     }
 
-    /// What is read of a file with this help (the text and how much of the file it took), and how often there was
+    /// The result of reading a file with this help (the text and how much of the file it took), and how often there was
     /// something to do.
     fn decode(
         twin: &Twin,
@@ -315,21 +314,21 @@ mod tests {
         (result, helped)
     }
 
-    /// An error with its place. What the library calls damage depends on the buffers that a decoder had before.
-    fn told(error: Error) -> String {
+    /// An error with its place. The library's words for damage depend on the buffers that a decoder had before.
+    fn message(error: Error) -> String {
         let text = error.at("f").to_string();
         text.replace("Destination buffer is too small", "Data corruption detected")
     }
 
-    /// Reads a file with all kinds of help and without; the same must come of it. Returns how often there was something
-    /// to do.
+    /// Reads a file with all kinds of help and without; the results must be the same. Returns how often there was
+    /// something to do.
     fn compare(twin: &Twin, share: u64) -> usize {
         let mut all = 0;
         for room in [5, 1 << 20] {
-            let expected = decode(twin, None, room, share).0.map_err(told);
+            let expected = decode(twin, None, room, share).0.map_err(message);
             for helps in [(0, 1), (1, 0), (100, 100)] {
                 let (result, helped) = decode(twin, Some(helps), room, share);
-                assert_eq!(result.map_err(told), expected, "{helps:?} {room}");
+                assert_eq!(result.map_err(message), expected, "{helps:?} {room}");
                 all += helped;
             }
         }
@@ -348,19 +347,20 @@ mod tests {
             compare_bytes(&frame(TEXT, true, true)) > 0,
             "one frame is one for who comes first"
         );
-        for (told, checksum) in [(true, true), (true, false), (false, true), (false, false)] {
+        for (stated, checksum) in [(true, true), (true, false), (false, true), (false, false)] {
             for size in [7, 41, 120] {
                 let whole = TEXT.repeat(8);
                 let packed: Vec<Vec<u8>> =
-                    whole.chunks(size).map(|piece| frame(piece, told, checksum)).collect();
-                // As pzstd has it, a skippable frame before each; and as the seekable format has it, one at the end.
+                    whole.chunks(size).map(|piece| frame(piece, stated, checksum)).collect();
+                // Like pzstd's files, with a skippable frame before each frame; and like the seekable format, with a
+                // skippable frame at the end.
                 let before: Vec<u8> = packed
                     .iter()
                     .flat_map(|frame| [skippable(4), frame.clone()].concat())
                     .collect();
-                let behind = [packed.concat(), skippable(200)].concat();
-                for file in [packed.concat(), before, behind] {
-                    assert!(compare_bytes(&file) > 6, "{told} {checksum} {size}");
+                let after = [packed.concat(), skippable(200)].concat();
+                for file in [packed.concat(), before, after] {
+                    assert!(compare_bytes(&file) > 6, "{stated} {checksum} {size}");
                 }
             }
         }
@@ -415,13 +415,13 @@ mod tests {
     }
 
     #[test]
-    fn frames_over_the_share_are_left_to_the_reader_and_those_behind_them_are_not() {
+    fn frames_over_the_share_are_left_to_the_reader_and_those_after_them_are_not() {
         let large: Vec<u8> =
             (0..200_000_u32).flat_map(|n| n.wrapping_mul(n).to_le_bytes()).collect();
         let small = zstd(TEXT);
-        let told = [&small[..], &frame(&large, true, true), &small, &small].concat();
-        let untold = [&small[..], &frame(&large, false, true), &small, &small].concat();
-        for file in [told, untold] {
+        let stated = [&small[..], &frame(&large, true, true), &small, &small].concat();
+        let unstated = [&small[..], &frame(&large, false, true), &small, &small].concat();
+        for file in [stated, unstated] {
             let twin = Twin::new();
             twin.put("f", &file);
             let expected = decode(&twin, None, 1 << 20, 0).0.unwrap();
@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_share_is_waited_for_by_nobody() {
+    fn no_thread_waits_for_a_full_share() {
         let twin = Twin::new();
         twin.put("f", &frame(TEXT, true, true).repeat(200));
         let file: Arc<dyn ReadFile> = Arc::from(twin.open("f".as_ref()).unwrap());
@@ -460,8 +460,8 @@ mod tests {
             short_reads in 1_usize..50,
         ) {
             let mut file = Vec::new();
-            for (text, told, checksum, skipped) in &parts {
-                file.extend(frame(text, *told, *checksum));
+            for (text, stated, checksum, skipped) in &parts {
+                file.extend(frame(text, *stated, *checksum));
                 if *skipped < 4 {
                     file.extend(skippable(*skipped));
                 }

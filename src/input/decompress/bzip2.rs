@@ -10,7 +10,7 @@ use super::windows::{Claim, Windows};
 use crate::error::{Error, Result};
 
 pub(super) const FORMAT: &str = "bzip2";
-/// What a decoder takes for the largest block, besides [`Claim`]'s allowance for buffers.
+/// Bytes that a decoder takes for the largest block, besides [`Claim`]'s allowance for buffers.
 const WINDOW: u64 = 3_200 << 10;
 
 /// Bytes of the mark: the format, the level, and what begins the first block or the end.
@@ -41,7 +41,7 @@ impl Bzip2 {
         Bzip2 { claim: Claim::new(windows), file, stream: None, is_first: true }
     }
 
-    /// Feeds the decoder once; returns how much it gave, perhaps nothing.
+    /// Feeds the decoder once; returns how much it gave, which may be nothing.
     fn step(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let Bzip2 { file, stream, .. } = self;
         let Some(decoder) = stream else { return Ok(0) };

@@ -33,13 +33,13 @@ impl Origin {
 
 /// A file read front to back, by position, so that it needs no place of its own in the file; or a stream.
 ///
-/// Keeps the error of a failed read, because decoders may turn it into one of their own: a disk that
-/// fails must not pass for a damaged stream.
+/// Keeps the error of a failed read, because decoders may replace it by their own: a disk that fails must not look like
+/// a damaged stream.
 pub(in crate::input) struct Compressed {
     origin: Origin,
     /// Allocated by the first read.
     buffer: Vec<u8>,
-    /// What of the buffer is not consumed yet: `start <= end <= buffer.len()`.
+    /// The unconsumed part of the buffer: `start <= end <= buffer.len()`.
     start: usize,
     end: usize,
     /// Where in the file the buffer's `end` is.
@@ -81,7 +81,7 @@ impl Compressed {
         }
     }
 
-    /// Looks at the next bytes without consuming any; fewer only at the end. There is room for them in the buffer.
+    /// Returns the next bytes without consuming any; fewer only at the end. There is room for them in the buffer.
     pub(super) fn peek(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if let Origin::File(file) = &self.origin {
             return file.read_full_at(into, self.position());
@@ -134,8 +134,8 @@ impl BufRead for Compressed {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.start == self.end {
             self.allocate();
-            // Up to a multiple of the buffer's size, also after a skip: an error is told where the buffer in hand starts,
-            // and has to be told alike whatever was skipped before.
+            // Up to a multiple of the buffer's size, also after a skip: an error has the offset where the current
+            // buffer starts, which must not depend on what was skipped before.
             let room = BUFFER - usize::try_from(self.offset % BUFFER as u64).unwrap_or(0);
             let buffer = self.buffer.get_mut(..room).unwrap_or_default();
             let read = match self.origin.read_at(buffer, self.offset) {

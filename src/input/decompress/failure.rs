@@ -1,24 +1,24 @@
-//! What decodes a stream, how reading it goes on, and why it fails.
+//! The trait of decoders, the results of a read, and the errors of a stream.
 
 use std::io;
 
 use super::compressed::Compressed;
 use crate::error::{Error, ErrorKind, Result};
 
-/// What came of a read.
+/// The result of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::input) enum Progress {
-    /// So many bytes; 0 only at a proper end.
+    /// The number of bytes; 0 only at a proper end.
     Read(usize),
-    /// None, because the next frame wants a zstd window of so many bytes, for which there is no room now. Nothing is
-    /// held meanwhile.
+    /// No bytes, because the next frame needs a zstd window of this number of bytes, for which there is no room now.
+    /// Nothing is held meanwhile.
     Wait {
         /// Bytes.
         window: u64,
     },
 }
 
-/// What decodes a compressed log.
+/// A decoder of a compressed log.
 pub(in crate::input) trait Decode: Send {
     /// The next bytes. `buffer` is not empty.
     fn read(&mut self, buffer: &mut [u8]) -> Result<Progress>;
@@ -26,7 +26,8 @@ pub(in crate::input) trait Decode: Send {
     fn consumed(&self) -> u64;
 }
 
-/// Steps to the next member of a file: whether there is one. Else nothing but zero padding follows, which is consumed.
+/// Steps to the next member of a file, and returns whether there is one. If not, only zero padding follows, which is
+/// consumed.
 pub(super) fn next_member(
     file: &mut Compressed,
     format: &'static str,
@@ -50,12 +51,12 @@ pub(super) fn next_member(
     Err(damage(format, TRAILING, file.position()))
 }
 
-/// The error for damage in a stream, met at this byte of the compressed file.
+/// The error for damage in a stream, found at this byte of the compressed file.
 pub(super) fn damage(format: &'static str, reason: impl Into<String>, offset: u64) -> Error {
     Error::from(ErrorKind::Compression { format, reason: reason.into() }).at_offset(offset)
 }
 
-/// The error for what a decoder said, which may be a failure to read the file.
+/// The error for a decoder's error, which can be a failure to read the file.
 pub(super) fn decoder_error(
     format: &'static str,
     file: &mut Compressed,
@@ -71,7 +72,7 @@ pub(super) fn decoder_error(
     damage(format, reason, file.position())
 }
 
-/// What a decoder said, without the name of the stream that the error has already.
+/// A decoder's message, without the name of the stream that the error has already.
 fn without_format(format: &str, said: String) -> String {
     match said.strip_prefix("corrupt ").and_then(|rest| rest.strip_prefix(format)) {
         Some(rest) => {

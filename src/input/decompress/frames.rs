@@ -1,15 +1,15 @@
-//! How zstd frames lie in a file: where one ends and how much text it can hold, told without decoding it.
+//! The layout of zstd frames in a file: where a frame ends and how much text it can hold, without decoding it.
 //!
-//! A frame is a header, blocks that each say how long they are, and perhaps a checksum. What is said here is read from
-//! these lengths alone; whether a frame is whole and right is for the decoder to find.
+//! A frame is a header, blocks that each start with their length, and perhaps a checksum. This module reads only these
+//! lengths; the decoder finds out whether a frame is complete and valid.
 
 use std::ops::ControlFlow;
 
 const MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
-/// Bytes of the longest frame header, magic included.
-pub(super) const LONGEST_HEADER: usize = 18;
-/// Bytes of text that a block holds at most, if the window is no smaller.
-const LARGEST_BLOCK: u64 = 128 << 10;
+/// Maximum bytes of a frame header, magic included.
+pub(super) const MAX_HEADER: usize = 18;
+/// Maximum bytes of text of a block, unless the window is smaller.
+const MAX_BLOCK: u64 = 128 << 10;
 
 /// Whether the bytes may be the start of a frame, as far as they go.
 pub(super) fn starts_a_frame(header: &[u8]) -> bool {
@@ -21,8 +21,8 @@ pub(super) fn starts_a_frame(header: &[u8]) -> bool {
 /// Bytes of the mark that each frame begins with.
 pub(super) const MARK: usize = MAGIC.len();
 
-/// Whether the bytes begin with the mark of a frame, as far as they go. Unlike after a frame, one byte is not enough to
-/// be one that is to be skipped.
+/// Whether the bytes begin with the mark of a frame, as far as they go. Unlike after a frame, one byte is not enough
+/// for a skippable frame.
 pub(super) fn begins(start: &[u8]) -> bool {
     let mark = start.get(..MARK).unwrap_or(start);
     let skippable = mark
@@ -31,7 +31,7 @@ pub(super) fn begins(start: &[u8]) -> bool {
     MAGIC.starts_with(mark) || skippable
 }
 
-/// How many bytes a frame to be skipped takes, if it is one.
+/// The bytes of a skippable frame, if it is one.
 fn skipped(header: &[u8]) -> Option<u64> {
     let (magic, rest) = header.split_first_chunk::<4>()?;
     let length = u32::from_le_bytes(*rest.first_chunk::<4>()?);
@@ -39,8 +39,7 @@ fn skipped(header: &[u8]) -> Option<u64> {
     is_skippable.then(|| 8 + u64::from(length))
 }
 
-/// The window that a frame's header asks for, in bytes; `None` if it is no whole header of a frame
-/// with content.
+/// The window that a frame's header asks for, in bytes; `None` if it is not a whole header of a frame with content.
 pub(super) fn window_of(header: &[u8]) -> Option<u64> {
     let descriptor = *header.strip_prefix(&MAGIC)?.first()?;
     if descriptor & SINGLE_SEGMENT != 0 {
@@ -52,11 +51,11 @@ pub(super) fn window_of(header: &[u8]) -> Option<u64> {
     Some(base + base / 8 * u64::from(window & 7))
 }
 
-/// A bit of the descriptor, the byte behind the magic.
+/// A bit of the descriptor, the byte after the magic.
 const SINGLE_SEGMENT: u8 = 0x20;
 const CHECKSUM: u8 = 0x04;
 
-/// Where in a header the content's size is, and how many bytes it takes, perhaps none.
+/// Where in a header the content's size is, and how many bytes it takes, which may be 0.
 fn content_field(descriptor: u8) -> (usize, usize) {
     let single = descriptor & SINGLE_SEGMENT != 0;
     let id_length = [0, 1, 2, 4].get(usize::from(descriptor & 3)).copied().unwrap_or(0);
@@ -67,7 +66,7 @@ fn content_field(descriptor: u8) -> (usize, usize) {
     (5 + usize::from(!single) + id_length, size_length)
 }
 
-/// The content's size, if the header tells it; the outer `None` if it is no whole header of a frame with content.
+/// The content's size, if the header has it; the outer `None` if it is not a whole header of a frame with content.
 fn content_of(header: &[u8]) -> Option<Option<u64>> {
     let descriptor = *header.strip_prefix(&MAGIC)?.first()?;
     let (start, length) = content_field(descriptor);
@@ -76,43 +75,43 @@ fn content_of(header: &[u8]) -> Option<Option<u64>> {
     Some((length > 0).then_some(if length == 2 { value + 256 } else { value }))
 }
 
-/// Steps over frames that lie one behind the other in growing bytes.
+/// Steps over adjacent frames in growing bytes.
 pub(super) struct Walk {
-    /// Bytes that a window may have at most.
+    /// Maximum bytes of a window.
     window_limit: u64,
     /// Bytes and text of the whole frames seen so far.
     whole: usize,
     text_before: u64,
-    /// What is looked at next; perhaps behind all bytes that are there.
+    /// The next place to check, which may be after all bytes so far.
     at: usize,
     part: Part,
 }
 
-/// What stands at the walk's place.
+/// The part of a frame at the walk's place.
 #[derive(Clone, Copy)]
 enum Part {
     Header,
     Block {
-        /// Bytes of text that a block holds at most.
+        /// Maximum bytes of text of a block.
         largest: u64,
-        /// Bytes of text of the blocks before, at most.
+        /// Maximum bytes of text of the blocks before.
         text: u64,
-        /// The frame's text as its header tells it.
-        told: Option<u64>,
+        /// Bytes of the frame's text, if its header has them.
+        stated: Option<u64>,
         checksum: bool,
     },
-    /// The end of a frame with so much text, at most.
+    /// The end of a frame with at most this much text.
     End(u64),
 }
 
-/// What came of a look at the bytes.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     /// One more frame is whole.
     Frame,
-    /// The frame in hand goes on behind the bytes.
+    /// The current frame continues after the bytes.
     More,
-    /// What follows is no frame, or not one that may be decoded.
+    /// The next bytes are not a frame, or a frame that may not be decoded.
     Stop,
 }
 
@@ -122,27 +121,27 @@ impl Walk {
         Walk { window_limit, whole: 0, text_before: 0, at: 0, part: Part::Header }
     }
 
-    /// Bytes of the whole frames, skippable ones among them, that were met.
+    /// Bytes of the whole frames, skippable frames included, so far.
     pub(super) fn whole(&self) -> usize {
         self.whole
     }
 
-    /// Bytes of text that those frames hold at most; they may hold less only where a header does not tell.
+    /// Maximum bytes of text of those frames; it is exact if all headers have the size.
     pub(super) fn text(&self) -> u64 {
         self.text_before
     }
 
-    /// Bytes of text up to the walk's place, that of the frame in hand as far as it is known.
+    /// Bytes of text up to the walk's place, with the known part of the current frame.
     pub(super) fn text_in_sight(&self) -> u64 {
         let in_hand = match self.part {
             Part::Header => 0,
-            Part::Block { text, told, .. } => told.unwrap_or(text),
+            Part::Block { text, stated, .. } => stated.unwrap_or(text),
             Part::End(text) => text,
         };
         self.text_before.saturating_add(in_hand)
     }
 
-    /// Bytes up to the end of what is known of the frame in hand.
+    /// Bytes up to the end of the known part of the current frame.
     pub(super) fn in_sight(&self) -> usize {
         self.at
     }
@@ -169,13 +168,13 @@ impl Walk {
     }
 
     fn header(&mut self, rest: &[u8]) -> ControlFlow<Step> {
-        let header = rest.get(..LONGEST_HEADER).unwrap_or(rest);
+        let header = rest.get(..MAX_HEADER).unwrap_or(rest);
         if let Some(length) = skipped(header) {
             return self.advance(length, Part::End(0));
         }
-        let Some((told, window)) = content_of(header).zip(window_of(header)) else {
+        let Some((stated, window)) = content_of(header).zip(window_of(header)) else {
             let may_be = header.is_empty() || starts_a_frame(header);
-            let more = header.len() < LONGEST_HEADER && may_be;
+            let more = header.len() < MAX_HEADER && may_be;
             return ControlFlow::Break(if more { Step::More } else { Step::Stop });
         };
         if window > self.window_limit {
@@ -183,13 +182,13 @@ impl Walk {
         }
         let descriptor = header.get(4).copied().unwrap_or(0);
         let (start, length) = content_field(descriptor);
-        let largest = window.min(LARGEST_BLOCK);
+        let largest = window.min(MAX_BLOCK);
         let checksum = descriptor & CHECKSUM != 0;
-        self.advance((start + length) as u64, Part::Block { largest, text: 0, told, checksum })
+        self.advance((start + length) as u64, Part::Block { largest, text: 0, stated, checksum })
     }
 
     fn block(&mut self, rest: &[u8]) -> ControlFlow<Step> {
-        let Part::Block { largest, text, told, checksum } = self.part else {
+        let Part::Block { largest, text, stated, checksum } = self.part else {
             return ControlFlow::Continue(());
         };
         let Some([low, middle, high]) = rest.first_chunk::<3>().copied() else {
@@ -207,10 +206,10 @@ impl Walk {
         }
         let text = text.saturating_add(holds);
         if low & 1 == 0 {
-            return self.advance(3 + length, Part::Block { largest, text, told, checksum });
+            return self.advance(3 + length, Part::Block { largest, text, stated, checksum });
         }
         let end = 3 + length + if checksum { 4 } else { 0 };
-        self.advance(end, Part::End(told.map_or(text, |told| told.min(text))))
+        self.advance(end, Part::End(stated.map_or(text, |stated| stated.min(text))))
     }
 
     fn advance(&mut self, bytes: u64, part: Part) -> ControlFlow<Step> {
@@ -241,7 +240,7 @@ mod tests {
         assert_eq!(window_of(b"\x29\xB5\x2F\xFD\x00\x00"), None);
     }
 
-    /// The whole frames of the bytes, where they end, and what they hold at most.
+    /// The whole frames of the bytes, where they end, and their maximum text.
     fn walk(bytes: &[u8], chunk: usize) -> (Vec<(usize, u64)>, Step) {
         let (mut walk, mut seen, mut frames) = (Walk::new(LIMIT), 0, Vec::new());
         loop {
@@ -258,10 +257,10 @@ mod tests {
         let text: Vec<u8> =
             (0..300_000_u32).flat_map(|n| n.wrapping_mul(n).to_le_bytes()).collect();
         let skippable = [&0x184D_2A5F_u32.to_le_bytes()[..], &[3, 0, 0, 0, 1, 2, 3]].concat();
-        let told = ::zstd::bulk::compress(&text, 1).unwrap();
+        let stated = ::zstd::bulk::compress(&text, 1).unwrap();
         let (mut file, mut ends, mut decoded, mut exact) = (Vec::new(), Vec::new(), 0, Vec::new());
         for (frame, holds, is_told) in [
-            (told, text.len(), true),
+            (stated, text.len(), true),
             (::zstd::bulk::compress(b"1|2|FR\n", 1).unwrap(), 7, true),
             (skippable, 0, true),
             (zstd(b""), 0, false),
@@ -284,13 +283,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_stepped_over_that_is_no_frame_or_may_not_be_decoded() {
+    fn only_frames_that_may_be_decoded_are_stepped_over() {
         let good = zstd(b"1|2|FR\n");
         let wide = [0x28, 0xB5, 0x2F, 0xFD, 0x00, 13 << 3 | 1, 0x01, 0x00, 0x00];
         let reserved = [0x28, 0xB5, 0x2F, 0xFD, 0x00, 0x00, 0x07, 0x00, 0x00];
         let over_the_largest = [0x28, 0xB5, 0x2F, 0xFD, 0x00, 0x00, 0x01, 0x40, 0x00];
         for tail in [&b"\0"[..], b"x", &wide, &reserved, &over_the_largest] {
-            // Behind the longest header, so that no more bytes can make it one.
+            // After the longest header, so that no more bytes can make it a header.
             let file = [&good, tail, &[0; 20]].concat();
             let (frames, step) = walk(&file, 3);
             assert_eq!((frames.len(), frames[0].0, step), (1, good.len(), Step::Stop), "{tail:?}");

@@ -1,7 +1,7 @@
 //! Gzip: one or more members, then perhaps zero padding.
 //!
-//! The decoder for several members of the library underneath stops with an error at padding, and
-//! its decoder for one member says nothing of what follows; so members are stepped through here.
+//! The decoder for several members of the library underneath stops with an error at padding, and its decoder for one
+//! member does not report what follows, so members are stepped through here.
 
 use std::io::{BufRead, Read};
 
@@ -15,14 +15,14 @@ pub(super) const FORMAT: &str = "gzip";
 /// The first byte of every member.
 const MAGIC: u8 = 0x1f;
 
-/// What every member begins with.
+/// The bytes that every member begins with.
 pub(super) const MARK: &[u8] = &[MAGIC, 0x8b];
 
 /// A gzip file being decoded. Takes about 50 KiB besides the file's buffer.
 pub(in crate::input) struct Gzip {
-    /// The member in hand; it owns the file.
+    /// The current member; it owns the file.
     member: GzDecoder<Compressed>,
-    /// The last member is over and all behind it was seen.
+    /// The last member has ended, and all bytes after it were checked.
     ended: bool,
 }
 

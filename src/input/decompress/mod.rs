@@ -1,8 +1,8 @@
 //! A log's bytes as they were before they were compressed.
 //!
 //! A [`Decoder`] reports its end only when all is well: the last member or frame is complete, its
-//! checksum (if it has one) is right, and nothing but zero padding follows. Whatever else stops it
-//! is an error, so a damaged log is never taken for a shorter one.
+//! checksum (if it has one) is right, and only zero padding follows. Anything else that stops it is an error, so a
+//! damaged log never counts as a shorter log.
 
 mod ahead;
 mod bzip2;
@@ -45,7 +45,7 @@ pub(super) enum Compression {
 }
 
 impl Compression {
-    /// How many there are; the match reminds you to enter a new one in [`Compression::ALL`].
+    /// Number of compressions; the match reminds you to add a new one to [`Compression::ALL`].
     const COUNT: usize = match Compression::Gzip {
         Compression::Gzip | Compression::Zstd | Compression::Bzip2 | Compression::Xz => 4,
     };
@@ -54,7 +54,7 @@ impl Compression {
     pub(super) const ALL: [Compression; Compression::COUNT] =
         [Compression::Gzip, Compression::Zstd, Compression::Bzip2, Compression::Xz];
 
-    /// What it is called.
+    /// Its name.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Compression::Gzip => gzip::FORMAT,
@@ -111,7 +111,7 @@ impl Compression {
         matches!(self, Compression::Zstd)
     }
 
-    /// Splits a base name into the name before the suffix, and what that says.
+    /// Splits a base name into the name before the suffix, and the suffix's compression.
     pub(super) fn split_name(name: &[u8]) -> (&[u8], Option<Compression>) {
         let split = |one: Compression| Some((name.strip_suffix(one.suffix())?, Some(one)));
         Compression::ALL.into_iter().find_map(split).unwrap_or((name, None))
@@ -137,9 +137,9 @@ impl Compression {
 pub(super) enum Decoder {
     /// Bytes as they come.
     Plain {
-        /// Where they come from.
+        /// Their source.
         reader: Box<dyn Read + Send>,
-        /// How many came.
+        /// Number of bytes so far.
         taken: u64,
     },
     /// Bytes that are decoded.
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_and_bytes_behind_the_end_are_damage() {
+    fn an_empty_file_and_bytes_after_the_end_are_damage() {
         for (compression, one) in each(TEXT) {
             assert_eq!(reason(decode(compression, b"", 100)), NO_BYTES);
             for tail in [&b"x"[..], b"\0x", b"\0\0\0\0\x1f\x8b", b"\n", b"\x27\xB5"] {
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_disk_is_no_damage() {
+    fn a_failing_disk_is_not_damage() {
         for (compression, one) in each(TEXT) {
             for fail_from in 0..one.len() {
                 let twin = Twin::new();
@@ -400,7 +400,7 @@ mod tests {
             assert_eq!(error.class(), ErrorClass::Data);
             assert!(error.to_string().contains(text), "{error}");
         }
-        // In a later frame too, and behind one to be skipped.
+        // In a later frame too, and after a skippable frame.
         let later = [zstd(TEXT), skippable(b"x"), frame(window(13, 1))].concat();
         let error = decode(&later, 8 << 20).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Window { needed: 9_437_184, .. }));

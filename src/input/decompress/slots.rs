@@ -8,10 +8,10 @@ use ::zstd::bulk::Decompressor;
 
 use crate::input::lock;
 
-/// What a decoder takes that needs no window of its own.
+/// Bytes of a decoder that needs no window of its own.
 pub(super) const DECODER: u64 = 256 << 10;
 
-/// Who may decode ahead, and into what.
+/// The slots that threads decode ahead into.
 pub(in crate::input) struct Slots {
     /// Bytes that all may take together.
     share: u64,
@@ -22,19 +22,19 @@ pub(in crate::input) struct Slots {
 struct State {
     /// Bytes of the slots in use.
     used: u64,
-    /// What slots left behind, for the next to come, with its bytes: given back to the allocator, it would
-    /// be kept by the thread that had it, and missing for the others.
+    /// Unused buffers of slots, for the next slot, with their bytes. The allocator would keep them for the thread that
+    /// returns them, so other threads could not use them.
     spare: Vec<(Room, u64)>,
 }
 
-/// What one slot works with.
+/// The buffers of one slot.
 #[derive(Default)]
 pub(super) struct Room {
     /// Made for the first frames.
     pub(super) decoder: Option<Decompressor<'static>>,
-    /// Whole frames as they lie in the file.
+    /// Whole frames as they are in the file.
     pub(super) packed: Vec<u8>,
-    /// What they hold.
+    /// Their text.
     pub(super) text: Vec<u8>,
 }
 
@@ -49,7 +49,7 @@ impl Slots {
         self.share / 2
     }
 
-    /// Whether a slot of so many bytes would be had now.
+    /// Whether there is room for a slot of this number of bytes now.
     pub(super) fn has_room(&self, bytes: u64) -> bool {
         lock(&self.state).used.saturating_add(bytes) <= self.share
     }
@@ -59,7 +59,7 @@ impl Slots {
         Slot { slots: Arc::clone(self), room: Room::default(), held: 0 }
     }
 
-    /// Gives all to the allocator that is not in use.
+    /// Gives all unused memory to the allocator.
     pub(in crate::input) fn clear(&self) {
         lock(&self.state).spare.clear();
     }
@@ -71,7 +71,7 @@ impl fmt::Debug for Slots {
     }
 }
 
-/// The right to some of the share, and what is held by it; given back when dropped.
+/// The right to a part of the share, with its buffers; given back when dropped.
 pub(super) struct Slot {
     slots: Arc<Slots>,
     pub(super) room: Room,
@@ -80,8 +80,8 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// Gets the right to so many bytes of frames and of their text in all; false if there is no room now. The frames
-    /// that it has stay.
+    /// Gets the right to this number of bytes of frames and their text together; false if there is no room now. It
+    /// keeps its frames.
     pub(super) fn grow(&mut self, packed: u64, text: u64) -> bool {
         let granted = self.claim(packed.saturating_add(text).saturating_add(DECODER));
         let Room { packed: frames, text: old, .. } = &mut self.room;
@@ -143,7 +143,7 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     #[test]
-    fn slots_and_what_they_left_behind_stay_within_the_share() {
+    fn slots_and_the_buffers_that_they_left_stay_within_the_share() {
         let slots = Slots::new(10 * MIB);
         let held = |slots: &Slots| {
             let state = lock(&slots.state);

@@ -1,8 +1,8 @@
 //! How much memory each stream may hold for a window, dictionary or block: all decoders together stay within one limit.
 //!
-//! A frame says how large a window it needs. Before it is decoded, its stream asks for as much; a stream that gets
-//! nothing gives back what it has (between two frames nothing in it is needed) and comes again later. So whoever holds
-//! a window can be read to the end of its frame, and streams never wait for one another in a circle.
+//! A frame says how large a window it needs. Before it is decoded, its stream asks for that window. A stream that gets
+//! none gives back what it has (between two frames nothing in it is needed) and tries again later. So a stream that
+//! holds a window can be read to the end of its frame, and streams never wait for one another in a circle.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -12,12 +12,12 @@ use ::zstd::stream::raw::{DParameter, Decoder, Operation};
 use crate::error::{Error, Result};
 use crate::input::lock;
 
-/// What a decoder takes beside its window.
+/// Bytes of a decoder besides its window.
 const BUFFERS: u64 = 512 << 10;
 
 /// The windows of all streams of a source.
 pub(in crate::input) struct Windows {
-    /// Bytes that one window may have, and that all may take together.
+    /// Maximum bytes of one window, and of all together.
     limit: u64,
     state: Mutex<State>,
 }
@@ -26,9 +26,9 @@ pub(in crate::input) struct Windows {
 struct State {
     /// Bytes that streams hold.
     taken: u64,
-    /// A decoder that one stream has done with, for the next, and its bytes: its window stays where it is. Were each
-    /// stream to allocate its own, threads that take turns at the streams would leave several: what
-    /// an allocator is given back by one thread it keeps, to some tens of megabytes, for that thread.
+    /// A decoder that a stream no longer needs, for the next stream, and its bytes. The allocator keeps tens of
+    /// megabytes for the thread that returns them. So if each stream allocated a window of its own, threads that take
+    /// turns at the streams would leave several.
     spare: Option<(Decoder<'static>, u64)>,
 }
 
@@ -38,17 +38,18 @@ impl Windows {
         Arc::new(Windows { limit, state: Mutex::default() })
     }
 
-    /// Bytes that a window may have at most.
+    /// Maximum bytes of a window.
     pub(in crate::input) fn limit(&self) -> u64 {
         self.limit
     }
 
-    /// Whether a stream that holds nothing would now get a window of so many bytes.
+    /// Whether a stream that holds nothing would now get a window of this number of bytes.
     pub(in crate::input) fn has_room(&self, window: u64) -> bool {
         self.allows(lock(&self.state).taken, window.saturating_add(BUFFERS))
     }
 
-    /// Whether so much may be held beside what the others hold. Who holds alone may exceed the limit by the buffers.
+    /// Whether this number of bytes may be held beside those of other streams. A single holder may exceed the limit by
+    /// the buffers.
     fn allows(&self, others: u64, bytes: u64) -> bool {
         others == 0 || others.saturating_add(bytes) <= self.limit
     }
@@ -74,7 +75,7 @@ impl Lease {
         Lease { windows: Arc::clone(windows), decoder: None, held: 0 }
     }
 
-    /// Bytes that a window may have at most.
+    /// Maximum bytes of a window.
     pub(super) fn limit(&self) -> u64 {
         self.windows.limit
     }
@@ -162,7 +163,7 @@ impl Claim {
         Claim { windows: Arc::clone(windows), held: 0 }
     }
 
-    /// Bytes that a window may have at most.
+    /// Maximum bytes of a window.
     pub(super) fn limit(&self) -> u64 {
         self.windows.limit
     }
@@ -194,7 +195,7 @@ impl Drop for Claim {
     }
 }
 
-/// The least power of two that is no less than the limit, within what the library takes.
+/// The smallest power of two that is at least the limit, within the library's bounds.
 fn log_of_limit(limit: u64) -> u32 {
     limit.checked_next_power_of_two().map_or(31, u64::ilog2).clamp(10, 31)
 }
@@ -216,7 +217,7 @@ mod tests {
         let windows = Windows::new(16 * MIB);
         let [mut one, mut other] = [Lease::new(&windows), Lease::new(&windows)];
         assert!(one.grow(4 * MIB).unwrap() && other.grow(4 * MIB).unwrap());
-        // Both want more than there is for two.
+        // Both need more than there is for two.
         assert!(!one.grow(12 * MIB).unwrap());
         assert!(one.decoder().is_none() && !windows.has_room(12 * MIB));
         assert!(other.grow(12 * MIB).unwrap());

@@ -1,7 +1,7 @@
 //! Xz: one or more streams, then perhaps zero padding.
 //!
 //! The library stops at a block that needs more memory than it may have. So a stream begins with almost none; its first
-//! block says how large a dictionary it needs, and the memory is claimed before it is given to the library.
+//! block needs a dictionary of a known size, and the memory is claimed before it is given to the library.
 
 use std::io::{self, BufRead};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::windows::{Claim, Windows};
 use crate::error::{Error, ErrorKind, Result};
 
 pub(super) const FORMAT: &str = "xz";
-/// What every stream begins with.
+/// The bytes that every stream begins with.
 pub(super) const MARK: &[u8] = b"\xFD7zXZ\0";
 /// Bytes that no block needs: its dictionary has 4 GiB at most.
 const TOO_MUCH: u64 = 16 << 30;
@@ -23,10 +23,10 @@ const TOO_MUCH: u64 = 16 << 30;
 pub(super) struct Xz {
     claim: Claim,
     file: Compressed,
-    /// The stream in hand.
+    /// The current stream.
     stream: Option<Stream>,
     is_first: bool,
-    /// Bytes of the dictionary of the stream in hand, once a block asked for it.
+    /// Bytes of the current stream's dictionary, once a block asked for it.
     dictionary: Option<u64>,
 }
 
@@ -79,8 +79,8 @@ impl Xz {
         Ok(written)
     }
 
-    /// Notes how large a dictionary the next block needs. Later blocks of a stream may not need a larger one: two streams
-    /// that hold one each could wait for one another.
+    /// Notes how large a dictionary the next block needs. Later blocks of a stream may not need a larger one: two
+    /// streams that hold a dictionary each could wait for one another.
     fn ask(&mut self) -> Result<()> {
         let Some(stream) = &mut self.stream else { return Ok(()) };
         let needed = dictionary_in(memory_for(stream));
@@ -117,7 +117,7 @@ impl Decode for Xz {
     }
 }
 
-/// The bytes that the next block needs. The stream may take as much from now on.
+/// The bytes that the next block needs. From now on the stream may take that number.
 fn memory_for(stream: &mut Stream) -> u64 {
     // The library has the number but its binding does not show it: it refuses limits below.
     let (mut low, mut high) = (1, TOO_MUCH);
@@ -131,7 +131,7 @@ fn memory_for(stream: &mut Stream) -> u64 {
     high
 }
 
-/// The largest dictionary in so much memory: sizes are 2^n and 3 * 2^n.
+/// The largest dictionary in this much memory: sizes are 2^n and 3 * 2^n.
 fn dictionary_in(memory: u64) -> u64 {
     let sizes = (12..=31).flat_map(|log| [1 << log, 3 << (log - 1)]).chain([1 << 32]);
     sizes.take_while(|size| *size <= memory).last().unwrap_or(1 << 12)

@@ -1,8 +1,8 @@
 //! Zstd: one or more frames, some perhaps to be skipped, then perhaps zero padding.
 //!
-//! Frames are stepped through here, for two things that the library underneath leaves open: its
-//! limit on the window is a power of two and not asked for every frame, and zero padding is none of
-//! its formats. Frames that others have decoded meanwhile ([`super::ahead`]) are taken as they are.
+//! Frames are stepped through here, because the library underneath lacks two things: its limit on the window is a power
+//! of two and not checked for every frame, and it does not accept zero padding. Frames that other threads have decoded
+//! meanwhile ([`super::ahead`]) are used.
 
 use std::io::BufRead;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use ::zstd::stream::raw::{InBuffer, Operation, OutBuffer};
 use super::ahead::{Ahead, Decoded};
 use super::compressed::Compressed;
 use super::failure::{CUT_SHORT, Decode, NO_BYTES, Progress, TRAILING, damage, decoder_error};
-use super::frames::{LONGEST_HEADER, starts_a_frame, window_of};
+use super::frames::{MAX_HEADER, starts_a_frame, window_of};
 use super::windows::{Lease, Windows};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -23,7 +23,7 @@ pub(in crate::input) struct Zstandard {
     lease: Lease,
     file: Compressed,
     state: State,
-    /// Who decodes ahead, if anybody may.
+    /// The frames that are decoded ahead, if that is allowed.
     ahead: Option<Arc<Ahead>>,
     /// Frames before the file's position that were decoded ahead, and how much of their text was given.
     given: Option<(Decoded, usize)>,
@@ -31,13 +31,13 @@ pub(in crate::input) struct Zstandard {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Before the first frame, which must be there.
+    /// Before the first frame, which must exist.
     Start,
     /// Within a frame.
     Frame,
-    /// Behind a frame.
+    /// After a frame.
     Between,
-    /// The last frame is over and all behind it was seen.
+    /// The last frame has ended, and all bytes after it were checked.
     Ended,
 }
 
@@ -68,7 +68,7 @@ impl Zstandard {
         true
     }
 
-    /// Gives some of the text that was decoded ahead; 0 if there is none left.
+    /// Gives some of the text that was decoded ahead; 0 if none is left.
     fn give(&mut self, buffer: &mut [u8]) -> usize {
         let Some((decoded, given)) = &mut self.given else { return 0 };
         let rest = decoded.text().get(*given..).unwrap_or_default();
@@ -78,7 +78,7 @@ impl Zstandard {
         }
         *given += length;
         if length == rest.len() {
-            // Its slot is for others from now on.
+            // Other threads may use its slot from now on.
             self.given = None;
         }
         length
@@ -108,11 +108,11 @@ impl Zstandard {
         Ok(written)
     }
 
-    /// Looks at what follows the last frame, and gets the window of the next; says how large one it wants if it gets
-    /// none, and nothing is consumed then.
+    /// Checks the bytes after the last frame, and gets the window of the next. If it gets none, it returns the size
+    /// that it needs, and consumes nothing.
     fn next_frame(&mut self) -> Result<Option<u64>> {
         let offset = self.file.position();
-        let mut header = [0; LONGEST_HEADER];
+        let mut header = [0; MAX_HEADER];
         let peeked = self.file.peek(&mut header);
         let length = peeked.map_err(|error| Error::io("read", error).at_offset(offset))?;
         let header = header.get(..length).unwrap_or_default();

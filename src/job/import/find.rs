@@ -1,8 +1,9 @@
 //! The Parquet files of a day: named ones, those of a folder, those of a dataset, those of a store of the Spark job.
 //!
-//! A folder that has a record of the day is such a store, one that has `kind=country` or `kind=user` in it a dataset, one
-//! that has `day=…` the tables of a kind; any other gives its own `*.parquet`, in byte order of their names. What begins
-//! with `.` or `_` is an engine's own (`_SUCCESS`, checksums, temporaries) and is skipped.
+//! A folder with a record of the day is such a store. A folder with `kind=country` or `kind=user` in it is a dataset,
+//! and a folder with `day=…` has the tables of a kind. Any other folder gives its own `*.parquet`, in byte order of
+//! their names. Names that begin with `.` or `_` are an engine's own files (`_SUCCESS`, checksums, temporaries) and are
+//! skipped.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -161,13 +162,13 @@ mod tests {
             ["flat/a.parquet", "flat/b.parquet", country]
         );
         assert_eq!(found(root, &["spark"]).unwrap(), [format!("spark/{stored}")]);
-        for (given, told) in [
+        for (given, words) in [
             ("other", "there is no day=2021-12-01 in this folder"),
             ("empty", "a folder of tables has *.parquet"),
             ("nowhere", "the table not found"),
         ] {
             let refusal = found(root, &[given]).unwrap_err();
-            assert!(refusal.contains(told), "{refusal}");
+            assert!(refusal.contains(words), "{refusal}");
         }
         assert!(found(root, &["flat", "flat/a.parquet"]).unwrap_err().contains("given twice"));
     }

@@ -1,8 +1,8 @@
-//! `import`: the two tables of a day, whoever wrote them, to its partial.
+//! `import`: the two tables of a day, from any program, to its partial.
 //!
-//! What `export` wrote carries the day's rows, rejects and logs, and comes back to the last byte. Of a table that
-//! another program wrote these are unknown: its rows are those that were counted, its rejects stand as none, and
-//! its inputs are the tables themselves.
+//! What `export` wrote carries the day's rows, rejects and logs, and comes back to the last byte. A table of another
+//! program lacks these: the day's rows are the counted rows, its rejects are unknown, and its inputs are the tables
+//! themselves.
 
 mod find;
 mod options;
@@ -28,9 +28,9 @@ pub use options::{ImportOptions, ImportReport};
 /// Rows may come in any order and a pair several times, in any number of files. A day that has a partial of the same
 /// counts and inputs stays as it is. Memory stays below the budget for tables of any size.
 ///
-/// Tables are decoded in this process, which trusts them: a file that was made to do harm may end the process, or take any
-/// memory or time. `import_with` takes a decoder that does not; the program `agg` passes one that decodes in a child
-/// process. (Both are in builds with Parquet.)
+/// Tables are decoded in this process, which trusts them: a malicious file may end the process, or take any memory or
+/// time. `import_with` takes a decoder that does not; the program `agg` passes one that decodes in a child process.
+/// (Both are in builds with Parquet.)
 ///
 /// # Example
 /// ```
@@ -63,10 +63,10 @@ pub use options::{ImportOptions, ImportReport};
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::NotParquet`], [`ErrorKind::BadTable`] and [`ErrorKind::BadRow`] for what is no such table, also where
-/// one of both kinds is missing or their sums differ; [`ErrorKind::OtherCounts`]; [`ErrorKind::Missing`];
-/// [`ErrorKind::Locked`]; failures to read and write; [`ErrorKind::Usage`] in a build without Parquet. The store
-/// is then what it was.
+/// [`ErrorKind::NotParquet`], [`ErrorKind::BadTable`] and [`ErrorKind::BadRow`] for a file that is not such a table,
+/// also if a kind is missing or the sums of both kinds differ; [`ErrorKind::OtherCounts`]; [`ErrorKind::Missing`];
+/// [`ErrorKind::Locked`]; failures to read and write; [`ErrorKind::Usage`] in a build without Parquet. The store is
+/// then what it was.
 ///
 /// [`ErrorKind::NotParquet`]: crate::ErrorKind::NotParquet
 /// [`ErrorKind::BadTable`]: crate::ErrorKind::BadTable

@@ -1,4 +1,4 @@
-//! What is asked of an import, and what it answers.
+//! The options of an import, and its report.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::model::{CountryCodes, Day, PerKind, RowCounts};
 use crate::runfile::RunFacts;
 use crate::text::json;
 
-/// What to import, and how strictly.
+/// The tables to import, and the checks.
 #[derive(Debug, Clone)]
 pub struct ImportOptions {
     /// The day.
@@ -19,16 +19,16 @@ pub struct ImportOptions {
     pub tables: Vec<PathBuf>,
     /// Replace a partial of other counts.
     pub force: bool,
-    /// Which country codes the tables may have.
+    /// The country codes that the tables may have.
     pub countries: CountryCodes,
 }
 
-/// What an import did.
+/// The report of an import.
 #[derive(Debug, Clone, Serialize)]
 pub struct ImportReport {
     /// The day.
     pub day: Day,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: ReduceOutcome,
     /// Rows of the day; the rejects are unknown unless the tables have them.
     #[serde(flatten)]

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileSystem;
 use crate::model::{Day, Kind};
 
-/// The only version of the record with files in folders of their own; those before it name files as an export does.
+/// The only version of the record with files in folders of their own; earlier versions name files as an export does.
 const FORMAT: u16 = 2;
 
 const MAX_RECORD_BYTES: u64 = 16 << 20;
@@ -35,7 +35,7 @@ struct Named {
     bytes: u64,
 }
 
-/// The files that the record of a day names, with the sizes that it gives; nothing where there is no record.
+/// The files that the record of a day names, with the sizes that it gives; `None` if there is no record.
 pub(super) fn recorded(
     files: &dyn FileSystem,
     store: &Path,
@@ -143,7 +143,7 @@ mod tests {
     fn the_files_are_those_that_the_record_names() {
         let named = found(&record("2021-12-01", USER, 4)).unwrap();
         assert_eq!(named, Some(vec![USER.to_owned()]));
-        // One of an earlier version of the job, which put files where an export has them.
+        // A record of an earlier version of the job, which put files where an export has them.
         assert_eq!(found(r#"{"format":1,"kinds":{}}"#).unwrap(), None);
         let day = "2021-12-02".parse().unwrap();
         assert_eq!(recorded(&OsFileSystem, store("{}").path(), day).unwrap(), None);
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn a_record_that_is_damaged_or_names_other_files_is_refused() {
         let outside = "v=1/../../secret.parquet";
-        for (record, told) in [
+        for (record, words) in [
             (String::new(), "EOF"),
             (r#"{"format":2}"#.to_owned(), "missing field"),
             (r#"{"format":3}"#.to_owned(), "format version 3"),
@@ -163,7 +163,7 @@ mod tests {
             (record("2021-12-01", "/etc/passwd", 4), "outside its store"),
         ] {
             let refusal = found(&record).unwrap_err();
-            assert!(refusal.contains(told), "{refusal}");
+            assert!(refusal.contains(words), "{refusal}");
         }
     }
 }

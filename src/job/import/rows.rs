@@ -1,9 +1,8 @@
 //! The rows of tables to the runs of a partial.
 //!
-//! Tables that are sorted, each and one behind the other, as `export` writes them, become a run as they are read: a row
-//! group is a piece. Whether they are is only known once they were read; where they are not, all is read again,
-//! a stretch at a time, each stretch sorted and spilled, and the spills are merged. Reading is one decoder's work; what is
-//! parallel is the sorting and encoding.
+//! Sorted tables in order, as `export` writes them, become a run while they are read: a row group is a piece. Only
+//! reading shows whether they are sorted. If not, all is read again, a stretch at a time. Each stretch is sorted and
+//! spilled, and the spills are merged. One decoder reads; sorting and encoding are parallel.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -33,7 +32,7 @@ pub(super) struct TableReading<'a> {
     pub(super) spilled_runs: usize,
 }
 
-/// A row group: of which file, and which one of it.
+/// A row group: its file, and its number in the file.
 type GroupOfTable = (usize, usize);
 
 impl<'a> TableReading<'a> {
@@ -52,7 +51,7 @@ impl<'a> TableReading<'a> {
         self.streams.iter().map(|streams| streams.load(Ordering::Relaxed)).collect()
     }
 
-    /// Writes both runs to a writer that `create` makes; it is made again where a run proves to be unsorted.
+    /// Writes both runs to a writer that `create` makes; it is made again if a run proves to be unsorted.
     pub(super) fn write(
         &mut self,
         create: &dyn Fn() -> Result<OpenPartial>,
@@ -104,8 +103,7 @@ impl<'a> TableReading<'a> {
         self.outline(group).map_or(0, |group| group.rows)
     }
 
-    /// Whether each row group fits a piece and none begins before the one in front of it ends, as far as the footers
-    /// tell.
+    /// Whether, by the footers, each row group fits a piece and starts after the end of the row group before it.
     fn may_be_sorted(&self, kind: Kind) -> bool {
         let most = self.context.budget.import().piece_rows;
         let groups = self.groups(kind);
@@ -123,13 +121,13 @@ impl<'a> TableReading<'a> {
         let file = self.files.get(file).ok_or(ErrorKind::Fault("there is no such table"))?;
         file.table.read(at, &mut |batch| {
             self.context.check_stop()?;
-            self.told(group, &batch.counts);
+            self.add_streams(group, &batch.counts);
             take(batch)
         })
     }
 
-    /// Counts what was read of a file.
-    fn told(&self, (file, _): GroupOfTable, counts: &[u64]) {
+    /// Counts the rows that were read from a file.
+    fn add_streams(&self, (file, _): GroupOfTable, counts: &[u64]) {
         self.context.observer.advance(Phase::Import, counts.len() as u64);
         let more = counts.iter().fold(0u64, |sum, count| sum.saturating_add(*count));
         if let Some(streams) = self.streams.get(file) {
@@ -221,7 +219,7 @@ impl<'a> TableReading<'a> {
     }
 }
 
-/// Where the pieces of a run begin and end, as far as they were read.
+/// Where the pieces of a run that were read begin and end.
 struct Ends {
     ends: Mutex<Vec<Option<(Position, Position)>>>,
     disorder: AtomicBool,
@@ -232,7 +230,7 @@ impl Ends {
         Ends { ends: Mutex::new(vec![None; pieces]), disorder: AtomicBool::new(false) }
     }
 
-    /// Refuses a piece that is not sorted, or does not stand between its neighbours.
+    /// Refuses a piece that is not sorted, or not between its neighbours.
     fn check(&self, at: usize, batch: &Batch) -> Result<()> {
         let entries = batch.entries();
         let mut all = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
@@ -324,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_out_of_order_is_found_whichever_comes_last() {
+    fn a_piece_out_of_order_is_found_in_any_order() {
         let batch = |entries: &[Entry]| entries.iter().copied().collect::<Batch>();
         let [low, high] = [batch(&[entry(1, 1, 1), entry(1, 2, 1)]), batch(&[entry(1, 3, 1)])];
         let ends = Ends::new(3);

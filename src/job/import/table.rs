@@ -1,4 +1,4 @@
-//! One table of an import: its open file, and what decodes it.
+//! One table of an import: its open file, and its decoder.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(super) struct ImportTable {
 }
 
 impl ImportTable {
-    /// Opens it; also tells what it says of itself.
+    /// Opens it; also returns the facts in its footer.
     pub(super) fn open(
         context: &Context,
         path: &Path,

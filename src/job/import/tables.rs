@@ -1,4 +1,4 @@
-//! The tables of a day, open and agreeing with each other, to its published partial.
+//! The open and matching tables of a day to its published partial.
 
 use std::path::{Path, PathBuf};
 
@@ -21,16 +21,17 @@ use crate::partial::{FinishedPartial, Metadata, Partial, Writer};
 use crate::row::CountrySet;
 use crate::store::{self, DatasetFolder, Store, StoreLock};
 
-/// A digest is made of the digests of pieces of so many bytes.
+/// Bytes of the pieces whose digests make up a digest.
 const PIECE: usize = 1 << 20;
 
-/// Copies of the list of logs: of the tables, of the partial, encoded, and of what is sent again with further row groups.
+/// Copies of the list of logs: of the tables, of the partial, encoded, and of the outline that is sent again for
+/// further row groups.
 const LISTS_OF_LOGS: u64 = 4;
 
 /// The tables of one import.
 struct Tables {
     files: Vec<ImportTable>,
-    /// What all of them say of themselves; `None` for those of other programs.
+    /// The facts that all of them have; `None` for tables of other programs.
     facts: Option<Facts>,
 }
 
@@ -68,7 +69,7 @@ pub(super) fn import_found(
         None => ReduceOutcome::Imported,
     };
     if outcome != ReduceOutcome::Unchanged {
-        // The rejected rows themselves do not travel.
+        // A table does not have the rejected rows themselves.
         let rejects = lock.temporary_rejects()?;
         context.phase(Phase::Publish, Some(2), || {
             store::publish_day(&lock, options.day, rejects, sink)
@@ -96,7 +97,7 @@ fn count(
     let groups = tables.files.iter().flat_map(|file| &file.table.outline().groups);
     let total = groups.fold(0u64, |sum, group| sum.saturating_add(group.rows));
     let scratch = || lock.scratch_file();
-    // Of another program's rows the rules are not known.
+    // The rules of another program's rows are unknown.
     let rules = tables.facts.as_ref().map(Facts::rules).unwrap_or_default();
     let mut reading = TableReading::new(context, &pool, &tables.files, &scratch);
     let writer = context.phase(Phase::Import, Some(total), || {
@@ -148,7 +149,7 @@ fn check_accepted(facts: &Facts, rows: u64) -> Result<()> {
     Err(ErrorKind::BadTable(text).into())
 }
 
-/// What was exported from a partial must give that partial again.
+/// Tables that were exported from a partial must give that partial again.
 fn check_digest<W>(facts: &Facts, partial: &FinishedPartial<W>) -> Result<()> {
     let (version, digest) = (partial.metadata.version(), crate::text::hex128(partial.digest));
     let is_same =
@@ -161,7 +162,7 @@ fn check_digest<W>(facts: &Facts, partial: &FinishedPartial<W>) -> Result<()> {
 }
 
 impl Tables {
-    /// Opens the files and checks what can be known before their rows are read.
+    /// Opens the files and makes the checks that need no rows.
     fn open(
         context: &Context,
         options: &ImportOptions,
@@ -283,7 +284,7 @@ impl Tables {
     }
 }
 
-/// Refuses a table that says that it is not of the day.
+/// Refuses a table that records another day.
 fn check_day(facts: Option<&Facts>, day: Day) -> Result<()> {
     let bad = |text: String| Err(ErrorKind::BadTable(text).into());
     match facts.map(|facts| &facts.origin) {

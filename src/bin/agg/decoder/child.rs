@@ -1,8 +1,8 @@
 //! The process that decodes one table and can fail safely: it reads the file that is its standard input, answers on its
 //! standard output, which is a socket, and writes to nothing else.
 //!
-//! It has one thread and confines itself before it looks at the file: its memory, and its life, which ends with its
-//! parent's. The parent looks after its processor time.
+//! It has one thread. Before it opens the file, it limits its memory, and its life, which ends with its parent's. The
+//! parent limits its processor time.
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -23,15 +23,15 @@ use super::wire;
 use crate::exit::Exit;
 use crate::memory;
 
-/// The subcommand that starts it; for `agg` itself, and therefore in no help.
+/// The subcommand that starts it; only `agg` itself uses it, so no help shows it.
 pub(super) const COMMAND: &str = "__decode-table";
 
-/// What the process is started with, as JSON.
+/// The arguments of the process, as JSON.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Task {
     /// The process that started it.
     pub(super) parent: u32,
-    /// Bytes above those that it has when it starts.
+    /// Bytes that it may take above those at its start.
     pub(super) memory: u64,
     /// Bytes of memory of the run.
     pub(super) whole: u64,
@@ -65,19 +65,19 @@ fn serve(task: &Task) -> io::Result<()> {
         Err(error) => {
             let refusal = wire::refusal_to_json(&error).map_err(io::Error::other)?;
             wire::send(&mut socket, wire::REFUSAL, &refusal)?;
-            // The parent looks at this process's memory before it ends it.
+            // The parent reads this process's memory before it ends it.
             socket.read(&mut [0]).map(drop)
         }
         Ok(()) => Ok(()),
     }
 }
 
-/// Gives up what it does not need.
+/// Gives up rights that it does not need.
 fn confine(task: &Task) -> io::Result<()> {
-    // A panic's text would be the only trace of it; the parent says what happened.
+    // No text of a panic: the parent reports what happened.
     std::panic::set_hook(Box::new(|_| process::abort()));
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    // It may have ended before that.
+    // The parent may have ended before that.
     if getppid().is_none_or(|parent| parent.as_raw_nonzero().get().cast_unsigned() != task.parent) {
         process::exit(0);
     }
@@ -92,7 +92,7 @@ fn limit(resource: Resource, most: u64) -> io::Result<()> {
     Ok(setrlimit(resource, Rlimit { current, maximum })?)
 }
 
-/// Sends the outline, then the row groups that are asked for until nobody asks.
+/// Sends the outline, then the requested row groups, until the requests end.
 fn answer(task: &Task, socket: &mut UnixStream) -> Result<()> {
     let known = CountrySet::of(task.countries);
     let judge = Judge::new(|country| known.contains(country));
@@ -125,8 +125,8 @@ fn unsent(error: io::Error) -> Error {
     Error::io("send an answer", error)
 }
 
-/// How decoding can fail, for tests, which no file brings about on every machine: what `AGG_DECODER_FAULT` says happens
-/// after the outline. In debug builds alone.
+/// Failures of decoding for tests, because no file causes them on every machine: `AGG_DECODER_FAULT` names the failure
+/// after the outline. Only in debug builds.
 #[cfg(debug_assertions)]
 #[expect(clippy::panic, reason = "that is what a test asks for")]
 fn fault() {

@@ -1,9 +1,9 @@
 //! Tables decoded in a child process of the program, which can fail without harm.
 //!
-//! What decodes Parquet may panic, overflow its stack, loop or allocate without bound on a file that was made to do that,
-//! or that was damaged. So the program starts itself once more for it ([`child`]), one process at a time, and takes rows
-//! from it over a socket ([`wire`]). A process decodes one table; it is started for its outline, and again where row
-//! groups are read after those of another table. All that it sends is checked: it is no more trusted than the file.
+//! The decoder of Parquet can panic, overflow its stack, loop or allocate without bound on a malicious or damaged file.
+//! So the program starts itself once more for it ([`child`]), one process at a time, and takes rows from it over a
+//! socket ([`wire`]). A process decodes one table; it is started for its outline, and again if row groups are read
+//! after those of another table. All that it sends is checked: it is trusted no more than the file.
 
 pub(crate) mod child;
 mod time;
@@ -33,14 +33,14 @@ use crate::memory;
 use child::Task;
 
 /// Processor time that a decoder may take from one answer to the next. The run looks after it: the kernel's own limit
-/// ends a process by a signal, which whoever started the run may have blocked or ignored, and the decoder with it.
+/// ends a process by a signal, which the run's parent may have blocked or ignored, also for the decoder.
 const SECONDS: u64 = 60;
-/// Bytes that an outline, or the refusal in its place, may always have.
+/// Bytes that an outline, or the refusal instead of it, may always have.
 const MIN_OUTLINE: u64 = 64 << 10;
-/// How often a run that waits for an answer looks whether it is to stop, and at the decoder's processor time.
+/// How often a run that waits for an answer checks for a stop and the decoder's processor time.
 const STEP: Duration = Duration::from_millis(50);
-/// How long after a decoder was ended by a signal the run's own signal may come: who ends all processes of a service
-/// sends one to each.
+/// How long after a decoder was ended by a signal the run's own signal may come: a service manager sends a signal to
+/// each process of a service.
 const SAME: Duration = Duration::from_millis(300);
 
 /// Decodes tables in a child process.
@@ -54,9 +54,9 @@ struct Shared {
     program: PathBuf,
     memory: u64,
     stop: Arc<AtomicI32>,
-    /// How many tables were opened.
+    /// Number of tables opened.
     tables: AtomicU64,
-    /// The one process there may be.
+    /// The running process; there is at most one.
     running: Mutex<Option<Running>>,
 }
 
@@ -79,7 +79,7 @@ struct ChildTable {
 impl ChildDecoder {
     /// With the decoder's share of the run's memory.
     pub(crate) fn new(context: &Context) -> Self {
-        // Whatever has become of the name that the program was started by.
+        // Works even if the program's file was renamed or removed.
         Self::of(PathBuf::from("/proc/self/exe"), context)
     }
 
@@ -145,7 +145,7 @@ impl OpenTable for ChildTable {
     }
 }
 
-/// Whether these are rows, and can be those of a table that was judged.
+/// Whether these are rows, and can be rows of a table that was checked.
 fn is_possible(batch: &Batch, kind: Kind, rules: &TableRules) -> bool {
     let key = |key: &u64| match kind {
         Kind::User => *key <= MAX_ID,
@@ -161,7 +161,7 @@ fn nonsense() -> Error {
     ErrorKind::NotParquet("its decoder returned invalid data".to_owned()).into()
 }
 
-/// It failed before it looked at the table.
+/// It failed before it read the table.
 fn unstarted(error: io::Error) -> Error {
     Error::io("start the decoder of tables", error)
 }
@@ -184,14 +184,15 @@ impl Shared {
         socket.set_read_timeout(Some(STEP))?;
         let mut command = Command::new(&self.program);
         command.arg(child::COMMAND).arg(serde_json::to_string(&task)?);
-        // One arena: others reserve addresses that they do not use. What is freed is kept: each row group needs as much.
+        // One arena: others reserve addresses that they do not use. Freed memory is kept, because each row group needs
+        // as much.
         command.envs([
             ("MALLOC_ARENA_MAX", "1"),
             ("MALLOC_TRIM_THRESHOLD_", "1073741824"),
             ("MALLOC_MMAP_THRESHOLD_", "4194304"),
         ]);
         command.stdin(file.try_clone_to_owned()?).stdout(OwnedFd::from(theirs));
-        // What a crate prints is no message of ours. A terminal's Ctrl-C is for this process alone.
+        // Output of a crate is not a message of agg. A terminal's Ctrl-C goes to the run only.
         command.stderr(Stdio::null()).process_group(0);
         let child = command.spawn()?;
         let (stop, memory) = (Arc::clone(&self.stop), self.memory);
@@ -201,7 +202,7 @@ impl Shared {
     }
 }
 
-/// A shorter limit of processor time, which tests set; in debug builds alone.
+/// A shorter limit of processor time, which tests set; only in debug builds.
 fn limit_of_a_test() -> Option<u64> {
     let seconds = std::env::var("AGG_DECODER_SECONDS").ok().filter(|_| cfg!(debug_assertions))?;
     seconds.parse().ok()
@@ -293,7 +294,7 @@ impl Running {
                     io::ErrorKind::WouldBlock
                     | io::ErrorKind::TimedOut
                     | io::ErrorKind::Interrupted => {
-                        // Of one that crashes, this is what will be known.
+                        // If it crashes, this figure remains.
                         memory::note_child(self.child.id());
                         self.check_stop()?;
                         self.check_time()?;
@@ -325,7 +326,7 @@ impl Running {
 
     /// Why it ended.
     fn ended(&mut self) -> Error {
-        // Once it was waited for, its time is not known any more.
+        // Once it was waited for, its time is gone.
         let spent = time::of_process(self.child.id()).unwrap_or_default();
         let status = match self.child.wait() {
             Ok(status) => status,
@@ -374,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_cannot_be_started_is_no_fault_of_the_table() {
+    fn a_program_that_cannot_be_started_is_not_the_fault_of_the_table() {
         let context = Context::new("store", Budget::new(Budget::MIN, 1).unwrap());
         let decoder = ChildDecoder::of(PathBuf::from("/nowhere/agg"), &context);
         let table = tempfile::NamedTempFile::new().unwrap();
@@ -389,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_ends_before_its_outline_is_no_fault_of_the_table() {
+    fn a_program_that_ends_before_its_outline_is_not_the_fault_of_the_table() {
         let context = Context::new("store", Budget::new(Budget::MIN, 1).unwrap());
         let decoder = ChildDecoder::of(PathBuf::from("/bin/false"), &context);
         let table = tempfile::NamedTempFile::new().unwrap();
@@ -397,8 +398,8 @@ mod tests {
         let rules = self::rules(Judge::new(|_| true));
         let error = decoder.open(Arc::from(file), table.path(), rules).unwrap_err();
         assert_eq!(error.class(), ErrorClass::Io);
-        let told = "cannot start the decoder of tables: exit status: 1";
-        assert!(error.to_string().ends_with(told), "{error}");
+        let words = "cannot start the decoder of tables: exit status: 1";
+        assert!(error.to_string().ends_with(words), "{error}");
     }
 
     #[test]
@@ -409,7 +410,7 @@ mod tests {
         let mut frame = Vec::new();
         wire::send(&mut frame, wire::REFUSAL, &refusal).unwrap();
         std::fs::write(folder.path().join("frame"), frame).unwrap();
-        // Written by another process: one that this process has open for writing cannot be started.
+        // Written by another process, because a program that this process has open for writing cannot be started.
         let script =
             r#"printf '#!/bin/sh\ncat "${0%%refuse}frame"; exec cat <&1\n' >"$0"; chmod +x "$0""#;
         assert!(Command::new("sh").args(["-c", script]).arg(&program).status().unwrap().success());
@@ -447,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_judged_table_cannot_have_is_not_believed() {
+    fn rows_that_a_checked_table_cannot_have_are_refused() {
         let rules = self::rules(Judge::new(|c| c.to_string() == "FR"));
         let batch =
             |key, song, count| Batch { keys: vec![key], songs: vec![song], counts: vec![count] };

@@ -1,4 +1,4 @@
-//! Processor time as the kernel counts it, of another process, and the limit that the system puts on it.
+//! Processor time as the kernel counts it, of another process, and the system's limit of it.
 
 use std::fs;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use rustix::param::clock_ticks_per_second;
 use rustix::process::{Resource, getrlimit};
 use signal_hook::consts::{SIGKILL, SIGXCPU};
 
-/// The processor time of a process so far; none where the kernel does not say.
+/// The processor time of a process so far; `None` if the kernel does not report it.
 pub(super) fn of_process(process: u32) -> Option<Duration> {
     parse(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
 }
 
-/// The limit, in seconds, by which the system ended a child with this signal after so much time; none where another
-/// hand did. A child has the limits of this process.
+/// The limit, in seconds, by which the system ended a child with this signal after this time; `None` if another process
+/// sent the signal. A child has the limits of this process.
 pub(super) fn limit(signal: i32, spent: Duration) -> Option<u64> {
     let limits = getrlimit(Resource::Cpu);
     match signal {

@@ -1,8 +1,8 @@
-//! What a decoder and its parent send each other over a socket.
+//! The protocol of a decoder and its parent over a socket.
 //!
 //! A request is the number of a row group, 8 bytes. An answer is one frame or more: a tag of one byte, the length of its
 //! content in 4 bytes, the content. All numbers are little-endian. The first frame, without a request, is the outline; a
-//! row group is some frames of rows and an end; a refusal may take the place of any frame and is the last.
+//! row group is some frames of rows and an end; a refusal may replace any frame and is the last.
 
 use std::io::{self, BufWriter, Write};
 
@@ -10,18 +10,18 @@ use agg::exchange::{Facts, GroupOutline, Outline, SONG, STREAMS};
 use agg::{Batch, Error, ErrorKind, Kind, Result};
 use serde::{Deserialize, Serialize};
 
-/// The most rows of a frame.
+/// Maximum rows of a frame.
 pub(super) const MAX_ROWS: usize = 64 << 10;
-/// The most bytes of a row.
+/// Maximum bytes of a row.
 const ROW: usize = 24;
 /// Bytes before a frame's content.
 pub(super) const HEADER: usize = 5;
-/// The longest content but for that of an outline.
+/// Maximum content, except an outline's.
 pub(super) const MAX_CONTENT: usize = 4 + 3 + MAX_ROWS * ROW;
 
 /// The outline as JSON.
 pub(super) const OUTLINE: u8 = 1;
-/// Rows: how many, then their keys, their songs, their counts.
+/// Rows: their number, then their keys, their songs, their counts.
 pub(super) const ROWS: u8 = 2;
 /// The end of a row group, without content.
 pub(super) const END: u8 = 3;
@@ -59,7 +59,7 @@ pub(super) fn put_rows(batch: &Batch, to: &mut Vec<u8>) {
     }
 }
 
-/// A byte that says how many bytes a value has, and the values. Copying fewer bytes through the kernel pays.
+/// A byte with the bytes of a value, and the values. Copying fewer bytes through the kernel pays.
 fn put_column<const WIDTH: usize>(column: &[u64], to: &mut Vec<u8>) {
     to.extend(u8::try_from(WIDTH));
     let start = to.len();
@@ -72,7 +72,7 @@ fn put_column<const WIDTH: usize>(column: &[u64], to: &mut Vec<u8>) {
     }
 }
 
-/// Replaces the rows of `batch` by those of a frame; false when they cannot be rows.
+/// Replaces the rows of `batch` by those of a frame; false if they are not valid rows.
 pub(super) fn take_rows(content: &[u8], batch: &mut Batch) -> bool {
     take_columns(content, batch).is_some_and(<[u8]>::is_empty)
 }
@@ -201,7 +201,7 @@ pub(super) fn refusal_to_json(error: &Error) -> Result<Vec<u8>> {
     })
 }
 
-/// And back; `None` for what is no error.
+/// And back; `None` if it is not an error.
 pub(super) fn refusal_of_json(content: &[u8]) -> Option<Error> {
     Some(match serde_json::from_slice(content).ok()? {
         Refusal::NotParquet(text) => ErrorKind::NotParquet(text).into(),

@@ -1,6 +1,6 @@
 """Measures `agg` against the job on the same generated days and cores: time, processor time, memory.
 
-    target/spark/venv/bin/python -m conform.measure --agg target/release/agg --work target/spark/work
+    ../../target/spark/venv/bin/python -m conform.measure --agg ../../target/release/agg --work /tmp
 
 Both run one after the other, `agg` with two threads, the job on the cluster of two cores; processor time and
 memory of the job are those of its driver and executors, as the kernel counts them. Prints a table in Markdown

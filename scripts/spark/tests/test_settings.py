@@ -41,13 +41,20 @@ def test_a_log_named_as_an_archive_is_read_as_text(context: Context, tmp_path: P
 
 @pytest.mark.parametrize("billion_rows", [0.001, 0.03, 1, 10, 100, 1000])
 @pytest.mark.parametrize("cores", [4, 256])
-def test_blocks_of_a_shuffle_stay_large(billion_rows: float, cores: int) -> None:
+def test_blocks_of_a_shuffle_stay_large_unless_cores_would_have_no_work(
+    billion_rows: float, cores: int
+) -> None:
     size = int(billion_rows * 24.5e9)
     cuts, split = settings.pieces(size, cores)
     assert 2 * cores <= cuts <= 1024
     # A day that is small for the cluster is not cut finer than before.
     assert cuts <= max(2 * cores, -(-size // settings.BYTES_PER_CUT))
     # As many blocks as splits times cuts, at 0.65 bytes of shuffle for one of input.
-    blocks = cuts * -(-size // split)
-    if billion_rows >= 1:
-        assert 0.65 * size / blocks >= 0.95e6
+    splits = -(-size // split)
+    block = 0.65 * size / (splits * cuts)
+    if billion_rows >= 100:
+        assert block >= 0.95e6
+    elif billion_rows >= 1:
+        assert block >= 0.95e6 or splits <= 2 * cores + 1
+        # As many tasks as there are cores, as far as splits have 128 MB.
+        assert splits >= min(2 * cores, size // settings.MIN_SPLIT)

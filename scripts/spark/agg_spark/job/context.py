@@ -120,7 +120,8 @@ split of so many bytes for each cut makes blocks of 1 MB."""
 def pieces(size: int, cores: int) -> tuple[int, int]:
     """Into how many cuts a shuffle goes for so many bytes of input, and the bytes of a split of the input."""
     cuts = min(max(2 * cores, -(-size // BYTES_PER_CUT)), max(2 * cores, MAX_CUTS))
-    return cuts, max(MIN_SPLIT, cuts * SPLIT_PER_CUT)
+    # Blocks are smaller where cores would have nothing to read.
+    return cuts, max(MIN_SPLIT, min(cuts * SPLIT_PER_CUT, size // (2 * cores)))
 
 
 def _has_class(spark: SparkSession, name: str) -> bool:

@@ -131,6 +131,22 @@ pub enum ErrorKind {
     /// Nothing matches a pattern.
     #[error("no log matches this; check the pattern and the days")]
     NoMatch,
+    /// The night's day has neither a log nor a partial.
+    #[error("no log for {day} matches {}", join_paths(.places))]
+    NoLogOfDay {
+        /// The day.
+        day: Day,
+        /// Where logs were looked for.
+        places: Vec<PathBuf>,
+    },
+    /// The logs of the night's day are not complete when the time to wait is over.
+    #[error("the logs of {day} are still being written: {}", join_paths(.paths))]
+    StillArriving {
+        /// The day.
+        day: Day,
+        /// Files that are being written or copied; or where the logs are, which change.
+        paths: Vec<PathBuf>,
+    },
     /// Two inputs that are the same log, twice.
     #[error("given twice (also as {0:?}); name it once")]
     TwiceGiven(PathBuf),
@@ -591,6 +607,8 @@ impl Error {
             | ErrorKind::Removed
             | ErrorKind::NoDatedLogs(_)
             | ErrorKind::NoMatch
+            | ErrorKind::NoLogOfDay { .. }
+            | ErrorKind::StillArriving { .. }
             | ErrorKind::MissingDays { .. } => ErrorClass::NoInput,
             ErrorKind::CannotCreate(_) => ErrorClass::CannotCreate,
             ErrorKind::Io { .. } | ErrorKind::Fault(_) => ErrorClass::Io,

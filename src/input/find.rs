@@ -43,8 +43,12 @@ pub struct Search {
 /// Logs by day.
 #[derive(Debug, Default)]
 pub struct DatedLogs {
-    /// The days, ascending; at least one.
+    /// The days, ascending.
     pub days: Vec<DatedDay>,
+    /// Why there is none, if there is none; always `None` from [`find_days`].
+    pub nothing: Option<Error>,
+    /// The first few files of these days that are being written or copied.
+    pub arriving: BTreeSet<PathBuf>,
     /// Files that are not counted.
     pub skipped: Skipped,
     /// Warnings about what was found, each one line.
@@ -133,9 +137,30 @@ impl Search {
 /// [`ErrorKind::NoMatch`] if there is no log of the days at all; [`ErrorKind::TooManyNames`] as soon as the names
 /// exceed half of the memory.
 pub fn find_days(files: &dyn FileSystem, places: &[PathBuf], search: &Search) -> Result<DatedLogs> {
+    let found = find_any_days(files, places, search)?;
+    some(found)
+}
+
+/// As [`find_days`]; that there is no log is not an error, but in [`DatedLogs::nothing`].
+///
+/// # Errors
+/// As [`find_days`], except where there is no log of the days.
+pub fn find_any_days(
+    files: &dyn FileSystem,
+    places: &[PathBuf],
+    search: &Search,
+) -> Result<DatedLogs> {
     let places: Vec<Where> =
         places.iter().map(|place| Where::parse(files, place, false)).collect::<Result<_>>()?;
     find_in(files, &places, search)
+}
+
+/// The logs that were found, or why there is none.
+fn some(mut found: DatedLogs) -> Result<DatedLogs> {
+    match found.nothing.take() {
+        Some(nothing) => Err(nothing),
+        None => Ok(found),
+    }
 }
 
 /// Finds the logs of one day.
@@ -160,7 +185,8 @@ pub fn find_day(
         let places: Vec<Where> =
             places.iter().map(|place| Where::parse(files, place, true)).collect::<Result<_>>()?;
         let search = Search { from: date, to: date, ..search.clone() };
-        let DatedLogs { days, skipped, warnings } = find_in(files, &places, &search)?;
+        let found = some(find_in(files, &places, &search)?)?;
+        let DatedLogs { days, skipped, warnings, .. } = found;
         let inputs =
             days.into_iter().next().map_or(Ok(InputPaths::default()), |dated| dated.inputs)?;
         return Ok(DayLogs { day, inputs, skipped, warnings });
@@ -203,13 +229,12 @@ fn find_in(files: &dyn FileSystem, places: &[Where], search: &Search) -> Result<
             found.notes.warnings.push(format!("no log of these days in {}", place.shown(days)));
         }
     }
-    if found.days.is_empty() {
-        return Err(places.first().map_or_else(
-            || ErrorKind::Usage("name a folder or a pattern with --logs".to_owned()).into(),
-            |place| found.nothing_in(place),
-        ));
-    }
-    found.finish(files)
+    let Some(first) = places.first() else {
+        let text = "name a folder or a pattern with --logs";
+        return Err(ErrorKind::Usage(text.to_owned()).into());
+    };
+    let nothing = found.days.is_empty().then(|| found.nothing_in(first));
+    Ok(DatedLogs { nothing, ..found.finish(files)? })
 }
 
 impl Where {
@@ -228,6 +253,8 @@ struct Notes {
     warnings: Vec<String>,
     /// The first files by their names, of any day.
     names: BTreeSet<PathBuf>,
+    /// The first files of the days that are being written or copied.
+    arriving: BTreeSet<PathBuf>,
     has_rotated: bool,
 }
 
@@ -303,6 +330,9 @@ impl Found<'_> {
                 self.notes.skipped.add(&path, undated(&path), false);
             }
             (What::Skip(reason), _) => {
+                if is_dated && reason == SkipReason::Arriving {
+                    keep_few(&mut self.notes.arriving, path.clone());
+                }
                 let is_warned = match reason {
                     SkipReason::Arriving => true,
                     SkipReason::OfAgg => false,
@@ -358,7 +388,7 @@ impl Found<'_> {
         }
     }
 
-    fn finish(self, files: &dyn FileSystem) -> Result<DatedLogs> {
+    fn finish(mut self, files: &dyn FileSystem) -> Result<DatedLogs> {
         let mut days = Vec::new();
         for (day, found) in self.days {
             let compared = COMPARED * found.as_ref().map_or(0, |found| found.inputs.len()) as u64;
@@ -371,8 +401,9 @@ impl Found<'_> {
                 Err(error) => DatedDay { day, inputs: Err(error), unread_before: Vec::new() },
             });
         }
+        let arriving = std::mem::take(&mut self.notes.arriving);
         let (skipped, warnings) = self.notes.finish();
-        Ok(DatedLogs { days, skipped, warnings })
+        Ok(DatedLogs { days, nothing: None, arriving, skipped, warnings })
     }
 }
 

@@ -1,25 +1,23 @@
 //! `backfill`: a folder of historical logs to partials, and their windows.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde::ser::{SerializeStruct, Serializer};
-
-use super::Context;
+use super::context::{Context, Step, StepKind};
 use super::count::ReduceOptions;
 use super::day_inputs::DayInputs;
-use super::emit_window::{EmitOptions, EmitReport, emit_window_over, warn_of_lost_latest};
+use super::emit_window::{EmitOptions, emit_window_over, warn_of_lost_latest};
 use super::freshness::Digests;
 use super::inspect::open_day;
 use super::known::{self, Comparison};
-use super::reduce_day::{self, IfStored, ReduceOutcome, ReduceReport, reduce_inputs};
+use super::outcome::{BackfillDay, BackfillReport, DayOutcome, DayPlan, WindowOutcome};
+use super::reduce_day::{self, IfStored, reduce_inputs};
 use super::rules::{compared, warn_of_unrecorded};
 use super::seen::SeenLogs;
 use super::warning::Warning;
 use crate::error::{Error, ErrorKind, Result};
-use crate::input::{self, DatedDay, DatedLogs, InputPaths, Search, Skipped, Unread};
+use crate::input::{self, DatedDay, DatedLogs, InputPaths, Search, Unread};
 use crate::model::{Day, Rules, Shape};
 use crate::store::{Output, finish_interrupted, settle_days};
 
@@ -41,203 +39,12 @@ pub struct BackfillOptions {
     pub dry_run: bool,
 }
 
-/// The outcome of one day.
-#[derive(Debug)]
-pub struct BackfillDay {
-    /// The day.
-    pub day: Day,
-    /// Its logs, in a dry run.
-    pub logs: Arc<InputPaths>,
-    /// Its reduction; a bad day does not stop the others.
-    pub reduced: DayOutcome,
-    /// The window that ends on it.
-    pub window: WindowOutcome,
-}
-
-/// The outcome of a day's logs.
-#[derive(Debug)]
-pub enum DayOutcome {
-    /// The folder has no log of the day.
-    NoLogs,
-    /// The run was stopped before.
-    NotReached,
-    /// The outcome that a run would have.
-    Planned(DayPlan),
-    /// They are in its partial, now or since before, or were skipped as the report says.
-    Reduced(Box<ReduceReport>),
-    /// The error.
-    Failed(Error),
-}
-
-impl DayOutcome {
-    /// The word for it, in reports and metrics.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            DayOutcome::NoLogs => "no_logs",
-            DayOutcome::NotReached => "not_reached",
-            DayOutcome::Planned(DayPlan::Reduce) => "would_reduce",
-            DayOutcome::Planned(DayPlan::Replace) => "would_replace",
-            DayOutcome::Planned(DayPlan::Unchanged) => ReduceOutcome::Unchanged.word(),
-            DayOutcome::Planned(DayPlan::Kept) => ReduceOutcome::Kept.word(),
-            DayOutcome::Reduced(report) => report.outcome.word(),
-            DayOutcome::Failed(_) => "failed",
-        }
-    }
-
-    /// The error.
-    #[must_use]
-    pub fn error(&self) -> Option<&Error> {
-        match self {
-            DayOutcome::Failed(error) => Some(error),
-            _ => None,
-        }
-    }
-
-    /// The reduction's report, if there is one.
-    #[must_use]
-    pub fn report(&self) -> Option<&ReduceReport> {
-        match self {
-            DayOutcome::Reduced(report) => Some(report),
-            _ => None,
-        }
-    }
-
-    /// Why the day's logs could not be read when the report was serialized.
-    #[must_use]
-    pub fn unread(&self) -> Option<&Error> {
-        self.report()?.inputs.failure()
-    }
-
-    /// Whether the day's partial is of these logs since before.
-    fn is_unchanged(&self) -> bool {
-        matches!(self, DayOutcome::Reduced(report) if report.outcome == ReduceOutcome::Unchanged)
-    }
-
-    /// Whether the day's partial has changed, or would change.
-    fn is_change(&self) -> bool {
-        use ReduceOutcome::{Added, Reduced, Replaced};
-        match self {
-            DayOutcome::Planned(plan) => matches!(plan, DayPlan::Reduce | DayPlan::Replace),
-            DayOutcome::Reduced(report) => matches!(report.outcome, Reduced | Replaced | Added),
-            DayOutcome::NoLogs | DayOutcome::NotReached | DayOutcome::Failed(_) => false,
-        }
-    }
-}
-
-/// The outcome that a day's logs would have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DayPlan {
-    /// The day has no partial: it would get one.
-    Reduce,
-    /// A log changed, or there are more: its partial would be replaced.
-    Replace,
-    /// Its partial is of the same logs.
-    Unchanged,
-    /// A log that its partial was made from is gone, or it would gain logs that an older version did not read: it would
-    /// stay as it is.
-    Kept,
-}
-
-/// The outcome of a window.
-#[derive(Debug)]
-pub enum WindowOutcome {
-    /// Not asked for.
-    NotAsked,
-    /// The run was stopped before.
-    NotReached,
-    /// These days of it are not stored.
-    Lacking(Vec<Day>),
-    /// It is published already, made from the same partials.
-    Fresh,
-    /// It would be emitted.
-    Planned,
-    /// It was emitted.
-    Emitted(Box<EmitReport>),
-    /// The error.
-    Failed(Error),
-}
-
-impl WindowOutcome {
-    /// The word for it, in reports and metrics; `None` if no window was asked for.
-    #[must_use]
-    pub fn word(&self) -> Option<&'static str> {
-        match self {
-            WindowOutcome::NotAsked => None,
-            WindowOutcome::NotReached => Some("not_reached"),
-            WindowOutcome::Lacking(_) => Some("lacking"),
-            WindowOutcome::Fresh => Some("fresh"),
-            WindowOutcome::Planned => Some("would_emit"),
-            WindowOutcome::Emitted(_) => Some("emitted"),
-            WindowOutcome::Failed(_) => Some("failed"),
-        }
-    }
-
-    /// The error.
-    #[must_use]
-    pub fn error(&self) -> Option<&Error> {
-        match self {
-            WindowOutcome::Failed(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-/// A report, or the error instead.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Part<'a, T> {
-    Done(&'a T),
-    Failed { error: &'a Error },
-}
-
-impl Serialize for BackfillDay {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        // Read before the report's object begins: a day that another run has changed meanwhile has an error of its own.
-        let shown = self.reduced.report().and_then(|report| {
-            Some(ReduceReport { inputs: report.inputs.held()?, ..report.clone() })
-        });
-        let failure = self.reduced.error().or_else(|| self.reduced.unread());
-        let reduced =
-            shown.as_ref().map(Part::Done).or(failure.map(|error| Part::Failed { error }));
-        let emitted = match &self.window {
-            WindowOutcome::Emitted(report) => Some(Part::Done(report.as_ref())),
-            outcome => outcome.error().map(|error| Part::Failed { error }),
-        };
-        let lacking: &[Day] = match &self.window {
-            WindowOutcome::Lacking(days) => days,
-            _ => &[],
-        };
-        let mut fields = serializer.serialize_struct("BackfillDay", 7)?;
-        fields.serialize_field("day", &self.day)?;
-        fields.serialize_field("logs", self.logs.as_ref())?;
-        fields.serialize_field("outcome", self.reduced.word())?;
-        fields.serialize_field("window", &self.window.word())?;
-        fields.serialize_field("reduced", &reduced)?;
-        fields.serialize_field("emitted", &emitted)?;
-        fields.serialize_field("lacking", lacking)?;
-        fields.end()
-    }
-}
-
-/// The report of a backfill, or of a dry run.
-#[derive(Debug, Serialize)]
-pub struct BackfillReport {
-    /// Whether nothing was done.
-    pub dry_run: bool,
-    /// The days, ascending.
-    pub days: Vec<BackfillDay>,
-    /// Files and folders that were found and not counted.
-    #[serde(flatten)]
-    pub skipped: Skipped,
-    /// The error that stopped the run early: a signal, or a lock that another run holds.
-    pub stopped: Option<Error>,
-    /// Whether windows were asked for.
-    #[serde(skip)]
-    pub emit: bool,
-}
-
 impl BackfillOptions {
+    /// How its logs are searched for.
+    pub(super) fn search(&self, context: &Context) -> Search {
+        Search { from: self.from, to: self.to, ..self.reduce.search(context) }
+    }
+
     /// Whether the day is in the range.
     fn covers(&self, day: Day) -> bool {
         self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
@@ -280,29 +87,36 @@ impl BackfillOptions {
 /// A folder that is missing or has no logs; [`ErrorKind::TooManyDays`] and [`ErrorKind::TooManyNames`] where the paths
 /// of all logs do not fit in memory, before a log is read. All other errors are in the report, a signal too.
 pub fn backfill(context: &Context, options: &BackfillOptions) -> Result<BackfillReport> {
-    let search = Search { from: options.from, to: options.to, ..options.reduce.search(context) };
-    let found = input::find_days(context.files.as_ref(), &options.logs, &search)?;
-    let DatedLogs { days, skipped, warnings } = found;
+    let found = input::find_days(context.files.as_ref(), &options.logs, &options.search(context))?;
+    fill(context, options, found, &|_, _| Ok(true))
+}
+
+/// Whether the window of a date is to be emitted, with the days that are stored by then. Of windows that are due, those that
+/// lack days are reported.
+pub(super) type IsDue<'a> = dyn Fn(Day, &BTreeSet<Day>) -> Result<bool> + 'a;
+
+/// [`backfill`] for logs that were found already, which may be none; only windows that are due are emitted.
+pub(super) fn fill(
+    context: &Context,
+    options: &BackfillOptions,
+    DatedLogs { days, skipped, warnings, .. }: DatedLogs,
+    is_due: &IsDue<'_>,
+) -> Result<BackfillReport> {
     let warnings = warnings.into_iter().map(Warning::Search);
     warnings.for_each(|warning| context.observer.warn(&warning));
-    let dry_run = options.dry_run;
-    let mut run = Run {
-        context,
-        options,
-        report: BackfillReport {
-            dry_run,
-            days: Vec::new(),
-            skipped,
-            stopped: None,
-            emit: options.emit.is_some(),
-        },
-        replaced: Vec::new(),
-    };
+    let (dry_run, emit) = (options.dry_run, options.emit.is_some());
+    let report = BackfillReport { dry_run, days: Vec::new(), skipped, stopped: None, emit };
+    let mut run = Run { context, options, is_due, report, replaced: Vec::new() };
     let held = check_room(context, &days)?;
-    for DatedDay { day, inputs, unread_before } in days {
+    let of = days.len();
+    for (before, DatedDay { day, inputs, unread_before }) in days.into_iter().enumerate() {
         let inputs = inputs.map(Arc::new);
         let logs = inputs.as_ref().ok().filter(|_| dry_run).map(Arc::clone).unwrap_or_default();
         let reduced = run.reduce(day, inputs, held, &unread_before);
+        if reduced.is_news() {
+            let outcome = reduced.word();
+            run.ended(Step { kind: StepKind::Day, at: before + 1, of, day, outcome });
+        }
         run.report.days.push(BackfillDay { day, logs, reduced, window: WindowOutcome::NotAsked });
     }
     let is_left = |day: &&BackfillDay| matches!(&day.reduced, DayOutcome::Reduced(report) if report.is_left_without_rules());
@@ -320,12 +134,20 @@ pub fn backfill(context: &Context, options: &BackfillOptions) -> Result<Backfill
 struct Run<'a> {
     context: &'a Context,
     options: &'a BackfillOptions,
+    is_due: &'a IsDue<'a>,
     report: BackfillReport,
     /// Dates whose published window was of another shape, which this was.
     replaced: Vec<(Day, Shape)>,
 }
 
 impl Run<'_> {
+    /// Reports the end of a day or window as it comes.
+    fn ended(&self, step: Step) {
+        if !self.options.dry_run {
+            self.context.observer.step(&step);
+        }
+    }
+
     /// Reduces a day; the paths of all days' logs take `held` bytes.
     fn reduce(
         &mut self,
@@ -359,15 +181,26 @@ impl Run<'_> {
         }
     }
 
-    /// A signal or a lock that another run holds ends the whole run, because every further day would fail too.
+    /// A signal ends the whole run, and so does a store that cannot be locked: every further day would meet it too.
     fn stop_on<T>(&mut self, outcome: Result<T>) -> Option<Result<T>> {
+        let is_last = |error: &Error| match error.kind() {
+            ErrorKind::Interrupted(_) | ErrorKind::Locked => true,
+            ErrorKind::CannotCreate(_) => self.is_lock(error.path()),
+            _ => false,
+        };
         match outcome {
-            Err(error) if matches!(error.kind(), ErrorKind::Interrupted(_) | ErrorKind::Locked) => {
+            Err(error) if is_last(&error) => {
                 self.report.stopped = Some(error);
                 None
             }
             other => Some(other),
         }
+    }
+
+    /// Whether this is the store's lock, or its folder.
+    fn is_lock(&self, path: Option<&Path>) -> bool {
+        let store = self.context.store();
+        path.is_some_and(|path| path == store.lock_path() || path == store.root())
     }
 
     /// Emits the window of every date of the range: those with logs, and those with a partial from before.
@@ -376,6 +209,8 @@ impl Run<'_> {
             Ok(days) => days.into_iter().collect(),
             // No day has created it yet.
             Err(error) if matches!(error.kind(), ErrorKind::Missing { .. }) => BTreeSet::new(),
+            // What stopped the run is reported, and may be the reason.
+            Err(_) if self.report.stopped.is_some() => BTreeSet::new(),
             Err(error) => return Err(error),
         };
         let mut digests = Digests::new(self.context);
@@ -399,9 +234,13 @@ impl Run<'_> {
             window: WindowOutcome::NotAsked,
         }));
         days.sort_by_key(|known| known.day);
-        for at in 0..self.report.days.len() {
+        let of = self.report.days.len();
+        for at in 0..of {
             let Some(day) = self.report.days.get(at).map(|dated| dated.day) else { break };
             let window = self.emit(emit, day, &stored, &mut digests);
+            if let Some(outcome) = window.word().filter(|_| window.is_news()) {
+                self.ended(Step { kind: StepKind::Window, at: at + 1, of, day, outcome });
+            }
             if let Some(dated) = self.report.days.get_mut(at) {
                 dated.window = window;
             }
@@ -474,31 +313,41 @@ impl Run<'_> {
         if self.report.stopped.is_some() {
             return WindowOutcome::NotReached;
         }
-        let options = EmitOptions { day, ..emit.clone() };
-        let window = day.window(options.days);
-        let lacking: Vec<Day> = window.into_iter().filter(|day| !stored.contains(day)).collect();
-        // Stored days count, also a day whose new logs were refused: its stored partial is its last good state.
-        if !(lacking.is_empty() || options.allow_missing) {
-            return WindowOutcome::Lacking(lacking);
-        }
-        let outcome = self.context.check_stop().and_then(|()| {
-            if digests.are_published(&options) {
-                return Ok((WindowOutcome::Fresh, None));
-            }
-            if self.options.dry_run {
-                return Ok((WindowOutcome::Planned, digests.other_shape(&options)?));
-            }
-            let (emitted, replaced) = emit_window_over(self.context, &options)?;
-            Ok((WindowOutcome::Emitted(Box::new(emitted)), replaced))
-        });
+        let outcome = self.emit_if_due(&EmitOptions { day, ..emit.clone() }, stored, digests);
         match self.stop_on(outcome) {
-            Some(Ok((outcome, replaced))) => {
-                self.replaced.extend(replaced.map(|published| (day, published)));
-                outcome
-            }
+            Some(Ok(outcome)) => outcome,
             Some(Err(error)) => WindowOutcome::Failed(error),
             None => WindowOutcome::NotReached,
         }
+    }
+
+    fn emit_if_due(
+        &mut self,
+        options: &EmitOptions,
+        stored: &BTreeSet<Day>,
+        digests: &mut Digests<'_>,
+    ) -> Result<WindowOutcome> {
+        if !(self.is_due)(options.day, stored)? {
+            return Ok(WindowOutcome::NotDue);
+        }
+        let window = options.day.window(options.days);
+        let lacking: Vec<Day> = window.into_iter().filter(|day| !stored.contains(day)).collect();
+        // Stored days count, also one whose new logs were refused: what is stored of it is its last good state.
+        if !(lacking.is_empty() || options.allow_missing) {
+            return Ok(WindowOutcome::Lacking(lacking));
+        }
+        self.context.check_stop()?;
+        if digests.are_published(options) {
+            return Ok(WindowOutcome::Fresh);
+        }
+        let (outcome, replaced) = if self.options.dry_run {
+            (WindowOutcome::Planned, digests.other_shape(options)?)
+        } else {
+            let (emitted, replaced) = emit_window_over(self.context, options)?;
+            (WindowOutcome::Emitted(Box::new(emitted)), replaced)
+        };
+        self.replaced.extend(replaced.map(|published| (options.day, published)));
+        Ok(outcome)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What every job is given, and how it reports progress.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -10,6 +11,7 @@ use super::warning::Warning;
 use crate::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, OsFileSystem};
+use crate::model::Day;
 use crate::store::{Output, Store};
 
 /// Time between two tries to take a lock that another run holds.
@@ -187,6 +189,39 @@ impl Phase {
     }
 }
 
+/// A day or a window of a run over many that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Which of them.
+    pub kind: StepKind,
+    /// Its place in the run, from 1.
+    pub at: usize,
+    /// How many the run has.
+    pub of: usize,
+    /// The day, or the window's last day.
+    pub day: Day,
+    /// The word for what became of it, as in reports.
+    pub outcome: &'static str,
+}
+
+/// What a run over many days does one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepKind {
+    /// A day's logs.
+    Day,
+    /// A window.
+    Window,
+}
+
+impl fmt::Display for StepKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            StepKind::Day => "day",
+            StepKind::Window => "window",
+        })
+    }
+}
+
 /// Receives what a run does. Called from any thread, once a window of the log and once a round of a merge.
 pub trait Observer: std::fmt::Debug + Send + Sync {
     /// A phase begins, of `total` units if that is known.
@@ -195,6 +230,8 @@ pub trait Observer: std::fmt::Debug + Send + Sync {
     fn advance(&self, phase: Phase, units: u64);
     /// A phase ended.
     fn end(&self, phase: Phase);
+    /// A day or window of many took time and ended, or failed.
+    fn step(&self, _: &Step) {}
     /// Something that the user should know and that does not stop the run.
     fn warn(&self, warning: &Warning);
 }

@@ -6,7 +6,7 @@ use super::Context;
 use super::emit_window::EmitOptions;
 use super::inspect::open_day;
 use super::published::read_manifest;
-use crate::error::Result;
+use crate::error::{ErrorClass, Result};
 use crate::model::{Day, Shape};
 use crate::output::Manifest;
 use crate::text;
@@ -102,6 +102,24 @@ impl<'a> Digests<'a> {
             && partials.next().is_none()
             && missing.next().is_none()
     }
+}
+
+/// Whether the output folder holds an emission of any date that is of the shape of these options: the same number of days and
+/// songs, the same files. Damaged ones are not.
+///
+/// # Errors
+/// An emission that cannot be read.
+pub(super) fn holds_emission_like(context: &Context, options: &EmitOptions) -> Result<bool> {
+    let output = context.output(&options.out);
+    for day in output.days()?.into_iter().rev() {
+        let options = EmitOptions { day, ..options.clone() };
+        match read_manifest(context, &output.manifest_path(day)) {
+            Ok(Some(manifest)) if is_of(&manifest, &options) => return Ok(true),
+            Err(error) if error.class() != ErrorClass::Data => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(false)
 }
 
 /// Whether it has the window, the K and the files of these options.

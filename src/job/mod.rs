@@ -17,6 +17,8 @@ mod import;
 mod inspect;
 mod join;
 mod known;
+mod nightly;
+mod outcome;
 mod overlap;
 mod prune;
 mod published;
@@ -30,10 +32,8 @@ mod tops;
 mod warning;
 mod window;
 
-pub use backfill::{
-    BackfillDay, BackfillOptions, BackfillReport, DayOutcome, DayPlan, WindowOutcome, backfill,
-};
-pub use context::{Context, Observer, Phase, Silent};
+pub use backfill::{BackfillOptions, backfill};
+pub use context::{Context, Observer, Phase, Silent, Step, StepKind};
 pub use count::ReduceOptions;
 pub use day_inputs::DayInputs;
 pub use document::RankedSong;
@@ -43,6 +43,8 @@ pub use export::{ExportOptions, ExportReport, ExportedFile, ExportedPartition, S
 pub use import::import_with;
 pub use import::{ImportOptions, ImportReport, import};
 pub use inspect::{CheckedDay, DayFacts, Gap, ListReport, VerifyReport, inspect, list, verify};
+pub use nightly::{NightlyOptions, NightlyReport, WaitForLog, nightly};
+pub use outcome::{BackfillDay, BackfillReport, DayOutcome, DayPlan, WindowOutcome};
 pub use prune::{PruneOptions, PruneReport, PrunedDay, prune};
 pub use query::{QueryOptions, QueryReport, query};
 pub use reduce_day::{ReduceOutcome, ReduceReport, reduce_day};

@@ -120,6 +120,22 @@ pub enum Warning {
         /// The days of each set of rules; `None` if they are not recorded.
         groups: Vec<(Option<Rules>, Vec<Day>)>,
     },
+    /// Days before the window of a night are not stored and have no log.
+    #[error(
+        "no log for {}, and not stored; windows that include these days are not emitted", text::days(.days)
+    )]
+    OlderDaysMissing {
+        /// The days, ascending.
+        days: Vec<Day>,
+    },
+    /// Logs of a day before the window of a night cannot be read.
+    #[error("{day} is left as it is: {text}")]
+    OlderDay {
+        /// The day.
+        day: Day,
+        /// What is wrong.
+        text: String,
+    },
     /// An entry that the search for logs found and did not count.
     #[error("{0}")]
     Search(String),

@@ -13,6 +13,9 @@ mod disk;
 mod faulty;
 /// Runs the program in a fresh folder and shows everything when an expectation fails.
 mod harness;
+/// A machine with settings, on which logs arrive day by day.
+mod machine;
+
 /// Calls the jobs as a library, with tiny budgets.
 mod library;
 
@@ -28,7 +31,9 @@ mod commands {
     mod exit_codes;
     /// `--metrics FILE`: what monitoring reads of a run.
     mod metrics;
-    /// The scripts of the night, as cron runs them.
+    /// The scripts around the night.
+    mod night_scripts;
+    /// `nightly`: a night, as cron runs it.
     mod nightly;
     /// `prune`: which days go, and what is never touched.
     mod prune;

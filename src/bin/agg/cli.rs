@@ -136,7 +136,7 @@ pub(crate) struct WindowArguments {
     pub(crate) format: Vec<TopsFormat>,
 
     /// Emit even if days of the window are not stored; the manifest lists them
-    #[arg(long)]
+    #[arg(long, value_parser = yes_or_no, env = "AGG_ALLOW_MISSING", hide_env_values = true)]
     pub(crate) allow_missing: bool,
 }
 
@@ -167,7 +167,7 @@ fn memory(typed: &str) -> Result<u64, String> {
 }
 
 /// A time, typed as `90s`, `10m` or `1h`.
-fn duration(typed: &str) -> Result<Duration, String> {
+pub(crate) fn duration(typed: &str) -> Result<Duration, String> {
     let units = [("s", 1), ("m", 60), ("h", 3600)];
     let parts =
         units.into_iter().find_map(|(unit, factor)| Some((typed.strip_suffix(unit)?, factor)));
@@ -179,6 +179,15 @@ fn duration(typed: &str) -> Result<Duration, String> {
     seconds
         .map(Duration::from_secs)
         .ok_or_else(|| "not a duration; write it like 90s, 10m or 1h".to_owned())
+}
+
+/// What a variable sets a flag to; nothing is no.
+fn yes_or_no(typed: &str) -> Result<bool, String> {
+    match typed {
+        "yes" | "true" => Ok(true),
+        "no" | "false" | "" => Ok(false),
+        _ => Err("write yes or no".to_owned()),
+    }
 }
 
 /// A number of days, typed as `35` or `35d`.
@@ -301,9 +310,11 @@ mod tests {
             ("threads", "AGG_THREADS"),
             ("wait", "AGG_WAIT"),
             ("config", "AGG_CONFIG"),
+            ("logs", "AGG_LOGS"),
             ("out", "AGG_OUT"),
             ("days", "AGG_DAYS"),
             ("top", "AGG_TOP"),
+            ("allow_missing", "AGG_ALLOW_MISSING"),
             ("max_reject_ratio", "AGG_MAX_REJECT_RATIO"),
             ("min_rows", "AGG_MIN_ROWS"),
             ("min_logs", "AGG_MIN_LOGS"),

@@ -2,10 +2,10 @@
 //!
 //! Keys before the first table hold for every command: the flags that all commands share, and the flags with an
 //! environment variable. A table `[COMMAND]` holds for its command alone and wins over them. The order of settings is:
-//! command line, environment, file, default. So a setting of the file becomes the default of its flag, before the
-//! command line is parsed.
+//! command line, environment, file, default. So a setting of the file becomes the default of its flag, before the command
+//! line is parsed. Where there is no settings file, the variables in the file that `AGG_ENV` names take its place.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::exit;
+use crate::{env_file, exit};
 
 /// Read if it exists and no other file is named.
 pub(crate) const DEFAULT_PATH: &str = "/etc/agg.toml";
@@ -31,6 +31,9 @@ const NEVER_SET: [&str; 6] = ["add", "config", "dry-run", "force", "help", "vers
 
 /// The refusal of these flags and of days.
 const NOT_IN_A_FILE: &str = "`FLAG` cannot be set in a file; type it where it is needed";
+
+/// The refusal of a line that sets more than a variable.
+const NEEDS_SHELL: &str = "this line needs a shell, which reads it with nightly.sh; write NAME=VALUE here, or use a settings file (agg.toml)";
 
 /// Minimum likeness of two words, from 0 to 1, to propose one for the other.
 const MIN_LIKENESS: f64 = 0.7;
@@ -169,18 +172,42 @@ impl ConfigFile {
     fn read(agg: &Command, named: Option<&Path>) -> agg::Result<Self> {
         let path = named.unwrap_or(Path::new(DEFAULT_PATH));
         if path.as_os_str().is_empty() {
-            return Ok(ConfigFile::default());
+            return ConfigFile::read_variables(agg);
         }
         match read_text(path) {
             Ok(text) => ConfigFile::parse(agg, path, &text),
             Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => {
-                Ok(ConfigFile::default())
+                ConfigFile::read_variables(agg)
             }
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Err(Error::from(ErrorKind::Usage(error.to_string())).at(path))
-            }
-            Err(error) => Err(Error::from(ErrorKind::Unreadable(error)).at(path)),
+            Err(error) => Err(unreadable(error, path)),
         }
+    }
+
+    /// Where there is no settings file: the file of variables that the environment names, if it names any.
+    fn read_variables(agg: &Command) -> agg::Result<Self> {
+        let named = std::env::var_os(env_file::VARIABLE).filter(|named| !named.is_empty());
+        let Some(path) = named.map(PathBuf::from) else { return Ok(ConfigFile::default()) };
+        let text = read_text(&path).map_err(|error| unreadable(error, &path))?;
+        ConfigFile::of_variables(agg, &path, &text)
+    }
+
+    fn of_variables(agg: &Command, path: &Path, text: &str) -> agg::Result<Self> {
+        let path = Arc::from(path);
+        let mut settings: Vec<Setting> = Vec::new();
+        for (line, text) in (1..).zip(text.lines()) {
+            let refusal = |why: String| Error::from(ErrorKind::Usage(why)).at(&path).at_line(line);
+            let setting = env_file::setting(text).map_err(|_| refusal(NEEDS_SHELL.to_owned()))?;
+            let Some((name, value)) = setting.filter(|(name, _)| *name != "AGG") else { continue };
+            let argument = find_variable(agg, name).map_err(refusal)?;
+            let flag = argument.get_long().unwrap_or_default().to_owned();
+            let values = vec![value.to_owned()];
+            check(argument, &flag, &values).map_err(refusal)?;
+            let source = FilePlace { path: Arc::clone(&path), line };
+            // As in a shell, the last line of a name counts.
+            settings.retain(|known| known.flag != flag);
+            settings.push(Setting { command: None, flag, values, source });
+        }
+        Ok(ConfigFile { settings })
     }
 
     fn parse(agg: &Command, path: &Path, text: &str) -> agg::Result<Self> {
@@ -240,6 +267,14 @@ fn read_text(path: &Path) -> io::Result<String> {
         return Err(invalid("larger than 1 MiB; not a settings file"));
     }
     String::from_utf8(bytes).map_err(|_| invalid("not UTF-8; not a settings file"))
+}
+
+fn unreadable(error: io::Error, path: &Path) -> Error {
+    let kind = match error.kind() {
+        io::ErrorKind::InvalidData => ErrorKind::Usage(error.to_string()),
+        _ => ErrorKind::Unreadable(error),
+    };
+    Error::from(kind).at(path)
 }
 
 /// A settings file, to name its lines.
@@ -334,9 +369,6 @@ fn named_type(value: &DeValue<'_>) -> &'static str {
 
 /// Parses the values as the command line would.
 fn check(argument: &Arg, flag: &str, values: &[String]) -> Result<(), String> {
-    if !argument.get_action().takes_values() {
-        return Ok(());
-    }
     let names = argument.get_value_names().unwrap_or_default().to_vec();
     let mut alone = Arg::new("value")
         .long(flag.to_owned())
@@ -423,6 +455,15 @@ fn find_shared<'a>(agg: &'a Command, flag: &str) -> Result<&'a Arg, String> {
             }
             None => unknown(flag, shared.into_iter()),
         }
+    })
+}
+
+fn find_variable<'a>(agg: &'a Command, name: &str) -> Result<&'a Arg, String> {
+    let known = shared(agg);
+    let variable = |argument: &&'a Arg| argument.get_env().and_then(OsStr::to_str);
+    let found = known.iter().find(|argument| variable(argument) == Some(name));
+    found.copied().ok_or_else(|| {
+        format!("unknown variable `{name}`{}", nearest(name, known.iter().filter_map(variable)))
     })
 }
 
@@ -595,6 +636,28 @@ logs = "/data/logs"
     }
 
     #[test]
+    fn a_file_of_variables_sets_what_the_environment_would() {
+        let read = |text| ConfigFile::of_variables(&Cli::command(), Path::new("agg.env"), text);
+        let text = "# the night\nAGG=/usr/bin/agg\nAGG_TOP=5\nAGG_TOP=10\nAGG_METRICS=\n";
+        let file = read(text).unwrap();
+        let set = |name| {
+            let of_command = file.of_command(&Cli::command(), name).into_iter();
+            of_command.map(|known| known.values.join(" ")).collect::<Vec<_>>()
+        };
+        assert_eq!(set("emit-window"), ["10"]);
+        assert_eq!(set("nightly"), ["10", ""]);
+        for (text, why) in [
+            ("\nexport AGG_TOP=5", ":2: this line needs a shell"),
+            ("AGG_TOPP=5", "unknown variable `AGG_TOPP`; did you mean `AGG_TOP`?"),
+            ("AGG_TOP=x", "invalid value 'x' for '--top <K>'"),
+            ("AGG_ALLOW_MISSING=maybe", "write yes or no"),
+        ] {
+            let told = read(text).unwrap_err().to_string();
+            assert!(told.starts_with("\"agg.env\":") && told.contains(why), "{told}");
+        }
+    }
+
+    #[test]
     fn what_is_in_force_has_its_source() {
         let folder = folder(FILE);
         let path = folder.path().join("agg.toml");
@@ -609,7 +672,7 @@ logs = "/data/logs"
         assert_eq!(backfill["top"], (vec!["3".to_owned()], file(9)));
         assert_eq!(backfill["min-rows"], (vec!["0".to_owned()], Source::Default));
         assert_eq!(backfill["metrics"], (Vec::new(), Source::Unset));
-        assert!(!all.contains_key("logs") && !backfill.contains_key("from"), "{backfill:?}");
+        assert!(!all.contains_key("format") && !backfill.contains_key("from"), "{backfill:?}");
         assert!(in_force(&Cli::command(), Some(&path), Some("nightli")).is_err());
     }
 }

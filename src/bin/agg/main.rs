@@ -10,12 +10,14 @@ mod cmd;
 mod config;
 #[cfg(feature = "parquet")]
 mod decoder;
+mod env_file;
 mod exit;
 mod limits;
 mod logging;
 mod memory;
 mod message;
 mod metrics;
+mod night_file;
 mod output;
 mod progress;
 #[cfg(test)]

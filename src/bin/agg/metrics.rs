@@ -43,6 +43,11 @@ impl MetricsFile {
     pub(crate) fn unless(&self, dry_run: bool) -> Self {
         MetricsFile { file: self.file.clone().filter(|_| !dry_run) }
     }
+
+    /// The file at this path.
+    pub(crate) fn at(file: Option<PathBuf>) -> Self {
+        MetricsFile { file }
+    }
 }
 
 /// What a run reports of its data; the file lacks what the run did not reach.
@@ -124,12 +129,10 @@ pub(crate) fn recorded(
 ) -> anyhow::Result<Exit> {
     let mut facts = MetricFacts::default();
     let Some(path) = &arguments.file else { return run(&mut facts) };
-    // Before hours of work, not after them.
-    let before = former(path).map_err(|error| creation_error(error).at(path))?;
-    Aside::Metrics.check(&OsFileSystem, path)?;
+    let before = checked(path)?;
     let outcome = run(&mut facts);
     let exit = outcome.as_ref().map_or_else(Exit::of, |exit| *exit);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = now();
     let success = if exit == Exit::Done { Some(now) } else { sample(&before, SUCCESS, command) };
     let day = sample(&before, DAY, command);
     let ended = EndedRun { command, exit, now, success, day, run: settings.cost() };
@@ -141,6 +144,18 @@ pub(crate) fn recorded(
             outcome
         }
     }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// What the file has that will be replaced, if it may be: asked before hours of work, not after them.
+pub(crate) fn checked(path: &Path) -> agg::Result<String> {
+    let before = former(path).map_err(|error| creation_error(error).at(path))?;
+    Aside::Metrics.check(&OsFileSystem, path)?;
+    Ok(before)
 }
 
 /// The content of the file to be replaced, which is empty if there is no file. A link to a file is replaced too, and

@@ -1,4 +1,4 @@
-//! What a job shows while it runs: a bar for each phase on a terminal, and warnings.
+//! What is seen while a job runs: a bar a phase on a terminal, or else a line a day and window; and warnings.
 //!
 //! Bars show when standard error is a terminal that can redraw a line, and never with `-q`. They
 //! have no colours, so `NO_COLOR` needs no care. Warnings are kept too, for the JSON report.
@@ -9,8 +9,9 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use agg::job::{Observer, Phase, Warning};
+use agg::job::{Observer, Phase, Step, Warning};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
 
 use crate::message;
 
@@ -22,11 +23,14 @@ const MAX_WARNINGS: usize = 1000;
 pub(crate) struct Progress {
     bars: MultiProgress,
     quiet: bool,
+    is_terminal: bool,
     state: Arc<Mutex<OpenBars>>,
 }
 
 #[derive(Debug, Default)]
 struct OpenBars {
+    /// Whether days and windows are logged as they end.
+    logs_steps: bool,
     /// The running phases; a phase that began twice (two days at once) has one bar for both.
     open: BTreeMap<Phase, OpenPhase>,
     /// Wall clock of the phases that ended.
@@ -47,10 +51,12 @@ impl Progress {
     /// Bars on standard error, if it is a terminal and the run is not quiet.
     pub(crate) fn on_stderr(quiet: bool) -> Self {
         let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
-        let shown = io::stderr().is_terminal() && !dumb && !quiet;
+        let is_terminal = io::stderr().is_terminal();
+        let shown = is_terminal && !dumb && !quiet;
         let target =
             if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Progress { bars: MultiProgress::with_draw_target(target), quiet, state: Arc::default() }
+        let bars = MultiProgress::with_draw_target(target);
+        Progress { bars, quiet, is_terminal, state: Arc::default() }
     }
 
     /// Takes the bars away: what follows is a report or an error.
@@ -58,6 +64,11 @@ impl Progress {
         for phase in std::mem::take(&mut self.state().open).into_values() {
             self.take_away(&phase.bar);
         }
+    }
+
+    /// Logs each day and window as it ends, unless a terminal shows bars or the run is quiet.
+    pub(crate) fn log_steps(&self) {
+        self.state().logs_steps = !self.is_terminal && !self.quiet;
     }
 
     /// Whether only errors may be printed.
@@ -133,6 +144,13 @@ impl Observer for Progress {
         }
     }
 
+    fn step(&self, step: &Step) {
+        tracing::info!(at = step.at, of = step.of, day = %step.day, outcome = step.outcome, "{}", step.kind);
+        if self.state().logs_steps {
+            message::line(&step_line(Timestamp::now(), step));
+        }
+    }
+
     fn warn(&self, warning: &Warning) {
         let text = agg::text::line(&warning.to_string());
         // A warning that holds for each window of a run is shown once.
@@ -163,6 +181,13 @@ impl Write for SuspendingStderr {
     }
 }
 
+/// `2021-12-08T02:00:07Z day 3 of 60: 2021-12-03 reduced`
+fn step_line(now: Timestamp, step: &Step) -> String {
+    let Step { kind, at, of, day, outcome } = step;
+    let now = now.strftime("%Y-%m-%dT%H:%M:%SZ");
+    format!("{now} {kind} {at} of {of}: {day} {outcome}")
+}
+
 fn template(phase: Phase, total_known: bool) -> &'static str {
     match (phase, total_known) {
         (Phase::Read, true) => {
@@ -183,7 +208,17 @@ fn style(phase: Phase, total_known: bool) -> ProgressStyle {
 
 #[cfg(test)]
 mod tests {
+    use agg::job::StepKind;
+
     use super::*;
+
+    #[test]
+    fn a_line_of_the_log_has_the_time_and_the_place_in_the_run() {
+        let day = "2021-12-03".parse().unwrap();
+        let step = Step { kind: StepKind::Day, at: 3, of: 60, day, outcome: "reduced" };
+        let now = Timestamp::from_second(1_638_928_807).unwrap();
+        assert_eq!(step_line(now, &step), "2021-12-08T02:00:07Z day 3 of 60: 2021-12-03 reduced");
+    }
 
     #[test]
     fn every_template_is_valid() {

@@ -76,6 +76,11 @@ impl Settings {
         RunCost::until_now(self.started, &self.progress)
     }
 
+    /// Logs each day and window of the job as it ends, where there is no terminal.
+    pub(crate) fn log_steps(&self) {
+        self.progress.log_steps();
+    }
+
     /// Prints a note on standard error that is neither a warning nor an error.
     pub(crate) fn remark(&self, text: &str) {
         if !self.progress.is_quiet() {

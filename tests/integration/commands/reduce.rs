@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use agg::job::{Context, ReduceOptions, reduce_day};
 
-use crate::faults::calls::backfilled;
+use crate::faults::calls::night;
 use crate::faulty::{Call, Faulty, Operation};
 use crate::harness::{DAY, Sandbox, gz};
 use crate::library::{context_over, unless_locked};
@@ -79,7 +79,7 @@ fn a_log_of_the_same_name_size_and_time_is_not_read_and_any_other_is() {
         let sandbox = Sandbox::new();
         let reads = |log: &str| {
             let reduce = |context: &Context| reduce_log(context, &sandbox.path(log));
-            let backfill = |context: &Context| backfilled(context, &sandbox.path(""));
+            let backfill = |context: &Context| night(context, &sandbox.path(""));
             reads(&sandbox, log, if backfills { &backfill } else { &reduce })
         };
         let (first, second) = ("logs/20211201-a.log", "logs/20211201-b.log");

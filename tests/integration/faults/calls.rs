@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use agg::fs::OsFileSystem;
 use agg::job::{
-    BackfillOptions, Context, DayOutcome, EmitOptions, PruneOptions, ReduceOptions, WindowOutcome,
-    backfill, emit_window, prune, reduce_day,
+    Context, DayOutcome, EmitOptions, NightlyOptions, PruneOptions, ReduceOptions, WindowOutcome,
+    emit_window, nightly, prune, reduce_day,
 };
 use agg::{Error, ErrorClass, ErrorKind, Kind, Result};
 use rustix::io::Errno;
@@ -363,23 +363,31 @@ pub(crate) fn corrected(sandbox: &Sandbox) {
     small_log(sandbox, DATED_LOG, 40);
 }
 
-/// Counts new logs and emits the windows, as a night does. Returns the first error.
-pub(crate) fn backfilled(context: &Context, folder: &Path) -> Result<()> {
+/// A night for the day. The first thing that went wrong is the error.
+pub(crate) fn night(context: &Context, folder: &Path) -> Result<()> {
+    let day = DAY.parse().unwrap();
     let emit = EmitOptions {
         days: 3,
         allow_missing: true,
-        ..EmitOptions::new(DAY.parse().unwrap(), folder.join("agg-out"))
+        ..EmitOptions::new(day, folder.join("agg-out"))
     };
-    let options = BackfillOptions {
+    let options = NightlyOptions {
+        day,
+        // The windows of the next day, too.
+        until: day.plus_days(1).unwrap(),
+        catch_up: NightlyOptions::CATCH_UP,
         logs: vec![folder.join("logs")],
-        from: None,
-        to: None,
         reduce: ReduceOptions::default(),
-        emit: Some(emit),
+        emit,
+        keep_days: Some(PruneOptions::MIN_DAYS),
+        wait: None,
         dry_run: false,
     };
-    let report = backfill(context, &options)?;
-    for day in report.days {
+    let mut night = nightly(context, &options)?;
+    if let Some(error) = night.errors.pop() {
+        return Err(error);
+    }
+    for day in night.filled.days {
         match (day.reduced, day.window) {
             (DayOutcome::Failed(error), _) | (_, WindowOutcome::Failed(error)) => {
                 return Err(error);
@@ -387,7 +395,7 @@ pub(crate) fn backfilled(context: &Context, folder: &Path) -> Result<()> {
             _ => {}
         }
     }
-    report.stopped.map_or(Ok(()), Err)
+    night.filled.stopped.map_or(Ok(()), Err)
 }
 
 pub(crate) fn emitted(sandbox: &Sandbox, day: &str) {
@@ -495,7 +503,7 @@ fn a_replaced_emission_of_several_passes_that_fails_anywhere_is_the_old_one_or_t
 fn a_night_after_a_correction_that_fails_anywhere_is_made_good_by_the_same_night_again() {
     let sandbox = Sandbox::new();
     corrected(&sandbox);
-    let job = |context: &Context| backfilled(context, &sandbox.path(""));
+    let job = |context: &Context| night(context, &sandbox.path(""));
     let scene = Scene::new(&sandbox, 1 << 20, &job);
     assert_ne!(scene.before, scene.after);
     disturb(&scene);
@@ -514,7 +522,7 @@ fn a_cache_of_seen_logs_that_fails_anywhere_fails_no_night_and_is_good_after_the
             if let Some(bytes) = &before {
                 sandbox.write(cache.strip_prefix(sandbox.path("")).unwrap(), bytes);
             }
-            backfilled(context, &sandbox.path(""))
+            night(context, &sandbox.path(""))
         };
         let scene = Scene::new(&sandbox, 1 << 20, &job);
         let of_cache = |call: &&Call| call.path.starts_with(sandbox.path("agg-store/seen"));
@@ -531,9 +539,7 @@ fn a_cache_of_seen_logs_that_fails_anywhere_fails_no_night_and_is_good_after_the
         for call in &calls {
             scene.restore();
             let _ = scene.run(&Faulty::dying_at(call.number));
-            unlocked(|| {
-                backfilled(&scene.context_in(AMPLE, &Faulty::watching()), &sandbox.path(""))
-            });
+            unlocked(|| night(&scene.context_in(AMPLE, &Faulty::watching()), &sandbox.path("")));
             assert!(state(&sandbox) == scene.after, "{call:?}");
             let names = fs::read_dir(sandbox.path("agg-store/seen")).unwrap();
             assert_eq!(names.count(), 1, "{call:?}: a temporary is left");

@@ -16,8 +16,7 @@ use agg::store::Aside;
 use agg::{ErrorClass, Kind, Result};
 
 use crate::faults::calls::{
-    DATED_LOG, Scene, add, backfilled, corrected, emit, emitted, prune_most, reduce, reduced,
-    small_log,
+    DATED_LOG, Scene, add, corrected, emit, emitted, night, prune_most, reduce, reduced, small_log,
 };
 use crate::faulty::{Call, Faulty, Operation};
 use crate::harness::{DAY, Sandbox};
@@ -38,8 +37,8 @@ pub(crate) enum Job {
     Add,
     Emit,
     EmitAgain,
-    Backfill,
-    BackfillNew,
+    Night,
+    NightNew,
     Prune,
     #[cfg(feature = "parquet")]
     Import,
@@ -56,8 +55,8 @@ impl Job {
         Job::Add,
         Job::Emit,
         Job::EmitAgain,
-        Job::Backfill,
-        Job::BackfillNew,
+        Job::Night,
+        Job::NightNew,
         Job::Prune,
         #[cfg(feature = "parquet")]
         Job::Import,
@@ -92,8 +91,10 @@ impl Job {
                 emitted(sandbox, "2021-11-30");
                 reduced(sandbox, "new.log", DAY);
             }
-            Job::Backfill => corrected(sandbox),
-            Job::BackfillNew => {
+            Job::Night => corrected(sandbox),
+            Job::NightNew => {
+                // Old enough to go.
+                reduced(sandbox, "old.log", "2021-11-01");
                 reduced(sandbox, "old.log", "2021-11-30");
                 emitted(sandbox, "2021-11-30");
                 small_log(sandbox, DATED_LOG, 40);
@@ -133,7 +134,7 @@ impl Job {
             }
             Job::Add => add(context, &folder.join("new.log"), DAY),
             Job::Emit | Job::EmitAgain => emit(context, folder, DAY, 3),
-            Job::Backfill | Job::BackfillNew => backfilled(context, folder),
+            Job::Night | Job::NightNew => night(context, folder),
             Job::Prune => prune_most(context),
             #[cfg(feature = "parquet")]
             Job::Import => {
@@ -291,10 +292,10 @@ fn a_second_emission_that_is_killed_anywhere_is_the_old_window_or_the_new_one() 
 
 #[test]
 fn a_night_after_a_correction_that_is_killed_anywhere_is_made_good_by_the_same_night_again() {
-    kill_each(Job::Backfill);
+    kill_each(Job::Night);
 }
 
 #[test]
 fn a_night_with_a_new_day_that_is_killed_anywhere_is_made_good_by_the_same_night_again() {
-    kill_each(Job::BackfillNew);
+    kill_each(Job::NightNew);
 }

@@ -94,7 +94,10 @@ fn a_user_who_may_only_read_can_neither_hold_a_lock_nor_write() {
     for lock in ["agg-store/.lock", "agg-out/.out.lock"] {
         machine.run(STRANGER, "022", &format!("flock --nonblock {lock} true")).exits(66);
     }
-    for (arguments, lock) in [(reduce(), "agg-store/.lock"), (emit(), "agg-out/.out.lock")] {
+    let night = format!("nightly --logs . {DAY}");
+    let refused =
+        [(reduce(), "agg-store/.lock"), (emit(), "agg-out/.out.lock"), (night, "agg-store/.lock")];
+    for (arguments, lock) in refused {
         let words = [lock, &format!("only the user with the id {OWNER} may write here")];
         machine.agg(STRANGER, "022", &arguments).exits(73).tells(&words).in_one_line();
     }

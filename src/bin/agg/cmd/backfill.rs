@@ -35,7 +35,7 @@ lack days, and days with a missing log do not change the exit code.";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// Folder of logs by day, searched at every depth, or a pattern with %Y, %m and %d; may be repeated
-    #[arg(long, value_name = "WHERE", required = true)]
+    #[arg(long, value_name = "WHERE", required = true, env = "AGG_LOGS", hide_env_values = true)]
     logs: Vec<PathBuf>,
 
     /// First day (YYYY-MM-DD)
@@ -111,7 +111,7 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
 }
 
 /// Days whose logs could not be read when they were printed.
-fn unread(report: &BackfillReport) -> impl Iterator<Item = &agg::Error> {
+pub(super) fn unread(report: &BackfillReport) -> impl Iterator<Item = &agg::Error> {
     report.days.iter().filter_map(|day| day.reduced.unread())
 }
 

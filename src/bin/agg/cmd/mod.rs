@@ -10,6 +10,7 @@ pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod man;
+pub(crate) mod nightly;
 pub(crate) mod prune;
 pub(crate) mod query;
 pub(crate) mod reduce_day;
@@ -36,6 +37,7 @@ Examples:
   agg reduce-day listen-20211201.log       one day's log to its partial
   agg emit-window --date 2021-12-07        the top 50 of the week that ends there
   agg backfill --logs /data/logs --emit    a folder of old logs, and all windows
+  agg nightly --logs /data/logs            yesterday's log, and what came late
   agg list                                 the days that are stored
   agg query --user 1847261                 the top songs of one user
   agg report --date 2021-12-07 --out week.html    a page to look at
@@ -66,6 +68,7 @@ pub(crate) enum Command {
     ReduceDay(reduce_day::Arguments),
     EmitWindow(emit_window::Arguments),
     Backfill(backfill::Arguments),
+    Nightly(nightly::Arguments),
     Export(export::Arguments),
     Import(import::Arguments),
     List(list::Arguments),
@@ -89,6 +92,7 @@ pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<Exit
         Command::ReduceDay(arguments) => reduce_day::run(arguments, settings),
         Command::EmitWindow(arguments) => emit_window::run(arguments, settings),
         Command::Backfill(arguments) => backfill::run(arguments, settings),
+        Command::Nightly(arguments) => nightly::run(arguments, settings),
         Command::Export(arguments) => export::run(arguments, settings),
         Command::Import(arguments) => import::run(arguments, settings),
         Command::List(arguments) => list::run(arguments, settings),
@@ -116,6 +120,7 @@ fn result_is_printed(command: &Command) -> bool {
         | Command::Man(_) => true,
         Command::Report(arguments) => arguments.is_printed(),
         Command::Backfill(arguments) => arguments.dry_run,
+        Command::Nightly(arguments) => arguments.dry_run,
         Command::Prune(arguments) => arguments.dry_run,
         _ => false,
     }

@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
 
 /// `all` is more days than there are. An empty text is an error, not the default: an unset variable of a shell must not
 /// remove days.
-fn keep_days(typed: &str) -> Result<u32, String> {
+pub(super) fn keep_days(typed: &str) -> Result<u32, String> {
     match if typed == "all" { u32::MAX } else { cli::days(typed)? } {
         few if few < PruneOptions::MIN_DAYS => Err("too few; the minimum is 15".to_owned()),
         days => Ok(days),

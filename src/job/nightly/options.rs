@@ -1,0 +1,149 @@
+//! Which day a night is for, and which days it looks at.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::{ErrorKind, Result};
+use crate::job::backfill::BackfillOptions;
+use crate::job::count::ReduceOptions;
+use crate::job::emit_window::EmitOptions;
+use crate::job::prune::PruneOptions;
+use crate::model::Day;
+
+/// Which day, which others, and what else a night does.
+#[derive(Debug, Clone)]
+pub struct NightlyOptions {
+    /// The day that the night is for.
+    pub day: Day,
+    /// The last day that has ended: windows after `day` that include it are looked at up to there.
+    pub until: Day,
+    /// How many days before `day` are looked at; those of its window are in any case.
+    pub catch_up: u32,
+    /// Folders of logs, and patterns with `%Y`, `%m` and `%d`.
+    pub logs: Vec<PathBuf>,
+    /// Limits of each day, as in [`BackfillOptions::reduce`].
+    pub reduce: ReduceOptions,
+    /// How windows are emitted; its `day` is filled in for each.
+    pub emit: EmitOptions,
+    /// The newest days that stay, if old days are removed.
+    pub keep_days: Option<u32>,
+    /// Wait until the day's logs are complete.
+    pub wait: Option<WaitForLog>,
+    /// Only report what would be done, as in [`BackfillOptions::dry_run`]; does not wait.
+    pub dry_run: bool,
+}
+
+/// How long to wait for logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitForLog {
+    /// At most so long.
+    pub at_most: Duration,
+    /// Between two looks. Logs of the same names, sizes and times in two looks are complete.
+    pub poll: Duration,
+}
+
+impl WaitForLog {
+    /// How often logs are looked for by default.
+    pub const POLL: Duration = Duration::from_secs(60);
+}
+
+impl NightlyOptions {
+    /// Days before its own that a night looks at where nothing else is asked: a month and some.
+    pub const CATCH_UP: u32 = 35;
+
+    /// The first day of the night's window.
+    pub(super) fn window_from(&self) -> Day {
+        self.day.window(self.emit.days).first().copied().unwrap_or(self.day)
+    }
+
+    /// The days that are looked at: those before its own, but none before `kept_from`, and those after it whose windows
+    /// include it.
+    pub(super) fn range(&self, kept_from: Option<Day>) -> (Day, Day) {
+        let back = i64::from(self.catch_up);
+        let from = self.day.plus_days(-back).or_else(|| Day::new(1970, 1, 1)).unwrap_or(self.day);
+        let from = from.min(self.window_from());
+        let from = from.max(kept_from.unwrap_or(from)).min(self.day);
+        let ahead = self.day.plus_days(i64::from(self.emit.days) - 1).unwrap_or(self.until);
+        (from, ahead.min(self.until).max(self.day))
+    }
+
+    pub(super) fn filled(&self, (from, to): (Day, Day)) -> BackfillOptions {
+        BackfillOptions {
+            logs: self.logs.clone(),
+            from: Some(from),
+            to: Some(to),
+            reduce: self.reduce.clone(),
+            emit: Some(self.emit.clone()),
+            dry_run: self.dry_run,
+        }
+    }
+
+    /// Refuses to keep so few days that windows which are looked at would lack some.
+    pub(super) fn check_kept(&self) -> Result<()> {
+        let Some(kept) = self.keep_days else { return Ok(()) };
+        let least = PruneOptions::MIN_DAYS.max((2 * self.emit.days).saturating_sub(1));
+        if kept >= least {
+            return Ok(());
+        }
+        let text = format!(
+            "--keep-days {kept} (AGG_KEEP_DAYS) is too few; windows of {} days need at least {least}, \
+             because windows of the days before are looked at, too",
+            self.emit.days
+        );
+        Err(ErrorKind::Usage(text).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(day: &str, until: &str) -> NightlyOptions {
+        let day: Day = day.parse().unwrap();
+        NightlyOptions {
+            day,
+            until: until.parse().unwrap(),
+            catch_up: 0,
+            logs: Vec::new(),
+            reduce: ReduceOptions::default(),
+            emit: EmitOptions::new(day, PathBuf::new()),
+            keep_days: None,
+            wait: None,
+            dry_run: false,
+        }
+    }
+
+    #[test]
+    fn the_days_of_a_night_are_those_of_its_window_or_more_and_windows_behind_it() {
+        let range = |options: &NightlyOptions, kept_from: Option<&str>| {
+            let (from, to) = options.range(kept_from.map(|day| day.parse().unwrap()));
+            format!("{from} {to}")
+        };
+        let late = options("2021-12-07", "2021-12-31");
+        assert_eq!(range(&late, None), "2021-12-01 2021-12-13");
+        assert_eq!(range(&late, Some("2021-12-03")), "2021-12-03 2021-12-13");
+        // Its own day is looked at even if it will not be kept.
+        assert_eq!(range(&late, Some("2021-12-20")), "2021-12-07 2021-12-13");
+        assert_eq!(range(&options("2021-12-07", "2021-12-09"), None), "2021-12-01 2021-12-09");
+        // A day of the future.
+        assert_eq!(range(&options("2021-12-07", "2021-12-06"), None), "2021-12-01 2021-12-07");
+        let usual = NightlyOptions { catch_up: 35, ..options("2021-12-07", "2021-12-07") };
+        assert_eq!(range(&usual, None), "2021-11-02 2021-12-07");
+        let month = EmitOptions { days: 60, ..usual.emit.clone() };
+        assert_eq!(range(&NightlyOptions { emit: month, ..usual }, None), "2021-10-09 2021-12-07");
+        let first = NightlyOptions { catch_up: 9, ..options("1970-01-03", "1970-01-03") };
+        assert_eq!(range(&first, None), "1970-01-01 1970-01-03");
+        assert_eq!(range(&options("2199-12-31", "2199-12-31"), None), "2199-12-25 2199-12-31");
+    }
+
+    #[test]
+    fn too_few_days_to_keep_are_refused() {
+        let kept = |days, keep_days| {
+            let mut options = NightlyOptions { keep_days, ..options("2021-12-07", "2021-12-07") };
+            options.emit.days = days;
+            options.check_kept().is_ok()
+        };
+        assert!(kept(7, None) && kept(7, Some(15)) && kept(18, Some(35)) && kept(3660, Some(7319)));
+        assert!(!kept(7, Some(14)) && !kept(18, Some(34)));
+    }
+}

@@ -73,9 +73,11 @@ def test_an_interrupted_run_ends_with_130_and_without_a_traceback(
 def test_a_rule_of_agg_that_the_job_cannot_follow_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("AGG_DELIMITER", ",")
-    assert cli.main(REDUCE) == 2
-    assert "AGG_DELIMITER" in capsys.readouterr().err
+    for name in ["AGG_DELIMITER", "AGG_COLUMNS", "AGG_HEADER"]:
+        with monkeypatch.context() as patched:
+            patched.setenv(name, ",")
+            assert cli.main(REDUCE) == 2
+        assert f"{name} is set" in capsys.readouterr().err
     for flag in ["--delimiter", "--columns", "--header", "--from-command"]:
         with pytest.raises(SystemExit) as ended:
             cli.parser().parse_args([*REDUCE, flag])

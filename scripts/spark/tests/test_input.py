@@ -222,6 +222,8 @@ def test_what_spark_would_lose_without_a_word_is_refused(context: Context, tmp_p
         ("a.log.gz", b"1|2|FR\n", "text by its content; name it so (without .gz or .zst)"),
         ("a.log.zst", gzip.compress(b""), "gzip by its content; name it so (.gz)"),
         ("a.log", b"BZh91AY&SY", "bzip2 by its content; the job reads text, .gz and .zst"),
+        ("a.log.bz2", b"BZh91AY&SY", "bzip2 by its content; the job reads text, .gz and .zst"),
+        ("a.log.xz", b"\xfd7zXZ\0", "xz by its content; the job reads text, .gz and .zst"),
         ("a.log", b"\xff\xfe1\0", "this is UTF-16 text, not a log"),
         ("a.log.gz", gzip.compress(b"PK\x03\x04"), "this is a zip archive in a .gz file, not a log"),
         ("a.log.gz", gzip.compress(gzip.compress(b"")), "this is gzip data in a .gz file, not a log"),

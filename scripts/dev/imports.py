@@ -2,7 +2,7 @@
 
 An import is any path of the crate, in `use` or in the middle of the code. It leads to the file that defines the item,
 however many `pub use` are on the way: a module that declares and re-exports its parts does not import them.
-Comments and literals are no code. For circles, tests do not count either.
+Comments and literals are not code. For circles, tests do not count either.
 """
 
 import re

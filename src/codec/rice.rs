@@ -19,7 +19,7 @@ use super::{Corrupt, take, take_array, varint};
 
 /// Maximum number of values in a column. It bounds every length below.
 pub const MAX_VALUES: usize = 4096;
-/// Values with this high part or a larger one are escaped: one gap in 10^5 at a well-chosen `k`.
+/// Values with at least this high part are escaped: one gap in 10^5 at a well-chosen `k`.
 pub const ESCAPE: u32 = 12;
 /// Maximum `k`. At this width, no value below 2^63 needs an escape.
 pub const MAX_LOW_BITS: u32 = 60;

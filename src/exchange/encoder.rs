@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 /// Rows of a Parquet row group.
 ///
-/// An engine skips by row groups, so that one user is one group of a few hundred; a group's encoding takes about 8 MB
+/// An engine skips by row groups, so that a user is in one group of a few hundred; a group's encoding takes about 8 MB
 /// of memory.
 pub const GROUP_ROWS: usize = 128 << 10;
 

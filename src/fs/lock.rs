@@ -31,7 +31,7 @@ struct OsLock {
 
 impl Lock for OsLock {}
 
-/// Takes the lock if nobody holds it.
+/// Takes the lock if it is free.
 pub(super) fn try_lock(path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
     let file = open(path)?;
     if !file.metadata()?.is_file() {

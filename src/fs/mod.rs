@@ -51,7 +51,7 @@ pub struct FileStat {
 }
 
 impl FileStat {
-    /// Whether this is the same file of the same size and time. A new mode or another link is no change.
+    /// Whether this is the same file of the same size and time. A new mode or another link is not a change.
     #[must_use]
     pub fn is_same(&self, other: &FileStat) -> bool {
         let of = |stat: &FileStat| (stat.file_type, stat.size, stat.modified_ns, stat.identity);

@@ -85,7 +85,7 @@ pub(super) struct Counting<'a> {
     pub(super) day: Day,
     pub(super) source: &'a Source,
     pub(super) lock: &'a StoreLock,
-    /// What is known of the logs in another form.
+    /// The cached facts of the logs in another form.
     pub(super) seen: &'a SeenLogs,
     /// Good rows of the stored partial, which may be replaced only by at least that number.
     pub(super) no_fewer_than: Option<u64>,
@@ -103,7 +103,7 @@ pub(super) struct Done {
     pub(super) forms: Vec<SeenLog>,
 }
 
-/// What was found once all logs were read.
+/// The findings once all logs were read.
 #[derive(Default)]
 struct Checked {
     read: input::Finished,

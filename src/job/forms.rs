@@ -1,4 +1,4 @@
-//! Logs that are there in another form than the one that counts, as `x.log.gz` beside `x.log`.
+//! Other forms of logs that count, for example `x.log.gz` beside `x.log`.
 
 use super::Context;
 use super::seen::{self, SeenLogs};
@@ -8,9 +8,10 @@ use crate::input::{self, InputPath, InputPaths};
 use crate::model::{InputFacts, Inputs};
 use crate::store::SeenLog;
 
-/// Compares other forms with the logs that count, which have these facts; those that are whole, to be kept for later runs.
+/// Compares other forms with the logs that count, which have these facts. Returns the complete forms, to be kept for
+/// later runs.
 ///
-/// A form is read unless it was seen as it is. One that is not whole, or not yet, does no harm and is warned of.
+/// A form is read unless it was seen unchanged. An incomplete form does no harm, and gives a warning.
 ///
 /// # Errors
 /// [`ErrorKind::OtherContent`], and signals.
@@ -41,7 +42,7 @@ pub(super) fn compare_forms(
 /// A log with its digest.
 fn form_of(context: &Context, seen: &SeenLogs, form: InputPath<'_>) -> Result<SeenLog> {
     let path = form.path();
-    // Before it is read: what changes later is another log.
+    // Before it is read, because a later change makes another log.
     let stat = input::stat_input(context.files.as_ref(), &path)?;
     let log = SeenLog::unread(form.name(), &stat);
     if let Some(seen) = seen.get(&log) {

@@ -54,7 +54,7 @@ pub(super) struct Compared {
     pub(super) comparison: Comparison,
     /// The first log that the day has already, by content or by its place in the day's folder.
     pub(super) known: Option<usize>,
-    /// What is known of them, read or not.
+    /// The known facts of the given logs.
     pub(super) contents: Contents,
 }
 
@@ -70,8 +70,8 @@ pub(super) fn inputs_of(context: &Context, partial: &Partial, lists: LogLists) -
     partial.inputs()
 }
 
-/// Compares the logs of a source with those of a partial, reading those that are not known. Version 0.1 did not read the
-/// logs `unread_before` (indexes, ascending).
+/// Compares the logs of a source with those of a partial, and reads those that are not known. Version 0.1 did not read
+/// the logs `unread_before` (indexes, ascending).
 ///
 /// # Errors
 /// As [`input::digest_all`], and signals.

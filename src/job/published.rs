@@ -1,4 +1,4 @@
-//! The emission that is published for a date, and whether another may replace it.
+//! The published emission of a date, and whether another may replace it.
 
 use std::path::Path;
 
@@ -7,17 +7,17 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Day, Shape};
 use crate::output::{Manifest, PartialEntry};
 
-/// A manifest of 3,660 days takes less than 1 MB; what is larger is none.
+/// A manifest of 3,660 days takes less than 1 MB; a larger file is not a manifest.
 const MAX_MANIFEST_BYTES: u64 = 16 << 20;
 
 /// What to do about a published emission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IfPublished {
-    /// One of another shape stays, which may have been mistyped.
+    /// An emission of another shape stays, because the shape may have been mistyped.
     Refuse,
-    /// One of another shape goes.
+    /// An emission of another shape is replaced.
     ReplaceOther,
-    /// It goes, whatever it is.
+    /// Any emission is replaced.
     Replace,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn check_published(
     Err(Error::from(ErrorKind::PublishedOtherShape { published, given }).at(path))
 }
 
-/// Refuses to go without a day that is in the manifest.
+/// Refuses to drop a day that is in the manifest.
 fn check_days(published: &Manifest, days: &[PartialEntry]) -> Result<()> {
     let known = published.partials.iter().map(|entry| entry.day);
     let lacks = |day: &Day| !days.iter().any(|entry| entry.day == *day);

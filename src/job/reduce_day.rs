@@ -263,8 +263,8 @@ struct Given<'a> {
 }
 
 impl Given<'_> {
-    /// Compares them with those of the day, and keeps what is then known of them. The report if the day stays as it is;
-    /// else the rows that must be good at least, if it is to be made again.
+    /// Compares them with those of the day, and keeps the facts found. Returns the report if the day stays as it is;
+    /// otherwise the minimum number of good rows, if it is to be made again.
     fn compare(
         &self,
         partial: &Partial,

@@ -1,8 +1,8 @@
-//! Logs that were read once: what is known of them, so that none is read every night.
+//! The cache of logs that were read, so that no log is read every night.
 //!
 //! A counted log that comes again compressed, renamed or with another time is read once. Its digest is kept with its size,
 //! times and inode, and holds until one of these changes. A changed ctime means one reading, so a file that was replaced
-//! with its size and time kept is noticed. Where nothing is kept of a log, its name, size and time decide.
+//! with its size and time kept is noticed. For a log that is not in the cache, its name, size and time decide.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::input::{self, InputPath, InputPaths, InputStat, Source, Unread};
 use crate::model::{Day, InputFacts, Inputs};
 use crate::store::{SeenLog, StoreLock, replace_seen};
 
-/// What is kept of a day's logs.
+/// The cached logs of a day.
 #[derive(Debug)]
 pub(super) struct SeenLogs {
     /// Sorted.
@@ -25,14 +25,14 @@ pub(super) struct SeenLogs {
 
 /// What a cache says about a log.
 enum Memory {
-    /// It was read as it is now.
+    /// It was read, and has not changed since.
     Seen(SeenLog),
-    /// A log of its name, size and time was read, and it is not that.
+    /// Another log of its name, size and time was read.
     Changed,
     Unknown,
 }
 
-/// How the content of a log that is given is known.
+/// How the content of a given log is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     /// It was seen before, or is the only content of its name, size and time.
@@ -43,22 +43,22 @@ enum Found {
     Unread,
 }
 
-/// What is known of the logs that are given.
+/// The known facts of the given logs.
 #[derive(Default)]
 pub(super) struct Contents {
     pub(super) facts: Inputs,
-    /// Those to be kept for later runs.
+    /// The logs to keep for later runs.
     pub(super) seen: Vec<SeenLog>,
 }
 
 impl SeenLogs {
-    /// Those of a day, for a run that holds these lists.
+    /// The cached logs of a day, for a run that holds these lists.
     pub(super) fn of(context: &Context, day: Day, lists: LogLists) -> Self {
         let room = context.budget.seen_logs(lists);
         SeenLogs { logs: context.store().seen_logs(day, room), room }
     }
 
-    /// Those that are needed while logs are counted: of the logs in another form.
+    /// The cached logs that are needed while logs are counted: those in another form.
     pub(super) fn of_forms(
         context: &Context,
         day: Day,
@@ -98,15 +98,15 @@ impl SeenLogs {
         }
     }
 
-    /// Keeps these logs of a day for later runs, with `beside` beside those that are kept already, else instead of them.
-    /// Whatever fails costs later runs a reading and nothing else.
+    /// Keeps these logs of a day for later runs, with `beside` in addition to the kept logs, otherwise instead of them.
+    /// A failure only costs later runs a reading.
     pub(super) fn keep(self, (lock, day): (&StoreLock, Day), mut logs: Vec<SeenLog>, beside: bool) {
         if beside {
             logs.extend_from_slice(&self.logs);
         }
         logs.sort_unstable();
         logs.dedup();
-        // A list of some of them would cost the others a reading every night, and be written as often.
+        // With a list of some logs, the others would be read every night, and the list written as often.
         if logs == self.logs || (logs.len() * SeenLog::BYTES) as u64 > self.room {
             return;
         }
@@ -129,9 +129,9 @@ pub(super) fn logs_of<'a>(
     logs.collect()
 }
 
-/// What is known of the logs that are given for a stored day, which has the logs `known`.
+/// The known facts of the logs that are given for a stored day with the logs `known`.
 ///
-/// Only those are read that were not seen, and whose name, size and time are not those of a log of the day.
+/// Reads only logs that were not seen, and whose name, size and time are not those of a log of the day.
 ///
 /// # Errors
 /// As [`input::digest_all`], and signals.
@@ -152,7 +152,7 @@ pub(super) fn contents_of(
         (log.digest, log.rows) = (now.digest, now.rows);
         facts.push(now);
     }
-    // Which of some logs has which of their contents is not known.
+    // The contents are known, but not which log has which.
     let keeps = |(path, found): (InputPath<'_>, &Found)| {
         path != InputPath::StandardInput && *found != Found::Shared
     };
@@ -161,7 +161,7 @@ pub(super) fn contents_of(
     Ok(Contents { facts, seen: logs })
 }
 
-/// The logs that are given with the contents that are known, and how these are known.
+/// The given logs with known contents, and how the contents are known.
 fn found(seen: &SeenLogs, known: &Inputs, unread: &Unread) -> (Vec<SeenLog>, Vec<Found>) {
     let mut by_stat = ByStat::new(known, unread);
     let mut logs = Vec::with_capacity(unread.stats().len());
@@ -216,11 +216,11 @@ struct CountedLog<'a> {
     stat: InputStat<'a>,
     digest: u128,
     rows: u64,
-    /// Whether a log that is given was found to be this one.
+    /// Whether it is matched to a given log.
     taken: bool,
 }
 
-/// The logs of a day and those that are given, each sorted by name, size and time.
+/// The logs of a day and the given logs, each sorted by name, size and time.
 struct ByStat<'a> {
     counted: Vec<CountedLog<'a>>,
     given: Vec<InputStat<'a>>,
@@ -239,14 +239,14 @@ impl<'a> ByStat<'a> {
         ByStat { counted, given }
     }
 
-    /// The log with the content of a log of the day that has its name, size and time, if these say which.
+    /// The log with the content of the day's log of its name, size and time, if there is exactly one such log.
     fn find(&mut self, stat: &InputStat<'_>, log: SeenLog) -> (SeenLog, Found) {
         let given = equal(&self.given, |given| given, stat).len();
         let counted = equal(&self.counted, |counted| &counted.stat, stat);
         let Some(alike) = self.counted.get_mut(counted) else { return (log, Found::Unread) };
         let is_one = alike.iter().zip(alike.iter().skip(1)).all(|(a, b)| a.digest == b.digest);
         let may_be_known = if is_one { given <= alike.len() } else { given == alike.len() };
-        // Those taken are the first ones.
+        // The taken logs come first.
         let next = alike.partition_point(|counted| counted.taken);
         match alike.get_mut(next).filter(|_| may_be_known) {
             Some(counted) => {

@@ -226,7 +226,7 @@ impl<S: Stream> Merge<S> {
     }
 
     /// Finds the songs of the key whose sum may reach `floor`: one of their counts is at least the floor divided by the
-    /// number of lists. False when they are so many that merging all songs is cheaper.
+    /// number of lists. False if there are too many, and merging all songs is cheaper.
     fn find_candidates(&mut self, floor: u64) -> bool {
         let min_count = floor.div_ceil(self.holders.len().max(1) as u64);
         self.candidates.clear();

@@ -1,11 +1,11 @@
-//! What decides the names and the meaning of an emission's files.
+//! The options that decide the names and the meaning of an emission's files.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::text;
 
-/// Names that a text lists at most, and the letters of each: they may come from a damaged manifest.
+/// Maximum names in a text, and letters of each, because they may come from a damaged manifest.
 const MAX_NAMES: usize = 8;
 const MAX_LETTERS: usize = 100;
 
@@ -14,14 +14,14 @@ const MAX_LETTERS: usize = 100;
 pub struct Shape {
     /// Days in the window.
     pub days: u32,
-    /// Songs of each key at most.
+    /// Maximum songs of each key.
     pub top: u32,
     /// Names of the files, without the manifest's.
     pub files: BTreeSet<String>,
 }
 
 impl Shape {
-    /// What publishing `self` does to the files of `published`, with these verbs: `remove a, b and replace c`.
+    /// The effect of publishing `self` on the files of `published`, with these verbs: `remove a, b and replace c`.
     #[must_use]
     pub fn change_to(&self, published: &Shape, [remove, replace]: [&str; 2]) -> String {
         let removed = published.files.difference(&self.files);

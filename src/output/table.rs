@@ -101,7 +101,7 @@ impl Sink<'_> {
     fn end_group(&mut self) -> Result<()> {
         self.groups += 1;
         if self.groups > self.max_groups && self.encoder.format() == TableFormat::Parquet {
-            let text = "the footer of a Parquet file with so many rows exceeds the memory; raise --memory, or use --format csv or jsonl";
+            let text = "the footer of a Parquet file with this number of rows exceeds the memory; raise --memory, or use --format csv or jsonl";
             return Err(Error::from(ErrorKind::Usage(text.to_owned())));
         }
         let rows = Rows { entries: self.rows.entries(), ranks: &self.ranks };

@@ -1,4 +1,4 @@
-//! The first line of a log, where it is a header: which columns it names.
+//! The columns that a header, the first line of a log, names.
 
 use super::shape::RowRules;
 use super::{MAX_ROW_BYTES, naive};
@@ -6,15 +6,15 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Column, Columns, Rules};
 use crate::text;
 
-/// Bytes of a header that a message shows.
+/// Maximum bytes of a header in a message.
 const SHOWN: usize = 100;
 
-/// The columns of a log that begins with this line: those that the rules give, or those that the header names, or the
-/// usual ones where it names none. [`Column::named`] has the names that are known.
+/// The columns of a log that begins with this line: those of the rules, or otherwise those that the header names, or
+/// the usual columns if it names none. [`Column::named`] has the known names.
 ///
 /// # Errors
-/// [`ErrorKind::BadHeader`] for a header that contradicts the columns that are given; and without these, for one that
-/// names some of the three columns only, or one of them twice.
+/// [`ErrorKind::BadHeader`] for a header that contradicts the given columns; without given columns, for a header that
+/// names only some of the three columns, or a column twice.
 pub fn columns_of(header: &[u8], rules: &Rules) -> Result<Columns> {
     let header = naive::without_cr(header);
     let fields = header.split(|byte| *byte == rules.delimiter().byte());

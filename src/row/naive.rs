@@ -26,8 +26,8 @@ pub(super) fn classify(row: &[u8], rules: &RowRules) -> Result<AcceptedRow, Reje
     })
 }
 
-/// Song, user and country of a row with as many fields as the shape, and no quote before a field that is ignored: what is
-/// in quotes is not read, so nobody knows where such a field ends.
+/// Song, user and country of a row with the shape's number of fields, and no quote before an ignored field: quotes are
+/// not interpreted, so the end of such a field is unknown.
 fn fields<'a>(row: &'a [u8], shape: &Shape) -> Option<[&'a [u8]; 3]> {
     let mut taken = [&row[..0]; 3];
     let mut expected = shape.fields().iter();
@@ -184,7 +184,7 @@ mod tests {
         }
     }
 
-    /// What is said of a row of the shape `user_id;_;country;sng_id`.
+    /// The result for a row of the shape `user_id;_;country;sng_id`.
     fn shaped(row: &str) -> Result<(u64, u64), RejectReason> {
         let columns = "user_id,_,country,sng_id".parse().ok();
         let rules = Rules::new(";".parse().unwrap(), columns, false, CountryCodes::Any);

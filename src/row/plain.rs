@@ -171,7 +171,7 @@ mod tests {
         portable
     }
 
-    /// The result for a line between [`LEAD`] bytes `before` and a window of `behind`.
+    /// The result for a line between [`LEAD`] bytes `before` and a window of `after`.
     fn taken(before: u8, line: &[u8], after: u8) -> Option<(AcceptedRow, usize)> {
         row_at(&[&[before; LEAD], line, &[after; WINDOW]].concat(), LEAD)
     }

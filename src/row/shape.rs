@@ -1,4 +1,4 @@
-//! How rows are read: what separates their fields, which field is which, and which countries there are.
+//! How rows are read: their delimiter, their columns, and the countries.
 
 use super::CountrySet;
 use crate::model::{Column, Columns, Rules};
@@ -8,7 +8,7 @@ use crate::model::{Column, Columns, Rules};
 pub(super) struct Shape {
     pub(super) delimiter: u8,
     columns: Columns,
-    /// Of the columns; the rest is not used.
+    /// The columns; the rest is not used.
     fields: [Option<Column>; Columns::MAX_FIELDS as usize],
     is_usual: bool,
 }
@@ -21,7 +21,7 @@ impl Shape {
         Shape { delimiter, columns, fields, is_usual }
     }
 
-    /// The fields of a row; `None` for one that is ignored.
+    /// The fields of a row; `None` for an ignored field.
     #[inline]
     pub(super) fn fields(&self) -> &[Option<Column>] {
         self.fields.get(..self.columns.fields().into()).unwrap_or_default()
@@ -36,7 +36,7 @@ pub struct RowRules {
 }
 
 impl RowRules {
-    /// Those of the given columns, or of the usual ones if none are given.
+    /// The shape of the given columns, or of the usual columns if none are given.
     #[must_use]
     pub fn new(rules: &Rules) -> Self {
         let columns = rules.columns().unwrap_or(Columns::USUAL);
@@ -68,7 +68,7 @@ impl RowRules {
     }
 }
 
-/// Those of plain rows, and of the assigned countries.
+/// The shape of plain rows, with the assigned countries.
 impl Default for RowRules {
     fn default() -> Self {
         RowRules::new(&Rules::default())

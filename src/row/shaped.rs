@@ -1,5 +1,5 @@
-//! Rows of another shape than the usual one, field by field: takes plain rows of it, whose ids have up to sixteen digits,
-//! without blanks around the fields that are counted.
+//! Parses rows of another shape, field by field. It takes plain rows of the shape: ids of up to sixteen digits, without
+//! blanks around the counted fields.
 //!
 //! Like `plain`, it refuses everything else, and a row too near to either end of the bytes for loads of a fixed size, and
 //! gives no reason. For a row that it takes, the rules must give the same values.
@@ -10,7 +10,7 @@ use super::{AcceptedRow, MAX_ROW_BYTES, RowRules};
 use crate::model::Column;
 use crate::simd::{DIGITS, Kernel, LOOK, Masked};
 
-/// The row at `start` of `bytes` and its length with its line end, if it is a plain one of the shape.
+/// The row at `start` of `bytes` and its length with its line end, if it is a plain row of the shape.
 #[inline(always)]
 pub(super) fn row<K: Kernel>(
     kernel: K,
@@ -21,7 +21,7 @@ pub(super) fn row<K: Kernel>(
     let shape = &rules.shape;
     let bytes = bytes.get(start.checked_sub(LEAD)?..)?;
     let mut at = LEAD;
-    // Where both ids end, and how many digits they have.
+    // Where both ids end, and their numbers of digits.
     let (mut song, mut user, mut country) = ((LEAD, 0), (LEAD, 0), 0);
     let fields = shape.fields();
     for (place, field) in fields.iter().enumerate() {
@@ -66,7 +66,7 @@ fn id<K: Kernel>(kernel: K, bytes: &[u8], at: usize, digits: &mut (usize, usize)
     (1..=DIGITS).contains(&length).then_some(length)
 }
 
-/// The length of a field that is ignored, if no rule can be broken by it.
+/// The length of an ignored field, if it cannot break a rule.
 #[inline(always)]
 fn ignored(bytes: &[u8], shape: &Shape) -> Option<usize> {
     let first = *bytes.first()?;

@@ -118,7 +118,7 @@ fn keep_distinct<P: Packed>(words: &mut [P], ends: &mut Vec<u32>, lowest: u32) -
         let word = words[at];
         group += usize::from(word >> lowest != before);
         before = word >> lowest;
-        // A group has at least one word, so the groups so far are at most as many as the words so far.
+        // A group has at least one word, so there are at most as many groups as words so far.
         words[group] = word;
         ends[group] = at as u32 + 1;
     }

@@ -72,7 +72,7 @@ impl Store {
         &self.root
     }
 
-    /// The file that its one writer locks. It is never removed: a lock on a removed file excludes nobody.
+    /// The file that its one writer locks. It is never removed: a lock on a removed file excludes no process.
     #[must_use]
     pub fn lock_path(&self) -> PathBuf {
         self.root.join(".lock")

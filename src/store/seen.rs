@@ -1,8 +1,8 @@
 //! The cache of seen logs: a file for each day, `seen/DAY.seen`, of the logs whose content is known, so that they are not
 //! read again.
 //!
-//! It may be removed at any time, and one that is damaged is not used: then name, size and time decide which logs are
-//! read. So it is renamed into its place, and not synced.
+//! It may be removed at any time, and a damaged file is not used: then name, size and time decide which logs are read.
+//! So it is renamed into its place without a sync.
 
 use std::io::{self, Write};
 
@@ -117,8 +117,8 @@ fn decode(bytes: &[u8]) -> Option<Vec<SeenLog>> {
 }
 
 impl Store {
-    /// The logs of a day that were seen before, sorted. None where the cache has no file of them, or the file is damaged
-    /// or has more than `max_bytes` bytes.
+    /// The logs of a day that were seen before, sorted. Empty if the cache has no file of them, or the file is damaged
+    /// or larger than `max_bytes`.
     ///
     /// Memory: twice the bytes of the file while it is read, and then once.
     #[must_use]
@@ -154,7 +154,7 @@ impl Store {
         Ok(Some(bytes))
     }
 
-    /// Removes what is known of the logs of all days before this one. Nothing depends on it.
+    /// Removes the files of all days before this one. Nothing depends on it.
     pub fn remove_seen_before(&self, day: Day) {
         for path in
             self.seen_days().into_iter().filter(|seen| *seen < day).map(|day| self.seen_path(day))
@@ -166,7 +166,7 @@ impl Store {
     }
 }
 
-/// Replaces what is known of a day's logs, which are sorted.
+/// Replaces the cached logs of a day, which are sorted.
 ///
 /// # Errors
 /// [`ErrorKind::CannotCreate`](crate::ErrorKind::CannotCreate) or [`ErrorKind::Io`](crate::ErrorKind::Io), with the path.
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_claims_more_logs_than_the_file_has_is_not_believed() {
+    fn a_header_that_claims_more_logs_than_the_file_has_is_refused() {
         for count in [1_u32, u32::MAX] {
             let mut bytes = encode(&[]).unwrap();
             bytes.truncate(12);

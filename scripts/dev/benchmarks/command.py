@@ -24,7 +24,7 @@ def size(text: str) -> int:
     """`30GB` and the like, in bytes."""
     match = re.fullmatch(r"(\d+)([A-Za-z]*)", text)
     if not match or match[2] not in SIZES:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size like 30GB")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size like 30GB")
     return int(match[1]) * SIZES[match[2]]
 
 
@@ -42,7 +42,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", metavar="GLOB", help="these points alone")
     parser.add_argument("--redo", action="append", metavar="GLOB", default=[], help="these points again")
     parser.add_argument("--limit", type=float, default=600, help="seconds that a run may take (600)")
-    parser.add_argument("--minutes", type=float, help="start no further point after so many minutes")
+    parser.add_argument("--minutes", type=float, help="start no further point after this number of minutes")
     parser.add_argument("--nice", type=int, default=0, help="priority of the measured runs; below 0 as root only (0)")
     parser.add_argument("--disk", type=size, default=size("30GB"), help="the most that the folder may take (30GB)")
     parser.add_argument("--list", action="store_true", help="print the points and whether they are measured")

@@ -94,5 +94,5 @@ def _reason(code: int, errors: IO[bytes]) -> str:
     lines = [line.strip() for line in errors.read().decode(errors="replace").splitlines() if line.strip()]
     if not lines:
         return f"exit {code}"
-    telling = [line for line in lines if "Error: " in line or "Exception: " in line]
-    return " ".join((telling or lines)[-1].split())[:160]
+    exceptions = [line for line in lines if "Error: " in line or "Exception: " in line]
+    return " ".join((exceptions or lines)[-1].split())[:160]

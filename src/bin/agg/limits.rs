@@ -22,7 +22,7 @@ pub(crate) fn relax() -> io::Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // No known system refuses this; if one does, the run goes on with the current limit.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    // The flags are never asked for: that somebody handles the signals makes the write fail with EFBIG, and keeps the
+    // The flags are never read. Handling the signals is enough: the write fails with EFBIG, and the kernel keeps the
     // child's status.
     [SIGXFSZ, SIGCHLD].into_iter().try_for_each(|signal| {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false))).map(drop)
@@ -36,7 +36,7 @@ const ARENA: u64 = 64 << 20;
 const ARENAS: u64 = 8;
 /// A thread's stack, and the page that guards it.
 const STACK: u64 = (2 << 20) + (64 << 10);
-/// Threads beside those of the budget: a writer's, one that syncs, the one for signals, a progress bar's.
+/// Threads beside those of the budget: a writer's, a syncing thread, the signals', a progress bar's.
 const OTHER_THREADS: u64 = 4;
 
 /// Refuses a run that the system's limit of the address space would end halfway.

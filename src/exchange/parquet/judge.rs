@@ -1,4 +1,4 @@
-//! What a column of another program may be, and what its values may say.
+//! The valid types and values of another program's columns.
 //!
 //! Whatever converts exactly is taken: 32 and 64 bits, signed or not, and decimals without a fraction for numbers; any
 //! byte array for countries. All else is refused, with the cast that helps.

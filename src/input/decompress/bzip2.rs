@@ -30,7 +30,7 @@ pub(super) fn begins(start: &[u8]) -> bool {
 pub(super) struct Bzip2 {
     claim: Claim,
     file: Compressed,
-    /// The stream in hand.
+    /// The current stream.
     stream: Option<Decompress>,
     is_first: bool,
 }

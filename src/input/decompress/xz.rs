@@ -53,7 +53,7 @@ impl Xz {
         Ok(more)
     }
 
-    /// Feeds the decoder once; returns how much it gave, perhaps nothing.
+    /// Feeds the decoder once; returns how much it gave, which may be nothing.
     fn step(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let Xz { file, stream, .. } = self;
         let Some(decoder) = stream else { return Ok(0) };

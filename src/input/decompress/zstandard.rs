@@ -84,7 +84,7 @@ impl Zstandard {
         length
     }
 
-    /// Feeds the decoder once; returns how much it gave, perhaps nothing.
+    /// Feeds the decoder once; returns how much it gave, which may be nothing.
     fn step(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let Zstandard { lease, file, .. } = self;
         let Some(decoder) = lease.decoder() else { return Ok(0) };

@@ -145,7 +145,7 @@ fn check_accepted(facts: &Facts, rows: u64) -> Result<()> {
     if accepted == rows {
         return Ok(());
     }
-    let text = format!("its footer tells of {accepted} counted rows, its streams sum to {rows}");
+    let text = format!("its footer has {accepted} counted rows, its streams sum to {rows}");
     Err(ErrorKind::BadTable(text).into())
 }
 

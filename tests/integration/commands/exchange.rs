@@ -696,7 +696,7 @@ mod with_parquet {
             sandbox.agg(&arguments).exits(65).tells(&["more than 2^63-1 rows"]).in_one_line();
         }
         assert!(!sandbox.exists("agg-out") && !sandbox.exists("D") && !sandbox.exists("page.html"));
-        // No song has so many.
+        // No song has that number.
         sandbox.agg(&format!("query --user 1 {window}")).exits(0);
         sandbox.agg("emit-window --date 2021-12-02 --days 1").exits(0);
     }

@@ -321,7 +321,7 @@ fn a_window_of_another_n_k_or_set_of_formats_is_kept_unless_forced() {
         let elsewhere = format!("emit-window --date 2021-12-03 {flags} --out other --force");
         sandbox.agg(&elsewhere).exits(0);
     }
-    // The order of formats, and a format twice, are no other set.
+    // The order of formats, and a format twice, do not make another set.
     sandbox.agg("emit-window --date 2021-12-03 --days 3 --format csv,text,csv").exits(0);
     sandbox.agg("emit-window --date 2021-12-03 --days 1 --top 7 --force").exits(0);
     assert_eq!(

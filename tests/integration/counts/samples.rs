@@ -25,7 +25,7 @@ fn backfilled(options: &str) -> Sandbox {
     let mut command = sandbox.command();
     command.arg("backfill").arg("--logs").arg(logs).args(options.split_whitespace());
     let run = sandbox.run(&mut command).exits(0);
-    assert!((run.stdout + &run.stderr).contains("README.md"), "passed over in silence");
+    assert!((run.stdout + &run.stderr).contains("README.md"), "skipped in silence");
     sandbox
 }
 

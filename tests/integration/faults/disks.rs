@@ -80,10 +80,10 @@ fn a_disk_that_fills_up_is_74_and_keeps_what_was_there_and_room_makes_it_good() 
                 rm -rf before
                 cp -a disk before
                 code=0
-                $agg $command >/dev/null 2>told || code=$?
+                $agg $command >/dev/null 2>errors || code=$?
                 echo $size ${command%% *} $code
                 if [ $code != 0 ]; then
-                    [ $code = 74 ] && [ $(wc -l <told) = 1 ] && grep -q disk/ told && grep -q free.space told
+                    [ $code = 74 ] && [ $(wc -l <errors) = 1 ] && grep -q disk/ errors && grep -q free.space errors
                     [ -z $(find disk -name '.agg-tmp-*') ]
                     cmp before/store/partials/2021-12-01.agg disk/store/partials/2021-12-01.agg
                     diff -r before/out disk/out
@@ -123,10 +123,10 @@ fn a_store_on_a_disk_that_may_only_be_read_can_be_emitted_from() {
         $agg list
         $agg inspect 2021-12-01
         code=0
-        $agg reduce-day more-20211202.log 2>told || code=$?
-        [ $code = 73 ] && [ $(wc -l <told) = 1 ] && grep -q agg-store told
+        $agg reduce-day more-20211202.log 2>errors || code=$?
+        [ $code = 73 ] && [ $(wc -l <errors) = 1 ] && grep -q agg-store errors
         code=0
-        $agg emit-window --date 2021-12-01 --days 1 --out agg-store/out 2>told || code=$?
+        $agg emit-window --date 2021-12-01 --days 1 --out agg-store/out 2>errors || code=$?
         [ $code = 73 ]";
     in_namespace(&sandbox, script).exits(0);
     for file in sandbox.files(&format!("expected/{DAY}")) {

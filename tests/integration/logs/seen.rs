@@ -131,7 +131,7 @@ fn a_compressed_log_of_other_content_is_refused_beside_an_unchanged_day() {
     for _ in 0..2 {
         sandbox.agg("backfill --logs logs").exits(65).tells(&["20211201.log.gz", "20211201.log"]);
     }
-    // One that is not whole yet harms nothing, and is looked at again.
+    // A log that is not complete yet does no harm, and is checked again.
     let whole = gz("1|1|FR\n");
     sandbox.write("logs/20211201.log.gz", &whole[..whole.len() - 4]);
     for _ in 0..2 {

@@ -20,7 +20,7 @@ Examples:
 
 Columns: country or user_id, sng_id, streams; in any order, as any whole numbers. A day needs both tables.";
 
-/// Build a day's partial from its two Parquet tables, whoever wrote them
+/// Build a day's partial from its two Parquet tables, from any program
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

@@ -160,7 +160,7 @@ impl Write for Length {
     }
 }
 
-/// What [`send_outline`] sent; `None` for what is no outline.
+/// The outline that [`send_outline`] sent; `None` if it is not an outline.
 pub(super) fn outline_of_json(content: Vec<u8>) -> Option<Outline> {
     let sent: SentOutline = serde_json::from_slice(&content).ok()?;
     drop(content);

@@ -58,7 +58,9 @@ mod window;
 
 pub use digest_all::digest_all;
 pub use facts::{Finished, InputStat};
-pub use find::{DatedDay, DatedLogs, DayLogs, Search, find_any_days, find_day, find_days};
+pub use find::{
+    DatedDay, DatedLogs, DayLogs, Search, SearchWarning, find_any_days, find_day, find_days,
+};
 pub(crate) use paths::stat_input;
 pub use paths::{InputPath, InputPaths};
 pub use sample::SamplePiece;

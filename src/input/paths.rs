@@ -209,11 +209,14 @@ fn streams_of<'a>(inputs: impl Iterator<Item = InputPath<'a>>) -> (usize, bool) 
         .fold((0, false), |found, compression| (found.0 + 1, found.1 || compression.needs_window()))
 }
 
+/// Bytes for each input to check that each log is given once.
+pub(super) const COMPARED: u64 = 32;
+
 /// Each log once. Of one file under several names, the first name stays. Of one log in several forms, the plain form
 /// stays, or otherwise the gzip form; the others are its [`InputPaths::other_forms`]. Also returns the remaining
 /// `marked` inputs (indexes, ascending) under their new indexes.
 ///
-/// Memory: 32 bytes an input.
+/// Memory: [`COMPARED`].
 ///
 /// # Errors
 /// A log whose metadata cannot be read; [`ErrorKind::TwiceGiven`] for standard input.

@@ -9,8 +9,8 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use crate::model::Day;
 use crate::text;
 
-/// Maximum lines of warnings for each reason; a last line has the number of the others.
-const MAX_WARNED: usize = 5;
+/// Maximum warnings for each reason; each has its path, even after many other files.
+pub(super) const MAX_WARNED: usize = 5;
 /// Maximum lines of a table for each reason.
 const MAX_SHOWN: usize = 20;
 /// Maximum files that are kept with their paths; the others are only counted.
@@ -141,26 +141,9 @@ impl Skipped {
         &self.counts
     }
 
-    /// The warnings: at most five of each reason, and the number of the others.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for (reason, count) in &self.warned {
-            let files =
-                self.files.iter().filter(|file| file.is_warned && file.reason.name() == *reason);
-            let shown = files
-                .take(MAX_WARNED)
-                .map(|SkippedFile { path, reason, .. }| format!("skipped {path:?}: {reason}"));
-            let before = lines.len();
-            lines.extend(shown);
-            let others = count.saturating_sub((lines.len() - before) as u64);
-            if others > 0 {
-                lines.push(format!(
-                    "skipped {others} more for the same reason ({reason}); --json lists them"
-                ));
-            }
-        }
-        lines
+    /// How many of each reason are worth a warning.
+    pub(super) fn warned(&self) -> &BTreeMap<&'static str, u64> {
+        &self.warned
     }
 
     /// Lines for people: of each reason the first 20 files, and the number of the others.
@@ -229,24 +212,6 @@ impl Serialize for SkippedFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn five_lines_of_each_reason_are_warned_of_and_the_others_counted() {
-        let mut skipped = Skipped::default();
-        for at in 0..7 {
-            skipped.add(Path::new(&format!("a{at}.bak")), SkipReason::NotALog, true);
-        }
-        skipped.add(Path::new("b"), SkipReason::Undated, false);
-        let warnings = skipped.warnings();
-        assert_eq!(warnings.len(), 6);
-        assert!(warnings[0].starts_with("skipped \"a0.bak\": not named as a log"), "{warnings:?}");
-        assert_eq!(
-            warnings[5],
-            "skipped 2 more for the same reason (not_a_log); --json lists them"
-        );
-        assert_eq!(skipped.counts()["not_a_log"], 7);
-        assert_eq!(skipped.files().len(), 8);
-    }
 
     #[test]
     fn the_list_ends_at_its_limits_and_the_counts_go_on() {

@@ -289,6 +289,14 @@ pub(super) enum Where {
 }
 
 impl Where {
+    /// The folder, or the first path that the pattern can match.
+    pub(super) fn first_path(&self, days: Days) -> PathBuf {
+        match self {
+            Where::Folder(folder) => folder.clone(),
+            Where::Pattern(pattern) => pattern.first_path(days),
+        }
+    }
+
     /// A folder that exists, or otherwise a pattern.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::Error;
+use crate::input::SearchWarning;
 use crate::model::{Day, Rules, Shape};
 use crate::text;
 
@@ -136,9 +137,9 @@ pub enum Warning {
         /// What is wrong.
         text: String,
     },
-    /// An entry that the search for logs found and did not count.
-    #[error("{0}")]
-    Search(String),
+    /// Of the search for logs.
+    #[error(transparent)]
+    Search(SearchWarning),
     /// A rejects file is missing.
     #[error("{path:?} is missing; to write it again, reduce {day} with --force")]
     RejectsGone {

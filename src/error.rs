@@ -1,5 +1,6 @@
 //! The library's one error: what happened, where, and what to do about it, in one line.
 
+mod rejected;
 mod remedy;
 
 use std::ffi::OsStr;
@@ -12,7 +13,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
-use crate::model::{Day, Inputs, Rules, Shape};
+pub use rejected::FirstReject;
+use rejected::{first_row, is_barely_above, join_reasons, percent};
+
+use crate::model::{Day, Inputs, RejectCounts, Rules, Shape};
 use crate::text;
 
 /// Maximum bytes of a text that may come from a foreign file.
@@ -178,6 +182,14 @@ pub enum ErrorKind {
         /// What the decoder said.
         reason: String,
     },
+    /// A compressed log that is made in a way that is not read.
+    #[error("this {format} stream {reason}; compress the log again without unusual options")]
+    UnknownOptions {
+        /// `xz` or another.
+        format: &'static str,
+        /// What it needs.
+        reason: &'static str,
+    },
     /// A compressed log needs more memory than it may have.
     #[error(
         "needs {what} of {needed} bytes, more than the limit of {limit}; raise --memory to eight times as much, or compress the log again with a smaller one"
@@ -266,9 +278,11 @@ pub enum ErrorKind {
     },
     /// Too many corrupt rows.
     #[error(
-        "{rejected} of {} {}, more than --max-reject-ratio {limit} allows{}; see {rejects:?}; if this is expected, raise the limit",
-        text::counted(*.rows, "row"), if *.rejected == 1 { "is corrupt" } else { "are corrupt" },
-        if *.quoted { "; fields are in quotes, and quotes are not read: write logs without them" } else { "" }
+        "{rejected} of {} rejected, more than --max-reject-ratio {limit} allows: {}{}; see {rejects:?}{}",
+        text::counted(*.rows, "row"),
+        join_reasons(.reasons),
+        first_row(.first.as_deref()),
+        if is_barely_above(*.rejected, *.rows, *.limit) { "; if this is expected, raise the limit" } else { "" }
     )]
     TooManyRejects {
         /// Corrupt rows.
@@ -277,10 +291,35 @@ pub enum ErrorKind {
         rows: u64,
         /// The limit in force.
         limit: f64,
+        /// Corrupt rows by reason.
+        reasons: RejectCounts,
+        /// The first corrupt row of the most frequent reason.
+        first: Option<Box<FirstReject>>,
         /// Where the first corrupt rows are listed.
         rejects: PathBuf,
-        /// Whether half of those that can be read there, or more, have quotes.
-        quoted: bool,
+    },
+    /// A log with too many corrupt rows, or too many bytes in corrupt rows.
+    #[error(
+        "{rejected} of {} and {} of the bytes rejected, more than --max-log-reject-ratio {limit} allows for one log{}; see {rejects:?}",
+        text::counted(*.rows, "row"),
+        percent(*.rejected_bytes, *.bytes),
+        first_row(.first.as_deref())
+    )]
+    RottenLog {
+        /// Its corrupt rows.
+        rejected: u64,
+        /// Its rows.
+        rows: u64,
+        /// Bytes of its corrupt rows.
+        rejected_bytes: u64,
+        /// Its bytes.
+        bytes: u64,
+        /// The limit in force.
+        limit: f64,
+        /// Its first corrupt row of the most frequent reason.
+        first: Option<Box<FirstReject>>,
+        /// Where the day's first corrupt rows can be read.
+        rejects: PathBuf,
     },
     /// Too few good rows.
     #[error(
@@ -776,12 +815,6 @@ mod tests {
         assert!(few(2).starts_with("2 good rows, fewer"), "{}", few(2));
         let logs = ErrorKind::TooFewLogs { day, logs: 1, limit: 2 }.to_string();
         assert!(logs.starts_with("2021-12-01 has 1 log, fewer"), "{logs}");
-        let corrupt = |rejected, rows| {
-            let (limit, rejects, quoted) = (0.1, PathBuf::from("r"), false);
-            ErrorKind::TooManyRejects { rejected, rows, limit, rejects, quoted }.to_string()
-        };
-        assert!(corrupt(1, 1).starts_with("1 of 1 row is corrupt, "), "{}", corrupt(1, 1));
-        assert!(corrupt(2, 9).starts_with("2 of 9 rows are corrupt, "), "{}", corrupt(2, 9));
     }
 
     #[test]

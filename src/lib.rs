@@ -96,7 +96,7 @@ mod simd;
 pub mod store;
 pub mod text;
 
-pub use error::{Error, ErrorClass, ErrorKind, Place, Result};
+pub use error::{Error, ErrorClass, ErrorKind, FirstReject, Place, Result};
 pub use model::{Batch, Country, Day, Entry, Kind, RowBatch};
 
 #[cfg(test)]

@@ -71,6 +71,8 @@ pub struct Window {
     lead: usize,
     /// Where the rows are, counted from `lead`.
     rows: Range<usize>,
+    /// Bytes of the piece that was digested.
+    read: usize,
     traces: Vec<Trace>,
     header: Vec<u8>,
 }
@@ -98,6 +100,13 @@ impl Window {
         &self.header
     }
 
+    /// Decompressed bytes that were consumed for it, without a header. Over all windows of an input they add up to all of
+    /// its bytes.
+    #[must_use]
+    pub fn read_bytes(&self) -> usize {
+        self.read
+    }
+
     /// Number of rows.
     #[must_use]
     pub fn count_rows(&self) -> u64 {
@@ -114,7 +123,7 @@ impl Window {
 
     /// The whole buffer, to read into.
     pub(super) fn buffer(&mut self, geometry: Geometry) -> &mut [u8] {
-        self.rows = 0..0;
+        (self.rows, self.read) = (0..0, 0);
         self.traces.clear();
         if self.buffer.len() != geometry.buffer() + ALIGNMENT {
             self.buffer.resize(geometry.buffer() + ALIGNMENT, 0);
@@ -127,6 +136,7 @@ impl Window {
     /// The digest of what was read as piece `index` of its input; keeps its traces. Before [`Window::set`], which may
     /// overwrite a byte.
     pub(super) fn digest(&mut self, index: u64, piece: Range<usize>, geometry: Geometry) -> u128 {
+        self.read = piece.len();
         let mut traces = std::mem::take(&mut self.traces);
         let piece = self.bytes(piece);
         let digest = digest_of_piece(piece);
@@ -159,7 +169,9 @@ impl Window {
         self.header.extend_from_slice(header);
         if self.index == 0 {
             let rows = self.rows();
-            self.rows.start += memchr(LF, rows).map_or(rows.len(), |end| end + 1);
+            let header = memchr(LF, rows).map_or(rows.len(), |end| end + 1);
+            self.rows.start += header;
+            self.read = self.read.saturating_sub(header);
         }
     }
 }

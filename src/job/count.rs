@@ -13,13 +13,13 @@ use super::seen::SeenLogs;
 use super::tally::{self, Logs, Tally};
 use super::warning::Warning;
 use super::{Context, Phase};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::fs::TemporaryFile;
 use crate::input::{self, Search, Source};
 use crate::model::{Day, Inputs, MAX_ID, Rules};
 use crate::partial::{FinishedPartial, Partial};
 use crate::row::{RejectReport, RowRules, ShownRejects};
-use crate::store::{self, SeenLog, StoreLock};
+use crate::store::{SeenLog, StoreLock};
 
 /// The logs to reduce, and the limits.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub struct ReduceOptions {
     pub rules: Rules,
     /// Refuse the logs when rejects / rows is strictly above this; rows that are in the partial already do not count.
     pub max_reject_ratio: f64,
+    /// Refuse the logs when more than this share of the rows or bytes of one log is rejected, if that is much.
+    pub max_log_reject_ratio: f64,
     /// Refuse the logs when fewer rows of the day are accepted, with `add` including its stored rows.
     pub min_rows: u64,
     /// Refuse the day when it has fewer logs, with `add` including its stored logs.
@@ -71,6 +73,7 @@ impl Default for ReduceOptions {
             add: false,
             rules: Rules::default(),
             max_reject_ratio: 0.10,
+            max_log_reject_ratio: 0.5,
             min_rows: 0,
             min_logs: 0,
             allow_duplicates: false,
@@ -144,6 +147,11 @@ impl Base {
     /// Number of logs that it was made from.
     pub(super) fn logs(&self) -> u64 {
         self.partial.metadata().inputs
+    }
+
+    /// How many rows of them are accepted.
+    pub(super) fn accepted(&self) -> u64 {
+        self.partial.metadata().accepted()
     }
 }
 
@@ -236,35 +244,6 @@ impl Counting<'_> {
         }
     }
 
-    /// Refuses logs with too many corrupt rows, whose rejects file shows why, or a day with too few good ones.
-    fn check_limits(&self, base: Option<&Base>, report: &RejectReport) -> Result<()> {
-        let Counting { options, day, lock, .. } = *self;
-        let rows: u64 = report.rows_by_input.iter().sum();
-        let rejected = report.counts.total();
-        #[expect(clippy::cast_precision_loss, reason = "a ratio to be compared with a typed limit")]
-        // Without rows there is no ratio, so no limit is exceeded.
-        let too_many = rejected as f64 / rows as f64 > options.max_reject_ratio;
-        if too_many {
-            // All that were kept, after those of the partial, which stay the first for a later try.
-            let file = self.write_rejects(base, report)?;
-            store::publish_rejects_only(lock, day, file)?;
-            let rejects = lock.store().rejects_path(day);
-            let (limit, quoted) = (options.max_reject_ratio, report.has_quotes());
-            return Err(ErrorKind::TooManyRejects { rejected, rows, limit, rejects, quoted }.into());
-        }
-        let accepted = rows - rejected;
-        if let Some(stored) = self.no_fewer_than.filter(|stored| accepted < *stored) {
-            return Err(ErrorKind::FewerRows { day, accepted, stored }.into());
-        }
-        // The limit is the day's: a late log that is added may be small.
-        let before = base.map_or(0, |base| base.partial.metadata().accepted());
-        let accepted = accepted.saturating_add(before);
-        if accepted < options.min_rows {
-            return Err(ErrorKind::TooFewRows { accepted, limit: options.min_rows }.into());
-        }
-        Ok(())
-    }
-
     /// Writes the footer, and the rejects file.
     fn finish(
         &self,
@@ -297,7 +276,7 @@ impl Counting<'_> {
         Ok(Done { partial, rejects, rows, spilled_runs, forms })
     }
 
-    fn write_rejects(
+    pub(super) fn write_rejects(
         &self,
         base: Option<&Base>,
         report: &RejectReport,

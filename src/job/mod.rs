@@ -17,6 +17,7 @@ mod import;
 mod inspect;
 mod join;
 mod known;
+mod limits;
 mod nightly;
 mod outcome;
 mod overlap;

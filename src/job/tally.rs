@@ -265,6 +265,7 @@ impl LogReader {
         }
         let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         self.rejects.begin_window(number(self.window.input as u64), number(self.window.index));
+        self.rejects.measure_window(self.window.read_bytes(), self.window.rows().len());
         self.parsed = 0;
         if logs.rules.header() {
             self.row_rules = logs.check_header(&self.window)?;

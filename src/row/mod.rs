@@ -17,6 +17,7 @@
 
 mod country;
 mod header;
+mod hint;
 mod naive;
 mod parse;
 mod plain;
@@ -27,8 +28,9 @@ mod shown;
 
 pub use country::CountrySet;
 pub use header::{columns_of, is_good_row};
+pub use hint::hint;
 pub use parse::parse;
-pub use reject::{RejectLog, RejectReport, RejectSample};
+pub use reject::{RejectLog, RejectReport, RejectSample, Suspect};
 pub use shape::RowRules;
 pub use shown::ShownRejects;
 

@@ -1,4 +1,4 @@
-//! Corrupt rows: all are counted by reason, and the first are kept with their line numbers, to be shown.
+//! Corrupt rows: all are counted by reason and by log, and the first are kept with their line numbers, to be shown.
 //!
 //! A line's number is known only after all windows before it were counted, by any worker. So each worker keeps its own
 //! [`RejectLog`], with places relative to windows. When all workers have ended, [`RejectReport::merge`] turns the
@@ -17,32 +17,45 @@ const SAMPLE_BYTES: usize = 200;
 
 /// Counts and samples of the rows that one worker parsed.
 ///
-/// Memory: 16 bytes a window that has rows (and the spare capacity of a `Vec`), and at most 1,000 samples of 200 bytes,
-/// about 230 KB. After the samples are full, a rejected row costs a comparison. It costs more if it comes before a
-/// sample, which happens at most 1,000 times an input whose windows come in order.
+/// Memory: 24 bytes a window that has rows or bytes (and the spare capacity of a `Vec`), and at most 1,000 samples of 200
+/// bytes, about 230 KB. After the samples are full, a rejected row costs two comparisons. It costs more if it comes before
+/// a sample, which happens at most 1,000 times an input whose windows come in order.
 #[derive(Debug, Default)]
 pub struct RejectLog {
     counts: RejectCounts,
-    /// Parsed windows, except windows without rows.
+    /// Parsed windows, except empty ones.
     windows: Vec<Window>,
     /// The window that is being parsed, with its rows so far.
     current: Window,
-    /// Corrupt rows of that window so far.
-    current_rejected: u64,
     /// Inputs with an accepted row, in the order parsed. An input can occur more than once.
     accepted: Vec<u32>,
     /// The first [`MAX_SAMPLES`] rejected rows in input order, the last on top.
     samples: BinaryHeap<Sample>,
     /// The bytes of the samples, a slot for each.
     slots: Vec<[u8; SAMPLE_BYTES]>,
+    /// The first rejected row of each reason.
+    firsts: [Option<Shown>; REASONS],
 }
 
-/// A stretch of whole rows of one input.
+const REASONS: usize = RejectReason::ALL.len();
+
+/// A stretch of whole rows of one input. It is small, so 32 bits are enough.
 #[derive(Debug, Clone, Copy, Default)]
 struct Window {
     input: u32,
     index: u32,
-    rows: u64,
+    rows: u32,
+    rejected: u32,
+    /// Bytes of the input that were read for it.
+    bytes: u32,
+    /// Those that are not in accepted rows. Less than zero where accepted rows end in the next window.
+    lost: i32,
+}
+
+impl Window {
+    fn is_empty(&self) -> bool {
+        self.rows == 0 && self.bytes == 0
+    }
 }
 
 /// Where a row is. The order is that of the day's rows.
@@ -79,30 +92,45 @@ impl RejectLog {
     /// The indices of an input's windows ascend. Only one of the logs that are merged may have a given window, once. A
     /// log may begin its windows in any order.
     pub fn begin_window(&mut self, input: u32, index: u32) {
-        let next = Window { input, index, rows: 0 };
+        let next = Window { input, index, ..Window::default() };
         let done = std::mem::replace(&mut self.current, next);
-        let rejected = std::mem::take(&mut self.current_rejected);
-        if done.rows > rejected && self.accepted.last() != Some(&done.input) {
+        if done.rows > done.rejected && self.accepted.last() != Some(&done.input) {
             self.accepted.push(done.input);
         }
-        if done.rows > 0 {
+        if !done.is_empty() {
             self.windows.push(done);
         }
     }
 
+    /// Notes how many bytes of the input were read for the window, and how many its rows have. The rows of a window may
+    /// have a few bytes of the next, and lack the rest of a row that is too long.
+    pub fn measure_window(&mut self, read: usize, rows: usize) {
+        self.current.bytes = u32::try_from(read).unwrap_or(u32::MAX);
+        let outside = read as i64 - rows as i64;
+        let outside = i32::try_from(outside).unwrap_or(i32::MAX);
+        self.current.lost = self.current.lost.saturating_add(outside);
+    }
+
     /// Counts `rows` good rows, the next rows of the window.
     pub fn count_accepted(&mut self, rows: u64) {
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
         self.current.rows = self.current.rows.saturating_add(rows);
     }
 
     /// Counts a corrupt row, the next row of the window.
     pub fn reject(&mut self, reason: RejectReason, row: &[u8]) {
         self.counts.count(reason);
-        self.current_rejected = self.current_rejected.saturating_add(1);
-        let Window { input, index, rows } = self.current;
+        let Window { input, index, rows, .. } = self.current;
+        self.current.rejected = self.current.rejected.saturating_add(1);
+        let line = i32::try_from(row.len()).unwrap_or(i32::MAX).saturating_add(1);
+        self.current.lost = self.current.lost.saturating_add(line);
         self.count_accepted(1);
-        let place = Place { input, window: index, row: rows };
+        let place = Place { input, window: index, row: rows.into() };
         let row = row.get(..SAMPLE_BYTES).unwrap_or(row);
+        let first = &mut self.firsts[reason as usize];
+        if first.as_ref().is_none_or(|(first, ..)| place < *first) {
+            *first = Some((place, reason, row.to_vec()));
+        }
         if self.samples.len() < MAX_SAMPLES {
             let slot = self.slots.len();
             self.slots.push([0; SAMPLE_BYTES]);
@@ -129,15 +157,13 @@ impl RejectLog {
         }
     }
 
-    /// All windows, all samples with their bytes, and the inputs with an accepted row, in any order.
-    fn into_parts(mut self) -> (Vec<Window>, Vec<Shown>, Vec<u32>) {
-        self.begin_window(0, 0);
-        let slots = self.slots;
+    /// All samples with their bytes, in any order.
+    fn take_samples(&mut self) -> Vec<Shown> {
+        let slots = std::mem::take(&mut self.slots);
         // `fill` has filled the slot of each sample with the row.
-        let bytes_of = |sample: &Sample| &slots[sample.slot][..sample.length];
-        let samples = self.samples.iter();
-        let samples = samples.map(|s| (s.place, s.reason, bytes_of(s).to_vec())).collect();
-        (self.windows, samples, self.accepted)
+        let bytes_of = |sample: &Sample| slots[sample.slot][..sample.length].to_vec();
+        let samples = std::mem::take(&mut self.samples).into_iter();
+        samples.map(|sample| (sample.place, sample.reason, bytes_of(&sample))).collect()
     }
 }
 
@@ -155,8 +181,60 @@ pub struct RejectReport {
     pub rows_by_input: Vec<u64>,
     /// The first 1,000 rejected rows, by input, then line.
     pub samples: Vec<RejectSample>,
+    /// The first rejected row of each reason that there is.
+    pub firsts: Vec<RejectSample>,
+    /// What is corrupt of the inputs that have much of it, by input.
+    pub suspects: Vec<Suspect>,
     /// Inputs with an accepted row, ascending.
     accepted: Vec<u32>,
+}
+
+/// An input with many corrupt rows, or many bytes in corrupt rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Suspect {
+    /// Index of the input.
+    pub input: u32,
+    /// Its rows.
+    pub rows: u64,
+    /// Its corrupt rows.
+    pub rejected: u64,
+    /// Its bytes.
+    pub bytes: u64,
+    /// Bytes of its corrupt rows.
+    pub rejected_bytes: u64,
+}
+
+impl Suspect {
+    /// Corrupt rows from which an input is one.
+    pub const MIN_ROWS: u64 = 100;
+    /// Bytes in corrupt rows from which an input is one.
+    pub const MIN_BYTES: u64 = 16 << 10;
+
+    /// What the windows of an input have together, if it is much. All bytes that are not in accepted rows are those of
+    /// corrupt rows, if there are any: else they are a byte-order mark or a header.
+    fn of(windows: &[Window]) -> Option<Self> {
+        let sum = |of: fn(&Window) -> u32| windows.iter().map(|window| u64::from(of(window))).sum();
+        let lost: i64 = windows.iter().map(|window| i64::from(window.lost)).sum();
+        let suspect = Suspect {
+            input: windows.first()?.input,
+            rows: sum(|window| window.rows),
+            rejected: sum(|window| window.rejected),
+            bytes: sum(|window| window.bytes),
+            rejected_bytes: lost.try_into().unwrap_or(0),
+        };
+        let Suspect { rejected, rejected_bytes, .. } = suspect;
+        let is_one =
+            rejected >= Self::MIN_ROWS || (rejected > 0 && rejected_bytes >= Self::MIN_BYTES);
+        is_one.then_some(suspect)
+    }
+
+    /// Whether more than this share of its rows or bytes is corrupt.
+    #[must_use]
+    pub fn exceeds(&self, ratio: f64) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "a ratio to be compared with a typed limit")]
+        let is_more = |part: u64, whole: u64| part as f64 > ratio * whole as f64;
+        is_more(self.rejected, self.rows) || is_more(self.rejected_bytes, self.bytes)
+    }
 }
 
 /// A rejected row to be shown.
@@ -179,47 +257,68 @@ impl RejectReport {
     #[must_use]
     pub fn merge(logs: Vec<RejectLog>) -> Self {
         let mut report = RejectReport::default();
-        let (mut windows, mut samples) = (Vec::new(), Vec::new());
-        for log in logs {
+        let (mut windows, mut samples, mut firsts) = (Vec::new(), Vec::new(), Vec::new());
+        for mut log in logs {
+            log.begin_window(0, 0);
             report.counts.add(&log.counts);
-            let (log_windows, log_samples, accepted) = log.into_parts();
-            report.accepted.extend(accepted);
-            windows.extend(log_windows);
-            samples.extend(log_samples);
+            samples.extend(log.take_samples());
+            report.accepted.extend(log.accepted);
+            windows.extend(log.windows);
+            firsts.extend(log.firsts.into_iter().flatten());
         }
         windows.sort_unstable_by_key(|window| (window.input, window.index));
         samples.sort_unstable_by_key(|(place, ..)| *place);
         samples.truncate(MAX_SAMPLES);
+        firsts.sort_unstable_by_key(|(place, reason, _)| (*reason as usize, *place));
+        firsts.dedup_by_key(|(_, reason, _)| *reason);
+        firsts.sort_unstable_by_key(|(place, ..)| *place);
         report.accepted.sort_unstable();
         report.accepted.dedup();
-        report.number_lines(&windows, samples);
+        report.samples = Self::number_lines(&windows, samples);
+        report.firsts = Self::number_lines(&windows, firsts);
+        report.count_rows(&windows);
         report
     }
 
-    /// Walks sorted windows and sorted samples side by side. The rows of an input before a window give the number of
-    /// its first line.
-    fn number_lines(&mut self, windows: &[Window], samples: Vec<Shown>) {
-        let mut samples = samples.into_iter().peekable();
-        for window in windows {
-            let input = window.input as usize;
-            if self.rows_by_input.len() <= input {
-                self.rows_by_input.resize(input + 1, 0);
+    /// Rows with their lines. Walks sorted windows and sorted rows side by side: the rows of an input before a window give
+    /// the number of its first line.
+    fn number_lines(windows: &[Window], rows: Vec<Shown>) -> Vec<RejectSample> {
+        let mut rows = rows.into_iter().peekable();
+        let mut numbered = Vec::with_capacity(rows.len());
+        for windows in windows.chunk_by(|one, other| one.input == other.input) {
+            let mut before = 0_u64;
+            for window in windows {
+                let in_window =
+                    |place: &Place| (place.input, place.window) <= (window.input, window.index);
+                while let Some((place, reason, row)) = rows.next_if(|(place, ..)| in_window(place))
+                {
+                    let line = before.saturating_add(place.row).saturating_add(1);
+                    numbered.push(RejectSample { input: place.input, line, reason, row });
+                }
+                before = before.saturating_add(window.rows.into());
             }
-            let rows = &mut self.rows_by_input[input];
-            let in_window =
-                |place: &Place| (place.input, place.window) <= (window.input, window.index);
-            while let Some((place, reason, row)) = samples.next_if(|(place, ..)| in_window(place)) {
-                let line = rows.saturating_add(place.row).saturating_add(1);
-                self.samples.push(RejectSample { input: place.input, line, reason, row });
+        }
+        numbered
+    }
+
+    /// Adds up the sorted windows of each input.
+    fn count_rows(&mut self, windows: &[Window]) {
+        for windows in windows.chunk_by(|one, other| one.input == other.input) {
+            let rows = windows.iter().map(|window| u64::from(window.rows)).sum();
+            let input = windows.first().map_or(0, |window| window.input as usize);
+            if rows > 0 {
+                self.rows_by_input.resize(input, 0);
+                self.rows_by_input.push(rows);
             }
-            *rows = rows.saturating_add(window.rows);
+            self.suspects.extend(Suspect::of(windows));
         }
     }
 
     /// The same for inputs whose first line is a header: lines are counted with it, rows are not.
     #[must_use]
     pub fn below_headers(mut self) -> Self {
-        self.samples.iter_mut().for_each(|sample| sample.line = sample.line.saturating_add(1));
+        let samples = self.samples.iter_mut().chain(&mut self.firsts);
+        samples.for_each(|sample| sample.line = sample.line.saturating_add(1));
         self
     }
 
@@ -227,13 +326,6 @@ impl RejectReport {
     #[must_use]
     pub fn has_accepted(&self, input: usize) -> bool {
         u32::try_from(input).is_ok_and(|input| self.accepted.binary_search(&input).is_ok())
-    }
-
-    /// Whether half of the kept rows or more have a quote (`"`).
-    #[must_use]
-    pub fn has_quotes(&self) -> bool {
-        let quoted = self.samples.iter().filter(|sample| sample.row.contains(&b'"')).count();
-        quoted > 0 && quoted * 2 >= self.samples.len()
     }
 
     /// Rows of the input, good and corrupt.
@@ -359,8 +451,8 @@ mod tests {
     }
 
     #[test]
-    fn a_window_costs_16_bytes() {
-        assert_eq!(size_of::<Window>(), 16);
+    fn a_window_costs_24_bytes() {
+        assert_eq!(size_of::<Window>(), 24);
     }
 
     /// Windows of three inputs as they are read: their worker, input, and whether each row is good.

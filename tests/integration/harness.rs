@@ -141,7 +141,10 @@ impl Sandbox {
     #[track_caller]
     pub(crate) fn reduced(&self, day: &str, log: impl AsRef<[u8]>) {
         self.write(format!("logs/{day}.log"), log);
-        self.agg(&format!("reduce-day --max-reject-ratio 1 logs/{day}.log")).exits(0);
+        self.agg(&format!(
+            "reduce-day --max-reject-ratio 1 --max-log-reject-ratio 1 logs/{day}.log"
+        ))
+        .exits(0);
     }
 
     /// Both output files of a published window of `day`: of the countries, of the users.
@@ -320,7 +323,6 @@ pub(crate) fn zst(data: impl AsRef<[u8]>) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// What is in a stream until its end.
 pub(crate) fn bz2(data: impl AsRef<[u8]>) -> Vec<u8> {
     let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
     encoder.write_all(data.as_ref()).unwrap();
@@ -333,6 +335,7 @@ pub(crate) fn xz(data: impl AsRef<[u8]>) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// What is in a stream until its end.
 pub(crate) fn drained(mut stream: impl Read) -> String {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();

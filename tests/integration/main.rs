@@ -63,6 +63,8 @@ mod logs {
     mod found;
     /// Days of very many logs.
     mod many;
+    /// Days that are refused for corrupt rows.
+    mod refused;
     /// The rejects file: which corrupt rows it shows, and how.
     mod rejects;
     /// What a row is, and why it is corrupt.

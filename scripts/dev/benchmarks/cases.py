@@ -68,7 +68,8 @@ def skew(bench: Bench, shape: str) -> Outcome:
     space, normal = bench.space, bench.space.log(0)
     scratch = space.scratch()
     log = space.generate(scratch / "logs", 0, space.rows, shape)
-    flags: Sequence[Argument] = ["--max-reject-ratio", "1"] if shape == "corrupt" else ()
+    lax = ["--max-reject-ratio", "1", "--max-log-reject-ratio", "1"]
+    flags: Sequence[Argument] = lax if shape == "corrupt" else ()
     skewed = programs.agg_reduce(space, scratch, [log], name="skewed", flags=flags)
     outcome = bench.in_turn([programs.agg_reduce(space, scratch, [normal], name="normal"), skewed])
     outcome.facts = {"rows": space.rows, "log bytes": log.stat().st_size}

@@ -64,6 +64,11 @@ pub(crate) struct Limits {
     #[arg(env = "AGG_MAX_REJECT_RATIO", hide_env_values = true)]
     pub(crate) max_reject_ratio: f64,
 
+    /// Refuse a day if more than this share of one log's rows or bytes is corrupt (0 to 1)
+    #[arg(long, value_name = "RATIO", default_value = "0.5", value_parser = ratio)]
+    #[arg(env = "AGG_MAX_LOG_REJECT_RATIO", hide_env_values = true)]
+    pub(crate) max_log_reject_ratio: f64,
+
     /// Refuse a day with fewer good rows
     #[arg(long, value_name = "N", default_value_t = 0)]
     #[arg(env = "AGG_MIN_ROWS", hide_env_values = true)]
@@ -316,6 +321,7 @@ mod tests {
             ("top", "AGG_TOP"),
             ("allow_missing", "AGG_ALLOW_MISSING"),
             ("max_reject_ratio", "AGG_MAX_REJECT_RATIO"),
+            ("max_log_reject_ratio", "AGG_MAX_LOG_REJECT_RATIO"),
             ("min_rows", "AGG_MIN_ROWS"),
             ("min_logs", "AGG_MIN_LOGS"),
             ("date_offset", "AGG_DATE_OFFSET"),

@@ -100,6 +100,7 @@ impl Limits {
         ReduceOptions {
             rules: self.rules(),
             max_reject_ratio: self.max_reject_ratio,
+            max_log_reject_ratio: self.max_log_reject_ratio,
             min_rows: self.min_rows,
             min_logs: self.min_logs,
             date_offset: self.date_offset,

@@ -137,14 +137,18 @@ fn dictionary_in(memory: u64) -> u64 {
     sizes.take_while(|size| *size <= memory).last().unwrap_or(1 << 12)
 }
 
+fn unknown(reason: &'static str, file: &Compressed) -> Error {
+    Error::from(ErrorKind::UnknownOptions { format: FORMAT, reason }).at_offset(file.position())
+}
+
 fn failure(error: &XzError, file: &Compressed) -> Error {
     let reason = match error {
         XzError::Mem | XzError::Program => {
             return Error::io("decompress", io::ErrorKind::OutOfMemory.into());
         }
+        XzError::Options => return unknown("has filters that are not known", file),
+        XzError::UnsupportedCheck => return unknown("has a checksum of an unknown kind", file),
         XzError::Format => "it does not begin as one",
-        XzError::Options => "it needs options that are not supported",
-        XzError::UnsupportedCheck => "its checksum is of an unknown kind",
         XzError::Data | XzError::MemLimit | XzError::NoCheck => "its content is corrupt",
     };
     damage(FORMAT, reason, file.position())

@@ -14,8 +14,9 @@ const PARTIAL: &str = "agg-store/partials/2021-12-01.agg";
 
 /// Reduces the words of `logs` as logs of [`DAY`], in a store of its own if `store` names one.
 fn reduce(sandbox: &Sandbox, store: &str, arguments: &str) -> crate::harness::Run {
-    let line =
-        format!("reduce-day --store {store} --date {DAY} --max-reject-ratio 1 --json {arguments}");
+    let line = format!(
+        "reduce-day --store {store} --date {DAY} --max-reject-ratio 1 --max-log-reject-ratio 1 --json {arguments}"
+    );
     sandbox.agg(&line)
 }
 

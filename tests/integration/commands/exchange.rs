@@ -303,7 +303,7 @@ mod with_parquet {
         sandbox.write("day.log", "1|1|FR\n2|2|DE\nfirst\n");
         sandbox.write("late.log", "3|3|FR\nsecond\n");
         sandbox.write("later.log", "4|4|FR\nthird\n");
-        let reduce = "reduce-day --max-reject-ratio 1 --date 2021-12-01";
+        let reduce = "reduce-day --max-reject-ratio 1 --max-log-reject-ratio 1 --date 2021-12-01";
         sandbox.agg(&format!("{reduce} day.log")).exits(0);
         sandbox.agg(&format!("export {DAY} --out D")).exits(0);
         // Over the day that is there nothing is done, and its lines stay.
@@ -567,7 +567,9 @@ mod with_parquet {
         // A log is another input.
         sandbox.write("logs/listen-20211201.log", LOG);
         sandbox
-            .agg("reduce-day logs/listen-20211201.log --max-reject-ratio 1")
+            .agg(
+                "reduce-day logs/listen-20211201.log --max-reject-ratio 1 --max-log-reject-ratio 1",
+            )
             .exits(65)
             .tells(&["--force"]);
     }

@@ -39,7 +39,7 @@ fn success(sandbox: &Sandbox, file: &str, command: &str) -> Option<f64> {
 fn a_reduction_an_emission_and_a_backfill_write_their_figures() {
     let sandbox = Sandbox::new();
     sandbox.write("logs/20211201.log", "1|1|FR\n2|1|FR\nno row\n\n");
-    sandbox.agg("reduce-day --max-reject-ratio 1 --metrics r.prom logs/20211201.log").exits(0);
+    sandbox.agg("reduce-day --max-reject-ratio 1 --max-log-reject-ratio 1 --metrics r.prom logs/20211201.log").exits(0);
     let reduced = samples(&sandbox, "r.prom");
     for (name, value) in [
         ("agg_exit_status{command=\"reduce-day\"}", 0.0),

@@ -14,12 +14,14 @@ fn sandbox() -> Sandbox {
 /// Reduces the log with further arguments.
 fn reduce(sandbox: &Sandbox, arguments: &str) -> Run {
     sandbox.agg(&format!(
-        "reduce-day --max-reject-ratio 1 --json {arguments} logs/listen-20211201.log"
+        "reduce-day --max-reject-ratio 1 --max-log-reject-ratio 1 --json {arguments} logs/listen-20211201.log"
     ))
 }
 
 fn backfill(sandbox: &Sandbox, arguments: &str) -> Run {
-    sandbox.agg(&format!("backfill --logs logs --max-reject-ratio 1 --json {arguments}"))
+    sandbox.agg(&format!(
+        "backfill --logs logs --max-reject-ratio 1 --max-log-reject-ratio 1 --json {arguments}"
+    ))
 }
 
 fn json(run: &Run) -> serde_json::Value {
@@ -62,7 +64,7 @@ fn reduce_day_refuses_a_day_of_other_rules_and_names_both() {
     let before = sandbox.read(PARTIAL);
     sandbox.write("late-20211201.log", "55|66|DE\n");
     for line in ["logs/listen-20211201.log", "--add late-20211201.log"] {
-        sandbox.agg(&format!("reduce-day --max-reject-ratio 1 {line}")).exits(65).in_one_line().tells(&[
+        sandbox.agg(&format!("reduce-day --max-reject-ratio 1 --max-log-reject-ratio 1 {line}")).exits(65).in_one_line().tells(&[
             "2021-12-01 is already counted with --countries any, and this run has the default rules",
             "use the same rules, or replace the day with --force",
         ]);

@@ -209,7 +209,7 @@ proptest! {
             }
         }
         let (last, window) = (format!("2021-12-0{}", days.len()), days.len());
-        let options = format!("--emit --days {window} --top {top} --threads {threads} --max-reject-ratio 1");
+        let options = format!("--emit --days {window} --top {top} --threads {threads} --max-reject-ratio 1 --max-log-reject-ratio 1");
         sandbox.agg(&format!("backfill --logs logs {options}")).exits(0);
         let found = |kind: &str| sandbox.text(format!("agg-out/{last}/top{top}_songs_per_{kind}.txt"));
         prop_assert_eq!(found("country"), file(&model.countries, top));

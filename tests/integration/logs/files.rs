@@ -41,7 +41,9 @@ fn a_folder_gives_its_own_logs_in_byte_order_of_their_names() {
         };
         sandbox.write(format!("day/{name}"), log);
     }
-    sandbox.agg(&format!("reduce-day --date {DAY} --max-reject-ratio 1 day")).exits(0);
+    sandbox
+        .agg(&format!("reduce-day --date {DAY} --max-reject-ratio 1 --max-log-reject-ratio 1 day"))
+        .exits(0);
     let shown: Vec<String> = names
         .map(|name| name.replace('\u{e9}', "\\xc3\\xa9"))
         .map(|name| format!("{name}:1: field_count: {name}\n"))
@@ -118,7 +120,7 @@ fn a_file_that_reports_size_0_and_has_content_is_refused_and_read_through_standa
         return;
     }
     let words = "\"/proc/self/status\": reports size 0 but has content; copy it to a disk and count the copy";
-    let flags = "--store it's --max-reject-ratio 1 --json --force";
+    let flags = "--store it's --max-reject-ratio 1 --max-log-reject-ratio 1 --json --force";
     let run = sandbox.agg(&format!("reduce-day {flags} --date {DAY} /proc/self/status"));
     let run = run.exits(65).tells(&[words]).in_one_line();
     assert_eq!(sandbox.files("it's/partials"), [""; 0]);

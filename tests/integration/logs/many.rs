@@ -25,7 +25,7 @@ fn options(logs: PathBuf) -> ReduceOptions {
 fn a_day_of_more_logs_than_the_memory_has_room_for_is_refused_before_one_is_read() {
     let sandbox = Sandbox::new();
     let options = options(logs(&sandbox, 2000));
-    // 2,000 logs take 248 bytes each and 34 for their name, twice.
+    // 2,000 logs take 256 bytes each and 34 for their name, twice.
     let refused = unless_locked(|| reduce_day(&context(&sandbox.path(""), 1 << 20, 1), &options));
     let error = refused.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Data);

@@ -9,7 +9,11 @@ use crate::harness::{DAY, Sandbox};
 /// Reduces `inputs` as the logs of [`DAY`], however many rows are corrupt.
 #[track_caller]
 fn reduce(sandbox: &Sandbox, inputs: &str) {
-    sandbox.agg(&format!("reduce-day --date {DAY} --max-reject-ratio 1 {inputs}")).exits(0);
+    sandbox
+        .agg(&format!(
+            "reduce-day --date {DAY} --max-reject-ratio 1 --max-log-reject-ratio 1 {inputs}"
+        ))
+        .exits(0);
 }
 
 #[test]

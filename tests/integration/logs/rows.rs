@@ -21,7 +21,11 @@ fn counted(log: impl AsRef<[u8]>) -> Counted {
 fn counted_with(options: &str, log: impl AsRef<[u8]>) -> Counted {
     let sandbox = Sandbox::new();
     sandbox.write("log", log);
-    sandbox.agg(&format!("reduce-day --date {DAY} --max-reject-ratio 1 {options} log")).exits(0);
+    sandbox
+        .agg(&format!(
+            "reduce-day --date {DAY} --max-reject-ratio 1 --max-log-reject-ratio 1 {options} log"
+        ))
+        .exits(0);
     let (countries, users) = sandbox.tops_of_day(DAY);
     Counted { countries, users, rejects: sandbox.rejects(DAY), totals: sandbox.totals(DAY) }
 }
@@ -120,8 +124,9 @@ fn a_row_never_spans_two_files() {
     sandbox.write("a.log", "1|2");
     sandbox.write("b.log", "|FR\n3|4|DE");
     sandbox.write("c.log", "5|6|DE");
-    let run =
-        sandbox.agg(&format!("reduce-day --date {DAY} --max-reject-ratio 1 a.log b.log c.log"));
+    let run = sandbox.agg(&format!(
+        "reduce-day --date {DAY} --max-reject-ratio 1 --max-log-reject-ratio 1 a.log b.log c.log"
+    ));
     run.exits(0);
     assert_eq!(sandbox.rejects(DAY), "a.log:1: field_count: 1|2\nb.log:1: field_count: |FR\n");
     assert_eq!(sandbox.tops_of_day(DAY).1, "4|3:1\n6|5:1\n");
@@ -148,7 +153,7 @@ fn a_byte_order_mark_is_dropped_at_the_start_of_each_file_alone() {
     sandbox.write("f.log", b"\xef\xbb");
     let logs = "a.log b.log.gz c.log.zst d.log e.log f.log";
     sandbox
-        .agg(&format!("reduce-day --date {DAY} --max-reject-ratio 1 --allow-duplicates {logs}"))
+        .agg(&format!("reduce-day --date {DAY} --max-reject-ratio 1 --max-log-reject-ratio 1 --allow-duplicates {logs}"))
         .exits(0);
     assert_eq!(
         sandbox.rejects(DAY),
@@ -165,7 +170,12 @@ fn a_byte_order_mark_is_dropped_at_the_start_of_each_file_alone() {
 fn a_byte_order_mark_is_dropped_at_the_start_of_standard_input() {
     let sandbox = Sandbox::new();
     let log = "\u{feff}1|2|FR\nx|2|FR\n".as_bytes();
-    sandbox.agg_reading(log, &format!("reduce-day --date {DAY} --max-reject-ratio 1 -")).exits(0);
+    sandbox
+        .agg_reading(
+            log,
+            &format!("reduce-day --date {DAY} --max-reject-ratio 1 --max-log-reject-ratio 1 -"),
+        )
+        .exits(0);
     assert_eq!(sandbox.rejects(DAY), "-:2: song_id: x|2|FR\n");
     assert_eq!(sandbox.tops_of_day(DAY).1, "2|1:1\n");
 }

@@ -122,7 +122,7 @@ fn a_quoted_field_is_corrupt_and_the_refusal_says_that_quotes_are_not_read() {
     sandbox
         .write("a.log", "22,11,\"one, two\",FR\n22,11,\"one\",FR\n22,\"11\",x,FR\n22,11,a\"b,FR\n");
     let columns = "--delimiter , --columns user_id,sng_id,_,country";
-    let words = ["3 of 4 rows are corrupt", "fields are in quotes, and quotes are not read"];
+    let words = ["3 of 4 rows rejected", "fields are in quotes, and quotes are not read"];
     sandbox
         .agg(&format!("reduce-day --date {DAY} {columns} a.log"))
         .exits(65)

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use agg::budget::Budget;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -12,6 +12,9 @@ use signal_hook::consts::{SIGCHLD, SIGXFSZ};
 use crate::memory;
 use crate::summary::size;
 
+/// Bytes of addresses that the program had before it started a thread.
+static BASE: AtomicU64 = AtomicU64::new(0);
+
 /// Raises the number of open files to what the system grants, turns the end by a file's size limit
 /// into an error of the write, and lets the run wait for its child processes.
 ///
@@ -19,6 +22,7 @@ use crate::summary::size;
 /// still use `select`. `SIGXFSZ` would silently end the process and leave its temporaries. If the caller has `SIGCHLD`
 /// ignored, the kernel does not keep a child's status.
 pub(crate) fn relax() -> io::Result<()> {
+    BASE.store(memory::figure("VmSize:").unwrap_or(0), Ordering::Relaxed);
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // No known system refuses this; if one does, the run goes on with the current limit.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
@@ -42,11 +46,11 @@ const OTHER_THREADS: u64 = 4;
 /// Refuses a run that the system's limit of the address space would end halfway.
 ///
 /// # Errors
-/// That the limit is below the addresses that the run can take: `--memory`, what the program has now, and what its
-/// threads reserve without using it.
+/// That the limit is below the addresses that the run can take: `--memory`, what the program had when it started, and what
+/// its threads reserve without using it.
 pub(crate) fn check_address_space(budget: &Budget) -> agg::Result<()> {
     let Some(limit) = getrlimit(Resource::As).current else { return Ok(()) };
-    let needed = addresses(budget, memory::figure("VmSize:").unwrap_or(0), processors());
+    let needed = addresses(budget, BASE.load(Ordering::Relaxed), processors());
     if limit >= needed {
         return Ok(());
     }

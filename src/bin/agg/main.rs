@@ -55,9 +55,9 @@ fn typed() -> anyhow::Result<Cli> {
 }
 
 fn run(cli: Cli) -> anyhow::Result<Exit> {
+    limits::relax().map_err(|error| agg::Error::io("set the limits of the process", error))?;
     let progress = Progress::on_stderr(cli.common.quiet);
     logging::start(&cli.common, &progress);
-    limits::relax().map_err(|error| agg::Error::io("set the limits of the process", error))?;
     let stop = signals::watch().map_err(|error| agg::Error::io("wait for signals", error))?;
     let settings = Settings::new(&cli.common, progress, stop)?;
     cmd::run(&cli.command, &settings)

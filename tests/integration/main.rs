@@ -31,6 +31,8 @@ mod commands {
     mod exit_codes;
     /// `--metrics FILE`: what monitoring reads of a run.
     mod metrics;
+    /// What a night runs when it has ended.
+    mod night_hooks;
     /// The scripts around the night.
     mod night_scripts;
     /// `nightly`: a night, as cron runs it.

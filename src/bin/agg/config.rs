@@ -336,13 +336,20 @@ fn typed_values(argument: &Arg, value: &DeValue<'_>) -> Result<Vec<String>, Stri
     };
     let is_list = matches!(argument.get_action(), ArgAction::Append)
         || argument.get_value_delimiter().is_some();
+    let names = argument.get_value_names().unwrap_or_default();
+    let is_command = names.iter().any(|name| name == "CMD");
     let wants = match argument.get_action() {
         ArgAction::SetTrue | ArgAction::SetFalse => "true or false",
         ArgAction::Count => "a number",
-        _ if is_list => "a text or a list of texts",
+        _ if is_list || is_command => "a text or a list of texts",
         _ => "a text or a decimal number",
     };
     let values = match (argument.get_action(), value) {
+        // Run as it is: the command line takes such a list as JSON.
+        (_, DeValue::Array(list)) if is_command => {
+            let words = list.iter().map(|word| one(word.get_ref())).collect::<Option<Vec<_>>>();
+            words.and_then(|words| serde_json::to_string(&words).ok()).map(|list| vec![list])
+        }
         (ArgAction::SetTrue | ArgAction::SetFalse, value) => {
             value.as_bool().map(|set| vec![set.to_string()])
         }

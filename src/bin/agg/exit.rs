@@ -2,7 +2,6 @@
 //! are sysexits where those have one, and 128 + signal when a signal stopped the run.
 
 use std::io::{self, Write as _};
-use std::process::ExitCode;
 
 use agg::ErrorClass;
 
@@ -64,39 +63,36 @@ impl From<ErrorClass> for Exit {
     }
 }
 
-/// Prints an error as one line on standard error and returns the process's code.
-pub(crate) fn end(outcome: anyhow::Result<Exit>) -> ExitCode {
-    let exit = outcome.unwrap_or_else(|error| {
-        failure(&error).map_or(Exit::Failed(ErrorClass::Io), |()| Exit::of(&error))
-    });
-    exit.code().into()
-}
-
 /// Prints what ended the run. It fails only if a help page cannot be written, which it has then reported; a reader that
 /// closed the pipe had enough.
-fn failure(error: &anyhow::Error) -> io::Result<()> {
-    let text = match (error.downcast_ref::<clap::Error>(), error.downcast_ref::<agg::Error>()) {
-        (Some(clap), _) if is_help(clap) => {
-            let printed = if clap.use_stderr() { Ok(()) } else { crate::stdout::check() };
-            let printed = printed.and_then(|()| clap.print()).and_then(|()| io::stdout().flush());
-            return match printed {
-                Err(error) if !clap.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
-                    let kind = error.kind();
-                    message::line(&output::error(error).to_string());
-                    Err(kind.into())
-                }
-                _ => Ok(()),
-            };
+pub(crate) fn print(error: &anyhow::Error) -> io::Result<()> {
+    let help = error.downcast_ref::<clap::Error>().filter(|clap| is_help(clap));
+    let Some(clap) = help else {
+        message::line(&line_of(error));
+        return Ok(());
+    };
+    let printed = if clap.use_stderr() { Ok(()) } else { crate::stdout::check() };
+    let printed = printed.and_then(|()| clap.print()).and_then(|()| io::stdout().flush());
+    match printed {
+        Err(error) if !clap.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
+            let kind = error.kind();
+            message::line(&output::error(error).to_string());
+            Err(kind.into())
         }
+        _ => Ok(()),
+    }
+}
+
+/// An error in one line: what is wrong, and what to do.
+pub(crate) fn line_of(error: &anyhow::Error) -> String {
+    match (error.downcast_ref::<clap::Error>(), error.downcast_ref::<agg::Error>()) {
         (Some(clap), _) => usage(clap),
         (_, Some(known)) => match error.downcast_ref::<OrRun>() {
             Some(OrRun(command)) => format!("{known}, or run: {command}"),
             None => message::described(known),
         },
         _ => format!("{error:#}"),
-    };
-    message::line(&text);
-    Ok(())
+    }
 }
 
 /// A wrong command line in one line: what is wrong, the hints, where to read on.

@@ -2,7 +2,7 @@
 //!
 //! All work on logs, partials and windows is the library's. Here are the command line ([`cli`]), its meaning
 //! ([`settings`], [`config`]), what is shown while a job runs ([`progress`], [`logging`]) and after it ([`summary`],
-//! [`metrics`]), and the only place that turns an outcome into an exit code ([`exit`]). Tables of other programs are
+//! [`metrics`]), and the only place that turns an outcome into an exit code ([`exit`], [`failure`]). Tables of other programs are
 //! decoded in a child process (`decoder`).
 
 mod cli;
@@ -12,6 +12,8 @@ mod config;
 mod decoder;
 mod env_file;
 mod exit;
+mod failure;
+mod hooks;
 mod limits;
 mod logging;
 mod memory;
@@ -27,6 +29,7 @@ mod signals;
 mod stdout;
 mod summary;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -41,16 +44,23 @@ fn main() -> ExitCode {
     if let Some(code) = decoder::child::run_if_asked() {
         return code;
     }
-    exit::end(typed().and_then(run))
+    let words: Vec<_> = std::env::args_os().collect();
+    // Also for a command line that is wrong, as far as it can be read.
+    if words.iter().any(|word| word == "--json") {
+        output::want_document();
+    }
+    let agg = Cli::command();
+    let is_command = |word: &&str| agg.find_subcommand(word).is_some();
+    let command = words.iter().filter_map(|word| word.to_str()).find(is_command);
+    failure::end(typed(&words).and_then(run), command.unwrap_or(agg.get_name()))
 }
 
 /// The command line, with the settings of the environment and the file for all other flags.
-fn typed() -> anyhow::Result<Cli> {
-    let words: Vec<_> = std::env::args_os().collect();
-    let mut agg = config::with_file(Cli::command(), &words)?;
+fn typed(words: &[OsString]) -> anyhow::Result<Cli> {
+    let mut agg = config::with_file(Cli::command(), words)?;
     let matches = agg
-        .try_get_matches_from_mut(&words)
-        .map_err(|error| cli::naming_variable(error, &agg, &words))?;
+        .try_get_matches_from_mut(words)
+        .map_err(|error| cli::naming_variable(error, &agg, words))?;
     Ok(Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut agg))?)
 }
 

@@ -1,6 +1,7 @@
 //! Standard output: reports, and results that are not reports.
 
 use std::io::{self, BufWriter, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::message;
 use crate::summary::{RunCost, Summary};
@@ -14,11 +15,27 @@ pub(crate) enum ReportForm {
     Json,
 }
 
+/// Whether a failed run prints a document too.
+static WANTS_DOCUMENT: AtomicBool = AtomicBool::new(false);
+/// Whether a document was printed, or begun.
+static HAS_DOCUMENT: AtomicBool = AtomicBool::new(false);
+
+/// Says that `--json` is in force.
+pub(crate) fn want_document() {
+    WANTS_DOCUMENT.store(true, Ordering::Relaxed);
+}
+
+/// Whether `--json` is in force and no document was printed.
+pub(crate) fn lacks_document() -> bool {
+    WANTS_DOCUMENT.load(Ordering::Relaxed) && !HAS_DOCUMENT.load(Ordering::Relaxed)
+}
+
 impl ReportForm {
     /// Prints a report on standard output.
     ///
     /// A reader that closed the pipe had enough: that is not an error, and the run's own outcome stays.
     pub(crate) fn print<R: Summary>(self, report: &R, run: &RunCost) -> anyhow::Result<()> {
+        HAS_DOCUMENT.store(true, Ordering::Relaxed);
         let mut out = BufWriter::new(io::stdout().lock());
         let written = match self {
             ReportForm::Human => report.write_text(run, &mut out),

@@ -15,7 +15,7 @@ use agg::model::{CountryCodes, Rules};
 use crate::cli::{Common, CountryRule, Limits, WindowArguments};
 use crate::limits;
 use crate::message;
-use crate::output::ReportForm;
+use crate::output::{self, ReportForm};
 use crate::progress::Progress;
 use crate::summary::RunCost;
 
@@ -49,6 +49,9 @@ impl Settings {
             wait: common.wait.unwrap_or_default(),
         };
         let output = if common.json { ReportForm::Json } else { ReportForm::Human };
+        if common.json {
+            output::want_document();
+        }
         Ok(Settings {
             output,
             config: common.config.clone(),
@@ -74,6 +77,11 @@ impl Settings {
     /// The cost of the run until now.
     pub(crate) fn cost(&self) -> RunCost {
         RunCost::until_now(self.started, &self.progress)
+    }
+
+    /// Number of the signal that asked the run to stop; 0 before any.
+    pub(crate) fn stop(&self) -> &AtomicI32 {
+        &self.context.stop
     }
 
     /// Logs each day and window of the job as it ends, where there is no terminal.

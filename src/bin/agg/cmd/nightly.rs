@@ -13,7 +13,9 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::{backfill, prune};
 use crate::cli::{self, Limits, WindowArguments};
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
+use crate::failure;
+use crate::hooks::{EndedNight, HookArguments};
 use crate::message;
 use crate::metrics::{self, MetricsFile};
 use crate::night_file::NightFile;
@@ -75,6 +77,9 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     limits: Limits,
 
+    #[command(flatten)]
+    hooks: HookArguments,
+
     /// Write what the night did to this file, for Prometheus' textfile collector
     #[arg(long, value_name = "FILE", env = "AGG_METRICS", hide_env_values = true)]
     // Not the parser of paths, which refuses the empty text that stands for no file.
@@ -128,6 +133,51 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
     let options = arguments.options(Timestamp::now())?;
+    if options.dry_run {
+        return work(arguments, &options, settings, &mut None);
+    }
+    let mut night = None;
+    let outcome = work(arguments, &options, settings, &mut night);
+    let exit = outcome.as_ref().map_or_else(Exit::of, |exit| *exit);
+    let mut night = night.map_or_else(|| ended_night(&options, None), Ok)?;
+    if let Err(error) = &outcome {
+        night.error = exit::line_of(error);
+        if night.report.is_empty() {
+            night.report = failure::document(NightlyReport::COMMAND, error);
+        }
+    }
+    arguments.hooks.after_failure(&night, exit, settings.stop());
+    outcome
+}
+
+/// An error of the night in one line, with the day that it is of.
+fn line_of((day, error): (Option<Day>, &agg::Error)) -> String {
+    let day = day.map(|day| format!("{day}: ")).unwrap_or_default();
+    format!("{day}{}", message::described(error))
+}
+
+/// What hooks are given: of a night without a report, only what its options say.
+fn ended_night(
+    options: &NightlyOptions,
+    report: Option<(&NightlyReport, &RunCost)>,
+) -> anyhow::Result<EndedNight> {
+    let first = report.and_then(|(report, _)| report.failures().next());
+    Ok(EndedNight {
+        day: options.day,
+        out_folder: std::path::absolute(options.emit.out.join(options.day.to_string()))?,
+        has_emitted: report.is_some_and(|(report, _)| report.has_emitted()),
+        error: first.map(line_of).unwrap_or_default(),
+        report: report.map(|(report, run)| report.document(run)).transpose()?.unwrap_or_default(),
+    })
+}
+
+/// Does the work of the night and the success hook; `night` is what the failure hook is given.
+fn work(
+    arguments: &Arguments,
+    options: &NightlyOptions,
+    settings: &Settings,
+    night: &mut Option<EndedNight>,
+) -> anyhow::Result<Exit> {
     let named = arguments.metrics.as_ref().filter(|path| !path.as_os_str().is_empty());
     let named = named.filter(|_| !options.dry_run);
     let night_file = named.map(|path| NightFile::beside(path, options.day)).transpose()?.flatten();
@@ -135,23 +185,22 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
     settings.log_steps();
     // The label is that of the command that nights were before.
     metrics::recorded("backfill", &metrics, settings, |facts| {
-        let (report, run) = settings.job(|context| job::nightly(context, &options))?;
+        let (report, run) = settings.job(|context| job::nightly(context, options))?;
         facts.filled(&report.filled);
-        for (day, error) in report.failures() {
-            let day = day.map(|day| format!("{day}: ")).unwrap_or_default();
-            message::line(&format!("{day}{}", message::described(error)));
-        }
+        report.failures().for_each(|failure| message::line(&line_of(failure)));
+        let ended = night.insert(ended_night(options, Some((&report, &run)))?);
         settings.output.print(&report, &run)?;
         let unread = || backfill::unread(&report.filled);
         unread().for_each(|error| message::line(&message::described(error)));
         let exit = Exit::worst_of(report.failures().map(|(_, error)| error).chain(unread()));
-        if let (Exit::Done, None, Some(file)) = (exit, &report.filled.stopped, &night_file) {
-            file.write()?;
+        if let Some(error) = report.filled.stopped {
+            return Err(error.into());
         }
-        match report.filled.stopped {
-            Some(error) => Err(error.into()),
-            None => Ok(exit),
+        if exit == Exit::Done && !options.dry_run {
+            arguments.hooks.after_success(ended, settings.stop())?;
+            night_file.as_ref().map_or(Ok(()), NightFile::write)?;
         }
+        Ok(exit)
     })
 }
 

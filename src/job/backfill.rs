@@ -10,6 +10,7 @@ use super::day_inputs::DayInputs;
 use super::emit_window::{EmitOptions, emit_window_over, warn_of_lost_latest};
 use super::freshness::Digests;
 use super::inspect::open_day;
+use super::kept::Kept;
 use super::known::{self, Comparison};
 use super::outcome::{BackfillDay, BackfillReport, DayOutcome, DayPlan, WindowOutcome};
 use super::reduce_day::{self, IfStored, reduce_inputs};
@@ -87,8 +88,15 @@ impl BackfillOptions {
 /// A folder that is missing or has no logs; [`ErrorKind::TooManyDays`] and [`ErrorKind::TooManyNames`] where the paths
 /// of all logs do not fit in memory, before a log is read. All other errors are in the report, a signal too.
 pub fn backfill(context: &Context, options: &BackfillOptions) -> Result<BackfillReport> {
-    let found = input::find_days(context.files.as_ref(), &options.logs, &options.search(context))?;
-    fill(context, options, found, &|_, _| Ok(true))
+    let search = options.search(context);
+    let mut found = input::find_days(context.files.as_ref(), &options.logs, &search)?;
+    let output = options.emit.as_ref().map(|emit| context.output(&emit.out));
+    let kept = Kept::recorded(context, output.as_ref())?;
+    kept.skip_older(context, options.from, &mut found);
+    let report = fill(context, options, found, &|date, _| Ok(kept.has_emission(date)))?;
+    let is_not_due = |dated: &&BackfillDay| matches!(dated.window, WindowOutcome::NotDue);
+    kept.warn_of_older(context, report.days.iter().filter(is_not_due).map(|dated| dated.day));
+    Ok(report)
 }
 
 /// Whether the window of a date is to be emitted, with the days that are stored by then. Of windows that are due, those that

@@ -26,7 +26,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// use agg::ErrorKind;
 ///
 /// let context = Context::new("no-such-store", Budget::new(Budget::MIN, 1)?);
-/// assert!(matches!(list(&context).unwrap_err().kind(), ErrorKind::Missing { .. }));
+/// assert!(matches!(list(&context, None).unwrap_err().kind(), ErrorKind::Missing { .. }));
 /// // Another thread, or a handler of signals, ends the job that runs.
 /// context.stop.store(15, std::sync::atomic::Ordering::Relaxed);
 /// assert!(matches!(context.check_stop().unwrap_err().kind(), ErrorKind::Interrupted(15)));

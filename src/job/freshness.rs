@@ -8,7 +8,7 @@ use super::inspect::open_day;
 use super::published::read_manifest;
 use crate::error::{ErrorClass, Result};
 use crate::model::{Day, Shape};
-use crate::output::Manifest;
+use crate::output::{Manifest, PartialEntry};
 use crate::text;
 
 /// The digests of the store's partials, each read once, because many windows share a day.
@@ -86,6 +86,18 @@ impl<'a> Digests<'a> {
         let path = self.context.output(&options.out).manifest_path(options.day);
         let published = read_manifest(self.context, &path)?.map(|manifest| manifest.shape());
         Ok(published.filter(|published| *published != options.shape()))
+    }
+
+    /// Whether an emission was made from other partials than those that are stored, or lacks a day that is stored now.
+    /// Days that are gone do not count: it cannot be made again.
+    pub(super) fn differ_from(&mut self, manifest: &Manifest) -> bool {
+        let is_other = |entry: &PartialEntry| match self.of(entry.day) {
+            Digest::Stored(digest) => digest != entry.digest,
+            Digest::Other => true,
+            Digest::Missing => false,
+        };
+        manifest.partials.iter().any(is_other)
+            || manifest.missing.iter().any(|day| self.of(*day) != Digest::Missing)
     }
 
     fn agree_with(&mut self, manifest: &Manifest, options: &EmitOptions) -> bool {

@@ -1,4 +1,4 @@
-//! Reads the store without changing it: `list`, `inspect`, `verify`.
+//! Reads stored days without changing them: `inspect`, `verify`.
 
 use std::path::PathBuf;
 
@@ -50,62 +50,12 @@ pub struct CheckedDay {
     pub facts: Result<DayFacts>,
 }
 
-/// The days of a store.
-#[derive(Debug, Clone, Serialize)]
-pub struct ListReport {
-    /// Ascending.
-    #[serde(serialize_with = "listed")]
-    pub days: Vec<CheckedDay>,
-    /// The days between two of them that are not stored.
-    pub gaps: Vec<Gap>,
-}
-
-/// Days in a row that are not stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Gap {
-    /// The first.
-    pub first: Day,
-    /// The last.
-    pub last: Day,
-    /// How many.
-    pub days: u64,
-}
-
 /// The result of a verification.
 #[derive(Debug, Clone, Serialize)]
 pub struct VerifyReport {
     /// The days that were checked.
     #[serde(serialize_with = "verified")]
     pub days: Vec<CheckedDay>,
-}
-
-impl Gap {
-    fn between(before: Day, after: Day) -> Option<Self> {
-        let days =
-            after.since_1970().checked_sub(before.since_1970() + 1).filter(|days| *days > 0)?;
-        Some(Gap { first: before.plus_days(1)?, last: after.plus_days(-1)?, days })
-    }
-}
-
-/// A day with all facts of its footer, or `{"day":…,"error":…}`.
-fn listed<S: Serializer>(
-    days: &[CheckedDay],
-    serializer: S,
-) -> std::result::Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    #[serde(untagged)]
-    enum Listed<'a> {
-        Stored(Box<DayFacts>),
-        Failed { day: Day, error: Option<&'a Error> },
-    }
-    // Read before the day's object begins: a day that another run has changed meanwhile has an error of its own.
-    serializer.collect_seq(days.iter().map(|CheckedDay { day, facts }| match facts {
-        Ok(facts) => match facts.inputs.held() {
-            Some(inputs) => Listed::Stored(Box::new(DayFacts { inputs, ..facts.clone() })),
-            None => Listed::Failed { day: *day, error: facts.inputs.failure() },
-        },
-        Err(error) => Listed::Failed { day: *day, error: Some(error) },
-    }))
 }
 
 /// A day with the size and the rows of its partial, or an error.
@@ -131,7 +81,7 @@ fn verified<S: Serializer>(
 }
 
 impl DayFacts {
-    fn new(partial: &Partial, inputs: DayInputs) -> Self {
+    pub(super) fn new(partial: &Partial, inputs: DayInputs) -> Self {
         let metadata = partial.metadata();
         DayFacts {
             day: metadata.day,
@@ -180,19 +130,8 @@ fn all_days(context: &Context) -> Result<Vec<Day>> {
     Ok(days)
 }
 
-/// The days of the store, ascending; a damaged day carries its error. Reads only the footers.
-pub fn list(context: &Context) -> Result<ListReport> {
-    let days = each_stored(context, |day| {
-        let partial = open_stored(context, day)?;
-        Ok(DayFacts::new(&partial, DayInputs::stored(context, &partial)))
-    })?;
-    let gaps = days.iter().zip(days.iter().skip(1));
-    let gaps = gaps.filter_map(|(before, after)| Gap::between(before.day, after.day)).collect();
-    Ok(ListReport { days, gaps })
-}
-
 /// Reads each stored day. Without a day that another run removes meanwhile, because it is not stored any more.
-fn each_stored(
+pub(super) fn each_stored(
     context: &Context,
     look: impl Fn(Day) -> Result<DayFacts>,
 ) -> Result<Vec<CheckedDay>> {
@@ -235,7 +174,7 @@ pub fn inspect(context: &Context, day: Day) -> Result<DayFacts> {
 /// # let day = reduce_day(&context, &options)?.day;
 ///
 /// assert_eq!(inspect(&context, day)?.runs[Kind::User].pairs, 4);
-/// assert_eq!(list(&context)?.days.len(), 1);
+/// assert_eq!(list(&context, None)?.days.len(), 1);
 /// for checked in verify(&context, &[])?.days {
 ///     assert_eq!(checked.facts?.day, checked.day);
 /// }

@@ -9,6 +9,7 @@ mod context;
 mod count;
 mod day_inputs;
 mod document;
+mod emissions;
 mod emit_window;
 mod export;
 mod forms;
@@ -16,8 +17,10 @@ mod freshness;
 mod import;
 mod inspect;
 mod join;
+mod kept;
 mod known;
 mod limits;
+mod list;
 mod nightly;
 mod outcome;
 mod overlap;
@@ -43,10 +46,13 @@ pub use export::{ExportOptions, ExportReport, ExportedFile, ExportedPartition, S
 #[cfg(feature = "parquet")]
 pub use import::import_with;
 pub use import::{ImportOptions, ImportReport, import};
-pub use inspect::{CheckedDay, DayFacts, Gap, ListReport, VerifyReport, inspect, list, verify};
+pub use inspect::{CheckedDay, DayFacts, VerifyReport, inspect, verify};
+pub use list::{CheckedEmission, EmissionFacts, Gap, ListReport, list};
 pub use nightly::{NightlyOptions, NightlyReport, WaitForLog, nightly};
 pub use outcome::{BackfillDay, BackfillReport, DayOutcome, DayPlan, WindowOutcome};
-pub use prune::{PruneOptions, PruneReport, PrunedDay, prune};
+pub use prune::{
+    KeepEmissions, PruneOptions, PruneReport, PrunedDay, PrunedEmission, PrunedEmissions, prune,
+};
 pub use query::{QueryOptions, QueryReport, query};
 pub use reduce_day::{ReduceOutcome, ReduceReport, reduce_day};
 pub use report::{ReportOptions, ReportOutcome, report};

@@ -181,6 +181,36 @@ pub enum Warning {
         /// The date of the last.
         last: Day,
     },
+    /// Days before the oldest kept day are not counted again.
+    #[error(
+        "skipped {}: older than {oldest}, the oldest day that the last prune kept; to count these days, use backfill with --from {}",
+        text::days(.days), text::days(.days.get(..1).unwrap_or_default())
+    )]
+    OlderThanKept {
+        /// The days, ascending.
+        days: Vec<Day>,
+        /// The oldest day that is kept.
+        oldest: Day,
+    },
+    /// Windows of dates before the oldest kept emission are not emitted.
+    #[error(
+        "no window is emitted for {}: older than {oldest}, the oldest emission that the last prune kept; to emit a window, use emit-window",
+        text::days(.days)
+    )]
+    WindowsNotKept {
+        /// Their dates, ascending.
+        days: Vec<Day>,
+        /// The date of the oldest emission that is kept.
+        oldest: Day,
+    },
+    /// A dated folder in the output folder is not, or not only, an emission.
+    #[error("{path:?}: never removed, and not counted among the emissions: {why}")]
+    NotCounted {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
     /// Published emissions of another shape were replaced, or would be.
     #[error(
         "{}: {} windows of {published} by windows of {given}, and {}",

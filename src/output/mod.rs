@@ -55,11 +55,16 @@ impl TopsFormat {
     /// The name of the file with the best `top` songs of each key of a kind.
     #[must_use]
     pub fn file_name(self, kind: Kind, top: u32) -> String {
-        let extension = match self {
+        format!("top{top}_songs_per_{}.{}", kind.noun(), self.extension())
+    }
+
+    /// How its files' names end.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
             TopsFormat::Text => "txt",
             TopsFormat::Table(format) => format.extension(),
-        };
-        format!("top{top}_songs_per_{}.{extension}", kind.noun())
+        }
     }
 
     /// The writer of the format. Tables call `facts` for their metadata; `memory` bounds the footer of a table.

@@ -3,12 +3,14 @@
 //! ```text
 //! STORE/.lock                         held by the one writer
 //! STORE/partials/YYYY-MM-DD.agg       one immutable file a day
+//! STORE/partials/.floor               the oldest kept day, once days were pruned
 //! STORE/rejects/YYYY-MM-DD.txt        its first corrupt rows
 //! STORE/seen/YYYY-MM-DD.seen          the cache of its seen logs
 //! STORE/tmp/                          sorted runs that did not fit the memory
 //! OUT/.out.lock                       held by the one writer
 //! OUT/YYYY-MM-DD/                     one emission a date
 //! OUT/latest -> YYYY-MM-DD            the newest of them
+//! OUT/.floor                          the oldest kept emission, once emissions were pruned
 //! DIR/.out.lock                       held by the one writer
 //! DIR/kind=country/day=YYYY-MM-DD/    one partition of an exported dataset
 //! FILE                                a page or metrics, wherever its reader wants it; without a lock
@@ -29,11 +31,13 @@ mod aside;
 mod build;
 mod dataset;
 mod emission;
+mod floor;
 mod folders;
 mod latest;
 mod lock;
 mod paths;
 mod publish;
+mod removal;
 mod seen;
 mod sweep;
 mod writer;
@@ -42,11 +46,15 @@ pub use aside::Aside;
 pub use build::BuildFolder;
 pub use dataset::{DatasetFolder, PartitionDays, check_partition, part_name, publish_partition};
 pub use emission::{check_replaceable, finish_interrupted, publish_emission};
+pub use floor::{
+    oldest_kept_day, oldest_kept_emission, record_oldest_kept_day, record_oldest_kept_emission,
+};
 pub(crate) use folders::sync_folder;
 pub use latest::lost_latest;
 pub use lock::{OutputLock, StoreLock};
 pub use paths::{MANIFEST, Output, Store, TEMPORARY_PREFIX};
 pub use publish::{publish_day, publish_rejects_only, settle_days};
+pub use removal::remove_emission;
 pub use seen::{SeenLog, replace_seen};
 pub use sweep::Swept;
 pub use writer::{HashingWriter, Written};

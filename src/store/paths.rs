@@ -128,6 +128,12 @@ impl Store {
         self.rejects_folder().join(format!("{day}{REJECTS_SUFFIX}"))
     }
 
+    /// The record of the oldest kept day.
+    #[must_use]
+    pub fn floor_path(&self) -> PathBuf {
+        self.partials_folder().join(".floor")
+    }
+
     /// The days that have a partial, ascending. Files of other names are ignored.
     ///
     /// # Errors
@@ -260,17 +266,35 @@ impl Output {
         self.root.join("latest")
     }
 
+    /// The record of the oldest kept emission.
+    #[must_use]
+    pub fn floor_path(&self) -> PathBuf {
+        self.root.join(".floor")
+    }
+
     /// The dates that have a folder, ascending, which may be an emission; none where there is no output folder.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`] or [`ErrorKind::Io`] where it cannot be listed.
     pub fn days(&self) -> Result<Vec<Day>> {
-        let entries = match self.files.list(&self.root) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(reading_error("list", error).at(&self.root)),
-        };
+        Ok(days_of(&self.list()?, FileType::Folder, ""))
+    }
+
+    /// As [`Output::days`], without the links that operators leave for what they move to another disk.
+    ///
+    /// # Errors
+    /// As [`Output::days`].
+    pub fn days_of_folders(&self) -> Result<Vec<Day>> {
+        let mut entries = self.list()?;
+        entries.retain(|(_, kind)| *kind == FileType::Folder);
         Ok(days_of(&entries, FileType::Folder, ""))
+    }
+
+    fn list(&self) -> Result<Vec<(OsString, FileType)>> {
+        match self.files.list(&self.root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            entries => entries.map_err(|error| reading_error("list", error).at(&self.root)),
+        }
     }
 }
 
@@ -312,10 +336,12 @@ mod tests {
         assert_eq!(store.partial_path(day), Path::new("s/partials/2021-12-01.agg"));
         assert_eq!(store.rejects_path(day), Path::new("s/rejects/2021-12-01.txt"));
         assert_eq!(store.scratch_folder(), Path::new("s/tmp"));
+        assert_eq!(store.floor_path(), Path::new("s/partials/.floor"));
         let output = Output::new("o");
         assert_eq!(output.lock_path(), Path::new("o/.out.lock"));
         assert_eq!(output.day_folder(day), Path::new("o/2021-12-01"));
         assert_eq!(output.latest_link(), Path::new("o/latest"));
+        assert_eq!(output.floor_path(), Path::new("o/.floor"));
     }
 
     #[test]
@@ -379,7 +405,9 @@ mod tests {
         }
         fs::write(folder.path().join("2021-12-03"), "").unwrap();
         std::os::unix::fs::symlink("2021-12-02", output.latest_link()).unwrap();
-        let expected = ["2021-12-01", "2021-12-02"].map(day);
+        std::os::unix::fs::symlink("2021-12-02", output.day_folder(day("2021-12-04"))).unwrap();
+        let expected = ["2021-12-01", "2021-12-02", "2021-12-04"].map(day);
         assert_eq!(output.days().unwrap(), expected);
+        assert_eq!(output.days_of_folders().unwrap(), expected[..2]);
     }
 }

@@ -45,6 +45,8 @@ mod commands {
     mod reduce;
     /// `report`: the figures of a page, hostile names, where it goes.
     mod report;
+    /// What is removed is not counted or emitted again.
+    mod retention;
     /// By which rules rows are read, and that days of different rules are not mixed.
     mod rules;
     /// `emit-window`: sums, order, ties, missing days, what is published.

@@ -330,6 +330,9 @@ mod tests {
             ("columns", "AGG_COLUMNS"),
             ("header", "AGG_HEADER"),
             ("keep_days", "AGG_KEEP_DAYS"),
+            ("keep_emissions", "AGG_KEEP_EMISSIONS"),
+            ("out", "AGG_OUT"),
+            ("days", "AGG_DAYS"),
         ];
         assert_eq!(variables, expected);
     }

@@ -169,17 +169,24 @@ fn example() -> String {
     text
 }
 
+/// Values that are recommended for flags which do nothing by default.
+const RECOMMENDED: [(&str, &str); 2] = [("keep-days", "35"), ("keep-emissions", "35")];
+
 fn key(argument: &Arg) -> String {
-    let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+    let flag = argument.get_long().unwrap_or_default();
+    let mut help = argument.get_help().map(ToString::to_string).unwrap_or_default();
     let defaults = argument.get_default_values().iter().map(|value| value.to_string_lossy());
-    let default = defaults.collect::<Vec<_>>().join(",");
+    let mut default = defaults.collect::<Vec<_>>().join(",");
+    if let Some((_, value)) = RECOMMENDED.iter().find(|(recommended, _)| *recommended == flag) {
+        help += &format!(" [recommended: {value}]");
+        default = (*value).to_owned();
+    }
     let value = match (argument.get_action(), default.as_str()) {
         (ArgAction::SetTrue, _) => "false".to_owned(),
         (ArgAction::Count, _) => "0".to_owned(),
         (_, number) if number.parse::<f64>().is_ok() => number.to_owned(),
         (_, text) => format!("\"{text}\""),
     };
-    let flag = argument.get_long().unwrap_or_default();
     format!("\n# {help}{}\n#{flag} = {value}\n", choices(argument))
 }
 

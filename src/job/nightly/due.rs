@@ -6,6 +6,7 @@ use super::options::NightlyOptions;
 use crate::error::Result;
 use crate::job::Context;
 use crate::job::freshness::holds_emission_like;
+use crate::job::kept::Kept;
 use crate::model::Day;
 
 /// Decides which windows are due; those that are due and lack days are reported.
@@ -13,6 +14,7 @@ pub(super) struct Due<'a> {
     context: &'a Context,
     options: &'a NightlyOptions,
     kept_from: Option<Day>,
+    kept: Kept,
 }
 
 impl<'a> Due<'a> {
@@ -20,8 +22,9 @@ impl<'a> Due<'a> {
         context: &'a Context,
         options: &'a NightlyOptions,
         kept_from: Option<Day>,
+        kept: Kept,
     ) -> Self {
-        Due { context, options, kept_from }
+        Due { context, options, kept_from, kept }
     }
 
     /// Whether the window of `day` is due when these days are stored.
@@ -29,6 +32,9 @@ impl<'a> Due<'a> {
     /// # Errors
     /// What is published cannot be read.
     pub(super) fn is_due(&self, day: Day, stored: &BTreeSet<Day>) -> Result<bool> {
+        if !self.kept.has_emission(day) {
+            return Ok(false);
+        }
         let emit = &self.options.emit;
         let from = day.window(emit.days).first().copied().unwrap_or(day);
         let is_own = day == self.options.day;

@@ -11,6 +11,7 @@ use serde::Serialize;
 use self::due::Due;
 use super::Context;
 use super::backfill::fill;
+use super::kept::Kept;
 use super::outcome::{BackfillDay, BackfillReport, WindowOutcome};
 use super::prune::{PruneOptions, PruneReport, prune};
 use super::warning::Warning;
@@ -73,7 +74,8 @@ impl NightlyReport {
 /// that are due, and, after a good night, removes old days if that is asked for.
 ///
 /// A window is due if it begins neither before the days that are kept nor before the store's first day. That of the
-/// night's day is due in any case once the output folder holds an emission of this shape.
+/// night's day is due in any case once the output folder holds an emission of this shape. No window is due whose emission
+/// would be older than those that are kept.
 ///
 /// # Example
 /// ```
@@ -95,6 +97,7 @@ impl NightlyReport {
 ///     reduce: ReduceOptions::default(),
 ///     emit: EmitOptions::new(day, folder.path().join("out")),
 ///     keep_days: None,
+///     keep_emissions: None,
 ///     wait: None,
 ///     dry_run: false,
 /// })?;
@@ -108,7 +111,8 @@ impl NightlyReport {
 /// days to keep; [`ErrorKind::CannotCreate`] for a store or output folder that this user cannot write, before any work;
 /// [`ErrorKind::NoLogOfDay`] and [`ErrorKind::StillArriving`] after waiting in vain.
 pub fn nightly(context: &Context, options: &NightlyOptions) -> Result<NightlyReport> {
-    options.check_kept()?;
+    let pruning = options.pruning();
+    pruning.as_ref().map_or(Ok(()), PruneOptions::check)?;
     if !options.dry_run {
         check_writable(context, options)?;
         wait::wait_for_log(context, options)?;
@@ -117,8 +121,11 @@ pub fn nightly(context: &Context, options: &NightlyOptions) -> Result<NightlyRep
     let range = options.range(kept_from);
     let fill_options = options.filled(range);
     let search = fill_options.search(context);
-    let found = input::find_any_days(context.files.as_ref(), &options.logs, &search)?;
-    let due = Due::new(context, options, kept_from);
+    let mut found = input::find_any_days(context.files.as_ref(), &options.logs, &search)?;
+    let kept = Kept::recorded(context, Some(&context.output(&options.emit.out)))?;
+    kept.skip_older(context, Some(options.window_from()), &mut found);
+    kept.warn_of_older(context, std::iter::once(options.day));
+    let due = Due::new(context, options, kept_from, kept);
     let filled = fill(context, &fill_options, found, &|day, stored| due.is_due(day, stored))?;
     let (day, window_from) = (options.day, options.window_from());
     let mut night = NightlyReport {
@@ -135,10 +142,8 @@ pub fn nightly(context: &Context, options: &NightlyOptions) -> Result<NightlyRep
     let began = began(context, &night)?;
     judge(context, options, began, &mut night);
     warn_of_older(context, &night, range.0.max(began));
-    if let Some(keep_days) = options.keep_days
-        && night.failures().next().is_none()
-    {
-        remove_old(context, &PruneOptions { keep_days, dry_run: options.dry_run }, &mut night);
+    if let Some(pruning) = pruning.filter(|_| night.failures().next().is_none()) {
+        remove_old(context, &pruning, &mut night);
     }
     Ok(night)
 }
@@ -186,7 +191,7 @@ fn judge(context: &Context, options: &NightlyOptions, began: Day, night: &mut Ni
         return;
     };
     match &own.window {
-        WindowOutcome::NotDue => {
+        WindowOutcome::NotDue if night.window_from < began => {
             night.first_full_window = began.plus_days(i64::from(options.emit.days) - 1);
         }
         WindowOutcome::Lacking(lacking) => {

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::error::{ErrorKind, Result};
 use crate::job::backfill::BackfillOptions;
 use crate::job::count::ReduceOptions;
 use crate::job::emit_window::EmitOptions;
-use crate::job::prune::PruneOptions;
+use crate::job::prune::{KeepEmissions, PruneOptions};
 use crate::model::Day;
 
 /// Which day, which others, and what else a night does.
@@ -27,6 +26,8 @@ pub struct NightlyOptions {
     pub emit: EmitOptions,
     /// The newest days that stay, if old days are removed.
     pub keep_days: Option<u32>,
+    /// The newest emissions that stay, if old emissions are removed.
+    pub keep_emissions: Option<u32>,
     /// Wait until the day's logs are complete.
     pub wait: Option<WaitForLog>,
     /// Only report what would be done, as in [`BackfillOptions::dry_run`]; does not wait.
@@ -78,19 +79,16 @@ impl NightlyOptions {
         }
     }
 
-    /// Refuses to keep so few days that windows which are looked at would lack some.
-    pub(super) fn check_kept(&self) -> Result<()> {
-        let Some(kept) = self.keep_days else { return Ok(()) };
-        let least = PruneOptions::MIN_DAYS.max((2 * self.emit.days).saturating_sub(1));
-        if kept >= least {
-            return Ok(());
-        }
-        let text = format!(
-            "--keep-days {kept} (AGG_KEEP_DAYS) is too few; windows of {} days need at least {least}, \
-             because windows of the days before are looked at, too",
-            self.emit.days
-        );
-        Err(ErrorKind::Usage(text).into())
+    /// What is removed after a good night; `None` if nothing is asked to be.
+    pub(super) fn pruning(&self) -> Option<PruneOptions> {
+        self.keep_days.or(self.keep_emissions)?;
+        let keep = |count| KeepEmissions { count, out: self.emit.out.clone() };
+        Some(PruneOptions {
+            keep_days: self.keep_days,
+            window_days: self.emit.days,
+            keep_emissions: self.keep_emissions.map(keep),
+            dry_run: self.dry_run,
+        })
     }
 }
 
@@ -108,6 +106,7 @@ mod tests {
             reduce: ReduceOptions::default(),
             emit: EmitOptions::new(day, PathBuf::new()),
             keep_days: None,
+            keep_emissions: None,
             wait: None,
             dry_run: false,
         }
@@ -137,13 +136,18 @@ mod tests {
     }
 
     #[test]
-    fn too_few_days_to_keep_are_refused() {
-        let kept = |days, keep_days| {
-            let mut options = NightlyOptions { keep_days, ..options("2021-12-07", "2021-12-07") };
-            options.emit.days = days;
-            options.check_kept().is_ok()
+    fn too_few_days_or_emissions_to_keep_are_refused() {
+        let kept = |days, keep_days, keep_emissions| {
+            let night = options("2021-12-07", "2021-12-07");
+            let emit = EmitOptions { days, ..night.emit.clone() };
+            let options = NightlyOptions { emit, keep_days, keep_emissions, ..night };
+            options.pruning().map(|pruning| pruning.check().is_ok())
         };
-        assert!(kept(7, None) && kept(7, Some(15)) && kept(18, Some(35)) && kept(3660, Some(7319)));
-        assert!(!kept(7, Some(14)) && !kept(18, Some(34)));
+        assert_eq!(kept(7, None, None), None);
+        for (days, keep_days) in [(7, 13), (18, 35), (3660, 7319), (1, 1)] {
+            assert_eq!(kept(days, Some(keep_days), Some(2)), Some(true));
+            assert_eq!(kept(days, Some(keep_days - 1), None), Some(false));
+        }
+        assert_eq!(kept(7, None, Some(1)), Some(false));
     }
 }

@@ -186,7 +186,7 @@ fn readers_need_no_lock() {
         "report --date 2021-12-01 --days 1 --out -",
         "emit-window --date 2021-12-01 --days 1 --out new",
         "backfill --logs logs --dry-run",
-        "prune --dry-run",
+        "prune --keep-days 35 --dry-run",
     ];
     // Times and folders of the report aside.
     let runs = || {

@@ -196,6 +196,7 @@ fn a_log_that_grows_is_not_complete() {
             reduce: ReduceOptions::default(),
             emit: EmitOptions::new(day, sandbox.path("agg-out")),
             keep_days: None,
+            keep_emissions: None,
             wait: Some(wait(100)),
             dry_run: false,
         },

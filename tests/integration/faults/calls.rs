@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use agg::fs::OsFileSystem;
 use agg::job::{
-    Context, DayOutcome, EmitOptions, NightlyOptions, PruneOptions, ReduceOptions, WindowOutcome,
-    emit_window, nightly, prune, reduce_day,
+    Context, DayOutcome, EmitOptions, KeepEmissions, NightlyOptions, PruneOptions, ReduceOptions,
+    WindowOutcome, emit_window, nightly, prune, reduce_day,
 };
 use agg::{Error, ErrorClass, ErrorKind, Kind, Result};
 use rustix::io::Errno;
@@ -337,7 +337,11 @@ pub(crate) fn add(context: &Context, log: &Path, day: &str) -> Result<()> {
 
 /// Removes all days but the newest fifteen.
 pub(crate) fn prune_most(context: &Context) -> Result<()> {
-    prune(context, &PruneOptions { keep_days: 15, dry_run: false }).map(drop)
+    let out = context.store.with_file_name("agg-out");
+    let keep_emissions = Some(KeepEmissions { count: 2, out });
+    let options =
+        PruneOptions { keep_days: Some(15), window_days: 7, keep_emissions, dry_run: false };
+    prune(context, &options).map(drop)
 }
 
 pub(crate) fn reduced(sandbox: &Sandbox, log: &str, day: &str) {
@@ -379,7 +383,8 @@ pub(crate) fn night(context: &Context, folder: &Path) -> Result<()> {
         logs: vec![folder.join("logs")],
         reduce: ReduceOptions::default(),
         emit,
-        keep_days: Some(PruneOptions::MIN_DAYS),
+        keep_days: Some(15),
+        keep_emissions: Some(2),
         wait: None,
         dry_run: false,
     };
@@ -464,7 +469,25 @@ fn a_removal_of_old_days_that_fails_anywhere_leaves_whole_days_and_all_that_are_
     let scene = Scene::new(&sandbox, 1 << 20, &prune_most);
     let stay: Vec<&String> = scene.after.keys().collect();
     assert_eq!(scene.before.len(), 8);
-    assert!(stay.len() == 4 && stay.iter().all(|name| !name.contains("2021-11-0")), "{stay:?}");
+    assert!(stay.len() == 5 && stay.iter().all(|name| !name.contains("2021-11-0")), "{stay:?}");
+    disturb(&scene);
+}
+
+#[test]
+fn a_removal_of_emissions_that_fails_anywhere_leaves_whole_ones_and_all_that_are_to_stay() {
+    let sandbox = Sandbox::new();
+    small_log(&sandbox, "day.log", 30);
+    for day in ["2021-11-28", "2021-11-29", "2021-11-30", DAY] {
+        reduced(&sandbox, "day.log", day);
+        emitted(&sandbox, day);
+    }
+    let scene = Scene::new(&sandbox, 1 << 20, &prune_most);
+    let emissions = |state: &State| state.keys().filter(|name| name.ends_with(".json")).count();
+    assert_eq!([emissions(&scene.before), emissions(&scene.after)], [4, 2]);
+    assert!(
+        ["agg-out/.floor", "agg-store/partials/.floor"].map(|name| scene.after.contains_key(name))
+            == [true; 2]
+    );
     disturb(&scene);
 }
 

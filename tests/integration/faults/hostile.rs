@@ -199,7 +199,7 @@ fn a_standard_output_that_takes_nothing_is_74_where_the_result_goes_there() {
         "man",
         "completions bash",
         "report --date 2021-12-01 --days 1 --out -",
-        "prune --dry-run",
+        "prune --keep-days 35 --dry-run",
         "--help",
         "--version",
         &format!("{EMIT} --json"),

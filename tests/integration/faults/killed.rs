@@ -84,6 +84,7 @@ impl Job {
             Job::Prune => {
                 for day in ["2021-11-01", "2021-11-02", "2021-11-03", DAY] {
                     reduced(sandbox, "old.log", day);
+                    emitted(sandbox, day);
                 }
             }
             Job::Emit => {

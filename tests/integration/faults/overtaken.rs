@@ -155,7 +155,7 @@ fn a_day_that_is_removed_is_missing_from_then_on() {
 
 #[test]
 fn a_listing_and_a_check_of_all_days_leave_out_what_is_removed_meanwhile() {
-    let list = |context: &Context| job::list(context).map(|report| report.days);
+    let list = |context: &Context| job::list(context, None).map(|report| report.days);
     let verify = |context: &Context| job::verify(context, &[]).map(|report| report.days);
     for look in [list as fn(&Context) -> _, verify] {
         let sandbox = stored();
@@ -169,7 +169,7 @@ fn a_listing_and_a_check_of_all_days_leave_out_what_is_removed_meanwhile() {
     let path = sandbox.path(format!("agg-store/partials/{NEW}.agg"));
     fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink("away", &path).unwrap();
-    let looks = job::list(&context(&sandbox.path(""), 4 << 20, 1)).unwrap().days;
+    let looks = job::list(&context(&sandbox.path(""), 4 << 20, 1), None).unwrap().days;
     let last = looks.last().unwrap();
     assert_eq!(last.day, day(NEW));
     assert_eq!(last.facts.as_ref().unwrap_err().class(), ErrorClass::NoInput);
@@ -197,7 +197,7 @@ fn a_day_that_changes_while_a_list_is_printed_is_an_error_of_that_day_in_a_whole
     {
         let sandbox = stored();
         // Its second opening is for its logs.
-        let report = job::list(&changing(&sandbox, change, &[2])).unwrap();
+        let report = job::list(&changing(&sandbox, change, &[2]), None).unwrap();
         let document = serde_json::to_value(&report).unwrap();
         assert_eq!(document["days"][0]["inputs"][0]["name"], "day.log");
         assert_eq!(document["days"][1]["day"], NEW);

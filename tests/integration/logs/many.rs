@@ -57,7 +57,7 @@ fn a_list_of_days_reads_the_logs_of_each_when_they_are_shown_and_not_those_of_an
     let context = context(&sandbox.path(""), 64 << 20, 1);
     let options = options(logs(&sandbox, 30));
     unlocked(|| reduce_day(&context, &options));
-    let inputs_of_day = || list(&context).unwrap().days[0].facts.clone().unwrap().inputs;
+    let inputs_of_day = || list(&context, None).unwrap().days[0].facts.clone().unwrap().inputs;
     let inputs = inputs_of_day();
     let partial = sandbox.path(format!("agg-store/partials/{DAY}.agg"));
     assert_eq!(*inputs.read().unwrap(), open(&partial).unwrap().inputs().unwrap());

@@ -1,7 +1,9 @@
-//! `agg list`: the days that are stored.
+//! `agg list`: the days that are stored, and the emissions.
+
+use std::path::PathBuf;
 
 use agg::Kind;
-use agg::job::{self, ListReport};
+use agg::job::{self, CheckedEmission, ListReport};
 use agg::text::{self, counted};
 use clap::Args;
 
@@ -13,16 +15,25 @@ use crate::summary::{Alignment, RunCost, Summary, TextTable, rejected, size};
 const EXAMPLES: &str = "\
 Examples:
   agg list                               a line a day, and the gaps between days
+  agg list --out /data/agg-out           also the emissions, and which are stale
   agg list --json | jq -r '.gaps[] | .first'";
 
-/// List the stored days and the gaps between them
+/// List the stored days, the gaps between them, and the emissions
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Arguments {}
+pub(crate) struct Arguments {
+    /// Also list the emitted windows in this folder
+    #[arg(long, value_name = "DIR", env = "AGG_OUT", hide_env_values = true)]
+    out: Option<PathBuf>,
+}
 
-pub(crate) fn run(_: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
-    let (report, run) = settings.job(job::list)?;
-    let failures = || report.days.iter().filter_map(|day| day.facts.as_ref().err());
+pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
+    let (report, run) = settings.job(|context| job::list(context, arguments.out.as_deref()))?;
+    let emissions = || report.emissions.iter().flatten();
+    let failures = || {
+        let days = report.days.iter().filter_map(|day| day.facts.as_ref().err());
+        days.chain(emissions().filter_map(|emission| emission.facts.as_ref().err()))
+    };
     for error in failures() {
         message::line(&message::described(error));
     }
@@ -64,14 +75,46 @@ impl Summary for ListReport {
                 Err(_) => table.line(format!("{}  failed", checked.day)),
             }
         }
-        table.to_string()
+        let emissions = self.emissions.as_deref().map(emissions).unwrap_or_default();
+        table.to_string() + &emissions
     }
+}
+
+fn emissions(emissions: &[CheckedEmission]) -> String {
+    let columns = [
+        ("EMISSION", Alignment::Left),
+        ("WINDOW", Alignment::Right),
+        ("TOP", Alignment::Right),
+        ("FORMATS", Alignment::Left),
+        ("SIZE", Alignment::Right),
+        ("STATE", Alignment::Left),
+    ];
+    let mut table = TextTable::with_header(&columns);
+    for emission in emissions {
+        let Ok(facts) = &emission.facts else {
+            table.line(format!("{}  failed", emission.day));
+            continue;
+        };
+        let days = u64::from(facts.window.days);
+        let summed = days.saturating_sub(facts.missing.len() as u64);
+        let of = if summed == days { String::new() } else { format!("{summed} of ") };
+        table.row([
+            facts.day.to_string(),
+            format!("{of}{}", counted(days, "day")),
+            facts.top.to_string(),
+            facts.formats.join(","),
+            size(facts.bytes),
+            if facts.stale { "stale" } else { "fresh" }.to_owned(),
+        ]);
+    }
+    format!("\n{table}")
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use agg::Error;
-    use agg::job::{CheckedDay, Gap};
+    use agg::job::{CheckedDay, EmissionFacts, Gap};
+    use agg::output::Window;
 
     use super::super::inspect::tests::day_facts;
     use super::*;
@@ -103,6 +146,7 @@ pub(crate) mod tests {
                     gap("2021-12-04", "2021-12-04", 1),
                     gap("2021-12-06", "2021-12-08", 3),
                 ],
+                emissions: None,
             }
             .text(&RunCost::default()),
             "\
@@ -119,11 +163,62 @@ DAY         ROWS  REJECTS  USERS  PAIRS     SIZE
         );
     }
 
+    fn emissions() -> Vec<CheckedEmission> {
+        let facts = |text: &str, stale| EmissionFacts {
+            day: day(text),
+            window: Window { from: day("2021-12-01"), to: day(text), days: 7 },
+            top: 50,
+            formats: vec!["text", "csv"],
+            bytes: 2048,
+            missing: if stale { vec![day("2021-12-02")] } else { Vec::new() },
+            stale,
+        };
+        let emission = |text: &str, facts| CheckedEmission { day: day(text), facts };
+        vec![
+            emission("2021-12-07", Ok(facts("2021-12-07", false))),
+            emission("2021-12-08", Ok(facts("2021-12-08", true))),
+            emission(
+                "2021-12-09",
+                Err(Error::damaged("not JSON").at("o/2021-12-09/manifest.json")),
+            ),
+        ]
+    }
+
+    #[test]
+    fn the_text_and_the_json_of_emissions_are_pinned() {
+        let report =
+            ListReport { days: Vec::new(), gaps: Vec::new(), emissions: Some(emissions()) };
+        assert_eq!(
+            report.text(&RunCost::default()),
+            "\
+DAY  ROWS  REJECTS  USERS  PAIRS  SIZE
+
+EMISSION         WINDOW  TOP  FORMATS      SIZE  STATE
+2021-12-07       7 days   50  text,csv  2.0 KiB  fresh
+2021-12-08  6 of 7 days   50  text,csv  2.0 KiB  stale
+2021-12-09  failed
+"
+        );
+        let report = ListReport { emissions: Some(emissions().split_off(1)), ..report };
+        assert_eq!(
+            report.document(&RunCost::default()).unwrap(),
+            concat!(
+                r#"{"command":"list","days":[],"gaps":[],"emissions":[{"day":"2021-12-08","#,
+                r#""window":{"from":"2021-12-01","to":"2021-12-08","days":7},"top":50,"#,
+                r#""formats":["text","csv"],"bytes":2048,"missing":["2021-12-02"],"stale":true},"#,
+                r#"{"day":"2021-12-09","error":{"exit_code":65,"message":"#,
+                r#""\"o/2021-12-09/manifest.json\": damaged: not JSON","remedy":null}}],"#,
+                r#""seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#
+            )
+        );
+    }
+
     #[test]
     fn the_json_of_a_list_is_pinned() {
         let json = ListReport {
             days: days()[2..4].to_vec(),
             gaps: vec![gap("2021-12-04", "2021-12-04", 1)],
+            emissions: None,
         }
         .document(&RunCost::default())
         .unwrap();
@@ -150,7 +245,7 @@ DAY         ROWS  REJECTS  USERS  PAIRS     SIZE
         let context = job::Context::new(folder.path().join("store"), budget);
         let options = job::ReduceOptions { logs: vec![log], ..Default::default() };
         let path = job::reduce_day(&context, &options).unwrap().partial;
-        let report = job::list(&context).unwrap();
+        let report = job::list(&context, None).unwrap();
         assert_eq!(Exit::worst_of(unread(&report)), Exit::Done);
         std::fs::remove_file(path).unwrap();
         let document = report.document(&RunCost::default()).unwrap();

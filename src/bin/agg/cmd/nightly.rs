@@ -31,7 +31,8 @@ Examples:
 
 A night can be repeated: what is done is skipped. Only DAY and its window decide
 whether a log or day is missing (66). The first nights, whose window begins before
-the store does, end with 0. With --metrics FILE.prom, a good night also writes
+the store does, end with 0. A good night removes what --keep-days and
+--keep-emissions do not keep, and nothing without these flags. With --metrics FILE.prom, a good night also writes
 FILE-night.prom; a night for an older day than the last good one writes neither.";
 
 /// Reduce yesterday's log and late logs, emit the windows that are due, and remove old days
@@ -62,10 +63,8 @@ pub(crate) struct Arguments {
     #[arg(long, hide = true, value_name = "MS")]
     poll_interval: Option<u64>,
 
-    /// After a good night, keep this number of days, counted from the newest stored day [default: all]
-    #[arg(long, value_name = "N", value_parser = prune::keep_days)]
-    #[arg(env = "AGG_KEEP_DAYS", hide_env_values = true)]
-    keep_days: Option<u32>,
+    #[command(flatten)]
+    retention: prune::Retention,
 
     /// Print what would be done with each day and window, and change nothing
     #[arg(long)]
@@ -124,7 +123,8 @@ impl Arguments {
                 ..self.limits.options()
             },
             emit: self.window.options(day),
-            keep_days: self.keep_days,
+            keep_days: self.retention.keep_days,
+            keep_emissions: self.retention.keep_emissions,
             wait: self.wait_for_log.map(|at_most| WaitForLog { at_most, poll }),
             dry_run: self.dry_run,
         })
@@ -263,12 +263,13 @@ mod tests {
 
     #[test]
     fn each_flag_reaches_its_option() {
-        let line = "nightly --logs L --logs M --out O --days 3 --top 9 --allow-missing --keep-days all \
+        let line = "nightly --logs L --logs M --out O --days 3 --top 9 --allow-missing --keep-days all --keep-emissions 9 \
                     --max-reject-ratio 1 --min-rows 5 --wait-for-log 2h --dry-run --date-offset -1";
         let night = options(line);
         assert_eq!(night.logs, ["L", "M"].map(PathBuf::from));
         assert_eq!((night.emit.days, night.emit.top, night.emit.allow_missing), (3, 9, true));
-        assert_eq!((night.emit.out, night.keep_days), (PathBuf::from("O"), Some(u32::MAX)));
+        assert_eq!((night.keep_days, night.keep_emissions), (Some(u32::MAX), Some(9)));
+        assert_eq!(night.emit.out, PathBuf::from("O"));
         assert_eq!((night.reduce.min_rows, night.reduce.date_offset), (5, Some(-1)));
         assert_eq!(night.reduce.excluded, [PathBuf::from("O")]);
         let wait = WaitForLog { at_most: Duration::from_secs(7200), poll: WaitForLog::POLL };
@@ -297,13 +298,14 @@ mod tests {
             },
             first_full_window: Some(day("2021-12-07")),
             pruned: Some(PruneReport {
-                keep_days: 35,
+                keep_days: Some(35),
                 dry_run: false,
                 newest: Some(day("2021-12-01")),
                 keep_from: None,
                 kept: 1,
                 pruned: Vec::new(),
                 bytes: 0,
+                emissions: None,
             }),
             errors: Vec::new(),
         };

@@ -1,0 +1,48 @@
+//! The emissions of an output folder, and which of them agg made.
+
+use std::ffi::OsString;
+
+use super::Context;
+use super::published::read_manifest;
+use crate::error::{Error, Result};
+use crate::fs::FileType;
+use crate::model::Day;
+use crate::output::Manifest;
+use crate::store::{MANIFEST, Output};
+
+/// A dated folder with a manifest of its date.
+pub(super) struct Emission {
+    pub(super) manifest: Manifest,
+    /// Size of all that is in its folder.
+    pub(super) bytes: u64,
+    /// The first entry that is not a file of the emission.
+    pub(super) stranger: Option<OsString>,
+}
+
+/// The emission of a date; `None` where the folder has no manifest, so agg did not make it.
+///
+/// # Errors
+/// A damaged manifest, or one of another date; a folder that cannot be listed.
+pub(super) fn emission(context: &Context, output: &Output, day: Day) -> Result<Option<Emission>> {
+    let path = output.manifest_path(day);
+    let Some(manifest) = read_manifest(context, &path)? else { return Ok(None) };
+    let found = manifest.window.to;
+    if found != day {
+        return Err(Error::damaged(format!("this is the manifest of {found}")).at(path));
+    }
+    let folder = output.day_folder(day);
+    let entries = context.files.list(&folder);
+    let entries = entries.map_err(|error| Error::io("list", error).at(&folder))?;
+    // A file that goes meanwhile has no size.
+    let size = |name: &OsString| context.files.stat(&folder.join(name)).map_or(0, |stat| stat.size);
+    let bytes = entries.iter().map(|(name, _)| size(name)).sum();
+    let is_own = |(name, kind): &(OsString, FileType)| {
+        // `_SUCCESS` and the like are marks that other programs leave.
+        let is_mark = matches!(name.as_encoded_bytes().first(), Some(b'_' | b'.'));
+        let is_listed =
+            || name == MANIFEST || manifest.files.iter().any(|file| *name == *file.name);
+        *kind == FileType::File && (is_mark || is_listed())
+    };
+    let stranger = entries.iter().find(|entry| !is_own(entry)).map(|(name, _)| name.clone());
+    Ok(Some(Emission { manifest, bytes, stranger }))
+}

@@ -189,12 +189,17 @@ const OTHER_FORMATS: &[&[u8]] = &[
 ];
 
 fn kind_of_stem(stem: &[u8]) -> NameKind {
-    let ends = |suffixes: &[&[u8]]| suffixes.iter().any(|suffix| stem.ends_with(suffix));
-    if ends(&[b".csv", b".tsv", b".psv"]) {
+    // Other formats count in capitals, too: their rows must never be counted by mistake.
+    let lower = stem.to_ascii_lowercase();
+    let is_other = |suffixes: &[&[u8]]| suffixes.iter().any(|suffix| lower.ends_with(suffix));
+    if is_other(&[b".csv", b".tsv", b".psv"]) {
         NameKind::Table
-    } else if ends(OTHER_FORMATS) {
+    } else if is_other(OTHER_FORMATS) {
         NameKind::Other
-    } else if ends(&[b".log", b".txt"]) || stem.starts_with(b"part-") || !stem.contains(&b'.') {
+    } else if [&b".log"[..], b".txt"].iter().any(|suffix| stem.ends_with(suffix))
+        || stem.starts_with(b"part-")
+        || !stem.contains(&b'.')
+    {
         NameKind::Log
     } else {
         NameKind::Other
@@ -261,6 +266,8 @@ mod tests {
                 "Part-0.x",
                 "part-0.parquet",
                 "part-0.snappy.parquet",
+                "part-0.PARQUET",
+                "part-0.Json.gz",
                 "part-0.json.gz",
                 "part-0.tar.gz",
                 "part-0.c000.snappy",
@@ -268,7 +275,10 @@ mod tests {
                 "data.json-20211201",
             ],
         );
-        kinds(NameKind::Table, &["a.csv", "part-0.csv", "a.tsv.gz", "a.psv.1", "a.csv-20211201"]);
+        kinds(
+            NameKind::Table,
+            &["a.csv", "part-0.csv", "part-0.CSV", "a.tsv.gz", "a.psv.1", "a.csv-20211201"],
+        );
     }
 
     #[test]

@@ -15,13 +15,11 @@ DATE = re.compile(
     r"(?<!\d)(?:(\d{4})(\d\d)(\d\d)((?:\d\d){0,3})|(\d{4})-(\d\d)-(\d\d)|(\d{4})_(\d\d)_(\d\d))(?!\d)", re.ASCII
 )
 IGNORED = re.compile(
-    r"\..*|.*~|.*\.(swp|md5|sha1|sha256|sha512|crc|asc|sig)|SHA.*SUMS|_SUCCESS|_committed_.*|_started_.*|_metadata|.*_\$folder\$"
+    r"\..*|.*~|.*\.(swp|md5|sha(1|256|512)|crc|asc|sig)|SHA.*SUMS|_SUCCESS|_(committed|started)_.*|_metadata|.*_\$folder\$"
 )
 MARKER = re.compile(r".*\.(ok|done|ready)")
 ARRIVING = re.compile(r".*\.(part|filepart|partial|tmp|crdownload|inprogress)")
-OTHER_FORMAT = re.compile(
-    r".*\.(parquet|orc|avro|json|jsonl|ndjson|xml|arrow|feather|snappy|lz4|lzo|deflate|zip|7z|tar)"
-)
+OTHER = re.compile(r"(?i).*\.(parquet|orc|avro|jsonl?|ndjson|xml|arrow|feather|snappy|lz[4o]|deflate|zip|7z|tar)")
 SET_ASIDE = {"archive", "old", "backup", "bak", "tmp", "trash", "quarantine", "rejected", "failed", "incoming"}
 
 
@@ -74,19 +72,15 @@ def stem(name: str) -> str:
 def reason_of(file: pathlib.Path) -> str | None:
     """Why a file is not a log by its name, or None; `ignored` for files on the quiet list."""
     name = file.name
-    if IGNORED.fullmatch(name) or (MARKER.fullmatch(name) and file.stat().st_size == 0):
-        return "ignored"
-    if MARKER.fullmatch(name):
-        return "not_a_log"
+    if IGNORED.fullmatch(name) or MARKER.fullmatch(name):
+        return "not_a_log" if file.stat().st_size and not IGNORED.fullmatch(name) else "ignored"
     if ARRIVING.fullmatch(name):
         return "arriving"
     name = stem(name)
-    if name.endswith((".csv", ".tsv", ".psv")):
+    if name.lower().endswith((".csv", ".tsv", ".psv")):
         return "table"
-    if OTHER_FORMAT.fullmatch(name):
-        return "not_a_log"
-    is_log = name.endswith((".log", ".txt")) or name.startswith("part-") or "." not in name
-    return None if is_log else "not_a_log"
+    is_named = name.endswith((".log", ".txt")) or name.startswith("part-") or "." not in name
+    return None if is_named and not OTHER.fullmatch(name) else "not_a_log"
 
 
 def spread_day(names: list[str]) -> datetime.date | None:

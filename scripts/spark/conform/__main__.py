@@ -27,6 +27,9 @@ PIECES = 64
 
 ATTEMPTS = 3
 
+LIMITS = ("--max-reject-ratio", "1", "--max-log-reject-ratio", "1")
+"""No day is refused for its corrupt rows: they are compared, too."""
+
 
 @dataclass
 class Line:
@@ -71,9 +74,9 @@ def need(truth: bool, what: str) -> None:
 def by_agg(run: Conformance, logs: LogSet) -> Path:
     """Reduces, emits and exports a set with `agg`; the folder of all that."""
     home = run.work / f"{logs.name}-agg"
+    options: list[str | Path] = [*LIMITS, "--quiet", "--store", home / "store"]
     for day, paths in logs.days.items():
-        limits: list[str | Path] = ["--max-reject-ratio", "1", "--quiet", "--store", home / "store"]
-        run.run_agg("reduce-day", *limits, "--date", day, *paths)
+        run.run_agg("reduce-day", *options, "--date", day, *paths)
     for window in logs.windows:
         emit_by_agg(run, logs, window, home)
     run.run_agg("export", "--store", home / "store", "--out", home / "dataset", *logs.days)
@@ -88,8 +91,7 @@ def emit_by_agg(run: Conformance, logs: LogSet, window: str, home: Path) -> None
 
 def reduce_step(logs: LogSet, day: str, store: Path) -> dict[str, Any]:
     """A day of the set, as the session is asked for it."""
-    limits = ["--max-reject-ratio", "1", "--max-log-reject-ratio", "1"]
-    options = ["--json", *limits, "--store", str(store), "--date", day]
+    options = ["--json", *LIMITS, "--store", str(store), "--date", day]
     return {"run": ["reduce-day", *options, *map(str, logs.days[day])]}
 
 

@@ -8,7 +8,6 @@ use std::io::{self, Write};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::folders::create_folders;
 use super::lock::StoreLock;
 use super::paths::Store;
 use crate::error::{Error, Result};
@@ -174,7 +173,8 @@ pub fn replace_seen(lock: &StoreLock, day: Day, logs: &[SeenLog]) -> Result<()> 
     let store = lock.store();
     let path = store.seen_path(day);
     let Some(bytes) = encode(logs) else { return Ok(()) };
-    create_folders(store.files(), &store.seen_folder())?;
+    let folder = store.seen_folder();
+    store.files().create_folders(&folder).map_err(|error| creation_error(error).at(&folder))?;
     let mut file = lock.temporary_seen()?;
     let written = file.write_all(&bytes).and_then(|()| file.flush());
     written.map_err(|error| Error::io("write", error).at(&path))?;

@@ -174,6 +174,25 @@ pub enum ErrorKind {
         "has a whole MiB in common with {0:?}, so those rows would count twice; leave one of them out, or count both with --allow-duplicates"
     )]
     SharedPiece(PathBuf),
+    /// A command whose output is read has failed.
+    #[error(
+        "the command {ended}, so its output may be incomplete and is not counted{}",
+        match last_line {
+            Some(line) => format!("; the last line of its standard error: \"{line}\""),
+            None => "; its standard error was empty".to_owned(),
+        }
+    )]
+    CommandFailed {
+        /// `ended with status 3`, or by which signal.
+        ended: String,
+        /// The start of the last line of its standard error, printable.
+        last_line: Option<String>,
+    },
+    /// Standard input, a pipe or the output of a command has no byte.
+    #[error(
+        "it is empty, as after a source that failed; if the day has no streams, use --allow-empty"
+    )]
+    EmptyInput,
     /// A compressed log is damaged, cut short, or continues after its end.
     #[error("damaged {format} stream: {reason}; fetch the log again")]
     Compression {
@@ -395,6 +414,11 @@ pub enum ErrorKind {
         /// The first log that the day has already, by name or by content.
         known: Option<PathBuf>,
     },
+    /// The day was made from other bytes of standard input than those that it begins with now.
+    #[error(
+        "{0} is already reduced, and its rows are not the first ones of this input; use --force to replace the day"
+    )]
+    OtherStart(Day),
     /// The day was counted by other rules.
     #[error(
         "{day} is already counted with {stored}, and this run has {given}; use the same rules, or replace the day with --force"
@@ -643,6 +667,7 @@ impl Error {
             | ErrorKind::Unreadable(_)
             | ErrorKind::NoLogs
             | ErrorKind::OnlyTables
+            | ErrorKind::CommandFailed { .. }
             | ErrorKind::Removed
             | ErrorKind::NoDatedLogs(_)
             | ErrorKind::NoMatch

@@ -4,6 +4,7 @@
 //! one that fails, and everything specific to Linux is in one place. `store` and `input` decide which files there are
 //! and what they mean.
 
+mod command;
 mod creation;
 mod direct;
 mod lock;
@@ -11,13 +12,14 @@ mod os;
 mod temporaries;
 mod write_back;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Debug;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
+pub use command::{CommandEnd, RunningCommand, kill_commands, terminate_commands};
 pub use creation::{creation_error, leads_nowhere, leads_to_device};
 pub use os::OsFileSystem;
 pub use temporaries::remove_temporaries;
@@ -31,7 +33,9 @@ pub enum FileType {
     Folder,
     /// A symbolic link.
     Link,
-    /// A pipe, socket or device.
+    /// A named pipe, or an end of a pipe that has no name.
+    Pipe,
+    /// A socket or device.
     Other,
 }
 
@@ -68,6 +72,19 @@ pub trait FileSystem: Debug + Send + Sync {
     fn open(&self, path: &Path) -> io::Result<Box<dyn ReadFile>>;
     /// Standard input, read front to back.
     fn stdin(&self) -> io::Result<Box<dyn io::Read + Send>>;
+    /// Opens a pipe, read front to back. Waits for its writer. An error where there are no pipes.
+    fn open_pipe(&self, _: &Path) -> io::Result<Box<dyn io::Read + Send>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Starts `sh -c line` with a variable besides the process's own; returns its standard output too. An error where there
+    /// are no commands.
+    fn start_command(
+        &self,
+        _line: &OsStr,
+        _variable: (&str, &str),
+    ) -> io::Result<(RunningCommand, Box<dyn io::Read + Send>)> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// A private new file in `folder`, named `prefix` and something random; gone when dropped.
     /// Its mode is the umask's; no symbolic link is followed.
     fn create_temporary(&self, folder: &Path, prefix: &str) -> io::Result<Box<dyn TemporaryFile>>;

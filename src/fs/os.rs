@@ -4,10 +4,11 @@
 //! is a lock file that is unfit or not open to this user, which is explained. Every descriptor is closed
 //! on `exec`.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt as _, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, OFlags, RenameFlags};
@@ -17,8 +18,8 @@ use super::direct::DirectWriter;
 use super::temporaries::ListedPath;
 use super::write_back::WriteBack;
 use super::{
-    FileStat, FileSystem, FileType, Lock, ReadFile, TemporaryFile, TemporaryName, Visit, WriteFile,
-    lock,
+    FileStat, FileSystem, FileType, Lock, ReadFile, RunningCommand, TemporaryFile, TemporaryName,
+    Visit, WriteFile, lock,
 };
 
 /// The mode of new files before the umask, as for any file that a shell creates.
@@ -44,7 +45,7 @@ impl FileSystem for OsFileSystem {
         match file_type(kind) {
             FileType::File => Ok(Box::new(OsFile(file))),
             FileType::Folder => Err(io::ErrorKind::IsADirectory.into()),
-            FileType::Link | FileType::Other => {
+            FileType::Link | FileType::Pipe | FileType::Other => {
                 Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
             }
         }
@@ -54,6 +55,19 @@ impl FileSystem for OsFileSystem {
         // A second descriptor of the same pipe: std's own handle would copy through its buffer.
         let descriptor = io::stdin().as_fd().try_clone_to_owned()?;
         Ok(Box::new(File::from(descriptor)))
+    }
+
+    fn open_pipe(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(File::open(path)?))
+    }
+
+    fn start_command(
+        &self,
+        line: &OsStr,
+        variable: (&str, &str),
+    ) -> io::Result<(RunningCommand, Box<dyn Read + Send>)> {
+        let (command, output) = RunningCommand::start(line, variable)?;
+        Ok((command, Box::new(output)))
     }
 
     fn create_temporary(&self, folder: &Path, prefix: &str) -> io::Result<Box<dyn TemporaryFile>> {
@@ -149,6 +163,8 @@ fn file_type(kind: fs::FileType) -> FileType {
         FileType::Folder
     } else if kind.is_symlink() {
         FileType::Link
+    } else if kind.is_fifo() {
+        FileType::Pipe
     } else {
         FileType::Other
     }

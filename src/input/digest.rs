@@ -4,8 +4,11 @@
 //! held, so memory depends on the threads, not on the size of the log.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+
+use super::lock;
 
 /// The digest of one piece (all of 1 MiB but the last).
 pub(super) fn digest_of_piece(piece: &[u8]) -> u128 {
@@ -24,6 +27,43 @@ pub(super) struct PieceDigests {
     /// Pieces that came before an earlier one; all indexes are above `next`.
     early: BTreeMap<u64, u128>,
     fold: Fold,
+}
+
+/// Whether an input begins with the bytes of another, of which only the length and the digest are known.
+pub(super) struct Prefix {
+    bytes: u64,
+    digest: u128,
+    digests: Mutex<PieceDigests>,
+}
+
+impl Prefix {
+    pub(super) fn new(bytes: u64, digest: u128) -> Self {
+        Prefix { bytes, digest, digests: Mutex::default() }
+    }
+
+    /// Takes a piece with its digest; all of `length` bytes but the last.
+    pub(super) fn take(&self, index: u64, piece: &[u8], digest: u128, length: u64) {
+        let before = index.saturating_mul(length);
+        let rest = usize::try_from(self.bytes.saturating_sub(before)).unwrap_or(usize::MAX);
+        let mut digests = lock(&self.digests);
+        digests.end(self.bytes.div_ceil(length));
+        // A piece that is too short is the input's last, which has no digest of the whole then.
+        match piece.get(..rest) {
+            Some([]) => {}
+            Some(start) if start.len() < piece.len() => digests.add(index, digest_of_piece(start)),
+            _ if piece.len() as u64 == length || piece.len() == rest => digests.add(index, digest),
+            _ => {}
+        }
+    }
+
+    /// Whether all its pieces were taken, and have its digest.
+    pub(super) fn is_met(&self) -> bool {
+        let mut digests = lock(&self.digests);
+        if self.bytes == 0 {
+            digests.end(0);
+        }
+        digests.digest() == Some(self.digest)
+    }
 }
 
 /// The result of the pieces so far.
@@ -107,6 +147,36 @@ pub(super) fn naive_digest(bytes: &[u8], piece: usize) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_input_begins_with_another_if_it_has_its_bytes_wherever_pieces_end() {
+        const PIECE: usize = 4;
+        let whole: Vec<u8> = (0..19).collect();
+        let begins_with = |whole: &[u8], start: &[u8]| {
+            let prefix = Prefix::new(start.len() as u64, naive_digest(start, PIECE));
+            // In an order that threads could have.
+            let pieces: Vec<(u64, &[u8])> = (0..).zip(whole.chunks(PIECE)).collect();
+            for (index, piece) in pieces.iter().rev() {
+                prefix.take(*index, piece, digest_of_piece(piece), PIECE as u64);
+            }
+            prefix.is_met()
+        };
+        for length in 0..=whole.len() {
+            for start in 0..=whole.len() {
+                let is_prefix = start <= length;
+                assert_eq!(
+                    begins_with(&whole[..length], &whole[..start]),
+                    is_prefix,
+                    "{start} {length}"
+                );
+            }
+            for at in 0..length {
+                let mut other = whole.clone();
+                other[at] = 99;
+                assert!(!begins_with(&other, &whole[..length]), "{at} of {length}");
+            }
+        }
+    }
 
     #[test]
     fn pieces_in_any_order_give_the_digest_of_the_definition() {

@@ -32,7 +32,12 @@ pub fn digest_all(
         }
         Ok(())
     };
-    let read = || read().inspect_err(|_| failed.store(true, Ordering::Relaxed));
+    let read = || {
+        read().inspect_err(|_| {
+            failed.store(true, Ordering::Relaxed);
+            source.stop();
+        })
+    };
     let results: Vec<Result<()>> = thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(read)).collect();
         let first = read();

@@ -20,4 +20,6 @@ pub struct Finished {
     pub facts: Inputs,
     /// Inputs (indexes, ascending) whose last row has no LF: perhaps they were cut short.
     pub unterminated: Vec<usize>,
+    /// Inputs (indexes, ascending) that came through a pipe and had no byte: perhaps their source failed.
+    pub empty_pipes: Vec<usize>,
 }

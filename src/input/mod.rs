@@ -37,6 +37,7 @@ mod decompress;
 mod digest;
 mod digest_all;
 mod facts;
+mod feed;
 mod find;
 mod foreign;
 mod listing;

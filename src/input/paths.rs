@@ -15,6 +15,7 @@ use super::decompress::Compression;
 use super::names;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileStat, FileSystem, FileType};
+use crate::model::Day;
 
 /// The name of standard input.
 pub(super) const STANDARD_INPUT: &str = "-";
@@ -31,6 +32,15 @@ pub enum InputPath<'a> {
     },
     /// Standard input, without a date.
     StandardInput,
+    /// The standard output of a shell command.
+    Command {
+        /// `command-1`, `command-2` and so on.
+        name: &'a [u8],
+        /// What the shell is given.
+        line: &'a OsStr,
+        /// The day that the command is told.
+        day: Day,
+    },
 }
 
 /// The inputs of a run, in their order.
@@ -42,10 +52,13 @@ pub struct InputPaths {
     names: Vec<u8>,
     /// Where the name of each input ends.
     ends: Vec<usize>,
-    /// Which folder each input is in; [`STANDARD_INPUT_FOLDER`] for standard input.
+    /// Which folder each input is in; [`STANDARD_INPUT_FOLDER`] for standard input, and numbers from [`FIRST_COMMAND`] for
+    /// commands.
     places: Vec<u32>,
     folders: Vec<Vec<u8>>,
     folder_bytes: u64,
+    /// What the shell is given for each command, in their order, and the day.
+    commands: Vec<(OsString, Day)>,
     other_forms: Option<Box<OtherForms>>,
 }
 
@@ -69,9 +82,11 @@ impl Serialize for InputPaths {
 
 /// The folder's number for standard input.
 const STANDARD_INPUT_FOLDER: u32 = u32::MAX;
+/// What the first command has there; those of the others follow.
+const FIRST_COMMAND: u32 = 1 << 31;
 
 impl<'a> InputPath<'a> {
-    /// Where it is; `-` for standard input.
+    /// Where it is; `-` for standard input, the name of a command.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         match self {
@@ -79,6 +94,7 @@ impl<'a> InputPath<'a> {
                 OsString::from_vec([*folder, *name].concat()).into()
             }
             InputPath::StandardInput => PathBuf::from(STANDARD_INPUT),
+            InputPath::Command { name, .. } => PathBuf::from(OsStr::from_bytes(name)),
         }
     }
 
@@ -86,7 +102,7 @@ impl<'a> InputPath<'a> {
     #[must_use]
     pub fn name(&self) -> &'a [u8] {
         match *self {
-            InputPath::File { name, .. } => name,
+            InputPath::File { name, .. } | InputPath::Command { name, .. } => name,
             InputPath::StandardInput => STANDARD_INPUT.as_bytes(),
         }
     }
@@ -96,7 +112,7 @@ impl<'a> InputPath<'a> {
     pub fn is_right_in_day_folder(&self) -> bool {
         match self {
             InputPath::File { .. } => dates::is_right_in_day_folder(&self.path()),
-            InputPath::StandardInput => true,
+            InputPath::StandardInput | InputPath::Command { .. } => true,
         }
     }
 
@@ -125,6 +141,13 @@ impl InputPaths {
         self.add(STANDARD_INPUT.as_bytes(), STANDARD_INPUT_FOLDER);
     }
 
+    /// Adds the standard output of a shell command, which is told the day.
+    pub fn push_command(&mut self, line: &OsStr, day: Day) {
+        let place = u32::try_from(self.commands.len()).map_or(u32::MAX, |at| FIRST_COMMAND + at);
+        self.commands.push((line.to_owned(), day));
+        self.add(format!("command-{}", self.commands.len()).as_bytes(), place);
+    }
+
     fn add(&mut self, name: &[u8], place: u32) {
         self.names.extend_from_slice(name);
         self.ends.push(self.names.len());
@@ -139,7 +162,12 @@ impl InputPaths {
             return Some(InputPath::StandardInput);
         }
         let start = at.checked_sub(1).and_then(|at| self.ends.get(at)).copied().unwrap_or(0);
-        let (folder, name) = (self.folders.get(place as usize)?, self.names.get(start..end)?);
+        let name = self.names.get(start..end)?;
+        if let Some(command) = place.checked_sub(FIRST_COMMAND) {
+            let (line, day) = self.commands.get(command as usize)?;
+            return Some(InputPath::Command { name, line, day: *day });
+        }
+        let folder = self.folders.get(place as usize)?;
         Some(InputPath::File { folder, name })
     }
 
@@ -233,6 +261,7 @@ pub(super) fn one_of_each(
                 identities.push((stat_input(files, &input.path())?.identity, at));
             }
             InputPath::StandardInput => standard_inputs += 1,
+            InputPath::Command { .. } => {}
         }
     }
     if standard_inputs > 1 {
@@ -280,6 +309,7 @@ fn without(
         match input {
             InputPath::File { .. } => kept.push(&input.path()),
             InputPath::StandardInput => kept.push_standard_input(),
+            InputPath::Command { line, day, .. } => kept.push_command(line, day),
         }
     }
     (kept, still_marked)
@@ -302,7 +332,7 @@ fn forms(files: &dyn FileSystem, inputs: &InputPaths) -> Result<Vec<(u32, u32)>>
     let mut logs: Vec<u32> = Vec::with_capacity(inputs.len());
     logs.extend((0_u32..).zip(inputs.iter()).filter_map(|(at, input)| match input {
         InputPath::File { .. } => Some(at),
-        InputPath::StandardInput => None,
+        InputPath::StandardInput | InputPath::Command { .. } => None,
     }));
     // A plain name is before its compressed forms, and .gz before .zst.
     logs.sort_unstable_by(|one, other| log(*one).cmp(&log(*other)));
@@ -324,9 +354,9 @@ fn forms(files: &dyn FileSystem, inputs: &InputPaths) -> Result<Vec<(u32, u32)>>
 pub(crate) fn stat_input(files: &dyn FileSystem, path: &Path) -> Result<FileStat> {
     let stat = files.stat(path).map_err(|error| unreadable(error).at(path))?;
     match stat.file_type {
-        FileType::File | FileType::Folder => Ok(stat),
+        FileType::File | FileType::Folder | FileType::Pipe => Ok(stat),
         FileType::Link | FileType::Other => {
-            let hint = "it is a pipe or a device: lead it into standard input and name that '-'";
+            let hint = "it is a device or a socket: lead it into standard input and name that '-'";
             Err(Error::from(ErrorKind::Unreadable(io::Error::other(hint))).at(path))
         }
     }

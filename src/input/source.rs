@@ -1,11 +1,12 @@
 //! All inputs of a run as one supply of windows, for any number of threads.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::decompress::{Compression, Slots, Windows};
 use super::facts::{Finished, InputStat};
+use super::feed::Feed;
 use super::foreign;
 use super::lock;
 use super::paths::{InputPath, InputPaths, blame, stat_input, unreadable, wrong_size};
@@ -15,7 +16,7 @@ use super::stream::{Ended, Origin, Outcome, Stream, Turn};
 use super::window::{Geometry, Window};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileStat, FileSystem, FileType};
-use crate::model::InputFacts;
+use crate::model::{InputFacts, Inputs};
 
 /// Minimum limit of a zstd window.
 const MIN_WINDOW_LIMIT: u64 = 8 << 20;
@@ -62,10 +63,12 @@ pub struct Source {
     desk: Mutex<Desk>,
     /// Spreads the threads that must wait over the streams.
     waits: AtomicUsize,
+    /// The reading has failed, and the commands were asked to end.
+    is_stopped: AtomicBool,
 }
 
 struct Input {
-    /// When the source was opened; `None` for standard input.
+    /// When the source was opened; `None` for a pipe.
     stat: Option<FileStat>,
     reader: Reader,
 }
@@ -188,7 +191,21 @@ impl Unread {
             streams,
             desk: Mutex::default(),
             waits: AtomicUsize::new(0),
+            is_stopped: AtomicBool::new(false),
         })
+    }
+
+    /// Whether all inputs come through pipes, so that each can be read once.
+    #[must_use]
+    pub fn are_pipes(&self) -> bool {
+        self.inputs.iter().all(|input| input.stat.is_none())
+    }
+
+    /// Whether these inputs of a day came through pipes too, and are no more.
+    #[must_use]
+    pub fn may_begin_with(&self, known: &Inputs) -> bool {
+        let were_pipes = || known.iter().all(|known| known.modified_ns == 0);
+        (1..=self.inputs.len()).contains(&known.len()) && were_pipes()
     }
 }
 
@@ -208,16 +225,54 @@ impl Source {
         sizes.sum()
     }
 
-    /// Number of compressed inputs, their other forms included, and whether any needs a window of its own. Waits for the first bytes of standard input,
-    /// if that is an input.
+    /// Expects the inputs to begin with the bytes of these, one for one: [`Source::has_prefixes`]. Before any is read.
+    pub fn expect_prefixes(&mut self, known: &Inputs) {
+        for (input, InputFacts { size, digest, .. }) in self.inputs.iter_mut().zip(known) {
+            if let Reader::Stream(stream) = &mut input.reader {
+                stream.expect_prefix(size, digest);
+            }
+        }
+    }
+
+    /// Whether the first inputs, now that all are read, begin with the bytes of all that were expected: standard input whose
+    /// source has written on, and the same for other pipes.
+    ///
+    /// The bytes are those of the content; of a compressed input, only the size of the compressed one is known, so it
+    /// begins with nothing.
+    #[must_use]
+    pub fn has_prefixes(&self, known: &Inputs) -> bool {
+        let has_prefix = |input: &Input| match &input.reader {
+            Reader::Stream(stream) => stream.has_prefix(),
+            Reader::Plain(_) => false,
+        };
+        known.len() <= self.inputs.len() && self.inputs.iter().take(known.len()).all(has_prefix)
+    }
+
+    /// Asks all commands to end, so that no thread waits for one: the reading has failed.
+    pub fn stop(&self) {
+        self.is_stopped.store(true, Ordering::Relaxed);
+        for at in &self.streams {
+            if let Some(feed) = self.stream(*at as usize).and_then(|(_, stream)| stream.feed()) {
+                feed.end();
+            }
+        }
+    }
+
+    /// Number of compressed inputs, their other forms included, and whether any needs a window of its own. Starts all
+    /// commands, and waits for the first bytes of each pipe, once.
     ///
     /// # Errors
-    /// Standard input cannot be read.
+    /// A pipe cannot be read.
     pub fn streams(&self) -> Result<(usize, bool)> {
         let mut found = self.paths.streams_of_forms();
         for at in &self.streams {
             let Some((path, stream)) = self.stream(*at as usize) else { continue };
-            if path == InputPath::StandardInput {
+            let started = stream.feed().map_or(Ok(()), |feed| feed.start(&*self.files));
+            started.map_err(|error| error.at(path.path()))?;
+        }
+        for at in &self.streams {
+            let Some((path, stream)) = self.stream(*at as usize) else { continue };
+            if stream.feed().is_some() {
                 let room = (&self.windows, &self.slots);
                 let opened = stream.open(&mut stream.wait_turn(), &*self.files, &path.path(), room);
                 opened.map_err(|error| error.at(path.path()))?;
@@ -272,8 +327,25 @@ impl Source {
     /// At the input's path: [`ErrorKind::Compression`] or [`ErrorKind::Window`] for a stream
     /// that is damaged, cut short, or takes too much memory; [`ErrorKind::LogChanged`];
     /// [`ErrorKind::Missing`] or [`ErrorKind::Unreadable`] if it can no longer be opened;
-    /// [`ErrorKind::Io`] if it cannot be read.
+    /// [`ErrorKind::CommandFailed`]; [`ErrorKind::Io`] if it cannot be read.
     pub fn next(&self, window: &mut Window) -> Result<bool> {
+        match self.next_window(window) {
+            // Somebody has the error for which the command was ended.
+            Err(error)
+                if self.is_stopped.load(Ordering::Relaxed)
+                    && matches!(error.kind(), ErrorKind::CommandFailed { .. }) =>
+            {
+                Ok(false)
+            }
+            Err(error) => {
+                self.stop();
+                Err(error)
+            }
+            read => read,
+        }
+    }
+
+    fn next_window(&self, window: &mut Window) -> Result<bool> {
         loop {
             match self.pick_stream()? {
                 Pick::Turn(input, turn) => {
@@ -318,6 +390,9 @@ impl Source {
             let outcome = input.outcome(&*self.files, path);
             let (facts, unterminated) = outcome.map_err(|error| error.at(path.path()))?;
             finished.facts.push(InputFacts { rows: *rows, ..facts });
+            if input.is_empty_pipe() {
+                finished.empty_pipes.push(at);
+            }
             if unterminated {
                 finished.unterminated.push(at);
             }
@@ -484,15 +559,20 @@ impl fmt::Debug for Source {
 impl Input {
     /// Checks an input; a file is opened to see that it may be, and closed again.
     fn look(files: &dyn FileSystem, path: InputPath<'_>) -> Result<Self> {
-        let InputPath::File { .. } = path else {
-            let reader = Reader::Stream(Box::new(Stream::new(Origin::StandardInput)));
-            return Ok(Input { stat: None, reader });
+        let feed = || {
+            let reader = Reader::Stream(Box::new(Stream::new(Origin::Feed(Feed::of(path)))));
+            Ok(Input { stat: None, reader })
         };
+        let InputPath::File { .. } = path else { return feed() };
         let file = &path.path();
         // Before it is opened: to open a pipe would wait for its writer.
-        if stat_input(files, file)?.file_type == FileType::Folder {
-            let error = std::io::Error::from(std::io::ErrorKind::IsADirectory);
-            return Err(ErrorKind::Unreadable(error).into());
+        match stat_input(files, file)?.file_type {
+            FileType::Pipe => return feed(),
+            FileType::Folder => {
+                let error = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+                return Err(ErrorKind::Unreadable(error).into());
+            }
+            FileType::File | FileType::Link | FileType::Other => {}
         }
         let open = files.open(file).map_err(unreadable)?;
         let stat = open.stat().map_err(|error| Error::io("read", error))?;
@@ -519,6 +599,16 @@ impl Input {
             self.reader = Reader::Stream(Box::new(Stream::new(Origin::File(stat, compression))));
         }
         Ok(())
+    }
+
+    /// Whether it came through a pipe and had no byte.
+    fn is_empty_pipe(&self) -> bool {
+        match &self.reader {
+            Reader::Stream(stream) => {
+                self.stat.is_none() && stream.outcome().is_some_and(|(ended, _)| ended.pieces == 0)
+            }
+            Reader::Plain(_) => false,
+        }
     }
 
     /// The facts at the end (without the number of rows), and whether the last row has no end.

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use memchr::{memchr, memrchr};
 
 use super::decompress::{Ahead, Compressed, Compression, Decoder, Progress, Slots, Windows};
-use super::digest::PieceDigests;
+use super::digest::{PieceDigests, Prefix};
+use super::feed::Feed;
 use super::foreign;
 use super::lock;
 use super::paths::blame;
@@ -24,12 +25,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileStat, FileSystem, ReadFile};
 
 /// The source of a stream's bytes.
-#[derive(Debug, Clone, Copy)]
 pub(super) enum Origin {
     /// A compressed file, with its facts when the source was opened.
     File(FileStat, Compression),
-    /// Standard input.
-    StandardInput,
+    /// What comes through a pipe.
+    Feed(Feed),
 }
 
 /// One stream: its facts, and its reading by one thread at a time.
@@ -37,6 +37,8 @@ pub(super) struct Stream {
     origin: Origin,
     state: Mutex<State>,
     digests: Mutex<PieceDigests>,
+    /// What it is expected to begin with.
+    prefix: Option<Box<Prefix>>,
     /// For waiting threads, while it is being read and has frames to decode ahead.
     ahead: Mutex<Option<Arc<Ahead>>>,
 }
@@ -60,7 +62,7 @@ pub(super) struct Ended {
     /// Bytes on disk, or read from standard input.
     pub(super) size: u64,
     /// Decompressed pieces.
-    pieces: u64,
+    pub(super) pieces: u64,
     /// Its last row has no LF.
     pub(super) unterminated: bool,
 }
@@ -75,7 +77,26 @@ impl Stream {
             origin,
             state: Mutex::new(State::Unopened),
             digests: Mutex::default(),
+            prefix: None,
             ahead: Mutex::new(None),
+        }
+    }
+
+    /// Digests the first bytes too, to see whether they are those of this digest. Before anything is read.
+    pub(super) fn expect_prefix(&mut self, bytes: u64, digest: u128) {
+        self.prefix = Some(Box::new(Prefix::new(bytes, digest)));
+    }
+
+    /// Whether it begins with the bytes that are expected, now that it was read to its end.
+    pub(super) fn has_prefix(&self) -> bool {
+        self.prefix.as_ref().is_some_and(|prefix| prefix.is_met())
+    }
+
+    /// What it comes from, if that is a pipe.
+    pub(super) fn feed(&self) -> Option<&Feed> {
+        match &self.origin {
+            Origin::Feed(feed) => Some(feed),
+            Origin::File(..) => None,
         }
     }
 
@@ -104,20 +125,22 @@ impl Stream {
         if !matches!(turn, State::Unopened) {
             return Ok(());
         }
-        let (compression, decoder) = match self.origin {
-            Origin::StandardInput => {
-                let (start, stdin) = with_start(files.stdin().map_err(ErrorKind::Unreadable)?)?;
-                let compression = Compression::of_content(&start);
-                (
-                    compression,
-                    match compression {
-                        None => Decoder::plain(stdin),
-                        Some(one) => Decoder::open(one, Compressed::stream(stdin), windows, None)?,
-                    },
-                )
+        let (compression, decoder) = match &self.origin {
+            Origin::Feed(feed) => {
+                let open = || {
+                    let (start, bytes) = with_start(feed.open(files, path)?)?;
+                    let compression = Compression::of_content(&start);
+                    let decoder = match compression {
+                        None => Decoder::plain(bytes),
+                        Some(one) => Decoder::open(one, Compressed::stream(bytes), windows, None)?,
+                    };
+                    Ok((compression, decoder))
+                };
+                open().map_err(|error| feed.blame(error))?
             }
             Origin::File(stat, compression) => {
-                let file: Arc<dyn ReadFile> = Arc::from(open_known(files, path, &stat)?);
+                let compression = *compression;
+                let file: Arc<dyn ReadFile> = Arc::from(open_known(files, path, stat)?);
                 let ahead = (compression.has_frames())
                     .then(|| Ahead::new(Arc::clone(&file), slots, windows.limit()));
                 lock(&self.ahead).clone_from(&ahead);
@@ -129,12 +152,12 @@ impl Stream {
         Ok(())
     }
 
-    /// How it is compressed, if that is known: standard input must be open.
+    /// How it is compressed, if that is known: a pipe must be open.
     pub(super) fn compression(&self) -> Option<Compression> {
-        match (self.origin, &*lock(&self.state)) {
-            (Origin::File(_, compression), _) => Some(compression),
-            (Origin::StandardInput, State::Reading(reading)) => reading.compression,
-            (Origin::StandardInput, _) => None,
+        match (&self.origin, &*lock(&self.state)) {
+            (Origin::File(_, compression), _) => Some(*compression),
+            (Origin::Feed(_), State::Reading(reading)) => reading.compression,
+            (Origin::Feed(_), _) => None,
         }
     }
 
@@ -172,17 +195,21 @@ impl Stream {
                 if !filled.fresh.is_empty() {
                     let digest = window.digest(filled.index, filled.fresh.clone(), geometry);
                     lock(&self.digests).add(filled.index, digest);
+                    if let Some(prefix) = &self.prefix {
+                        let piece = window.bytes(filled.fresh.clone());
+                        prefix.take(filled.index, piece, digest, geometry.window as u64);
+                    }
                 }
                 Ok(Outcome::Window(filled))
             }
             Ok(Fill::Wait { window }) => Ok(Outcome::Wait { window, turn }),
             Ok(Fill::End(ended)) => {
-                let whole = match self.origin {
-                    Origin::File(stat, _) => stat.size == ended.size,
-                    Origin::StandardInput => true,
+                let whole = match &self.origin {
+                    Origin::File(stat, _) if stat.size == ended.size => Ok(()),
+                    Origin::File(..) => Err(Error::from(ErrorKind::LogChanged)),
+                    Origin::Feed(feed) => feed.finish(),
                 };
-                if !whole {
-                    let error = Error::from(ErrorKind::LogChanged);
+                if let Err(error) = whole {
                     self.settle(&mut turn, State::Failed(error.clone()));
                     return Err(error);
                 }
@@ -191,6 +218,7 @@ impl Stream {
                 Ok(Outcome::Ended)
             }
             Err(error) => {
+                let error = self.feed().map_or(error.clone(), |feed| feed.blame(error));
                 self.settle(&mut turn, State::Failed(error.clone()));
                 Err(error)
             }
@@ -204,9 +232,9 @@ impl Stream {
         windows: &Arc<Windows>,
         buffer: &mut [u8],
     ) -> Result<usize> {
-        let Origin::File(_, compression) = self.origin else { return Ok(0) };
+        let Origin::File(_, compression) = &self.origin else { return Ok(0) };
         let file = Compressed::new(Arc::from(file));
-        let mut decoder = Decoder::open(compression, file, windows, None)?;
+        let mut decoder = Decoder::open(*compression, file, windows, None)?;
         let mut done = 0;
         while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
             match decoder.read(rest)? {
@@ -230,7 +258,7 @@ impl Stream {
     pub(super) fn blame(&self, files: &dyn FileSystem, path: &Path, error: Error) -> Error {
         match &self.origin {
             Origin::File(known, _) => blame(files, path, known, error),
-            Origin::StandardInput => error,
+            Origin::Feed(_) => error,
         }
     }
 }

@@ -254,7 +254,7 @@ fn facts_name_size_time_and_digest_of_each_input_in_its_place() {
         facts("a.log", plain.len() as u64, 1_000_000_001, plain, 2),
     ];
     let facts = expected.into_iter().collect();
-    assert_eq!(all.finished, Finished { facts, unterminated: vec![2] });
+    assert_eq!(all.finished, Finished { facts, unterminated: vec![2], empty_pipes: vec![] });
     assert_eq!(all.disk_bytes, [packed.len() as u64, 4, plain.len() as u64]);
 }
 
@@ -413,14 +413,14 @@ fn what_cannot_be_opened_is_reported_with_its_path() {
     let twin = Twin::new();
     twin.put("d/denied.log", b"");
     twin.deny("d/denied.log");
-    twin.put_pipe("pipe");
+    twin.put_device("device");
     for (path, text) in [
         ("none", "\"none\": log not found; check the path"),
         ("d", "\"d\": cannot read it: is a directory"),
         ("d/denied.log", "\"d/denied.log\": cannot read it: permission denied"),
         (
-            "pipe",
-            "\"pipe\": cannot read it: it is a pipe or a device: lead it into standard input and name that '-'",
+            "device",
+            "\"device\": cannot read it: it is a device or a socket: lead it into standard input and name that '-'",
         ),
     ] {
         assert_eq!(failure(&twin, &[path]), (text.to_owned(), ErrorClass::NoInput));

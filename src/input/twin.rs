@@ -24,7 +24,8 @@ struct Shared {
 struct Tree {
     files: BTreeMap<PathBuf, Node>,
     links: BTreeMap<PathBuf, PathBuf>,
-    pipes: BTreeSet<PathBuf>,
+    /// Pipes and devices.
+    others: BTreeMap<PathBuf, FileType>,
     denied: BTreeSet<PathBuf>,
     stdin: Vec<u8>,
     last_identity: u64,
@@ -117,7 +118,11 @@ impl Twin {
     }
 
     pub(super) fn put_pipe(&self, path: &str) {
-        self.tree().pipes.insert(path.into());
+        self.tree().others.insert(path.into(), FileType::Pipe);
+    }
+
+    pub(super) fn put_device(&self, path: &str) {
+        self.tree().others.insert(path.into(), FileType::Other);
     }
 
     /// It can be neither opened nor listed, nor its metadata read, except a folder's.
@@ -239,10 +244,10 @@ impl FileSystem for Twin {
             return Err(io::ErrorKind::NotADirectory.into());
         }
         let is_folder = tree.files.keys().chain(tree.links.keys()).any(|p| p.starts_with(&path));
-        let file_type = match tree.pipes.contains(&path) {
-            true => FileType::Other,
-            false if is_folder => FileType::Folder,
-            false => return Err(io::ErrorKind::NotFound.into()),
+        let file_type = match tree.others.get(&path) {
+            Some(file_type) => *file_type,
+            None if is_folder => FileType::Folder,
+            None => return Err(io::ErrorKind::NotFound.into()),
         };
         let identity = path
             .to_string_lossy()
@@ -260,8 +265,8 @@ impl FileSystem for Twin {
         let mut entries = BTreeMap::new();
         let files = tree.files.keys().map(|path| (path, FileType::File));
         let links = tree.links.keys().map(|path| (path, FileType::Link));
-        let pipes = tree.pipes.iter().map(|path| (path, FileType::Other));
-        for (path, file_type) in files.chain(links).chain(pipes) {
+        let others = tree.others.iter().map(|(path, file_type)| (path, *file_type));
+        for (path, file_type) in files.chain(links).chain(others) {
             let Ok(inner) = path.strip_prefix(&folder) else { continue };
             let mut parts = inner.components();
             let Some(name) = parts.next() else { continue };

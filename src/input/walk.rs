@@ -174,12 +174,12 @@ impl Walk<'_> {
         match file_type {
             FileType::File => Under::File,
             FileType::Folder => Under::Folder,
-            FileType::Other => Under::Other,
+            FileType::Pipe | FileType::Other => Under::Other,
             FileType::Link => match self.files.stat(path) {
                 Ok(stat) => match stat.file_type {
                     FileType::File => Under::File,
                     FileType::Folder => Under::LinkedFolder,
-                    FileType::Link | FileType::Other => Under::Other,
+                    FileType::Link | FileType::Pipe | FileType::Other => Under::Other,
                 },
                 Err(error) => Under::Broken(unreadable(error).at(path)),
             },

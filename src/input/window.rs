@@ -146,7 +146,7 @@ impl Window {
     }
 
     /// Some of what was read.
-    fn bytes(&self, range: Range<usize>) -> &[u8] {
+    pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {
         self.buffer.get(self.lead..).and_then(|bytes| bytes.get(range)).unwrap_or_default()
     }
 

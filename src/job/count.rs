@@ -2,6 +2,7 @@
 //!
 //! `reduce_day` decides whether and when a day is counted, and publishes the files.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -10,10 +11,10 @@ use super::join::{JoinInput, OpenPartial, Scratch, join, open_merged, temporary_
 use super::known;
 use super::overlap::Traces;
 use super::seen::SeenLogs;
-use super::tally::{self, Logs, Tally};
+use super::tally::{self, Logs, Tally, ToDo};
 use super::warning::Warning;
 use super::{Context, Phase};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fs::TemporaryFile;
 use crate::input::{self, Search, Source};
 use crate::model::{Day, Inputs, MAX_ID, Rules};
@@ -26,6 +27,8 @@ use crate::store::{SeenLog, StoreLock};
 pub struct ReduceOptions {
     /// Files, folders, or `-` for standard input.
     pub logs: Vec<PathBuf>,
+    /// Shell commands, whose standard output is read after `logs`; they need `day`.
+    pub commands: Vec<OsString>,
     /// Folders or patterns that are searched for the logs of `day`, instead of `logs`.
     pub places: Vec<PathBuf>,
     /// The day; `None` takes it from the logs' names.
@@ -50,6 +53,8 @@ pub struct ReduceOptions {
     pub min_logs: u64,
     /// Count logs that have rows in common.
     pub allow_duplicates: bool,
+    /// Count standard input, pipes and the output of commands as logs without rows if they are empty.
+    pub allow_empty: bool,
 }
 
 impl ReduceOptions {
@@ -65,6 +70,7 @@ impl Default for ReduceOptions {
     fn default() -> Self {
         ReduceOptions {
             logs: Vec::new(),
+            commands: Vec::new(),
             places: Vec::new(),
             day: None,
             date_offset: None,
@@ -77,6 +83,7 @@ impl Default for ReduceOptions {
             min_rows: 0,
             min_logs: 0,
             allow_duplicates: false,
+            allow_empty: false,
         }
     }
 }
@@ -92,6 +99,8 @@ pub(super) struct Counting<'a> {
     pub(super) seen: &'a SeenLogs,
     /// Good rows of the stored partial, which may be replaced only by at least that number.
     pub(super) no_fewer_than: Option<u64>,
+    /// The logs of the day's partial, if it may be replaced only by pipes that begin with their bytes.
+    pub(super) prefixes: Option<&'a Inputs>,
 }
 
 /// A day that is counted and not yet published.
@@ -156,8 +165,9 @@ impl Base {
 }
 
 impl Counting<'_> {
-    /// Reads the logs and writes both files; with a `base`, the day that it and the logs are together.
-    pub(super) fn count(&self, base: Option<Base>) -> Result<Done> {
+    /// Reads the logs and writes both files; with a `base`, the day that it and the logs are together. `None` for logs that
+    /// are those of [`Counting::prefixes`].
+    pub(super) fn count(&self, base: Option<Base>) -> Result<Option<Done>> {
         let Counting { context, options, source, lock, .. } = *self;
         let pool = context.pool()?;
         let row_rules = RowRules::new(&options.rules);
@@ -180,6 +190,9 @@ impl Counting<'_> {
         let mut checked = Checked::default();
         let check = |report: &RejectReport| {
             checked.read = self.check(base.as_ref(), report)?;
+            if self.is_known(&checked.read)? {
+                return Ok(ToDo::Nothing);
+            }
             let facts = &checked.read.facts;
             let counts = self.colliding(report);
             if !self.options.allow_duplicates {
@@ -187,13 +200,16 @@ impl Counting<'_> {
                 traces.refuse_overlaps(means, (source, facts), &counts)?;
             }
             checked.forms = compare_forms(context, self.seen, (source.paths(), facts))?;
-            self.check_limits(base.as_ref(), report)
+            self.check_limits(base.as_ref(), report)?;
+            Ok(ToDo::Count)
         };
-        let Tally { rejects: report, runs } = logs.tally(check)?;
+        let Some(Tally { rejects: report, runs }) = logs.tally(check)? else { return Ok(None) };
         self.warn_of_cut_logs(&checked.read);
         self.warn_of_empty_day(base.as_ref(), &report);
         let pieces = match runs {
-            tally::Counted::Whole(writer) => return self.finish(*writer, None, report, checked, 0),
+            tally::Counted::Whole(writer) => {
+                return self.finish(*writer, None, report, checked, 0).map(Some);
+            }
             tally::Counted::Spilled(pieces) => pieces,
         };
         // A single piece was written to be merged with the base, not because memory was full.
@@ -203,7 +219,24 @@ impl Counting<'_> {
         let pieces = stored.into_iter().chain(pieces).collect();
         let writer = context
             .phase(Phase::Merge, None, || self.merge(&pool, pieces, &scratch, partial()?))?;
-        self.finish(writer, base, report, checked, spilled_runs)
+        self.finish(writer, base, report, checked, spilled_runs).map(Some)
+    }
+
+    /// Whether the logs are those of the day's partial. Refuses a pipe that is empty, and pipes that do not begin with what
+    /// the day was made from.
+    fn is_known(&self, read: &input::Finished) -> Result<bool> {
+        let digests = |inputs: &Inputs| known::digests(inputs.iter());
+        if self.prefixes.is_some_and(|stored| digests(stored) == digests(&read.facts)) {
+            return Ok(true);
+        }
+        let empty = read.empty_pipes.first().and_then(|at| self.source.paths().get(*at));
+        if let Some(path) = empty.filter(|_| !self.options.allow_empty) {
+            return Err(Error::from(ErrorKind::EmptyInput).at(path.path()));
+        }
+        if self.prefixes.is_some_and(|stored| !self.source.has_prefixes(stored)) {
+            return Err(ErrorKind::OtherStart(self.day).into());
+        }
+        Ok(false)
     }
 
     /// The checks once all is read.

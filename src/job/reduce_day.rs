@@ -156,10 +156,7 @@ impl ReduceReport {
 /// [`ErrorKind::TooManyRejects`] (the rejects file is published all the same), [`ErrorKind::TooFewRows`],
 /// [`ErrorKind::Locked`], and failures to write. The store is then what it was.
 pub fn reduce_day(context: &Context, options: &ReduceOptions) -> Result<ReduceReport> {
-    let ReduceOptions { logs, places, day, .. } = options;
-    let search = options.search(context);
-    let found = input::find_day(context.files.as_ref(), logs, places, *day, &search)?;
-    let DayLogs { day, inputs, skipped, warnings } = found;
+    let DayLogs { day, inputs, skipped, warnings } = find(context, options)?;
     let warnings = warnings.into_iter().map(Warning::Search);
     warnings.for_each(|warning| context.observer.warn(&warning));
     let if_stored = match (options.force, options.add) {
@@ -185,6 +182,20 @@ pub fn reduce_day(context: &Context, options: &ReduceOptions) -> Result<ReduceRe
     Ok(ReduceReport { logs, skipped, ..report })
 }
 
+/// The logs, with the commands after them.
+fn find(context: &Context, options: &ReduceOptions) -> Result<DayLogs> {
+    let ReduceOptions { logs, places, day, commands, .. } = options;
+    let search = options.search(context);
+    let find = || input::find_day(context.files.as_ref(), logs, places, *day, &search);
+    if commands.is_empty() {
+        return find();
+    }
+    let day = day.ok_or(ErrorKind::NoDate)?;
+    let mut found = if logs.is_empty() && places.is_empty() { DayLogs::none(day) } else { find()? };
+    commands.iter().for_each(|line| found.inputs.push_command(line, day));
+    Ok(found)
+}
+
 /// [`reduce_day`] for inputs that were found already: ignores the options for the logs, the day, and a stored day. The
 /// paths of other days' logs take `others` bytes.
 pub(super) fn reduce_inputs(
@@ -207,7 +218,7 @@ pub(super) fn reduce_inputs(
         Some(_) => ReduceOutcome::Replaced,
         None => ReduceOutcome::Reduced,
     };
-    let (mut base, mut no_fewer_than) = (None, None);
+    let (mut base, mut no_fewer_than, mut stored) = (None, None, None::<(Metadata, u64, Inputs)>);
     // A partial that is to be replaced in any case may be damaged.
     if if_stored != IfStored::Replace
         && let Some(partial) = open_day(&store, day)?
@@ -223,6 +234,8 @@ pub(super) fn reduce_inputs(
             lists.stored = partial.metadata_bytes();
             context.budget.beside(lists.logs, lists.bytes())?;
             base = Some(Base::new(context, &lock, partial)?);
+        } else if let Some(known) = pipes_of(context, if_stored, &unread, &partial, lists)? {
+            stored = Some((*partial.metadata(), partial.bytes(), known));
         } else {
             let given = Given { context, options, if_stored, day, inputs: &inputs, lock: &lock };
             no_fewer_than = match given.compare(&partial, unread, lists)? {
@@ -234,22 +247,57 @@ pub(super) fn reduce_inputs(
     }
     check_logs(context, options, &store, day, (inputs.len(), base.as_ref()))?;
     let is_added = base.is_some();
-    let source = unread.source()?;
+    let mut source = unread.source()?;
+    let prefixes = stored.as_ref().map(|(_, _, known)| known);
+    prefixes.inspect(|known| source.expect_prefixes(known));
     (lists.streams, lists.windows) = source.streams()?;
     let budget = context.budget.beside(lists.logs, lists.bytes())?;
     let context = &Context { budget, ..context.clone() };
-    let (source, seen) = (&source, &SeenLogs::of_forms(context, day, lists, &inputs));
-    let counting = Counting { context, options, day, source, lock: &lock, seen, no_fewer_than };
-    let Done { partial: finished, rejects, rows, spilled_runs, forms } = counting.count(base)?;
+    let seen = &SeenLogs::of_forms(context, day, lists, &inputs);
+    let (source, lock) = (&source, &lock);
+    let counting = Counting { context, options, day, source, lock, seen, no_fewer_than, prefixes };
+    let counted = counting.count(base).map_err(|error| interrupted(context, error))?;
+    let Some(done) = counted else { return unchanged(context, stored) };
+    let Done { partial: finished, rejects, rows, spilled_runs, forms } = done;
     let FinishedPartial { sink, bytes, metadata, inputs, .. } = finished;
     warn_of_repeats(context, &store, &metadata, (source.paths(), &inputs));
-    context.phase(Phase::Publish, Some(2), || store::publish_day(&lock, day, rejects, sink))?;
+    context.phase(Phase::Publish, Some(2), || store::publish_day(lock, day, rejects, sink))?;
     // Those of this run are the day's last ones.
     let read = inputs.iter().skip(inputs.len().saturating_sub(source.paths().len()));
     let read = [seen::logs_of(source, read), forms].concat();
-    SeenLogs::of(context, day, lists).keep((&lock, day), read, is_added);
+    SeenLogs::of(context, day, lists).keep((lock, day), read, is_added);
     let report = report(context, &metadata, bytes, outcome, inputs);
     Ok(ReduceReport { spilled_runs, rows_read: rows, ..report })
+}
+
+/// The logs of a day that may be replaced by pipes that begin with them, which is known when these are read.
+fn pipes_of(
+    context: &Context,
+    if_stored: IfStored<'_>,
+    unread: &Unread,
+    partial: &Partial,
+    lists: LogLists,
+) -> Result<Option<Inputs>> {
+    if if_stored != IfStored::Refuse || !unread.are_pipes() {
+        return Ok(None);
+    }
+    let known = known::inputs_of(context, partial, lists)?;
+    Ok(Some(known).filter(|known| unread.may_begin_with(known)))
+}
+
+/// The report of a stored day that was made from these very pipes.
+fn unchanged(context: &Context, stored: Option<(Metadata, u64, Inputs)>) -> Result<ReduceReport> {
+    let (metadata, bytes, known) = stored.ok_or(ErrorKind::NoLogs)?;
+    warn_of_rejects(context, &context.store(), &metadata);
+    Ok(report(context, &metadata, bytes, ReduceOutcome::Unchanged, known))
+}
+
+/// A signal that ends the run ends its commands too, which is not their failure.
+fn interrupted(context: &Context, error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::CommandFailed { .. } => context.check_stop().err().unwrap_or(error),
+        _ => error,
+    }
 }
 
 /// Logs that are given for a stored day, whose store is locked.

@@ -142,6 +142,7 @@ pub(super) fn contents_of(
 ) -> Result<Contents> {
     let paths = unread.paths();
     let (mut logs, found) = found(seen, known, &unread);
+    let are_files: Vec<bool> = unread.stats().map(|stat| stat.is_some()).collect();
     drop(unread);
     let read = read_those(context, &paths, &found)?;
     let (mut facts, mut read) = (Inputs::default(), read.iter());
@@ -153,10 +154,8 @@ pub(super) fn contents_of(
         facts.push(now);
     }
     // The contents are known, but not which log has which.
-    let keeps = |(path, found): (InputPath<'_>, &Found)| {
-        path != InputPath::StandardInput && *found != Found::Shared
-    };
-    let mut kept = paths.iter().zip(&found).map(keeps);
+    let keeps = |(is_file, found): (bool, &Found)| is_file && *found != Found::Shared;
+    let mut kept = are_files.into_iter().zip(&found).map(keeps);
     logs.retain(|_| kept.next().unwrap_or(false));
     Ok(Contents { facts, seen: logs })
 }
@@ -168,7 +167,7 @@ fn found(seen: &SeenLogs, known: &Inputs, unread: &Unread) -> (Vec<SeenLog>, Vec
     let mut found = Vec::with_capacity(logs.capacity());
     for (stat, file_stat) in unread.stats().zip(unread.file_stats()) {
         let (Some(stat), Some(file_stat)) = (stat, file_stat) else {
-            // Standard input.
+            // A pipe.
             logs.push(SeenLog::default());
             found.push(Found::Unread);
             continue;
@@ -192,6 +191,7 @@ fn read_those(context: &Context, paths: &InputPaths, found: &[Found]) -> Result<
         match path {
             InputPath::File { .. } => unread.push(&path.path()),
             InputPath::StandardInput => unread.push_standard_input(),
+            InputPath::Command { line, day, .. } => unread.push_command(line, day),
         }
     }
     if unread.is_empty() { Ok(Inputs::default()) } else { read(context, unread) }

@@ -29,6 +29,14 @@ pub(super) struct Tally {
     pub(super) runs: Counted,
 }
 
+/// What is left to do when all logs are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ToDo {
+    Count,
+    /// They are the logs that the day has.
+    Nothing,
+}
+
 /// Where the counted runs are.
 pub(super) enum Counted {
     /// All rows fitted in memory: in the file for the partial, which lacks only its footer.
@@ -69,8 +77,12 @@ pub(super) struct Logs<'a> {
 }
 
 impl Logs<'_> {
-    /// Reads the logs to their end and counts them. `check` sees the rejects before the last run is written.
-    pub(super) fn tally(&self, check: impl FnOnce(&RejectReport) -> Result<()>) -> Result<Tally> {
+    /// Reads the logs to their end and counts them, unless `check`, which sees the rejects before the last run is written,
+    /// says that there is nothing to do.
+    pub(super) fn tally(
+        &self,
+        check: impl FnOnce(&RejectReport) -> Result<ToDo>,
+    ) -> Result<Option<Tally>> {
         let readers: Vec<Mutex<LogReader>> =
             (0..self.context.budget.threads).map(|_| Mutex::default()).collect();
         let plan = self.plan(&readers)?;
@@ -80,7 +92,9 @@ impl Logs<'_> {
         let (mut spills, rows) =
             self.context.phase(Phase::Read, total, || self.read_all(&readers, &counter))?;
         let rejects = self.merge_rejects(readers);
-        check(&rejects)?;
+        if check(&rejects)? == ToDo::Nothing {
+            return Ok(None);
+        }
         let accepted = rejects.rows_by_input.iter().sum::<u64>() - rejects.counts.total();
         let runs = self.context.phase(Phase::Count, Some(accepted), || {
             if let Some(partial) = self.partial.filter(|_| spills.is_empty()) {
@@ -91,7 +105,7 @@ impl Logs<'_> {
             spills.push(self.spill(&counter, rows)?.0);
             Ok(Counted::Spilled(spills))
         })?;
-        Ok(Tally { rejects, runs })
+        Ok(Some(Tally { rejects, runs }))
     }
 
     /// Reads to the end; full arenas are spilled, the rest stays in the arena.
@@ -210,7 +224,10 @@ impl Logs<'_> {
             let Some(reader) = readers.get(thread) else { return Ok(true) };
             let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
             let outcome = reader.fill(self, filler, &failed);
-            outcome.inspect_err(|_| failed.store(true, Ordering::Relaxed))
+            outcome.inspect_err(|_| {
+                failed.store(true, Ordering::Relaxed);
+                self.source.stop();
+            })
         })
     }
 

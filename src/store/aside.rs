@@ -38,8 +38,8 @@ impl Aside {
         let refused = |why: io::Error| Error::from(ErrorKind::CannotCreate(why)).at(path);
         // A rename would replace /dev/null, or /dev/stdout, even where that leads to a file.
         let is_link_to_device = files.read_link(path).is_ok_and(|target| leads_to_device(&target));
-        if is_link_to_device || files.stat(path).is_ok_and(|stat| stat.file_type == FileType::Other)
-        {
+        let is_device = |file_type| matches!(file_type, FileType::Pipe | FileType::Other);
+        if is_link_to_device || files.stat(path).is_ok_and(|stat| is_device(stat.file_type)) {
             let why = "it is a device or a pipe: write to standard output with '-'";
             return Err(refused(io::Error::other(why)));
         }

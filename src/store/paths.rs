@@ -152,7 +152,9 @@ impl Store {
     pub fn impostors(&self) -> Result<Vec<Day>> {
         let listing = self.files.list(&self.partials_folder());
         let mut entries = listing.map_err(|error| self.listing_error(error))?;
-        entries.retain(|(_, kind)| matches!(kind, FileType::Folder | FileType::Other));
+        entries.retain(|(_, kind)| {
+            matches!(kind, FileType::Folder | FileType::Pipe | FileType::Other)
+        });
         let folders = entries.into_iter().map(|(name, _)| (name, FileType::File));
         Ok(days_of(&folders.collect::<Vec<_>>(), FileType::File, PARTIAL_SUFFIX))
     }

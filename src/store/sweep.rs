@@ -73,7 +73,9 @@ fn sweep_folder(files: &dyn FileSystem, folder: &Path, swept: &mut Swept) -> io:
 pub(super) fn remove(files: &dyn FileSystem, path: &Path, kind: FileType) -> io::Result<()> {
     let removed = match kind {
         FileType::Folder => files.remove_folder(path),
-        FileType::File | FileType::Link | FileType::Other => files.remove_file(path),
+        FileType::File | FileType::Link | FileType::Pipe | FileType::Other => {
+            files.remove_file(path)
+        }
     };
     match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -67,6 +67,8 @@ mod logs {
     mod found;
     /// Days of very many logs.
     mod many;
+    /// Standard input, pipes, and commands that fail.
+    mod pipes;
     /// Days that are refused for corrupt rows.
     mod refused;
     /// The rejects file: which corrupt rows it shows, and how.

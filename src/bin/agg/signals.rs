@@ -40,6 +40,7 @@ pub(crate) fn watch() -> io::Result<Arc<AtomicI32>> {
     }
     let end_when_told = move || {
         if let Some(signal) = wait(&mut signals, &flag, GRACE, SAME) {
+            agg::fs::kill_commands();
             remove_temporaries();
             message::line(&Error::from(ErrorKind::Interrupted(signal)).to_string());
             process::exit(Exit::Failed(agg::ErrorClass::Interrupted(signal)).code().into());
@@ -82,6 +83,8 @@ fn remove_temporaries() {
 fn wait(signals: &mut Signals, stop: &AtomicI32, grace: Duration, same: Duration) -> Option<i32> {
     let first = signals.forever().next()?;
     stop.store(first, Ordering::Relaxed);
+    // Who reads from one goes on then, and sees the flag.
+    agg::fs::terminate_commands();
     let raised = Instant::now();
     while raised.elapsed() < grace {
         if let Some(second) = signals.pending().next()

@@ -35,6 +35,15 @@ pub struct DayLogs {
     pub warnings: Vec<SearchWarning>,
 }
 
+impl DayLogs {
+    /// No log of this day.
+    #[must_use]
+    pub fn none(day: Day) -> Self {
+        let (inputs, skipped) = (InputPaths::default(), Skipped::default());
+        DayLogs { day, inputs, skipped, warnings: Vec::new() }
+    }
+}
+
 /// The logs that were named for one day.
 pub(super) struct Given<'a> {
     search: &'a Search,
@@ -59,7 +68,11 @@ impl<'a> Given<'a> {
             self.inputs.push_standard_input();
             return Ok(());
         }
-        if stat_input(files, path)?.file_type != FileType::Folder {
+        let file_type = stat_input(files, path)?.file_type;
+        if file_type == FileType::Pipe {
+            self.date.ok_or_else(|| Error::from(ErrorKind::NoDate).at(path))?;
+        }
+        if file_type != FileType::Folder {
             let dates = Place::of_folder(folder_of(path)).dates_of(base_name(path));
             return self.add(Met { path: path.to_owned(), what: What::Log, dates });
         }

@@ -286,8 +286,12 @@ fn a_day_that_is_not_known_is_an_error_that_says_why() {
         assert_eq!(one_day(&twin, logs, None), text);
     }
     assert!(one_day(&twin, &["e"], None).starts_with("\"e\": no log in this folder"));
-    twin.put_pipe("pipe");
-    assert!(one_day(&twin, &["pipe"], None).contains("lead it into standard input"));
+    twin.put_device("device");
+    assert!(one_day(&twin, &["device"], None).contains("lead it into standard input"));
+    // The name of a pipe says nothing of its day.
+    twin.put_pipe("a-20211201.log.fifo");
+    let pipe = one_day(&twin, &["a-20211201.log.fifo"], None);
+    assert!(pipe.contains("--date"), "{pipe}");
 }
 
 #[test]

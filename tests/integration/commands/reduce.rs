@@ -251,18 +251,21 @@ fn an_empty_day_is_a_day_unless_rows_are_asked_for() {
 }
 
 #[test]
-fn a_standard_input_without_a_row_be_it_empty_or_closed_is_a_warning() {
+fn a_standard_input_without_a_byte_is_refused_be_it_empty_or_closed() {
     let sandbox = Sandbox::new();
-    let no_row = ["warning: 2021-12-01 has no row", "--min-rows 1"];
+    let words = ["\"-\": it is empty", "--allow-empty"];
     let reduce = format!("reduce-day --force --date {DAY} -");
-    sandbox.agg_reading(b"", &reduce).exits(0).tells(&no_row).in_one_line();
-    sandbox.agg(&reduce).exits(0).tells(&no_row).in_one_line();
+    sandbox.agg_reading(b"", &reduce).exits(65).tells(&words).in_one_line();
+    sandbox.agg(&reduce).exits(65).tells(&words).in_one_line();
     // Closed, it is opened as /dev/null before the program's first line, and cannot be distinguished from that.
     let script = format!("exec {} {reduce} <&-", env!("CARGO_BIN_EXE_agg"));
     let mut shell = Command::new("sh");
     shell.args(["-c", &script]).current_dir(sandbox.path(""));
-    sandbox.run(&mut shell).exits(0).tells(&no_row).in_one_line();
-    sandbox.agg(&format!("{reduce} --min-rows 1")).exits(65);
+    sandbox.run(&mut shell).exits(65).tells(&words).in_one_line();
+    assert!(!sandbox.has_partial(DAY));
+    let no_row = ["warning: 2021-12-01 has no row", "--min-rows 1"];
+    sandbox.agg(&format!("{reduce} --allow-empty")).exits(0).tells(&no_row).in_one_line();
+    sandbox.agg(&format!("{reduce} --allow-empty --min-rows 1")).exits(65);
 }
 
 #[test]

@@ -22,6 +22,7 @@ Examples:
   agg reduce-day /data/listen-2021-12-01/       all logs in a folder, at any depth
   agg reduce-day --date 2021-12-01 --logs '/data/web*/listen-%Y%m%d.log'
   zcat d.gz | agg reduce-day --date 2021-12-01 -    standard input needs the day
+  agg reduce-day --date 2021-12-01 --from-command 'ssh web1 cat /logs/$AGG_DAY.log'
   agg reduce-day --force listen-20211201.log    replace a day made from other logs
   agg reduce-day --add late-20211201.log        a log of the day that came late
   agg reduce-day --max-reject-ratio 0.5 --min-rows 1000000 listen-20211201.log
@@ -33,13 +34,22 @@ The first 1,000 corrupt rows of a day are in STORE/rejects/DAY.txt.";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// Files, folders, or - for standard input
-    #[arg(value_name = "LOG", required_unless_present = "places")]
+    #[arg(value_name = "LOG", required_unless_present_any = ["places", "commands"])]
     logs: Vec<PathBuf>,
 
     /// Folder of logs by day, or a pattern, to take the logs of --date from; may be repeated
     #[arg(id = "places", long = "logs", value_name = "WHERE")]
     #[arg(conflicts_with = "logs", requires = "date")]
     places: Vec<PathBuf>,
+
+    /// Read the standard output of a shell command, with the day in $AGG_DAY; may be repeated
+    #[arg(id = "commands", long = "from-command", value_name = "CMD")]
+    #[arg(conflicts_with = "places", requires = "date")]
+    commands: Vec<OsString>,
+
+    /// Count an empty standard input, pipe or command as a log without rows
+    #[arg(long)]
+    allow_empty: bool,
 
     /// The day, if the logs' names do not have it (YYYY-MM-DD)
     #[arg(long, value_name = "DAY")]
@@ -65,6 +75,8 @@ impl Arguments {
         ReduceOptions {
             logs: self.logs.clone(),
             places: self.places.clone(),
+            commands: self.commands.clone(),
+            allow_empty: self.allow_empty,
             day: self.date,
             force: self.force,
             add: self.add,

@@ -756,7 +756,8 @@ impl fmt::Display for Error {
             f.write_str(": ")?;
         }
         write!(f, "{kind}")?;
-        match kind.system_error().and_then(remedy::of) {
+        let reads = matches!(**kind, ErrorKind::Unreadable(_));
+        match kind.system_error().and_then(|error| remedy::of(error, reads)) {
             Some(remedy) => write!(f, "; {remedy}"),
             None => Ok(()),
         }

@@ -10,8 +10,8 @@ const ENFILE: i32 = 23;
 const EMFILE: i32 = 24;
 
 /// What to do, as the end of an error's line; `None` if the system's text is enough, and for an error that is not the
-/// system's.
-pub(super) fn of(error: &io::Error) -> Option<&'static str> {
+/// system's. `reads` says whether a file or folder was to be read.
+pub(super) fn of(error: &io::Error, reads: bool) -> Option<&'static str> {
     let number = error.raw_os_error();
     match (error.kind(), number) {
         (_, Some(EMFILE)) => Some(
@@ -43,6 +43,9 @@ pub(super) fn of(error: &io::Error) -> Option<&'static str> {
         ) => Some(
             "something else has this name or that of a folder above it; use another name, or move it out of the way",
         ),
+        (io::ErrorKind::PermissionDenied, Some(_)) if reads => {
+            Some("give this user read permission there, or run as another user")
+        }
         (io::ErrorKind::PermissionDenied, Some(_)) => {
             Some("give this user write permission there, or run as another user")
         }
@@ -61,7 +64,8 @@ mod tests {
 
     #[test]
     fn each_error_that_an_operator_can_fix_says_how_by_its_number() {
-        let remedy_of = |number| of(&io::Error::from_raw_os_error(number)).unwrap_or_default();
+        let remedy_of =
+            |number| of(&io::Error::from_raw_os_error(number), false).unwrap_or_default();
         let remedies = [
             (5, "the kernel's log"),
             (13, "write permission"),
@@ -80,13 +84,15 @@ mod tests {
         for (number, words) in remedies {
             assert!(remedy_of(number).contains(words), "{number}: {:?}", remedy_of(number));
         }
+        let unreadable = of(&io::Error::from_raw_os_error(13), true).unwrap_or_default();
+        assert!(unreadable.contains("read permission"), "{unreadable}");
     }
 
     #[test]
     fn an_error_that_is_clear_or_not_the_system_s_has_no_remedy() {
-        assert_eq!(of(&io::Error::from_raw_os_error(2)), None);
-        assert_eq!(of(&io::Error::other("it was not read to its end")), None);
+        assert_eq!(of(&io::Error::from_raw_os_error(2), true), None);
+        assert_eq!(of(&io::Error::other("it was not read to its end"), true), None);
         let refused = io::Error::new(io::ErrorKind::PermissionDenied, "says what to do itself");
-        assert_eq!(of(&refused), None);
+        assert_eq!(of(&refused, true), None);
     }
 }

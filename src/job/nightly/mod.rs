@@ -107,7 +107,7 @@ impl NightlyReport {
 /// ```
 ///
 /// # Errors
-/// As [`backfill`](super::backfill), except that days without a log are in the report; [`ErrorKind::Usage`] for too few
+/// As [`backfill`](super::backfill()), except that days without a log are in the report; [`ErrorKind::Usage`] for too few
 /// days to keep; [`ErrorKind::CannotCreate`] for a store or output folder that this user cannot write, before any work;
 /// [`ErrorKind::NoLogOfDay`] and [`ErrorKind::StillArriving`] after waiting in vain.
 pub fn nightly(context: &Context, options: &NightlyOptions) -> Result<NightlyReport> {

@@ -235,11 +235,20 @@ mod tests {
             let error = run(&line, at_most, signal).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
             let started = std::fs::read_to_string(&pids).unwrap_or_default();
-            for pid in started.split_whitespace() {
-                let state =
-                    std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-                assert!(state.is_empty() || state.contains(") Z "), "{state}");
+            started.split_whitespace().for_each(wait_for_the_end_of);
+        }
+    }
+
+    /// Returns once a killed process has ended, which can take a moment on a busy machine.
+    fn wait_for_the_end_of(pid: &str) {
+        let began = Instant::now();
+        loop {
+            let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            if state.is_empty() || state.contains(") Z ") {
+                return;
             }
+            assert!(began.elapsed() < Duration::from_secs(30), "{state}");
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 }

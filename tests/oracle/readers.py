@@ -157,9 +157,9 @@ def check_lookup(agg):
     for user in users:
         touched = [group for group in groups if group.statistics.min <= user <= group.statistics.max]
         assert 1 <= len(touched) <= 2, (user, len(touched))
-    groups = duckdb.sql(f"""select count(*) from parquet_metadata('{path}') where path_in_schema = 'user_id'
+    touched = duckdb.sql(f"""select count(*) from parquet_metadata('{path}') where path_in_schema = 'user_id'
         and {users[0]} between stats_min_value::bigint and stats_max_value::bigint""").fetchall()[0][0]
-    assert 1 <= groups <= 2
+    assert 1 <= touched <= 2
     print(f"one user is in at most 2 of {len(groups)} row groups")
 
 

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-/// How long a command that is ended may take for that before it is killed.
+/// How long a command that is ended may take for that before it is killed; well below the time that a signal leaves a
+/// run.
 const GRACE: Duration = Duration::from_millis(300);
 const STEP: Duration = Duration::from_millis(5);
 /// How long a command that has ended may keep its last words: a process that it left may hold its standard error.
@@ -112,35 +113,42 @@ impl RunningCommand {
 
     /// Asks its process group to end.
     pub fn terminate(&self) {
-        self.signal(Signal::TERM);
-    }
-
-    fn signal(&self, signal: Signal) {
-        // The group's number is not another's before its leader was waited for.
-        if let Some(child) = &self.child
-            && let Some(group) = Pid::from_raw(child.id().cast_signed())
-        {
-            let _ = kill_process_group(group, signal);
+        if let Some(child) = &self.child {
+            signal_group_of(child, Signal::TERM);
         }
     }
 }
 
 impl Drop for RunningCommand {
     fn drop(&mut self) {
-        self.terminate();
-        let begun = Instant::now();
-        if let Some(child) = &self.child {
-            while begun.elapsed() < GRACE
-                && matches!(has_ended(child, WaitIdOptions::NOHANG), Ok(false))
-            {
-                thread::sleep(STEP);
-            }
-        }
-        // Whatever of the group is left.
-        self.signal(Signal::KILL);
         if let Some(child) = &mut self.child {
-            let _ = has_ended(child, WaitIdOptions::empty()).and_then(|_| reap(child));
+            // There is nobody to report it to.
+            let _ = end_group(child);
         }
+    }
+}
+
+/// Ends all processes of the group that a process leads, with SIGTERM and after 300 ms with SIGKILL, and waits for the
+/// leader, which was not waited for before.
+///
+/// # Errors
+/// Those of the system.
+pub fn end_group(leader: &mut Child) -> io::Result<()> {
+    signal_group_of(leader, Signal::TERM);
+    let begun = Instant::now();
+    while begun.elapsed() < GRACE && matches!(has_ended(leader, WaitIdOptions::NOHANG), Ok(false)) {
+        thread::sleep(STEP);
+    }
+    // Whatever of the group is left.
+    signal_group_of(leader, Signal::KILL);
+    has_ended(leader, WaitIdOptions::empty())?;
+    reap(leader).map(drop)
+}
+
+/// The group's number is not another's before its leader was waited for.
+fn signal_group_of(leader: &Child, signal: Signal) {
+    if let Some(group) = Pid::from_raw(leader.id().cast_signed()) {
+        let _ = kill_process_group(group, signal);
     }
 }
 

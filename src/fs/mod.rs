@@ -19,7 +19,7 @@ use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-pub use command::{CommandEnd, RunningCommand, kill_commands, terminate_commands};
+pub use command::{CommandEnd, RunningCommand, end_group, kill_commands, terminate_commands};
 pub use creation::{creation_error, leads_nowhere, leads_to_device};
 pub use os::OsFileSystem;
 pub use temporaries::remove_temporaries;

@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 
 use agg::{Day, ErrorClass};
 use clap::Args;
-use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::cli;
 use crate::exit::Exit;
@@ -23,9 +22,6 @@ use crate::message;
 
 /// How often a running hook is checked.
 const STEP: Duration = Duration::from_millis(10);
-/// How long the processes of a hook may take to end after SIGTERM, before SIGKILL; well below the time that a signal leaves
-/// the night.
-const GRACE: Duration = Duration::from_millis(300);
 
 /// A command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,28 +151,12 @@ fn ended(child: &mut Child, at_most: Duration, stop: &AtomicI32) -> io::Result<E
         }
         let is_late = begun.elapsed() >= at_most;
         if is_late || stop.load(Ordering::Relaxed) != 0 {
-            end_group(child)?;
+            agg::fs::end_group(child)?;
             let why = if is_late { "it took longer than --hook-timeout" } else { "stopped" };
             return Err(io::Error::new(io::ErrorKind::TimedOut, why));
         }
         thread::sleep(STEP);
     }
-}
-
-/// Ends all processes of the hook's group, which has its leader's number until that is waited for.
-fn end_group(child: &mut Child) -> io::Result<()> {
-    let group = Pid::from_child(child);
-    // Processes that have ended need no signal.
-    let _ = kill_process_group(group, Signal::TERM);
-    let begun = Instant::now();
-    while begun.elapsed() < GRACE {
-        if child.try_wait()?.is_some() {
-            break;
-        }
-        thread::sleep(STEP);
-    }
-    let _ = kill_process_group(group, Signal::KILL);
-    child.wait().map(drop)
 }
 
 fn success(status: ExitStatus) -> io::Result<()> {

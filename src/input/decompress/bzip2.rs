@@ -1,11 +1,11 @@
 //! Bzip2: one or more streams, then perhaps zero padding.
 
-use std::io::{self, BufRead};
+use std::io;
 
 use ::bzip2::{Decompress, Status};
 
 use super::compressed::Compressed;
-use super::failure::{CUT_SHORT, Decode, Progress, damage, decoder_error, next_member};
+use super::failure::{CUT_SHORT, Decode, Progress, damage, feed, next_member};
 use super::windows::{Claim, Windows};
 use crate::error::{Error, Result};
 
@@ -45,16 +45,12 @@ impl Bzip2 {
     fn step(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let Bzip2 { file, stream, .. } = self;
         let Some(decoder) = stream else { return Ok(0) };
-        let input = match file.fill_buf() {
-            Ok(input) => input,
-            Err(error) => return Err(decoder_error(FORMAT, file, &error)),
-        };
-        let at_end = input.is_empty();
         let before = (decoder.total_in(), decoder.total_out());
-        let status = decoder.decompress(input, buffer);
-        let taken = usize::try_from(decoder.total_in() - before.0).unwrap_or(0);
+        let (status, at_end) = feed(file, FORMAT, |input| {
+            let status = decoder.decompress(input, buffer);
+            (status, decoder.total_in() - before.0)
+        })?;
         let written = usize::try_from(decoder.total_out() - before.1).unwrap_or(0);
-        file.consume(taken);
         match status {
             Ok(Status::StreamEnd) => *stream = None,
             Ok(Status::MemNeeded) => {

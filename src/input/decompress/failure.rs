@@ -1,6 +1,6 @@
 //! The trait of decoders, the results of a read, and the errors of a stream.
 
-use std::io;
+use std::io::{self, BufRead as _};
 
 use super::compressed::Compressed;
 use crate::error::{Error, ErrorKind, Result};
@@ -24,6 +24,23 @@ pub(in crate::input) trait Decode: Send {
     fn read(&mut self, buffer: &mut [u8]) -> Result<Progress>;
     /// Bytes consumed so far, of the file as it is on disk.
     fn consumed(&self) -> u64;
+}
+
+/// Hands a decoder the bytes at the file's position, none at its end, and consumes those that it took. `decode` returns its
+/// outcome and their number; the result is the outcome, and whether the file has ended.
+pub(super) fn feed<T>(
+    file: &mut Compressed,
+    format: &'static str,
+    decode: impl FnOnce(&[u8]) -> (T, u64),
+) -> Result<(T, bool)> {
+    let input = match file.fill_buf() {
+        Ok(input) => input,
+        Err(error) => return Err(decoder_error(format, file, &error)),
+    };
+    let at_end = input.is_empty();
+    let (outcome, taken) = decode(input);
+    file.consume(usize::try_from(taken).unwrap_or(0));
+    Ok((outcome, at_end))
 }
 
 /// Steps to the next member of a file, and returns whether there is one. If not, only zero padding follows, which is

@@ -3,13 +3,13 @@
 //! The library stops at a block that needs more memory than it may have. So a stream begins with almost none; its first
 //! block needs a dictionary of a known size, and the memory is claimed before it is given to the library.
 
-use std::io::{self, BufRead};
+use std::io;
 use std::sync::Arc;
 
 use liblzma::stream::{Action, Error as XzError, Status, Stream, TELL_UNSUPPORTED_CHECK};
 
 use super::compressed::Compressed;
-use super::failure::{CUT_SHORT, Decode, Progress, damage, decoder_error, next_member};
+use super::failure::{CUT_SHORT, Decode, Progress, damage, feed, next_member};
 use super::windows::{Claim, Windows};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -57,16 +57,12 @@ impl Xz {
     fn step(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let Xz { file, stream, .. } = self;
         let Some(decoder) = stream else { return Ok(0) };
-        let input = match file.fill_buf() {
-            Ok(input) => input,
-            Err(error) => return Err(decoder_error(FORMAT, file, &error)),
-        };
-        let at_end = input.is_empty();
         let before = (decoder.total_in(), decoder.total_out());
-        let status = decoder.process(input, buffer, Action::Run);
-        let taken = usize::try_from(decoder.total_in() - before.0).unwrap_or(0);
+        let (status, at_end) = feed(file, FORMAT, |input| {
+            let status = decoder.process(input, buffer, Action::Run);
+            (status, decoder.total_in() - before.0)
+        })?;
         let written = usize::try_from(decoder.total_out() - before.1).unwrap_or(0);
-        file.consume(taken);
         match status {
             Ok(Status::StreamEnd) => *stream = None,
             Err(XzError::MemLimit) => self.ask()?,

@@ -4,14 +4,15 @@
 //! of two and not checked for every frame, and it does not accept zero padding. Frames that other threads have decoded
 //! meanwhile ([`super::ahead`]) are used.
 
-use std::io::BufRead;
 use std::sync::Arc;
 
 use ::zstd::stream::raw::{InBuffer, Operation, OutBuffer};
 
 use super::ahead::{Ahead, Decoded};
 use super::compressed::Compressed;
-use super::failure::{CUT_SHORT, Decode, NO_BYTES, Progress, TRAILING, damage, decoder_error};
+use super::failure::{
+    CUT_SHORT, Decode, NO_BYTES, Progress, TRAILING, damage, decoder_error, feed,
+};
 use super::frames::{MAX_HEADER, starts_a_frame, window_of};
 use super::windows::{Lease, Windows};
 use crate::error::{Error, ErrorKind, Result};
@@ -88,16 +89,13 @@ impl Zstandard {
     fn step(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let Zstandard { lease, file, .. } = self;
         let Some(decoder) = lease.decoder() else { return Ok(0) };
-        let input = match file.fill_buf() {
-            Ok(input) => input,
-            Err(error) => return Err(decoder_error(FORMAT, file, &error)),
-        };
-        let at_end = input.is_empty();
-        let mut source = InBuffer::around(input);
         let mut sink = OutBuffer::around(buffer);
-        let hint = decoder.run(&mut source, &mut sink);
-        let (taken, written) = (source.pos(), sink.pos());
-        file.consume(taken);
+        let (hint, at_end) = feed(file, FORMAT, |input| {
+            let mut source = InBuffer::around(input);
+            let hint = decoder.run(&mut source, &mut sink);
+            (hint, source.pos() as u64)
+        })?;
+        let written = sink.pos();
         let hint = hint.map_err(|error| decoder_error(FORMAT, file, &error))?;
         if hint == 0 {
             // The frame is complete, its checksum (if any) is right, and all of it was given.

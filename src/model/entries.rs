@@ -75,7 +75,7 @@ impl Batch {
         self.keys.len()
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
@@ -148,7 +148,7 @@ impl<'a> Entries<'a> {
         self.keys.len()
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.keys.is_empty()
@@ -239,7 +239,7 @@ impl<'a> SongCounts<'a> {
         self.songs.len()
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.songs.is_empty()
@@ -315,7 +315,7 @@ impl RowBatch {
         self.songs.len()
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.songs.is_empty()

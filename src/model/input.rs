@@ -81,7 +81,7 @@ impl Inputs {
         self.count
     }
 
-    /// Whether there is none.
+    /// Whether there is no log.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.count == 0

@@ -102,7 +102,7 @@ class Results:
     def ours(self, job: str) -> Outcome:
         """The runs of `agg` on the base days, against whichever peer: `job` is `reduce` or `emit`.
 
-        Of one build alone, that which DuckDB was compared with: runs of several builds are no sample of anything.
+        Only of the build that DuckDB was compared with, because runs of several builds cannot be combined.
         """
         pairs = [outcome for name, outcome in self.points.items() if name.startswith(f"{job}/")]
         build = self.get(f"{job}/duckdb").build

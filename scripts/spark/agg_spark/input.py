@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from agg_spark.fs import Entry, FileSystem
 
 HEAD_BYTES = 64 << 10
-"""Of so many bytes at its beginning a log is told from others of its size."""
+"""Bytes at the start of a log by which it is compared with others of its size."""
 
 REQUESTS = 16
-"""So many logs are looked at together: on an object store each is a request."""
+"""Logs that are checked together: on an object store each is a request."""
 
 MANIFEST_FIELDS = (b'"window"', b'"top"', b'"partials"')
 """What is at the beginning of a `manifest.json` if it is that of an emission."""

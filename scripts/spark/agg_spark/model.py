@@ -320,7 +320,7 @@ def parse_day(text: str) -> datetime.date:
         else:
             if 1970 <= day.year <= 2199:
                 return day
-    raise Usage(f"{text!r} is no day: write it as YYYY-MM-DD, 1970 to 2199")
+    raise Usage(f"{text!r} is not a day: write it as YYYY-MM-DD, 1970 to 2199")
 
 
 def window(last: datetime.date, days: int) -> list[datetime.date]:

@@ -38,7 +38,7 @@ HEAVY = 1 << 17
 """So many songs of one user on one day are not left to one task."""
 
 SAMPLES = 20_000
-"""About how many rows of a day are looked at for heavy users."""
+"""Approximate number of rows of a day that are sampled for heavy users."""
 
 BYTES_PER_ENTRY = 8
 """About what an entry takes in a file."""
@@ -137,13 +137,13 @@ def _checked(kind: Kind) -> Column:
         key = F.col("user_id").isNotNull() & (F.col("user_id") >= 0)
     else:
         key = F.col("country").rlike(r"^[A-Z]{2}\z")
-    message = f"{DAMAGED}: a row is no count of {kind.key} and song"
+    message = f"{DAMAGED}: a row is not a count of {kind.key} and song"
     error = F.raise_error(F.lit(message)).cast("bigint")
     return F.when(key & counts, F.col("streams")).otherwise(error)
 
 
 DAMAGED = "agg-spark: damaged partial"
-"""Begins the message of a task that met a row that is no count."""
+"""Start of the message of a task that found a row that is not a count."""
 
 
 def measure(

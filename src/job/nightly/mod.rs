@@ -30,7 +30,7 @@ pub struct NightlyReport {
     /// The first day of its window.
     #[serde(skip)]
     pub window_from: Day,
-    /// All days and windows that were looked at.
+    /// All days and windows that were checked.
     #[serde(flatten)]
     pub filled: BackfillReport,
     /// The date of the first window that all its days can have, where the store begins after the window of `day`.
@@ -148,7 +148,7 @@ pub fn nightly(context: &Context, options: &NightlyOptions) -> Result<NightlyRep
     Ok(night)
 }
 
-/// The first day that is kept; older days are not looked at. `None` if all are.
+/// The first day that is kept; older days are not checked. `None` if all are kept.
 fn kept_from(context: &Context, options: &NightlyOptions) -> Result<Option<Day>> {
     let Some(keep_days) = options.keep_days else { return Ok(None) };
     let newest = stored_days(context)?.last().copied().unwrap_or(options.day).max(options.day);

@@ -14,9 +14,9 @@ use crate::model::Day;
 pub struct NightlyOptions {
     /// The day that the night is for.
     pub day: Day,
-    /// The last day that has ended: windows after `day` that include it are looked at up to there.
+    /// The last day that has ended: windows after `day` that include it are checked up to this day.
     pub until: Day,
-    /// How many days before `day` are looked at; those of its window are in any case.
+    /// Number of days before `day` that are checked; those of its window always are.
     pub catch_up: u32,
     /// Folders of logs, and patterns with `%Y`, `%m` and `%d`.
     pub logs: Vec<PathBuf>,
@@ -57,7 +57,7 @@ impl NightlyOptions {
         self.day.window(self.emit.days).first().copied().unwrap_or(self.day)
     }
 
-    /// The days that are looked at: those before its own, but none before `kept_from`, and those after it whose windows
+    /// The days that are checked: those before its own from `kept_from` on, and those after it whose windows
     /// include it.
     pub(super) fn range(&self, kept_from: Option<Day>) -> (Day, Day) {
         let back = i64::from(self.catch_up);
@@ -121,7 +121,7 @@ mod tests {
         let late = options("2021-12-07", "2021-12-31");
         assert_eq!(range(&late, None), "2021-12-01 2021-12-13");
         assert_eq!(range(&late, Some("2021-12-03")), "2021-12-03 2021-12-13");
-        // Its own day is looked at even if it will not be kept.
+        // Its own day is checked even if it will not be kept.
         assert_eq!(range(&late, Some("2021-12-20")), "2021-12-07 2021-12-13");
         assert_eq!(range(&options("2021-12-07", "2021-12-09"), None), "2021-12-01 2021-12-09");
         // A day of the future.

@@ -297,7 +297,7 @@ fn a_published_window_that_is_stale_and_lacks_a_day_now_is_not_a_good_night() {
     let machine = Machine::with_logs_in("logs", "AGG_DAYS=7d\nAGG_METRICS=night.prom");
     DAYS.into_iter().for_each(|day| machine.arrives(day));
     machine.nights_of(DAYS[0], "2021-12-06");
-    assert!(!machine.sandbox.exists("night.prom"), "a backfill is no night");
+    assert!(!machine.sandbox.exists("night.prom"), "a backfill is not a night");
     machine.night("2021-12-07").exits(0);
     assert!(machine.sandbox.text("night-night.prom").contains("agg_night_last_success"));
     assert!(machine.sandbox.text("night.prom").contains("agg_exit_status"));

@@ -1,4 +1,4 @@
-//! `agg nightly`: the work of a night, from the log that has come to the windows that are published.
+//! `agg nightly`: the work of a night, from new logs to published windows.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -112,7 +112,7 @@ impl Arguments {
         Ok(NightlyOptions {
             day,
             until,
-            // With a day, its window, which is looked at in any case.
+            // With a day, its window, which is always checked.
             catch_up: self.catch_up.unwrap_or(match self.day {
                 Some(_) => 0,
                 None => NightlyOptions::CATCH_UP,

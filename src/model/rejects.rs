@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::Column;
+
 /// Why a row is corrupt. The order is the order of the checks: the first that fails is the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RejectReason {
@@ -43,6 +45,17 @@ impl RejectReason {
             RejectReason::SongId => "song_id",
             RejectReason::UserId => "user_id",
             RejectReason::Country => "country",
+        }
+    }
+
+    /// The column whose field is wrong; `None` if the row as a whole is.
+    #[must_use]
+    pub const fn column(self) -> Option<Column> {
+        match self {
+            RejectReason::TooLong | RejectReason::Blank | RejectReason::FieldCount => None,
+            RejectReason::SongId => Some(Column::Song),
+            RejectReason::UserId => Some(Column::User),
+            RejectReason::Country => Some(Column::Country),
         }
     }
 }

@@ -62,14 +62,7 @@ impl<'a> Row<'a> {
 
     /// The field of the column that is corrupt; all fields if only the log's header has the columns.
     fn corrupt_fields(&self) -> Vec<&'a [u8]> {
-        let column = match self.reason {
-            RejectReason::SongId => Column::Song,
-            RejectReason::UserId => Column::User,
-            RejectReason::Country => Column::Country,
-            RejectReason::TooLong | RejectReason::Blank | RejectReason::FieldCount => {
-                return Vec::new();
-            }
-        };
+        let Some(column) = self.reason.column() else { return Vec::new() };
         let mut fields = self.fields(self.rules.delimiter().byte());
         match (self.rules.columns(), self.rules.header()) {
             (None, true) => fields.collect(),

@@ -27,6 +27,7 @@ impl ReadFile for MemoryFile {
             size,
             modified_ns: 0,
             changed_ns: 0,
+            is_settled: true,
             identity: (0, 0),
         })
     }

@@ -50,6 +50,9 @@ pub struct FileStat {
     pub modified_ns: i64,
     /// Time of the last change of its content, names or mode, in nanoseconds since 1970.
     pub changed_ns: i64,
+    /// Whether any later change has another `changed_ns`. A file system's clock stands still between two ticks, so two
+    /// changes in quick succession can have the same time.
+    pub is_settled: bool,
     /// Device and inode: equal for two names of one file.
     pub identity: (u64, u64),
 }

@@ -10,6 +10,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, FileTypeExt as _, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::fs::{CWD, OFlags, RenameFlags};
 use tempfile::{NamedTempFile, TempPath};
@@ -175,12 +176,27 @@ fn nanoseconds(seconds: i64, rest: i64) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }
 
+/// Longer than a tick of the kernel's clock, whose times are those of changes on most file systems.
+const TICK_NS: i64 = 20_000_000;
+/// Longer than a tick of file systems that have whole seconds, or pairs of them.
+const COARSE_TICK_NS: i64 = 3_000_000_000;
+
+/// Whether a file that was changed at `changed_ns` would get another time if it were changed `now`.
+fn is_settled(changed_ns: i64, now: SystemTime) -> bool {
+    let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now_ns = i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX);
+    let tick = if changed_ns % 1_000_000_000 == 0 { COARSE_TICK_NS } else { TICK_NS };
+    now_ns.saturating_sub(changed_ns) > tick
+}
+
 fn file_stat(metadata: &Metadata) -> FileStat {
+    let changed_ns = nanoseconds(metadata.ctime(), metadata.ctime_nsec());
     FileStat {
         file_type: file_type(metadata.file_type()),
         size: metadata.size(),
         modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
-        changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+        changed_ns,
+        is_settled: is_settled(changed_ns, SystemTime::now()),
         identity: (metadata.dev(), metadata.ino()),
     }
 }
@@ -313,10 +329,25 @@ mod tests {
     use super::*;
     use rustix::io::Errno;
     use std::os::unix::fs::symlink;
+    use std::time::Duration;
 
     fn names(folder: &Path) -> Vec<(String, FileType)> {
         let entries = OsFileSystem.list(folder).unwrap();
         entries.into_iter().map(|(name, kind)| (name.into_string().unwrap(), kind)).collect()
+    }
+
+    #[test]
+    fn a_time_of_change_is_settled_after_a_tick_of_its_file_system() {
+        let changed = |at_ns, later_ms| {
+            let at = Duration::from_nanos(at_ns) + Duration::from_millis(later_ms);
+            is_settled(i64::try_from(at_ns).unwrap(), SystemTime::UNIX_EPOCH + at)
+        };
+        assert_eq!([0, 10, 21].map(|ms| changed(5_000_000_001, ms)), [false, false, true]);
+        // Whole seconds alone.
+        assert_eq!([21, 2_000, 3_001].map(|ms| changed(5_000_000_000, ms)), [false, false, true]);
+        // Changed after now, by another computer's clock.
+        assert!(!is_settled(i64::MAX, SystemTime::now()));
+        assert!(is_settled(i64::MIN, SystemTime::UNIX_EPOCH));
     }
 
     #[test]

@@ -160,6 +160,7 @@ fn stat_of(node: &Node) -> FileStat {
         size: node.reported.unwrap_or_else(|| node.bytes.lock().unwrap().len() as u64),
         modified_ns: node.modified_ns,
         changed_ns: 0,
+        is_settled: true,
         identity: (1, node.identity),
     }
 }
@@ -253,7 +254,14 @@ impl FileSystem for Twin {
             .to_string_lossy()
             .bytes()
             .fold(7_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
-        Ok(FileStat { file_type, size: 0, modified_ns: 0, changed_ns: 0, identity: (2, identity) })
+        Ok(FileStat {
+            file_type,
+            size: 0,
+            modified_ns: 0,
+            changed_ns: 0,
+            is_settled: true,
+            identity: (2, identity),
+        })
     }
 
     fn visit(&self, folder: &Path, visit: &mut Visit<'_>) -> io::Result<()> {

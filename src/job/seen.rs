@@ -2,7 +2,8 @@
 //!
 //! A counted log that comes again compressed, renamed or with another time is read once. Its digest is kept with its size,
 //! times and inode, and holds until one of these changes. A changed ctime means one reading, so a file that was replaced
-//! with its size and time kept is noticed. For a log that is not in the cache, its name, size and time decide.
+//! with its size and time kept is noticed. A log that changed in the instant before it was read may change again without
+//! another ctime, so the next run reads it once more. For a log that is not in the cache, its name, size and time decide.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -82,11 +83,12 @@ impl SeenLogs {
         let start = self.logs.partition_point(|seen| key(seen) < key(log));
         let mut alike = self.logs.iter().skip(start).take_while(|seen| key(seen) == key(log));
         let identity = |log: &SeenLog| (log.changed_ns, log.inode);
+        let is_same = |seen: &&SeenLog| {
+            seen.changed_ns != SeenLog::UNSETTLED && identity(seen) == identity(log)
+        };
         match alike.clone().next() {
             None => Memory::Unknown,
-            Some(_) => alike
-                .find(|seen| identity(seen) == identity(log))
-                .map_or(Memory::Changed, |seen| Memory::Seen(*seen)),
+            Some(_) => alike.find(is_same).map_or(Memory::Changed, |seen| Memory::Seen(*seen)),
         }
     }
 

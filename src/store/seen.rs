@@ -28,7 +28,8 @@ pub struct SeenLog {
     pub size: u64,
     /// Modification time in nanoseconds since 1970.
     pub modified_ns: i64,
-    /// Time of the last change of its content, names or mode, in nanoseconds since 1970.
+    /// Time of the last change of its content, names or mode, in nanoseconds since 1970; [`SeenLog::UNSETTLED`] if a
+    /// later change may have the same time.
     pub changed_ns: i64,
     /// Its inode.
     pub inode: u64,
@@ -42,6 +43,9 @@ impl SeenLog {
     /// Bytes of an entry, on disk and in memory.
     pub const BYTES: usize = 64;
 
+    /// The time of change of a log that may have changed unnoticed since: the next run reads it again.
+    pub const UNSETTLED: i64 = i64::MIN;
+
     /// The hash of a base name.
     #[must_use]
     pub fn name_of(name: &[u8]) -> u64 {
@@ -51,8 +55,9 @@ impl SeenLog {
     /// A log of this base name before it is read: its digest and rows are 0.
     #[must_use]
     pub fn unread(name: &[u8], stat: &FileStat) -> Self {
-        let FileStat { size, modified_ns, changed_ns, identity: (_, inode), .. } = *stat;
+        let FileStat { size, modified_ns, identity: (_, inode), .. } = *stat;
         let name = Self::name_of(name);
+        let changed_ns = if stat.is_settled { stat.changed_ns } else { Self::UNSETTLED };
         SeenLog { name, size, modified_ns, changed_ns, inode, digest: 0, rows: 0 }
     }
 

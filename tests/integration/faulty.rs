@@ -84,6 +84,8 @@ struct World {
     calls: Mutex<Vec<Call>>,
     /// Bytes that one read or write moves at most.
     bite: usize,
+    /// All changes have one time.
+    clock_stands: bool,
     /// Records what the calls change and sync.
     disk: Option<Arc<Mutex<Disk>>>,
 }
@@ -111,6 +113,7 @@ impl Faulty {
             stop: Arc::default(),
             calls: Mutex::default(),
             bite,
+            clock_stands: false,
             disk: None,
         }))
     }
@@ -119,6 +122,13 @@ impl Faulty {
     pub(crate) fn recording(mut self, disk: &Arc<Mutex<Disk>>) -> Self {
         Arc::get_mut(&mut self.0).unwrap().disk = Some(Arc::clone(disk));
         self
+    }
+
+    /// As on a file system whose clock does not tick while the test runs.
+    pub(crate) fn between_ticks() -> Self {
+        let mut twin = Self::watching();
+        Arc::get_mut(&mut twin.0).unwrap().clock_stands = true;
+        twin
     }
 
     /// Only watches.
@@ -195,6 +205,11 @@ impl Faulty {
         self.0.dead.load(Ordering::SeqCst)
     }
 
+    fn stat_of(&self, stat: io::Result<FileStat>) -> io::Result<FileStat> {
+        let between_ticks = |stat| FileStat { changed_ns: 1, is_settled: false, ..stat };
+        if self.0.clock_stands { stat.map(between_ticks) } else { stat }
+    }
+
     fn record(&self, change: impl FnOnce(&mut Disk)) {
         if let Some(disk) = &self.0.disk {
             change(&mut disk.lock().unwrap());
@@ -261,7 +276,7 @@ impl FileSystem for Faulty {
     }
     fn stat(&self, path: &Path) -> io::Result<FileStat> {
         self.ask(Operation::Stat, path)?;
-        OsFileSystem.stat(path)
+        self.stat_of(OsFileSystem.stat(path))
     }
     fn visit(&self, folder: &Path, visit: &mut Visit<'_>) -> io::Result<()> {
         self.ask(Operation::List, folder)?;
@@ -335,7 +350,7 @@ impl ReadFile for FaultyRead {
     }
     fn stat(&self) -> io::Result<FileStat> {
         self.world.ask(Operation::Stat, &self.path)?;
-        self.file.stat()
+        self.world.stat_of(self.file.stat())
     }
 }
 

@@ -10,6 +10,8 @@ use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -196,6 +198,11 @@ fn untouched(command: &mut Command) {
     }
     // No settings file.
     command.env("AGG_CONFIG", "");
+}
+
+/// Waits until files that were changed are older than a tick of the clock: a log that was read before is read once more.
+pub(crate) fn after_a_tick() {
+    thread::sleep(Duration::from_millis(25));
 }
 
 /// Starts a command with both of its output streams caught.

@@ -65,7 +65,7 @@ fn stat(node: &Node) -> FileStat {
         Node::Folder => (FileType::Folder, 0),
         Node::Link(_) => (FileType::Link, 0),
     };
-    FileStat { file_type, size, modified_ns: 0, changed_ns: 0, identity: (0, 0) }
+    FileStat { file_type, size, modified_ns: 0, changed_ns: 0, is_settled: true, identity: (0, 0) }
 }
 
 impl FileSystem for Memory {

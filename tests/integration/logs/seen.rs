@@ -4,13 +4,17 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, SystemTime};
 
-use crate::harness::{DAY, Run, Sandbox, gz};
+use crate::faults::calls::night;
+use crate::faulty::Faulty;
+use crate::harness::{DAY, Run, Sandbox, after_a_tick, gz};
+use crate::library::{context_over, unlocked};
 
 const SEEN: &str = "agg-store/seen/2021-12-01.seen";
 
 /// A backfill, which must find the day unchanged; whether it read a log.
 #[track_caller]
 fn reads(sandbox: &Sandbox) -> bool {
+    after_a_tick();
     let run = sandbox.agg("backfill --logs logs --json").exits(0);
     let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(report["days"][0]["outcome"], "unchanged", "{run:?}");
@@ -20,6 +24,7 @@ fn reads(sandbox: &Sandbox) -> bool {
 fn counted(log: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write("logs/20211201.log", log);
+    after_a_tick();
     sandbox.agg("backfill --logs logs").exits(0);
     sandbox
 }
@@ -70,11 +75,31 @@ fn a_log_that_was_replaced_with_size_and_time_kept_is_noticed() {
 }
 
 #[test]
+fn a_log_that_changes_again_between_two_ticks_of_the_clock_is_noticed() {
+    let sandbox = Sandbox::new();
+    let log = sandbox.path("logs/20211201.log");
+    let counted = |files: Faulty, rows: &str| {
+        sandbox.write("logs/20211201.log", rows);
+        let file = fs::File::options().append(true).open(&log).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1)).unwrap();
+        let context = context_over(files.files(), &sandbox.path(""), 1 << 20, 1);
+        unlocked(|| night(&context, &sandbox.path("")));
+        sandbox.tops_of_day(DAY).1
+    };
+    // Its size, mtime, ctime and inode stay.
+    assert_eq!(counted(Faulty::between_ticks(), "1|1|FR\n"), "1|1:1\n");
+    assert_eq!(counted(Faulty::between_ticks(), "2|1|FR\n"), "1|2:1\n");
+    // Later, by the same time.
+    assert_eq!(counted(Faulty::watching(), "3|1|FR\n"), "1|3:1\n");
+}
+
+#[test]
 fn one_new_log_is_read_and_the_others_are_not() {
     let sandbox = Sandbox::new();
     for at in 0..3 {
         sandbox.write(format!("logs/{at}-20211201.log"), format!("{at}|1|FR\n").repeat(1000));
     }
+    after_a_tick();
     sandbox.agg("backfill --logs logs").exits(0);
     fs::remove_file(sandbox.path("logs/0-20211201.log")).unwrap();
     // The day is kept every night; none of its other logs is read for that.
@@ -95,6 +120,7 @@ fn of_hosts() -> Sandbox {
         let file = fs::File::options().append(true).open(log).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000)).unwrap();
     }
+    after_a_tick();
     sandbox.agg("backfill --logs logs").exits(0);
     sandbox
 }
@@ -118,6 +144,7 @@ fn logs_that_were_added_are_kept_beside_those_of_the_day() {
     let sandbox = Sandbox::new();
     sandbox.write("logs/a-20211201.log", "1|1|FR\n");
     sandbox.write("logs/b-20211201.log", "2|2|FR\n");
+    after_a_tick();
     sandbox.agg("reduce-day logs/a-20211201.log").exits(0);
     sandbox.agg("reduce-day --add logs/b-20211201.log").exits(0);
     assert_eq!(sandbox.read(SEEN).len(), 16 + 2 * 64 + 8);
@@ -155,6 +182,8 @@ fn what_is_kept_of_logs_may_be_removed_or_damaged_at_any_time() {
     }
     // That of another day, which knows nothing of these logs.
     sandbox.reduced("2021-12-20", "3|3|DE\n");
+    // Its log is as old as a tick then, or it is read once more.
+    reads(&sandbox);
     fs::copy(sandbox.path("agg-store/seen/2021-12-20.seen"), sandbox.path(SEEN)).unwrap();
     assert!(!reads(&sandbox));
     assert_eq!(sandbox.read(SEEN), kept, "written again");

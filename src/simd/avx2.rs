@@ -11,9 +11,9 @@
 
 use std::arch::x86_64::{
     __m128i, __m256i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm256_add_epi8,
-    _mm256_and_si256, _mm256_cmpgt_epi8, _mm256_extract_epi64, _mm256_loadu_si256,
-    _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_movemask_epi8, _mm256_packus_epi32,
-    _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
+    _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_extract_epi64,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_movemask_epi8,
+    _mm256_packus_epi32, _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
 };
 
 use super::{DIGITS, Kernel, LOOK, Masked, Work};
@@ -55,6 +55,16 @@ impl Kernel for Avx2 {
             let shifted = _mm256_add_epi8(bytes, _mm256_set1_epi8(0x7f - 0x39));
             let digits = _mm256_cmpgt_epi8(shifted, _mm256_set1_epi8(0x7f - 10));
             !_mm256_movemask_epi8(digits).cast_unsigned()
+        }
+    }
+
+    #[inline(always)]
+    fn equal(self, bytes: &[u8; LOOK], byte: u8) -> u32 {
+        // SAFETY: as in `non_digits`.
+        unsafe {
+            let bytes = _mm256_loadu_si256(bytes.as_ptr().cast::<__m256i>());
+            let equal = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte.cast_signed()));
+            _mm256_movemask_epi8(equal).cast_unsigned()
         }
     }
 

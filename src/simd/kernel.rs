@@ -15,6 +15,9 @@ pub(crate) trait Kernel: Copy {
     /// not ASCII may also have its bit set.
     fn non_digits(self, bytes: &[u8; LOOK]) -> u32;
 
+    /// A bit for each byte that is this byte.
+    fn equal(self, bytes: &[u8; LOOK], byte: u8) -> u32;
+
     /// The values of two numbers of up to sixteen digits.
     fn values(self, numbers: [Masked<'_>; 2]) -> [u64; 2];
 }

@@ -91,6 +91,16 @@ mod tests {
         }
     }
 
+    struct Find<'a>(&'a [u8; LOOK], u8);
+
+    impl Work for Find<'_> {
+        type Outcome = u32;
+
+        fn run<K: Kernel>(self, kernel: K) -> u32 {
+            kernel.equal(self.0, self.1)
+        }
+    }
+
     fn ascii() -> impl Strategy<Value = u8> {
         prop_oneof![3 => b'0'..=b'9', 1 => 0_u8..128]
     }
@@ -119,6 +129,17 @@ mod tests {
             for ((digits, length), value) in digits.iter().zip(lengths).zip(values) {
                 let text: String = digits[DIGITS - length..].iter().copied().map(char::from).collect();
                 prop_assert_eq!(text.parse().unwrap_or(0), value);
+            }
+        }
+
+        #[test]
+        fn all_kernels_find_a_byte_among_any_bytes(
+            look in prop::array::uniform32(prop_oneof![Just(b';'), Just(b':'), any::<u8>()]),
+            byte in prop_oneof![Just(b';'), any::<u8>()],
+        ) {
+            let bits = look.iter().rev().fold(0, |bits, at| bits << 1 | u32::from(*at == byte));
+            for choice in [Choice::PORTABLE, Choice::fastest()] {
+                prop_assert_eq!(choice.run(Find(&look, byte)), bits);
             }
         }
 

@@ -9,9 +9,12 @@ pub(crate) struct Portable;
 impl Kernel for Portable {
     #[inline(always)]
     fn non_digits(self, bytes: &[u8; LOOK]) -> u32 {
-        let (words, _) = bytes.as_chunks::<8>();
-        let bits = |(at, word): (usize, &[u8; 8])| stop_bits(u64::from_le_bytes(*word)) << (at * 8);
-        words.iter().enumerate().map(bits).fold(0, |all, bits| all | bits)
+        top_bits(bytes, stops)
+    }
+
+    #[inline(always)]
+    fn equal(self, bytes: &[u8; LOOK], byte: u8) -> u32 {
+        top_bits(bytes, |word| !not_zero(word ^ all(byte)))
     }
 
     #[inline(always)]
@@ -20,18 +23,36 @@ impl Kernel for Portable {
     }
 }
 
-/// A bit for each of eight bytes that is not a digit, the first byte in the lowest bit.
+/// The top bit of each byte, after this was done to each word; the first byte's in the lowest bit.
+#[inline(always)]
+fn top_bits(bytes: &[u8; LOOK], of: impl Fn(u64) -> u64) -> u32 {
+    let (words, _) = bytes.as_chunks::<8>();
+    // The multiplication gathers the top bits of a word in its highest byte.
+    let bits = |word: &[u8; 8]| {
+        let tops = of(u64::from_le_bytes(*word)) & all(0x80);
+        (tops.wrapping_mul(0x0002_0408_1020_4081) >> 56) as u32
+    };
+    words.iter().enumerate().fold(0, |all, (at, word)| all | bits(word) << (at * 8))
+}
+
+#[inline(always)]
+const fn all(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// Sets the top bit of each byte that is not a digit.
 ///
 /// After an exclusive or with `0x30`, a digit is its value, and adding `0x76` sets the top bit of every byte that is
-/// not a digit. A byte of `0xba` or above carries into the next byte, so a digit there may have its bit set. The
-/// multiplication gathers the top bits in the highest byte.
+/// not a digit. A byte of `0xba` or above carries into the next byte, so a digit there may have its bit set.
 #[inline(always)]
-fn stop_bits(word: u64) -> u32 {
-    const fn all(byte: u8) -> u64 {
-        u64::from_le_bytes([byte; 8])
-    }
-    let stops = ((word ^ all(b'0')).wrapping_add(all(0x76)) | word) & all(0x80);
-    (stops.wrapping_mul(0x0002_0408_1020_4081) >> 56) as u32
+fn stops(word: u64) -> u64 {
+    (word ^ all(b'0')).wrapping_add(all(0x76)) | word
+}
+
+/// Sets the top bit of each byte that is not zero. Nothing carries, because the sum is without the top bits.
+#[inline(always)]
+fn not_zero(word: u64) -> u64 {
+    ((word & all(0x7f)) + all(0x7f)) | word
 }
 
 #[inline(always)]

@@ -109,19 +109,23 @@ impl Compressed {
         }
     }
 
-    /// Consumes the rest of the file; whether it was zeros alone.
-    pub(super) fn rest_is_zero(&mut self) -> io::Result<bool> {
+    /// Consumes the zeros that come next; returns their number.
+    pub(super) fn skip_zeros(&mut self) -> io::Result<u64> {
+        let mut skipped = 0;
         loop {
-            let bytes = self.fill_buf()?;
-            if bytes.is_empty() {
-                return Ok(true);
+            let zeros = self.fill_buf()?.iter().take_while(|byte| **byte == 0).count();
+            if zeros == 0 {
+                return Ok(skipped);
             }
-            if bytes.iter().any(|byte| *byte != 0) {
-                return Ok(false);
-            }
-            let length = bytes.len();
-            self.consume(length);
+            self.consume(zeros);
+            skipped += zeros as u64;
         }
+    }
+
+    /// Consumes the zeros that come next; whether the file ends with them.
+    pub(super) fn rest_is_zero(&mut self) -> io::Result<bool> {
+        self.skip_zeros()?;
+        Ok(self.fill_buf()?.is_empty())
     }
 
     /// Why the last read failed, if it did.

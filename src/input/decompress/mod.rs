@@ -288,6 +288,30 @@ mod tests {
     }
 
     #[test]
+    fn xz_streams_may_have_zeros_in_fours_between_them() {
+        let one = xz(TEXT);
+        for zeros in [4, 8, 300_000] {
+            let file = [&one[..], &vec![0; zeros], &one, &[0; 4], &one, &[0]].concat();
+            for room in [7, 1000] {
+                let (out, consumed) = decode(Compression::Xz, &file, room).unwrap();
+                assert_eq!((out, consumed), (TEXT.repeat(3), file.len() as u64));
+            }
+        }
+        for zeros in [1, 3, 6, 300_001] {
+            let file = [&one[..], &vec![0; zeros], &one].concat();
+            let error = decode(Compression::Xz, &file, 100).unwrap_err().at("f");
+            let at = format!("\"f\": at offset {}: ", one.len() + zeros);
+            assert!(error.to_string().starts_with(&at), "{error}");
+            assert_eq!(reason(Err(error)), TRAILING);
+        }
+        // No other format has zeros between its parts.
+        for (compression, one) in each(TEXT) {
+            let file = [&one[..], &[0; 4], &one].concat();
+            assert_eq!(decode(compression, &file, 100).is_ok(), compression == Compression::Xz);
+        }
+    }
+
+    #[test]
     fn a_frame_that_is_to_be_skipped_is_skipped() {
         let frame = zstd(TEXT);
         let (filled, empty) = (skippable(b"whatever"), skippable(b""));

@@ -1,4 +1,4 @@
-//! Xz: one or more streams, then perhaps zero padding.
+//! Xz: one or more streams, with zeros in fours between them, then perhaps zero padding.
 //!
 //! The library stops at a block that needs more memory than it may have. So a stream begins with almost none; its first
 //! block needs a dictionary of a known size, and the memory is claimed before it is given to the library.
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use liblzma::stream::{Action, Error as XzError, Status, Stream, TELL_UNSUPPORTED_CHECK};
 
 use super::compressed::Compressed;
-use super::failure::{CUT_SHORT, Decode, Progress, damage, feed, next_member};
+use super::failure::{CUT_SHORT, Decode, Progress, damage, decoder_error, feed, next_member};
 use super::windows::{Claim, Windows};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -39,9 +39,11 @@ impl Xz {
 
     /// Steps to the next stream; false at the end of the file.
     fn next_stream(&mut self) -> Result<bool> {
+        let padding = if self.is_first { Ok(0) } else { self.file.skip_zeros() };
+        let padding = padding.map_err(|error| decoder_error(FORMAT, &mut self.file, &error))?;
         let begins = |start: &[u8]| {
             let length = MARK.len().min(start.len());
-            MARK.get(..length) == start.get(..length)
+            padding.is_multiple_of(4) && MARK.get(..length) == start.get(..length)
         };
         let more = next_member(&mut self.file, FORMAT, self.is_first, begins)?;
         if more {

@@ -73,6 +73,11 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// Whether the corrupt field is known, and not only that it is one of several.
+    fn has_corrupt_field(&self) -> bool {
+        self.rules.columns().is_some() || !self.rules.header()
+    }
+
     fn corrupt_ids(&self) -> Vec<&'a [u8]> {
         if self.reason == RejectReason::Country { Vec::new() } else { self.corrupt_fields() }
     }
@@ -165,13 +170,29 @@ fn binary(row: &Row<'_>) -> Option<Cow<'static, str>> {
 }
 
 fn more_fields(row: &Row<'_>) -> Option<Cow<'static, str>> {
-    let fields = row.fields(row.rules.delimiter().byte()).count();
+    let delimiter = row.rules.delimiter();
+    let fields = row.fields(delimiter.byte()).count();
     let wanted = row.rules.columns().unwrap_or(Columns::USUAL).fields();
-    let more = row.reason == RejectReason::FieldCount && fields > wanted.into();
-    more.then(|| {
-        format!("it has {fields} fields, and {wanted} are read; name all of them with --columns")
-            .into()
-    })
+    if row.reason != RejectReason::FieldCount || fields <= wanted.into() {
+        return None;
+    }
+    let apart = format!("no field may contain '{delimiter}'");
+    let hint = match (row.rules.columns(), row.rules.header()) {
+        (Some(_), _) => {
+            format!(
+                "it has {fields} fields, and --columns names {wanted}; name all of them, and {apart}"
+            )
+        }
+        (None, true) => {
+            format!("it has {fields} fields, which is not the number of its log's columns; {apart}")
+        }
+        (None, false) => {
+            format!(
+                "it has {fields} fields, and {wanted} are read; name all of them with --columns"
+            )
+        }
+    };
+    Some(hint.into())
 }
 
 fn other_order(row: &Row<'_>) -> Option<Cow<'static, str>> {
@@ -217,7 +238,7 @@ fn large_id(row: &Row<'_>) -> Option<Cow<'static, str>> {
 fn named_id(row: &Row<'_>) -> Option<Cow<'static, str>> {
     let is_name =
         |field: &&[u8]| field.iter().any(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii());
-    row.corrupt_ids().iter().any(is_name).then_some(
+    (row.has_corrupt_field() && row.corrupt_ids().iter().any(is_name)).then_some(
         "ids are whole numbers, and this is a name; write logs with numbers for ids".into(),
     )
 }
@@ -239,7 +260,7 @@ fn united_kingdom(row: &Row<'_>) -> Option<Cow<'static, str>> {
 fn other_country(row: &Row<'_>) -> Option<Cow<'static, str>> {
     let countries = row.corrupt_countries();
     let is_word = |field: &&[u8]| field.len() > 2 && field.iter().all(u8::is_ascii_alphabetic);
-    if countries.iter().any(is_word) {
+    if row.has_corrupt_field() && countries.iter().any(is_word) {
         return Some("a country is a code of two letters, like FR".into());
     }
     let is_code = |field: &&[u8]| matches!(field, [b'A'..=b'Z', b'A'..=b'Z']) && !is_country(field);
@@ -335,7 +356,11 @@ mod tests {
         let shape = (";", "user_id,_,sng_id,country");
         for (reason, row, words) in [
             (FieldCount, "1|2|3|FR", "by '|'; use --delimiter '|'"),
-            (FieldCount, "1;x;2;FR;9", "it has 5 fields, and 4 are read"),
+            (
+                FieldCount,
+                "1;x;2;FR;9",
+                "it has 5 fields, and --columns names 4; name all of them, and no field may contain ';'",
+            ),
             (UserId, "bob;x;2;FR", "this is a name"),
             (Country, "1;x;2;de", "upper case"),
             (Country, "1;FR;2;x1", "field 2 is the country"),
@@ -343,10 +368,33 @@ mod tests {
             let found = hint_of(reason, row.as_bytes(), shape);
             assert!(found.contains(words), "{row}: {found}");
         }
-        // The columns are those of the header, which is not at hand.
+    }
+
+    #[test]
+    fn a_hint_does_not_guess_the_columns_that_only_the_header_of_the_log_names() {
+        use RejectReason::{Country, FieldCount, SongId};
         let rules = Rules::new(Delimiter::PIPE, None, true, CountryCodes::Iso);
-        let row = b"de|1|2".to_vec();
-        let sample = RejectSample { input: 0, line: 2, reason: Country, row };
-        assert!(hint(&sample, &rules).unwrap().contains("upper case"));
+        for (reason, row, words) in [
+            (Country, "de|1|2", Some("upper case")),
+            (SongId, "A title|-1|2|FR", Some("ids have no sign")),
+            (SongId, "A title||2|FR", None),
+            (Country, "Title|1|2|", None),
+            (
+                FieldCount,
+                "a|b|1|2|FR",
+                Some(
+                    "it has 5 fields, which is not the number of its log's columns; no field may contain '|'",
+                ),
+            ),
+            (FieldCount, "1|2", None),
+        ] {
+            let sample = RejectSample { input: 0, line: 2, reason, row: row.into() };
+            let found = hint(&sample, &rules);
+            let fits = match words {
+                Some(words) => found.as_deref().is_some_and(|found| found.contains(words)),
+                None => found.is_none(),
+            };
+            assert!(fits, "{row}: {found:?}");
+        }
     }
 }

@@ -73,6 +73,11 @@
 //!
 //! `docs/design.md` has the reason of each decision, `docs/format.md` the files byte by byte.
 
+#[cfg(any(target_endian = "big", target_pointer_width = "16", target_pointer_width = "32"))]
+compile_error!(
+    "agg needs a 64-bit little-endian target: offsets and words of its files are used as they are in memory"
+);
+
 pub mod codec;
 pub mod exchange;
 pub mod input;

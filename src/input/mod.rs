@@ -62,6 +62,7 @@ pub use facts::{Finished, InputStat};
 pub use find::{
     DatedDay, DatedLogs, DayLogs, Search, SearchWarning, find_any_days, find_day, find_days,
 };
+pub(crate) use names::uncompressed_name;
 pub(crate) use paths::stat_input;
 pub use paths::{InputPath, InputPaths};
 pub use sample::SamplePiece;

@@ -107,6 +107,14 @@ impl NameKind {
     }
 }
 
+/// The name that a file gets when it is whole, if it is still arriving under this one.
+pub(super) fn arriving_as(name: &[u8]) -> Option<&[u8]> {
+    LISTS.iter().find_map(|(kind, form)| match (kind, form) {
+        (NameKind::Arriving, Form::End(suffix)) => name.strip_suffix(*suffix),
+        _ => None,
+    })
+}
+
 /// Whether a folder of this name is never reported.
 pub(super) fn is_quiet_folder(name: &[u8]) -> bool {
     name.starts_with(b".") || name == b"lost+found" || name == b"_temporary"
@@ -124,9 +132,14 @@ pub(super) fn compression_of(name: &[u8]) -> Option<Compression> {
     compression.or_else(rotated)
 }
 
+/// The base name without a compression suffix: the plain and the compressed form of a log share it.
+pub(crate) fn uncompressed_name(name: &[u8]) -> &[u8] {
+    Compression::split_name(name).0
+}
+
 /// Whether logrotate may have given the name its date: `NAME.log-DATE`.
 pub(super) fn has_date_of_rotation(name: &[u8]) -> bool {
-    let (name, _) = Compression::split_name(name);
+    let name = uncompressed_name(name);
     let name = without_rotation(name).unwrap_or(name);
     dates::without_date(name)
         .is_some_and(|(rest, between)| rest.ends_with(b".log") && between == b"-")

@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 
 use super::dates;
 use super::decompress::Compression;
-use super::names;
+use super::names::{self, uncompressed_name};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileStat, FileSystem, FileType};
 use crate::model::Day;
@@ -327,7 +327,7 @@ fn forms(files: &dyn FileSystem, inputs: &InputPaths) -> Result<Vec<(u32, u32)>>
         let name = inputs.get(at as usize).map(|input| input.name()).unwrap_or_default();
         let place = inputs.places.get(at as usize);
         let folder = place.and_then(|place| folders.get(*place as usize));
-        (folder, Compression::split_name(name).0, name)
+        (folder, uncompressed_name(name), name)
     };
     let mut logs: Vec<u32> = Vec::with_capacity(inputs.len());
     logs.extend((0_u32..).zip(inputs.iter()).filter_map(|(at, input)| match input {

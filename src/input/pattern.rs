@@ -5,14 +5,15 @@
 //! functions: the caller supplies the names to match, one by one.
 
 use std::ffi::OsStr;
+use std::iter::Peekable;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::str::Chars;
 
-use globset::GlobBuilder;
-use regex::bytes::Regex;
+use regex::Regex;
 
 use super::dates::Dates;
-use super::names::{NameKind, is_quiet_folder, is_set_aside};
+use super::names::{NameKind, arriving_as, is_quiet_folder, is_set_aside};
 use crate::error::{ErrorKind, Result};
 use crate::model::Day;
 
@@ -83,7 +84,7 @@ pub(super) enum Entered {
     /// Search in it.
     Into(State),
     /// It would match, but folders of this name are not searched.
-    SetAside,
+    SetAside(Dates),
     /// A match itself, though it is not a file.
     Match(Dates),
     /// Nothing in it can match.
@@ -157,7 +158,7 @@ impl Pattern {
     /// Goes into the folder `name`.
     pub(super) fn enter(&self, state: &State, name: &OsStr, days: Days) -> Entered {
         let name = name.as_bytes();
-        let (mut next, mut set_aside, mut matched) = (State::new(), false, None);
+        let (mut next, mut set_aside, mut matched) = (State::new(), None, None);
         let mut add = |at: usize, stamp: Stamp| {
             if !next.contains(&(at, stamp)) {
                 next.push((at, stamp));
@@ -176,7 +177,7 @@ impl Pattern {
             if is_quiet_folder(name) && !is_literal && (is_folders || !name.starts_with(b".")) {
                 continue;
             } else if is_set_aside(name) && !is_literal {
-                set_aside = true;
+                set_aside = Some(stamp.dates());
             } else if is_folders {
                 add(*at, stamp);
             } else if at + 1 < self.parts.len() {
@@ -188,18 +189,36 @@ impl Pattern {
         match (next.is_empty(), matched, set_aside) {
             (false, ..) => Entered::Into(self.with_empty_folders(next)),
             (true, Some(dates), _) => Entered::Match(dates),
-            (true, None, true) => Entered::SetAside,
-            (true, None, false) => Entered::No,
+            (true, None, Some(dates)) => Entered::SetAside(dates),
+            (true, None, None) => Entered::No,
         }
     }
 
-    /// The day of a file that matches: `None` if it does not match, or not in these days.
+    /// The date of a folder that is so far into the pattern.
+    pub(super) fn dates(state: &State) -> Dates {
+        let dates = state.iter().map(|(_, stamp)| stamp.dates());
+        dates.into_iter().find(|dates| *dates != Dates::None).unwrap_or(Dates::None)
+    }
+
+    /// The day of a file that matches, or will when it is whole: `None` if it does not match, or not in these days.
     pub(super) fn file(
         &self,
         state: &State,
         name: &OsStr,
         days: Days,
     ) -> Option<(NameKind, Dates)> {
+        let name = name.as_bytes();
+        let matched = self.matched(state, name, days).map(|dates| {
+            (NameKind::listed(name, self.last.as_bytes()).unwrap_or(NameKind::Log), dates)
+        });
+        let arriving = || {
+            let dates = self.matched(state, arriving_as(name)?, days)?;
+            Some((NameKind::Arriving, dates))
+        };
+        matched.or_else(arriving)
+    }
+
+    fn matched(&self, state: &State, name: &[u8], days: Days) -> Option<Dates> {
         let mut found: Option<Dates> = None;
         for (at, stamp) in state {
             let Some(Part::Name(component)) =
@@ -207,7 +226,7 @@ impl Pattern {
             else {
                 continue;
             };
-            let taken = component.take(name.as_bytes(), *stamp);
+            let taken = component.take(name, *stamp);
             if let Some(stamp) = taken.filter(|stamp| stamp.may_be_of(days)) {
                 found = Some(match (found, stamp.dates()) {
                     (Some(Dates::One(one)), Dates::One(other)) if one != other => {
@@ -218,8 +237,7 @@ impl Pattern {
                 });
             }
         }
-        let kind = NameKind::listed(name.as_bytes(), self.last.as_bytes()).unwrap_or(NameKind::Log);
-        found.map(|dates| (kind, dates))
+        found
     }
 
     /// `**` may be no folder at all.
@@ -240,58 +258,68 @@ impl Component {
     fn parse(text: &str) -> Result<Component, String> {
         let mut component = Spelled::default();
         let mut letters = text.chars().peekable();
-        let mut in_class = false;
         while let Some(letter) = letters.next() {
             match letter {
-                '%' if !in_class => component.percent(letters.next())?,
-                '*' if !in_class && letters.peek() == Some(&'*') => {}
-                '*' | '?' if !in_class => component.wildcard(letter),
-                '[' if !in_class => {
-                    in_class = true;
-                    component.wildcard(letter);
-                    // A bracket at the start of a class is literal.
-                    while let Some(first) = letters.next_if(|next| matches!(next, '!' | '^' | ']'))
-                    {
-                        component.glob.push(first);
-                        if first == ']' {
-                            break;
-                        }
-                    }
-                }
-                ']' if in_class => {
-                    in_class = false;
-                    component.glob.push(letter);
-                }
-                _ if in_class => component.glob.push(letter),
+                '%' => component.percent(letters.next())?,
+                '*' => component.wildcard(".*"),
+                '?' => component.wildcard("."),
+                '[' => component.wildcard(&class(&mut letters)?),
                 _ => component.letter(letter),
             }
         }
-        component.end_piece()?;
         let Spelled { regex, tokens, literal, .. } = component;
-        let regex = Regex::new(&format!("(?-u)^{regex}$")).map_err(|error| error.to_string())?;
+        let regex = Regex::new(&format!("(?s)^{regex}$")).map_err(|error| error.to_string())?;
         let takes_hidden = text.starts_with('.');
         Ok(Component { regex, tokens, literal, takes_hidden })
     }
 
-    /// The numbers with those that this name adds; `None` if it does not match, or they do not agree.
+    /// The numbers with those that this name adds; `None` if it does not match, or they do not agree. Bytes that are
+    /// not UTF-8 are characters like others.
     fn take(&self, name: &[u8], stamp: Stamp) -> Option<Stamp> {
         if name.starts_with(b".") && !self.takes_hidden {
             return None;
         }
-        let captures = self.regex.captures(name)?;
+        let name = String::from_utf8_lossy(name);
+        let captures = self.regex.captures(&name)?;
         let numbers = self.tokens.iter().zip(captures.iter().skip(1));
-        numbers.into_iter().try_fold(stamp, |stamp, (token, digits)| {
-            stamp.with(*token, std::str::from_utf8(digits?.as_bytes()).ok()?)
-        })
+        numbers
+            .into_iter()
+            .try_fold(stamp, |stamp, (token, digits)| stamp.with(*token, digits?.as_str()))
     }
+}
+
+/// The expression of a class, `[…]`, whose bracket was read. A bracket at its start is literal.
+fn class(letters: &mut Peekable<Chars<'_>>) -> Result<String, String> {
+    let escape = |letter: char| regex::escape(letter.encode_utf8(&mut [0; 4]));
+    let negated = letters.next_if(|letter| matches!(letter, '!' | '^')).is_some();
+    let mut regex = String::from(if negated { "[^" } else { "[" });
+    let mut is_empty = true;
+    loop {
+        let first = match letters.next().ok_or("unclosed character class")? {
+            ']' if !is_empty => break,
+            first => first,
+        };
+        is_empty = false;
+        let mut ahead = letters.clone();
+        let last = match (ahead.next(), ahead.next()) {
+            (Some('-'), Some(last)) if last != ']' => {
+                *letters = ahead;
+                last
+            }
+            _ => first,
+        };
+        if first > last {
+            return Err(format!("invalid range {first}-{last}"));
+        }
+        regex += &format!("{}-{}", escape(first), escape(last));
+    }
+    Ok(regex + "]")
 }
 
 /// A component while it is read.
 #[derive(Default)]
 struct Spelled {
     regex: String,
-    /// The glob since the last token.
-    glob: String,
     tokens: Vec<Token>,
     literal: Option<String>,
     is_pattern: bool,
@@ -299,18 +327,14 @@ struct Spelled {
 
 impl Spelled {
     fn letter(&mut self, letter: char) {
-        match letter {
-            // To the crate these are alternatives, to us letters.
-            '{' | '}' => self.glob.extend(['[', letter, ']']),
-            _ => self.glob.push(letter),
-        }
+        self.regex += &regex::escape(letter.encode_utf8(&mut [0; 4]));
         if !self.is_pattern {
             self.literal.get_or_insert_default().push(letter);
         }
     }
 
-    fn wildcard(&mut self, letter: char) {
-        self.glob.push(letter);
+    fn wildcard(&mut self, regex: &str) {
+        self.regex += regex;
         (self.is_pattern, self.literal) = (true, None);
     }
 
@@ -330,24 +354,8 @@ impl Spelled {
                 ));
             }
         };
-        self.end_piece()?;
-        self.regex += &format!("([0-9]{{{digits}}})");
         self.tokens.push(token);
-        (self.is_pattern, self.literal) = (true, None);
-        Ok(())
-    }
-
-    /// Adds the glob since the last token to the expression.
-    fn end_piece(&mut self) -> Result<(), String> {
-        let glob = std::mem::take(&mut self.glob);
-        if glob.is_empty() {
-            return Ok(());
-        }
-        let built = GlobBuilder::new(&glob).literal_separator(true).backslash_escape(false).build();
-        let built = built.map_err(|error| error.kind().to_string())?;
-        let regex = built.regex();
-        let inner = regex.strip_prefix("(?-u)^").and_then(|regex| regex.strip_suffix('$'));
-        self.regex += inner.ok_or("it cannot be read")?;
+        self.wildcard(&format!("([0-9]{{{digits}}})"));
         Ok(())
     }
 }
@@ -445,12 +453,21 @@ mod tests {
             ("a?[x-z]-%Y%m%d", "aby-20211201", "2021-12-01"),
             ("a?[x-z]-%Y%m%d", "aba-20211201", "-"),
             ("a[!x]{b}-%Y%m%d", "ay{b}-20211201", "2021-12-01"),
+            ("?[éa][!x]-%Y%m%d", "üéß-20211201", "2021-12-01"),
+            ("??-%Y%m%d", "é-20211201", "-"),
+            ("[]-]-%Y%m%d", "]-20211201", "2021-12-01"),
+            ("[^]a-c]-%Y%m%d", "b-20211201", "-"),
+            ("a.b^$(-%Y%m%d", "a.b^$(-20211201", "2021-12-01"),
+            ("a.b-%Y%m%d", "axb-20211201", "-"),
             ("*%Y%m%d", ".20211201", "-"),
             (".*%Y%m%d", ".x20211201", "2021-12-01"),
             ("%Y%m%d*", "20211201.part", "(Arriving, One(2021-12-01))"),
             ("%Y%m%d*.part", "20211201.part", "2021-12-01"),
+            ("%Y%m%d.log", "20211201.log.tmp", "(Arriving, One(2021-12-01))"),
+            ("%Y%m%d.log", "20211201.tmp", "-"),
             ("%Y%m%d.log", "20210229.log", "(Log, None)"),
-            ("*/%Y%m%d.log", "old/20211201.log", "SetAside"),
+            ("*/%Y%m%d.log", "old/20211201.log", "SetAside(None)"),
+            ("%Y%m%d/*/a.log", "20211201/old/a.log", "SetAside(One(2021-12-01))"),
             ("old/%Y%m%d.log", "old/20211201.log", "2021-12-01"),
             ("**/old/%Y%m%d.log", "a/old/20211201.log", "2021-12-01"),
             ("%Y-%m-%d", "2021-12-01/a", "Match(One(2021-12-01))"),

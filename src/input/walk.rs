@@ -198,7 +198,7 @@ impl Walk<'_> {
             }
             At::Pattern(pattern, state) => match pattern.enter(state, name, self.days) {
                 Entered::Into(state) => self.folder(path, &At::Pattern(pattern, state)),
-                Entered::SetAside => self.skip(path, SkipReason::SetAside, Dates::None),
+                Entered::SetAside(dates) => self.skip(path, SkipReason::SetAside, dates),
                 Entered::Match(dates) => self.skip(path, SkipReason::Folder, dates),
                 Entered::No => Ok(()),
             },
@@ -212,8 +212,8 @@ impl Walk<'_> {
             At::Folder(place) => place.enter(name.as_bytes()).dates(),
             At::Pattern(pattern, state) => match pattern.enter(state, name, self.days) {
                 Entered::No => return Ok(()),
-                Entered::Match(dates) => dates,
-                Entered::Into(_) | Entered::SetAside => Dates::None,
+                Entered::Match(dates) | Entered::SetAside(dates) => dates,
+                Entered::Into(state) => Pattern::dates(&state),
             },
         };
         self.skip(path, SkipReason::Link, dates)
@@ -271,7 +271,7 @@ impl At<'_> {
     fn dates(&self) -> Dates {
         match self {
             At::Folder(place) => place.dates(),
-            At::Pattern(..) => Dates::None,
+            At::Pattern(_, state) => Pattern::dates(state),
         }
     }
 }

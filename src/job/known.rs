@@ -10,7 +10,7 @@ use crate::budget::LogLists;
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(doc)]
 use crate::input;
-use crate::input::{InputPath, InputPaths, Unread};
+use crate::input::{InputPath, InputPaths, Unread, uncompressed_name};
 use crate::model::{Day, InputFacts, Inputs};
 use crate::partial::Partial;
 
@@ -108,7 +108,7 @@ fn is_named(names: &HashSet<&[u8]>, path: InputPath<'_>) -> bool {
 }
 
 /// The logs that version 0.1 did not read and that the day lacks. Empty if the day has any log that version 0.1 did not
-/// read, because then another version made it.
+/// read: then it was counted with such logs at a user's request.
 fn gains(known: &Inputs, given: &Inputs, unread_before: &[usize]) -> Option<Comparison> {
     let is_unread = |at: &usize| unread_before.binary_search(at).is_ok();
     let with_rows = || given.iter().enumerate().filter(|(_, facts)| facts.rows > 0);
@@ -162,13 +162,13 @@ fn compare_facts(known: &Inputs, given: &Inputs) -> Comparison {
     if digests(known.iter()) == contents {
         return Comparison::Same;
     }
-    // Each given log matches one log of the day by content; each of the others may match one by its name. Base names
-    // may occur more than once.
+    // Each given log matches one log of the day by content; each of the others may match one by its name, compressed or
+    // not. Base names may occur more than once.
     let mut left = counts_of(&contents);
     let mut matched = counts_of(&digests(known.iter()));
     let mut names: HashMap<&[u8], NamedLogs> = HashMap::new();
     for facts in given {
-        let named = names.entry(facts.name).or_default();
+        let named = names.entry(uncompressed_name(facts.name)).or_default();
         named.logs += 1;
         named.new += u64::from(facts.rows > 0 && !take(&mut matched, facts.digest));
     }
@@ -177,7 +177,7 @@ fn compare_facts(known: &Inputs, given: &Inputs) -> Comparison {
     let mut emptied = None;
     for facts in known {
         let is_lost = !take(&mut left, facts.digest) && facts.rows > 0;
-        match names.get_mut(facts.name).filter(|named| named.logs > 0) {
+        match names.get_mut(uncompressed_name(facts.name)).filter(|named| named.logs > 0) {
             Some(named) => {
                 named.logs -= 1;
                 if is_lost && named.new == 0 {
@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(gained(&[("a", 1)], &[("a", 3), ("a", 2)], &[1]), Some((1, 0)));
         assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 2), ("c", 3)], &[1, 2]), Some((1, 1)));
         assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 2)], &[]), None);
-        // A day that has such a log was not made by that version.
+        // A day that has such a log was counted with it on request.
         assert_eq!(gained(&[("a", 1), ("b", 2)], &[("a", 1), ("b", 2), ("c", 3)], &[1, 2]), None);
         assert_eq!(gained(&[("a", 1)], &[("a", 1), ("b", 1), ("c", 3)], &[1, 2]), Some((2, 0)));
     }
@@ -302,6 +302,7 @@ mod tests {
         assert_eq!(compared(&day, &[("x", 1), ("y", 2)]), Comparison::Same);
         assert_eq!(compared(&day, &[("a", 1), ("b", 3)]), Comparison::Changed);
         assert_eq!(compared(&day, &[("a", 1), ("b", 2), ("c", 3)]), Comparison::Changed);
+        assert_eq!(compared(&day, &[("a", 1), ("b.gz", 3)]), Comparison::Changed);
         // Renamed, and another log changed.
         assert_eq!(compared(&day, &[("c", 1), ("b", 3)]), Comparison::Changed);
         assert_eq!(compared(&day, &[("a", 1)]), gone(&["b"]));

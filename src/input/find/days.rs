@@ -12,8 +12,8 @@ use super::warning::SearchWarning;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileSystem;
 use crate::input::dates::{self, Dates};
-use crate::input::decompress::Compression;
 use crate::input::listing::Room;
+use crate::input::names::uncompressed_name;
 use crate::input::paths::{COMPARED, InputPaths, one_of_each};
 use crate::input::skipped::{SkipReason, Skipped};
 use crate::input::walk::{Met, What, Where};
@@ -192,7 +192,7 @@ pub(super) fn was_read_before(root: &Path, path: &Path) -> bool {
         .map(|path| path.iter().map(OsStr::as_bytes).collect())
         .unwrap_or_default();
     let is_named = |name: &[u8]| {
-        let (name, _) = Compression::split_name(name);
+        let name = uncompressed_name(name);
         name.ends_with(b".log") || name.ends_with(b".txt")
     };
     match below.as_slice() {

@@ -47,7 +47,7 @@ pub(crate) struct Common {
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// Show errors only: no progress bar, no warnings
+    /// Show warnings and errors only: no progress bar, no steps, no notes
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 

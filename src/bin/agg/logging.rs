@@ -18,7 +18,7 @@ use crate::progress::{Progress, SuspendingStderr};
 pub(crate) fn start(common: &Common, progress: &Progress) {
     let progress = progress.clone();
     let log = tracing_subscriber::fmt()
-        .with_max_level(level(common.quiet, common.verbose))
+        .with_max_level(level(common.verbose))
         .with_writer(move || SuspendingStderr(progress.clone()))
         .with_ansi(colours(io::stderr().is_terminal(), env::var_os("NO_COLOR").as_deref()))
         .with_timer(time::uptime())
@@ -53,13 +53,12 @@ where
     }
 }
 
-fn level(quiet: bool, verbose: u8) -> LevelFilter {
-    match (quiet, verbose) {
-        (true, _) => LevelFilter::ERROR,
-        (false, 0) => LevelFilter::WARN,
-        (false, 1) => LevelFilter::INFO,
-        (false, 2) => LevelFilter::DEBUG,
-        (false, _) => LevelFilter::TRACE,
+fn level(verbose: u8) -> LevelFilter {
+    match verbose {
+        0 => LevelFilter::WARN,
+        1 => LevelFilter::INFO,
+        2 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
     }
 }
 
@@ -73,11 +72,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_v_logs_more_and_q_logs_errors_alone() {
-        assert_eq!(level(true, 0), LevelFilter::ERROR);
+    fn each_v_logs_more() {
         let levels = [LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE];
         for (verbose, expected) in (0..).zip(levels) {
-            assert_eq!(level(false, verbose), expected);
+            assert_eq!(level(verbose), expected);
         }
     }
 

@@ -157,9 +157,7 @@ impl Observer for Progress {
         if self.state().warnings.contains(&text) {
             return;
         }
-        if !self.quiet {
-            self.suspend(|| message::line(&format!("warning: {text}")));
-        }
+        self.suspend(|| message::line(&format!("warning: {text}")));
         let mut state = self.state();
         if state.warnings.len() < MAX_WARNINGS {
             state.warnings.push(text);

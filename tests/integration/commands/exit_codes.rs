@@ -558,11 +558,13 @@ fn the_json_report_is_one_document_on_standard_output() {
 }
 
 #[test]
-fn a_quiet_run_that_succeeds_says_nothing_on_standard_error() {
+fn a_quiet_run_that_succeeds_prints_warnings_alone() {
     let sandbox = Sandbox::new();
-    sandbox.write("20211201.log", "1|1|FR\ncorrupt");
-    let run = sandbox.agg("reduce-day --quiet --max-reject-ratio 1 20211201.log").exits(0);
-    assert_eq!(run.stderr, "");
+    sandbox.write("20211201.log", "1|1|FR\ncorrupt\n");
+    sandbox.write("20211202.log", "1|1|FR\ncorrupt");
+    let quiet = "reduce-day --quiet --max-reject-ratio 1";
+    sandbox.agg(&format!("{quiet} 20211201.log")).exits(0).in_no_line();
+    sandbox.agg(&format!("{quiet} 20211202.log")).exits(0).tells(&["no end"]).in_one_line();
 }
 
 #[test]

@@ -136,7 +136,8 @@ fn days_and_windows_are_logged_as_they_end_where_there_is_no_terminal() {
     assert!(lines[11].ends_with("Z window 9 of 9: 2021-12-07 emitted"), "{}", lines[11]);
     // What is done needs no time, and no line.
     machine.agg("nightly 2021-12-07 --catch-up 8").exits(0).in_no_line();
-    machine.agg("nightly 2021-12-06 --top 3 --quiet").exits(0).in_no_line();
+    let quiet = machine.agg("nightly 2021-12-06 --top 3 --quiet").exits(0);
+    assert_eq!(quiet.stderr.lines().find(is_step), None);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::context::{Context, Step, StepKind};
 use super::count::ReduceOptions;
 use super::day_inputs::DayInputs;
+use super::earlier;
 use super::emit_window::{EmitOptions, emit_window_over, warn_of_lost_latest};
 use super::freshness::Digests;
 use super::inspect::open_day;
@@ -397,7 +398,7 @@ fn plan(
         return Ok(DayPlan::Reduce);
     };
     let metadata = partial.metadata();
-    let unread_before = if metadata.rules.is_none() { unread_before } else { &[] };
+    let unread_before = earlier::unread_before(context, &partial, unread_before)?;
     let known = known::inputs_of(context, &partial, lists)?;
     let seen = SeenLogs::of(context, day, lists);
     let found = known::compare(context, (&seen, &known), unread, unread_before)?;

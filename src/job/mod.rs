@@ -9,6 +9,7 @@ mod context;
 mod count;
 mod day_inputs;
 mod document;
+mod earlier;
 mod emissions;
 mod emit_window;
 mod export;

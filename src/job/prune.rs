@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use super::Context;
+use super::earlier::lock_store;
 use super::emissions::emission;
 use super::inspect::open_stored;
 use super::warning::Warning;
@@ -187,8 +188,7 @@ fn prune_days(context: &Context, keep_days: u32, report: &mut PruneReport) -> Re
     let store = context.store();
     // Before the lock, which would create the folders of a missing store.
     store.days()?;
-    let lock =
-        if report.dry_run { None } else { Some(context.locked(|| StoreLock::take(&store))?) };
+    let lock = if report.dry_run { None } else { Some(lock_store(context)?) };
     let stored = store.days()?;
     let Some(newest) = stored.last().copied() else { return Ok(()) };
     refuse_future(&store, newest, today())?;

@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 
 use super::count::{Base, Counting, Done, ReduceOptions};
 use super::day_inputs::DayInputs;
+use super::earlier::{lock_store, unread_before};
 use super::forms::compare_forms;
 use super::inspect::open_day;
 use super::known::{self, Compared, Comparison};
@@ -213,7 +214,7 @@ pub(super) fn reduce_inputs(
         Ok::<_, Error>(unread.with_headers(options.rules.header()))
     };
     let mut unread = look()?;
-    let lock = context.locked(|| StoreLock::take(&store))?;
+    let lock = lock_store(context)?;
     let mut outcome = match store.open_partial(day)? {
         Some(_) => ReduceOutcome::Replaced,
         None => ReduceOutcome::Reduced,
@@ -322,7 +323,7 @@ impl Given<'_> {
         let Given { context, options, if_stored, day, inputs, lock } = *self;
         let metadata = *partial.metadata();
         let unread_before = match if_stored {
-            IfStored::Refresh(unread) if metadata.rules.is_none() => unread,
+            IfStored::Refresh(unread) => unread_before(context, partial, unread)?,
             _ => &[],
         };
         let known = known::inputs_of(context, partial, lists)?;

@@ -3,6 +3,7 @@
 //! ```text
 //! STORE/.lock                         held by the one writer
 //! STORE/partials/YYYY-MM-DD.agg       one immutable file a day
+//! STORE/partials/.earlier             the digests of those that an earlier version made
 //! STORE/partials/.floor               the oldest kept day, once days were pruned
 //! STORE/rejects/YYYY-MM-DD.txt        its first corrupt rows
 //! STORE/seen/YYYY-MM-DD.seen          the cache of its seen logs
@@ -30,6 +31,7 @@
 mod aside;
 mod build;
 mod dataset;
+mod earlier;
 mod emission;
 mod floor;
 mod folders;
@@ -37,6 +39,7 @@ mod latest;
 mod lock;
 mod paths;
 mod publish;
+mod record;
 mod removal;
 mod seen;
 mod sweep;
@@ -45,6 +48,7 @@ mod writer;
 pub use aside::Aside;
 pub use build::BuildFolder;
 pub use dataset::{DatasetFolder, PartitionDays, check_partition, part_name, publish_partition};
+pub use earlier::record_earlier_partials;
 pub use emission::{check_replaceable, finish_interrupted, publish_emission};
 pub use floor::{
     oldest_kept_day, oldest_kept_emission, record_oldest_kept_day, record_oldest_kept_emission,

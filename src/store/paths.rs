@@ -128,6 +128,12 @@ impl Store {
         self.rejects_folder().join(format!("{day}{REJECTS_SUFFIX}"))
     }
 
+    /// The record of the partials that an earlier version made.
+    #[must_use]
+    pub fn earlier_path(&self) -> PathBuf {
+        self.partials_folder().join(".earlier")
+    }
+
     /// The record of the oldest kept day.
     #[must_use]
     pub fn floor_path(&self) -> PathBuf {

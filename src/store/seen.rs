@@ -10,14 +10,15 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::lock::StoreLock;
 use super::paths::Store;
+use super::record::Format;
 use crate::error::{Error, Result};
 use crate::fs::{FileStat, creation_error};
 use crate::model::Day;
 
-const MAGIC: [u8; 8] = *b"agg-seen";
-const VERSION: u16 = 1;
-const HEADER_BYTES: usize = 16;
-const CHECKSUM_BYTES: usize = 8;
+const FORMAT: Format =
+    Format { magic: *b"agg-seen", version: 1, damage: "not a cache of seen logs" };
+/// Bytes of the number of logs.
+const COUNT_BYTES: usize = 4;
 
 /// A log whose content is known, as it was before it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -94,27 +95,17 @@ fn taken<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 /// The file of these logs; `None` for more than it can count.
 fn encode(logs: &[SeenLog]) -> Option<Vec<u8>> {
     let count = u32::try_from(logs.len()).ok()?;
-    let mut bytes = Vec::with_capacity(HEADER_BYTES + logs.len() * SeenLog::BYTES + CHECKSUM_BYTES);
-    bytes.extend_from_slice(&MAGIC);
-    bytes.extend_from_slice(&VERSION.to_le_bytes());
-    bytes.extend_from_slice(&[0; 2]);
-    bytes.extend_from_slice(&count.to_le_bytes());
-    logs.iter().for_each(|log| log.encode(&mut bytes));
-    bytes.extend_from_slice(&xxh3_64(&bytes).to_le_bytes());
-    Some(bytes)
+    let mut body = Vec::with_capacity(COUNT_BYTES + logs.len() * SeenLog::BYTES);
+    body.extend_from_slice(&count.to_le_bytes());
+    logs.iter().for_each(|log| log.encode(&mut body));
+    Some(FORMAT.encode(&body))
 }
 
 /// The logs of a file; `None` if it is damaged or of another format or version.
 fn decode(bytes: &[u8]) -> Option<Vec<SeenLog>> {
-    let (body, checksum) = bytes.split_last_chunk::<CHECKSUM_BYTES>()?;
-    let (header, entries) = body.split_at_checked(HEADER_BYTES)?;
-    let mut rest = header;
-    let is_ours = taken(&mut rest)? == MAGIC
-        && u16::from_le_bytes(taken(&mut rest)?) == VERSION
-        && taken(&mut rest)? == [0; 2]
-        && xxh3_64(body).to_le_bytes() == *checksum;
-    let count = u32::from_le_bytes(taken(&mut rest)?);
-    let is_whole = is_ours && entries.len() as u64 == u64::from(count) * SeenLog::BYTES as u64;
+    let (count, entries) = FORMAT.decode(bytes).ok()?.split_first_chunk::<COUNT_BYTES>()?;
+    let count = u64::from(u32::from_le_bytes(*count));
+    let is_whole = entries.len() as u64 == count * SeenLog::BYTES as u64;
     let logs = || entries.chunks_exact(SeenLog::BYTES).filter_map(SeenLog::decode).collect();
     // They are searched by name, size and time.
     is_whole.then(logs).filter(|logs: &Vec<_>| logs.is_sorted())
@@ -206,7 +197,7 @@ mod tests {
     #[test]
     fn the_file_of_one_log_is_these_bytes() {
         let bytes = encode(&[log(7)]).unwrap();
-        assert_eq!(bytes.len(), HEADER_BYTES + SeenLog::BYTES + CHECKSUM_BYTES);
+        assert_eq!(bytes.len(), Format::FRAME_BYTES + COUNT_BYTES + SeenLog::BYTES);
         assert_eq!(size_of::<SeenLog>(), SeenLog::BYTES);
         let (body, checksum) = bytes.split_last_chunk::<8>().unwrap();
         let digest: Vec<u8> = (0..16).collect();

@@ -68,8 +68,8 @@ impl Sandbox {
         names
     }
 
-    /// Every file below a folder, sorted, with hidden files, without locks and without caches of seen logs, which hold ctimes
-    /// and inodes; a link counts as a file.
+    /// Every file below a folder, sorted, with hidden files; without locks, the record of earlier days, which every store
+    /// has, and caches of seen logs, which hold ctimes and inodes; a link counts as a file.
     pub(crate) fn files(&self, folder: &str) -> Vec<String> {
         let mut files = Vec::new();
         for entry in fs::read_dir(self.path(folder)).into_iter().flatten() {
@@ -77,7 +77,7 @@ impl Sandbox {
             let name = format!("{folder}/{}", entry.file_name().into_string().unwrap());
             if entry.file_type().unwrap().is_dir() {
                 files.extend(self.files(&name));
-            } else if !name.ends_with("lock") && !name.ends_with(".seen") {
+            } else if ![".lock", ".earlier", ".seen"].iter().any(|end| name.ends_with(end)) {
                 files.push(name);
             }
         }

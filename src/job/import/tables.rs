@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::super::Context;
+use super::super::earlier::lock_store;
 use super::super::inspect::open_day;
 use super::super::join::temporary_writer;
 use super::super::reduce_day::ReduceOutcome;
@@ -51,7 +52,7 @@ pub(super) fn import_found(
     let budget = context.budget.beside_decoder().beside(logs, bytes)?;
     let context = &Context { budget, ..context.clone() };
     let store = context.store();
-    let lock = context.locked(|| StoreLock::take(&store))?;
+    let lock = lock_store(context)?;
     let replaces = store.open_partial(options.day)?.is_some();
     let existing = if options.force { None } else { open_day(&store, options.day)? };
     if let Some(partial) = &existing

@@ -1,6 +1,7 @@
 //! Which files a day is made of, in folders and by patterns; and that every other one is named.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::os::unix::fs::symlink;
 
 use serde_json::Value;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use crate::harness::{DAY, Run, Sandbox, gz, repository};
 
 const PARTIAL: &str = "agg-store/partials/2021-12-01.agg";
+const EARLIER: &str = "agg-store/partials/.earlier";
 
 /// A sandbox with a log of one row under each name, with the same numbers as song.
 fn logs(names: &[&str]) -> Sandbox {
@@ -102,7 +104,9 @@ fn five_files_of_a_reason_are_named_and_the_others_counted() {
     }
     let run = sandbox.agg("backfill --logs logs").exits(0).tells(&["bak4", "skipped 3 more"]);
     assert_eq!(run.stderr.lines().count(), 6);
-    sandbox.agg("backfill --logs logs -q").exits(0).in_no_line();
+    // What is not counted is said to those who asked for quiet, too.
+    let run = sandbox.agg("backfill --logs logs -q").exits(0);
+    assert_eq!(run.stderr.lines().count(), 6);
 }
 
 #[test]
@@ -185,8 +189,9 @@ fn the_day_of_rotation_is_warned_of_until_an_offset_is_given() {
 #[test]
 fn a_stored_day_gains_no_logs_that_the_first_version_did_not_read() {
     let sandbox = logs(&["logs/2021-12-01/listen.log", "logs/2021-12-01/listen.log.1"]);
-    // As that version made it.
+    // As that version made it, which kept no record of such days.
     sandbox.agg("reduce-day logs/2021-12-01/listen.log").exits(0);
+    fs::remove_file(sandbox.path(EARLIER)).unwrap();
     let before = sandbox.read(PARTIAL);
     for dry_run in ["--dry-run", ""] {
         let run = sandbox.agg(&format!("backfill --logs logs --json {dry_run}")).exits(0);
@@ -200,6 +205,57 @@ fn a_stored_day_gains_no_logs_that_the_first_version_did_not_read() {
     sandbox.write("logs/2021-12-01/listen.log.2", "9|9|FR\n");
     let run = sandbox.agg("backfill --logs logs --json").exits(0).in_no_line();
     assert_eq!(rows(&report(&run)), [(DAY.to_owned(), 3)]);
+}
+
+#[test]
+fn a_day_of_this_version_takes_a_late_log_in_a_place_that_the_first_version_did_not_read() {
+    for late in ["web2/listen-20211201.log", "listen-20211201.log.1", "2021/12/01/part-00003"] {
+        let sandbox = logs(&["logs/listen-20211201.log"]);
+        sandbox.agg("backfill --logs logs").exits(0);
+        sandbox.write(format!("logs/{late}"), "9|9|FR\n8|8|FR\n");
+        let run = sandbox.agg("nightly 2021-12-01 -q --days 1 --logs logs --json").exits(0);
+        let run = run.in_no_line();
+        assert_eq!(rows(&report(&run)), [(DAY.to_owned(), 3)], "{late}");
+    }
+}
+
+#[test]
+fn a_plain_log_beside_its_counted_compressed_form_is_compared_with_it() {
+    let sandbox = logs(&["logs/a-20211201.log.gz"]);
+    sandbox.agg("backfill --logs logs").exits(0);
+    sandbox.write("logs/a-20211201.log", "1|1|FR\n2|2|FR\n");
+    let both = ["a-20211201.log\"", "a-20211201.log.gz\""];
+    sandbox.agg("backfill --logs logs").exits(65).tells(&both);
+    fs::remove_file(sandbox.path("logs/a-20211201.log.gz")).unwrap();
+    let run = sandbox.agg("backfill --logs logs --json").exits(0).in_no_line();
+    assert_eq!(rows(&report(&run)), [(DAY.to_owned(), 2)]);
+}
+
+#[test]
+fn a_pattern_names_links_and_folders_set_aside_in_a_dated_place_and_copies_that_arrive() {
+    let sandbox = logs(&[
+        "p/2021/12/01/web0/a.log",
+        "p/2021/12/01/old/a.log",
+        "p/2021/12/01/web2/a.log.tmp",
+        "elsewhere/a.log",
+    ]);
+    symlink(sandbox.path("elsewhere"), sandbox.path("p/2021/12/01/web1")).unwrap();
+    let run = sandbox.agg("backfill --logs p/%Y/%m/%d/*/a.log --json").exits(0);
+    let run = run.tells(&["01/old\"", "01/web1\"", "01/web2/a.log.tmp\""]);
+    assert_eq!(rows(&report(&run)), [(DAY.to_owned(), 1)]);
+}
+
+#[test]
+fn a_damaged_record_of_the_days_of_an_earlier_version_is_named_and_can_be_removed() {
+    let sandbox = logs(&["logs/listen-20211201.log"]);
+    sandbox.agg("backfill --logs logs").exits(0);
+    fs::write(sandbox.path(EARLIER), "").unwrap();
+    // A run whose result does not depend on it goes on.
+    sandbox.agg("backfill --logs logs").exits(0).in_no_line();
+    sandbox.write("logs/web2/listen-20211201.log", "9|9|FR\n");
+    sandbox.agg("backfill --logs logs").exits(65).tells(&[EARLIER, "remove the file"]);
+    fs::remove_file(sandbox.path(EARLIER)).unwrap();
+    sandbox.agg("backfill --logs logs").exits(0).tells(&["2021-12-01 is kept"]);
 }
 
 #[test]

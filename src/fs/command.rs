@@ -24,13 +24,13 @@ const LINE_BYTES: usize = 500;
 /// The process groups of the commands that run.
 static GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
-/// Asks all commands that [`OsFileSystem`](super::OsFileSystem) has started to end.
+/// Asks all commands that were started in a group of their own to end.
 pub fn terminate_commands() {
     signal_all(&groups(), Signal::TERM);
 }
 
-/// Kills all commands that [`OsFileSystem`](super::OsFileSystem) has started and that have not ended yet: right before
-/// the process is ended from a thread that does not own them.
+/// Kills all commands that were started in a group of their own and have not ended yet: right before the process is ended
+/// from a thread that does not own them.
 ///
 /// Threads that start a command later, or wait for one, wait for ever.
 pub fn kill_commands() {
@@ -74,13 +74,9 @@ impl RunningCommand {
     /// Starts `sh -c line` with a variable besides those of the process; returns its standard output too.
     pub(super) fn start(line: &OsStr, variable: (&str, &str)) -> io::Result<(Self, ChildStdout)> {
         let mut command = std::process::Command::new("sh");
-        command.arg("-c").arg(line).env(variable.0, variable.1).process_group(0);
+        command.arg("-c").arg(line).env(variable.0, variable.1);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // Listed before another thread can end the process.
-        let mut groups = groups();
-        let mut child = command.spawn()?;
-        groups.insert(child.id().cast_signed());
-        drop(groups);
+        let mut child = spawn_group(&mut command)?;
         let (output, errors) = (child.stdout.take(), child.stderr.take());
         let last_line = Arc::default();
         let (done, is_silent) = mpsc::channel();
@@ -126,6 +122,27 @@ impl Drop for RunningCommand {
             let _ = end_group(child);
         }
     }
+}
+
+/// Starts a command as the leader of a process group, which ends with the run. To be ended by [`end_group`] or waited for
+/// by [`try_wait_group`], not by itself.
+///
+/// # Errors
+/// Those of the system.
+pub fn spawn_group(command: &mut std::process::Command) -> io::Result<Child> {
+    // Listed before another thread can end the process.
+    let mut groups = groups();
+    let leader = command.process_group(0).spawn()?;
+    groups.insert(leader.id().cast_signed());
+    Ok(leader)
+}
+
+/// The status of a group's leader, once it has ended.
+///
+/// # Errors
+/// Those of the system.
+pub fn try_wait_group(leader: &mut Child) -> io::Result<Option<ExitStatus>> {
+    if has_ended(leader, WaitIdOptions::NOHANG)? { reap(leader).map(Some) } else { Ok(None) }
 }
 
 /// Ends all processes of the group that a process leads, with SIGTERM and after 300 ms with SIGKILL, and waits for the

@@ -19,7 +19,10 @@ use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-pub use command::{CommandEnd, RunningCommand, end_group, kill_commands, terminate_commands};
+pub use command::{
+    CommandEnd, RunningCommand, end_group, kill_commands, spawn_group, terminate_commands,
+    try_wait_group,
+};
 pub use creation::{creation_error, leads_nowhere, leads_to_device};
 pub use os::OsFileSystem;
 pub use temporaries::remove_temporaries;

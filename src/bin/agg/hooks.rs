@@ -5,7 +5,6 @@
 //! one.
 
 use std::io::{self, Write as _};
-use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::str::FromStr;
@@ -130,9 +129,8 @@ impl Hook {
             .env("AGG_EMITTED", if night.has_emitted { "yes" } else { "no" })
             .env("AGG_OUT_FOLDER", &night.out_folder)
             .stdin(Stdio::piped())
-            .stdout(Stdio::from(io::stderr()))
-            .process_group(0);
-        let mut child = command.spawn()?;
+            .stdout(Stdio::from(io::stderr()));
+        let mut child = agg::fs::spawn_group(&mut command)?;
         if let Some(mut stdin) = child.stdin.take() {
             let report = format!("{}\n", night.report);
             // Not joined: a hook need not read it, and may leave a process that holds the pipe.
@@ -146,7 +144,7 @@ impl Hook {
 fn ended(child: &mut Child, at_most: Duration, stop: &AtomicI32) -> io::Result<ExitStatus> {
     let begun = Instant::now();
     loop {
-        if let Some(status) = child.try_wait()? {
+        if let Some(status) = agg::fs::try_wait_group(child)? {
             return Ok(status);
         }
         let is_late = begun.elapsed() >= at_most;

@@ -116,9 +116,9 @@ pub(crate) enum CountryRule {
     Iso,
 }
 
-/// The window and its folder: shared by the commands that emit.
+/// Where windows are and how long they are: shared by the commands that emit them or remove them.
 #[derive(Debug, Args)]
-pub(crate) struct WindowArguments {
+pub(crate) struct WindowFolder {
     /// Folder of the emitted windows
     #[arg(long, value_name = "DIR", default_value = "agg-out")]
     #[arg(env = "AGG_OUT", hide_env_values = true)]
@@ -128,6 +128,13 @@ pub(crate) struct WindowArguments {
     #[arg(long, value_name = "N", default_value_t = 7)]
     #[arg(value_parser = window_days, env = "AGG_DAYS", hide_env_values = true)]
     pub(crate) days: u32,
+}
+
+/// The windows of the commands that emit.
+#[derive(Debug, Args)]
+pub(crate) struct WindowArguments {
+    #[command(flatten)]
+    pub(crate) folder: WindowFolder,
 
     /// Songs of each key, 1 to 10000
     #[arg(long, value_name = "K", default_value_t = 50)]

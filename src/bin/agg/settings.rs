@@ -131,11 +131,11 @@ impl WindowArguments {
     /// The options of the emission of the window that ends on `day`.
     pub(crate) fn options(&self, day: Day) -> EmitOptions {
         EmitOptions {
-            days: self.days,
+            days: self.folder.days,
             top: self.top,
             formats: self.format.clone(),
             allow_missing: self.allow_missing,
-            ..EmitOptions::new(day, self.out.clone())
+            ..EmitOptions::new(day, self.folder.out.clone())
         }
     }
 }

@@ -79,7 +79,7 @@ impl Arguments {
             from: self.from,
             to: self.to,
             reduce: ReduceOptions {
-                excluded: vec![self.window.out.clone()],
+                excluded: vec![self.window.folder.out.clone()],
                 ..self.limits.options()
             },
             emit: self.emit.then(|| self.window.options(placeholder)),

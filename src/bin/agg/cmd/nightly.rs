@@ -119,7 +119,7 @@ impl Arguments {
             }),
             logs: self.logs.clone(),
             reduce: ReduceOptions {
-                excluded: vec![self.window.out.clone()],
+                excluded: vec![self.window.folder.out.clone()],
                 ..self.limits.options()
             },
             emit: self.window.options(day),

@@ -1,13 +1,11 @@
 //! `agg prune`: removes old days from the store, and old emissions from the output folder.
 
-use std::path::PathBuf;
-
 use agg::job::{self, KeepEmissions, PruneOptions, PruneReport};
 use agg::text::counted;
 use agg::{Day, Error, ErrorKind};
 use clap::Args;
 
-use crate::cli;
+use crate::cli::{self, WindowFolder};
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::summary::{Alignment, RunCost, Summary, TextTable, size};
@@ -31,15 +29,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) retention: Retention,
 
-    /// Folder of the emitted windows
-    #[arg(long, value_name = "DIR", default_value = "agg-out")]
-    #[arg(env = "AGG_OUT", hide_env_values = true)]
-    out: PathBuf,
-
-    /// Days in a window, 1 to 3660
-    #[arg(long, value_name = "N", default_value_t = 7)]
-    #[arg(value_parser = cli::window_days, env = "AGG_DAYS", hide_env_values = true)]
-    days: u32,
+    #[command(flatten)]
+    folder: WindowFolder,
 
     /// Print what would be removed, and change nothing
     #[arg(long)]
@@ -61,10 +52,15 @@ pub(crate) struct Retention {
 }
 
 impl Retention {
-    /// What is removed for windows of `window_days` in `out`.
-    fn options(&self, window_days: u32, out: PathBuf, dry_run: bool) -> PruneOptions {
-        let keep_emissions = self.keep_emissions.map(|count| KeepEmissions { count, out });
-        PruneOptions { keep_days: self.keep_days, window_days, keep_emissions, dry_run }
+    /// What is removed for these windows.
+    fn options(&self, folder: &WindowFolder, dry_run: bool) -> PruneOptions {
+        let keep = |count| KeepEmissions { count, out: folder.out.clone() };
+        PruneOptions {
+            keep_days: self.keep_days,
+            window_days: folder.days,
+            keep_emissions: self.keep_emissions.map(keep),
+            dry_run,
+        }
     }
 }
 
@@ -82,13 +78,13 @@ fn keep_emissions(typed: &str) -> Result<u32, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
-    let Arguments { retention, out, days, dry_run } = arguments;
+    let Arguments { retention, folder, dry_run } = arguments;
     if retention.keep_days.or(retention.keep_emissions).is_none() {
         let text = "nothing is removed unless it is asked for; name what stays with --keep-days N, \
                     --keep-emissions N, or both";
         return Err(Error::from(ErrorKind::Usage(text.to_owned())).into());
     }
-    let options = retention.options(*days, out.clone(), *dry_run);
+    let options = retention.options(folder, *dry_run);
     let (report, run) = settings.job(|context| job::prune(context, &options))?;
     settings.output.print(&report, &run)?;
     Ok(Exit::Done)

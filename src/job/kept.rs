@@ -33,6 +33,11 @@ impl Kept {
         }
     }
 
+    /// The same if no emission before this date is kept either.
+    pub(super) fn without_emissions_before(self, date: Option<Day>) -> Self {
+        Kept { emission: self.emission.max(date), ..self }
+    }
+
     /// Whether an emission of this date would be kept.
     pub(super) fn has_emission(&self, date: Day) -> bool {
         self.emission.is_none_or(|oldest| oldest <= date)

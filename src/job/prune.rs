@@ -245,7 +245,8 @@ fn prune_emissions(
     let exists = identity(context, output.root())?.is_some();
     let take = || context.locked(|| OutputLock::take(&output));
     let mut lock = if dry_run || !exists { None } else { Some(take()?) };
-    let mut emissions = emissions_of_agg(context, &output)?;
+    let warn = |warning| context.observer.warn(&warning);
+    let mut emissions = emissions_of_agg(context, &output, &warn)?;
     let all = emissions.len();
     let count = usize::try_from(keep.count).unwrap_or(usize::MAX);
     let kept = emissions.split_off(emissions.len().saturating_sub(count));
@@ -284,9 +285,20 @@ fn identity(context: &Context, path: &Path) -> Result<Option<(u64, u64)>> {
     }
 }
 
+/// The dates of the emissions that a pruning counts, ascending.
+pub(super) fn dates_of_agg(context: &Context, output: &Output) -> Result<Vec<Day>> {
+    // The pruning warns.
+    let emissions = emissions_of_agg(context, output, &|_| ())?;
+    Ok(emissions.into_iter().map(|emission| emission.day).collect())
+}
+
 /// The emissions whose folders agg made and nobody else has put anything in, ascending. A folder with a manifest and
 /// something else is left alone with a warning, and does not count.
-fn emissions_of_agg(context: &Context, output: &Output) -> Result<Vec<PrunedEmission>> {
+fn emissions_of_agg(
+    context: &Context,
+    output: &Output,
+    warn: &dyn Fn(Warning),
+) -> Result<Vec<PrunedEmission>> {
     let mut found = Vec::new();
     for day in output.days_of_folders()? {
         let why = match emission(context, output, day) {
@@ -301,7 +313,7 @@ fn emissions_of_agg(context: &Context, output: &Output) -> Result<Vec<PrunedEmis
             Err(error) if error.class() != ErrorClass::Data => return Err(error),
             Err(error) => error.to_string(),
         };
-        context.observer.warn(&Warning::NotCounted { path: output.day_folder(day), why });
+        warn(Warning::NotCounted { path: output.day_folder(day), why });
     }
     Ok(found)
 }

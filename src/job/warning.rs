@@ -194,7 +194,7 @@ pub enum Warning {
     },
     /// Windows of dates before the oldest kept emission are not emitted.
     #[error(
-        "no window is emitted for {}: older than {oldest}, the oldest emission that the last prune kept; to emit a window, use emit-window",
+        "no window is emitted for {}: older than {oldest}, the oldest emission that is kept; to emit a window, use emit-window",
         text::days(.days)
     )]
     WindowsNotKept {

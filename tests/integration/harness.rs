@@ -249,6 +249,15 @@ impl Run {
         self
     }
 
+    /// Expects no warning on standard error.
+    #[track_caller]
+    pub(crate) fn in_no_warning(self) -> Self {
+        if self.stderr.contains("warning: ") {
+            self.fail("no warning on standard error");
+        }
+        self
+    }
+
     /// Expects nothing on standard error.
     #[track_caller]
     pub(crate) fn in_no_line(self) -> Self {

@@ -75,7 +75,7 @@ impl NightlyReport {
 ///
 /// A window is due if it begins neither before the days that are kept nor before the store's first day. That of the
 /// night's day is due in any case once the output folder holds an emission of this shape. No window is due whose emission
-/// would be older than those that are kept.
+/// would be older than those that are kept, by the last pruning or after this night.
 ///
 /// # Example
 /// ```
@@ -124,9 +124,9 @@ pub fn nightly(context: &Context, options: &NightlyOptions) -> Result<NightlyRep
     let mut found = input::find_any_days(context.files.as_ref(), &options.logs, &search)?;
     let kept = Kept::recorded(context, Some(&context.output(&options.emit.out)))?;
     kept.skip_older(context, Some(options.window_from()), &mut found);
-    kept.warn_of_older(context, std::iter::once(options.day));
-    let due = Due::new(context, options, kept_from, kept);
+    let due = Due::new(context, options, range, kept_from, kept);
     let filled = fill(context, &fill_options, found, &|day, stored| due.is_due(day, stored))?;
+    due.kept().warn_of_older(context, std::iter::once(options.day));
     let (day, window_from) = (options.day, options.window_from());
     let mut night = NightlyReport {
         day,

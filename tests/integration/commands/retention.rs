@@ -66,6 +66,96 @@ fn a_night_removes_days_and_emissions_and_the_next_one_does_not_make_them_again(
     assert_eq!(kept(&sandbox), (range(22, 31), range(27, 31)));
 }
 
+/// The night for a day of December 2021 with windows of three days, as cron runs it for yesterday.
+fn night_of(sandbox: &Sandbox, day: u32) -> serde_json::Value {
+    let run = sandbox.agg(&format!(
+        "nightly 2021-12-{day:02} --logs logs --days 3 --catch-up 35 --keep-days 12 --keep-emissions 6 --metrics m.prom --json"
+    ));
+    serde_json::from_str(&run.exits(0).in_no_warning().stdout).unwrap()
+}
+
+#[test]
+fn ten_nights_off_are_caught_up_by_the_next_one_as_if_all_had_run() {
+    let off = Sandbox::new();
+    for day in 1..=10 {
+        off.write(format!("logs/202112{day:02}.log"), format!("{day}|1|FR\n"));
+        night_of(&off, day);
+    }
+    assert_eq!(kept(&off), (range(1, 10), range(5, 10)));
+    for day in 11..=20 {
+        off.write(format!("logs/202112{day:02}.log"), format!("{day}|1|FR\n"));
+    }
+    let night = night_of(&off, 20);
+    let of = |name: &str, word: &str| -> Vec<u32> {
+        let days = night["days"].as_array().unwrap().iter().filter(|dated| dated[name] == word);
+        days.map(|dated| dated["day"].as_str().unwrap()[8..].parse().unwrap()).collect()
+    };
+    assert_eq!(
+        (of("outcome", "reduced"), of("outcome", "unchanged")),
+        (range(11, 20), [9, 10].into())
+    );
+    // No emission that this night would remove again.
+    assert_eq!((of("window", "emitted"), of("window", "not_due")), (range(15, 20), range(9, 14)));
+    let days = |days: &serde_json::Value| -> Vec<u32> {
+        let days = days.as_array().unwrap().iter();
+        days.map(|gone| gone["day"].as_str().unwrap()[8..].parse().unwrap()).collect()
+    };
+    assert_eq!(days(&night["pruned"]["days"]), range(1, 8));
+    assert_eq!(days(&night["pruned"]["emissions"]["removed"]), range(5, 10));
+    assert_eq!(kept(&off), (range(9, 20), range(15, 20)));
+    let metrics = off.text("m.prom");
+    for sample in [
+        "agg_exit_status{command=\"backfill\"} 0",
+        "agg_days{command=\"backfill\",outcome=\"reduced\"} 10",
+        "agg_windows{command=\"backfill\",outcome=\"emitted\"} 6",
+    ] {
+        assert!(metrics.contains(sample), "{sample} in {metrics}");
+    }
+    // 20 December.
+    assert!(off.text("m-night.prom").contains("\nagg_night_day_timestamp_seconds 1639958400\n"));
+    let never_off = Sandbox::new();
+    for day in 1..=20 {
+        let log = format!("logs/202112{day:02}.log");
+        never_off.write(&log, off.read(&log));
+        let modified = fs::metadata(off.path(&log)).unwrap().modified().unwrap();
+        let copy = fs::File::options().append(true).open(never_off.path(&log)).unwrap();
+        copy.set_modified(modified).unwrap();
+        night_of(&never_off, day);
+    }
+    let folders = ["agg-store", "agg-out"];
+    assert!(never_off.tree(&folders) == off.tree(&folders), "{:?}", off.files("agg-out"));
+    let again = night_of(&off, 20);
+    assert_eq!(again["pruned"]["bytes"], 0);
+    let idle =
+        |dated: &serde_json::Value| dated["outcome"] == "unchanged" && dated["emitted"].is_null();
+    assert!(again["days"].as_array().unwrap().iter().all(idle), "{again}");
+}
+
+#[test]
+fn a_first_night_emits_no_window_that_it_would_remove_again() {
+    let sandbox = logs(1..=30);
+    let keep = "--keep-emissions 5 --catch-up 20";
+    let night = |flags: &str| {
+        let run = sandbox.agg(&format!("{NIGHT} 2021-12-30 {flags} --json")).exits(0);
+        serde_json::from_str::<serde_json::Value>(&run.stdout).unwrap()
+    };
+    let emitted = |night: &serde_json::Value, word: &str| {
+        let days = night["days"].as_array().unwrap().iter();
+        days.filter(|dated| dated["window"] == word).count()
+    };
+    assert_eq!(emitted(&night(&format!("{keep} --dry-run")), "would_emit"), 5);
+    let first = night(keep);
+    assert_eq!((emitted(&first, "emitted"), emitted(&first, "not_due")), (5, 16));
+    assert_eq!(first["pruned"]["emissions"]["removed"], serde_json::json!([]));
+    assert_eq!(kept(&sandbox), (range(10, 30), range(26, 30)));
+    // Without the flag it emits them, as far as none was removed.
+    fs::remove_file(sandbox.path("agg-out/.floor")).unwrap();
+    assert_eq!(emitted(&night("--catch-up 20"), "emitted"), 16);
+    // A window that is named is not emitted only to be removed either.
+    let run = sandbox.agg(&format!("{NIGHT} 2021-12-12 {keep} --top 3")).exits(0);
+    run.tells(&["no window is emitted for 2021-12-12", "2021-12-26", "emit-window"]);
+}
+
 #[test]
 fn a_backfill_skips_what_was_removed_unless_from_names_it() {
     let sandbox = logs(1..=20);

@@ -100,6 +100,12 @@ impl<'a> Digests<'a> {
             || manifest.missing.iter().any(|day| self.of(*day) != Digest::Missing)
     }
 
+    /// The days of an emission that are not stored any more: nobody can say whether it would be the same again.
+    pub(super) fn gone_from(&mut self, manifest: &Manifest) -> Vec<Day> {
+        let days = manifest.partials.iter().map(|entry| entry.day);
+        days.filter(|day| self.of(*day) == Digest::Missing).collect()
+    }
+
     fn agree_with(&mut self, manifest: &Manifest, options: &EmitOptions) -> bool {
         let mut partials = manifest.partials.iter();
         let mut missing = manifest.missing.iter();

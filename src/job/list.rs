@@ -53,6 +53,8 @@ pub struct EmissionFacts {
     pub bytes: u64,
     /// Days of the window that it lacks.
     pub missing: Vec<Day>,
+    /// Days of the window that are not stored any more: if there are any, it cannot be emitted again.
+    pub gone: Vec<Day>,
     /// Whether a day of the window has another partial now, or one at last: emitted again, it would differ.
     pub stale: bool,
 }
@@ -141,6 +143,7 @@ fn emissions(context: &Context, out: &Path) -> Result<Vec<CheckedEmission>> {
                 day,
                 formats: formats(found.manifest.files.iter().map(|file| file.name.as_str())),
                 bytes: found.bytes,
+                gone: digests.gone_from(&found.manifest),
                 stale: digests.differ_from(&found.manifest),
                 window: found.manifest.window,
                 top: found.manifest.top,

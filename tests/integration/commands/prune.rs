@@ -301,6 +301,9 @@ fn the_list_has_the_emissions_and_which_of_them_are_stale() {
     let stale: Vec<_> = emissions.iter().map(|found| found["stale"].as_bool().unwrap()).collect();
     // The first cannot be emitted again, and the fourth has the second day, too.
     assert_eq!(stale, [false, true, false, true]);
+    let gone: Vec<_> = emissions.iter().map(|found| found["gone"].clone()).collect();
+    assert_eq!(gone[0], serde_json::json!(["2021-12-01"]));
+    assert!(gone[1..].iter().all(|gone| *gone == serde_json::json!([])));
     assert_eq!(emissions[3]["window"]["days"], 3);
     assert_eq!(emissions[3]["top"], 7);
     assert_eq!(emissions[3]["formats"], serde_json::json!(["text", "csv"]));
@@ -310,6 +313,9 @@ fn the_list_has_the_emissions_and_which_of_them_are_stale() {
     assert_eq!(emissions[3]["bytes"], bytes);
     let run = sandbox.agg("list --out agg-out").exits(0);
     assert!(run.stdout.contains("2021-12-04  2 of 3 days    7  text,csv"), "{run:?}");
+    let states = run.stdout.lines().skip_while(|line| !line.starts_with("EMISSION")).skip(1);
+    let states: Vec<_> = states.map(|line| line.rsplit("  ").next().unwrap()).collect();
+    assert_eq!(states, ["1 day no longer stored", "stale", "fresh", "stale"]);
     sandbox.write("agg-out/2021-12-03/manifest.json", "{");
     assert_eq!(listed("--out agg-out", 65)[2]["error"]["exit_code"], 65);
     assert_eq!(listed("--out none", 0), serde_json::json!([]));

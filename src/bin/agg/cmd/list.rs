@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use agg::Kind;
-use agg::job::{self, CheckedEmission, ListReport};
+use agg::job::{self, CheckedEmission, EmissionFacts, ListReport};
 use agg::text::{self, counted};
 use clap::Args;
 
@@ -86,6 +86,18 @@ fn emissions(emissions: &[CheckedEmission]) -> String {
         ("WINDOW", Alignment::Right),
         ("TOP", Alignment::Right),
         ("FORMATS", Alignment::Left),
+/// `fresh` only where all days of the window are stored and unchanged.
+fn state(facts: &EmissionFacts) -> String {
+    let gone = (!facts.gone.is_empty())
+        .then(|| format!("{} no longer stored", counted(facts.gone.len() as u64, "day")));
+    match (facts.stale, gone) {
+        (false, None) => "fresh".to_owned(),
+        (true, None) => "stale".to_owned(),
+        (false, Some(gone)) => gone,
+        (true, Some(gone)) => format!("stale, {gone}"),
+    }
+}
+
         ("SIZE", Alignment::Right),
         ("STATE", Alignment::Left),
     ];
@@ -104,7 +116,7 @@ fn emissions(emissions: &[CheckedEmission]) -> String {
             facts.top.to_string(),
             facts.formats.join(","),
             size(facts.bytes),
-            if facts.stale { "stale" } else { "fresh" }.to_owned(),
+            state(facts),
         ]);
     }
     format!("\n{table}")
@@ -113,7 +125,7 @@ fn emissions(emissions: &[CheckedEmission]) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use agg::Error;
-    use agg::job::{CheckedDay, EmissionFacts, Gap};
+    use agg::job::{CheckedDay, Gap};
     use agg::output::Window;
 
     use super::super::inspect::tests::day_facts;
@@ -177,6 +189,7 @@ DAY         ROWS  REJECTS  USERS  PAIRS     SIZE
         vec![
             emission("2021-12-07", Ok(facts("2021-12-07", false))),
             emission("2021-12-08", Ok(facts("2021-12-08", true))),
+            gone: if text == "2021-12-06" { vec![day("2021-11-30")] } else { Vec::new() },
             emission(
                 "2021-12-09",
                 Err(Error::damaged("not JSON").at("o/2021-12-09/manifest.json")),
@@ -199,13 +212,13 @@ EMISSION         WINDOW  TOP  FORMATS      SIZE  STATE
 2021-12-09  failed
 "
         );
-        let report = ListReport { emissions: Some(emissions().split_off(1)), ..report };
+        let report = ListReport { emissions: Some(emissions().split_off(2)), ..report };
         assert_eq!(
             report.document(&RunCost::default()).unwrap(),
             concat!(
                 r#"{"command":"list","days":[],"gaps":[],"emissions":[{"day":"2021-12-08","#,
                 r#""window":{"from":"2021-12-01","to":"2021-12-08","days":7},"top":50,"#,
-                r#""formats":["text","csv"],"bytes":2048,"missing":["2021-12-02"],"stale":true},"#,
+                r#""formats":["text","csv"],"bytes":2048,"missing":["2021-12-02"],"gone":[],"stale":true},"#,
                 r#"{"day":"2021-12-09","error":{"exit_code":65,"message":"#,
                 r#""\"o/2021-12-09/manifest.json\": damaged: not JSON","remedy":null}}],"#,
                 r#""seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#

@@ -374,6 +374,19 @@ fn a_night_for_an_older_day_leaves_the_metrics_of_the_newest() {
 }
 
 #[test]
+fn one_rotten_log_of_a_good_day_fails_the_night_unless_the_limit_is_higher() {
+    let machine = Machine::new();
+    machine.sandbox.write("logs/2021-12-07/a.log", "1|1|FR\n".repeat(5000));
+    machine.sandbox.write("logs/2021-12-07/b.log", "2|2|DE\n".repeat(50) + &"no row\n".repeat(150));
+    machine.night("2021-12-07").exits(65).tells(&["2021-12-07/b.log", "--max-log-reject-ratio"]);
+    assert!(!machine.sandbox.has_partial("2021-12-07"));
+    machine.agg("nightly 2021-12-07 --max-log-reject-ratio 0.8").exits(0);
+    let mut night = machine.command("nightly 2021-12-07 --store other");
+    machine.sandbox.run(night.env("AGG_MAX_LOG_REJECT_RATIO", "0.74")).exits(65);
+    machine.sandbox.run(night.env("AGG_MAX_LOG_REJECT_RATIO", "0.75")).exits(0);
+}
+
+#[test]
 fn days_older_than_the_settings_keep_are_removed_after_a_good_night() {
     let machine = Machine::with_logs_in("logs", "AGG_KEEP_DAYS=15");
     machine.sandbox.write("logs/listen-20211101.log", "1|1|FR\n");

@@ -112,6 +112,7 @@ impl<'s> Scene<'s> {
                 if !is_locked && met.is_none_or(|met| met.operation == call.operation) {
                     break outcome;
                 }
+                std::thread::yield_now();
             };
             self.expect_old_or_new(call);
             check(self, call, outcome);
@@ -340,12 +341,16 @@ pub(crate) fn add(context: &Context, log: &Path, day: &str) -> Result<()> {
     }
 }
 
-/// Removes all days but the newest fifteen.
+/// Removes all days but the newest fifteen, and all emissions but the newest two.
 pub(crate) fn prune_most(context: &Context) -> Result<()> {
+    prune_emissions(context, Some(15))
+}
+
+/// Removes all emissions but the newest two, and days if that is asked for.
+pub(crate) fn prune_emissions(context: &Context, keep_days: Option<u32>) -> Result<()> {
     let out = context.store.with_file_name("agg-out");
     let keep_emissions = Some(KeepEmissions { count: 2, out });
-    let options =
-        PruneOptions { keep_days: Some(15), window_days: 7, keep_emissions, dry_run: false };
+    let options = PruneOptions { keep_days, window_days: 7, keep_emissions, dry_run: false };
     prune(context, &options).map(drop)
 }
 

@@ -16,7 +16,8 @@ use agg::store::Aside;
 use agg::{ErrorClass, Kind, Result};
 
 use crate::faults::calls::{
-    DATED_LOG, Scene, add, corrected, emit, emitted, night, prune_most, reduce, reduced, small_log,
+    DATED_LOG, Scene, add, corrected, emit, emitted, night, prune_emissions, prune_most, reduce,
+    reduced, small_log,
 };
 use crate::faulty::{Call, Faulty, Operation};
 use crate::harness::{DAY, Sandbox};
@@ -40,6 +41,7 @@ pub(crate) enum Job {
     Night,
     NightNew,
     Prune,
+    PruneEmissions,
     #[cfg(feature = "parquet")]
     Import,
     Export,
@@ -58,6 +60,7 @@ impl Job {
         Job::Night,
         Job::NightNew,
         Job::Prune,
+        Job::PruneEmissions,
         #[cfg(feature = "parquet")]
         Job::Import,
         Job::Export,
@@ -81,7 +84,7 @@ impl Job {
                 sandbox.write("new.log", (0..9_000).map(row).collect::<String>() + "no row\n");
             }
             Job::Replace | Job::Add => reduced(sandbox, "old.log", DAY),
-            Job::Prune => {
+            Job::Prune | Job::PruneEmissions => {
                 for day in ["2021-11-01", "2021-11-02", "2021-11-03", DAY] {
                     reduced(sandbox, "old.log", day);
                     emitted(sandbox, day);
@@ -137,6 +140,7 @@ impl Job {
             Job::Emit | Job::EmitAgain => emit(context, folder, DAY, 3),
             Job::Night | Job::NightNew => night(context, folder),
             Job::Prune => prune_most(context),
+            Job::PruneEmissions => prune_emissions(context, None),
             #[cfg(feature = "parquet")]
             Job::Import => {
                 let (day, tables) = (DAY.parse().unwrap(), vec![folder.join("tables")]);
@@ -262,6 +266,11 @@ fn an_addition_that_is_killed_anywhere_is_the_day_without_the_log_or_with_it_onc
 #[test]
 fn a_removal_of_old_days_that_is_killed_anywhere_leaves_whole_days() {
     kill_each(Job::Prune);
+}
+
+#[test]
+fn a_removal_of_emissions_alone_that_is_killed_anywhere_leaves_whole_emissions() {
+    kill_each(Job::PruneEmissions);
 }
 
 #[cfg(feature = "parquet")]

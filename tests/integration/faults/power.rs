@@ -36,7 +36,8 @@ const LEAST_RUNS: &[(Job, usize)] = &[
     (Job::EmitAgain, 155),
     (Job::Night, 320),
     (Job::NightNew, 300),
-    (Job::Prune, 18),
+    (Job::Prune, 75),
+    (Job::PruneEmissions, 45),
     #[cfg(feature = "parquet")]
     (Job::Import, 100),
     (Job::Export, 120),
@@ -222,6 +223,11 @@ fn a_replacement_or_addition_that_loses_power_is_the_old_day_or_the_new_one() {
 #[test]
 fn a_removal_of_old_days_that_loses_power_leaves_whole_days() {
     cut_everywhere(Job::Prune);
+}
+
+#[test]
+fn a_removal_of_emissions_alone_that_loses_power_leaves_whole_emissions() {
+    cut_everywhere(Job::PruneEmissions);
 }
 
 #[cfg(feature = "parquet")]

@@ -7,6 +7,7 @@ use agg::ErrorClass;
 
 use crate::message::{self, OrRun};
 use crate::output;
+use crate::summary::Summary;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +27,10 @@ impl Exit {
         }
     }
 
-    /// The worse of two outcomes of one run: 74 before 73, 65 and 66. A lock (75), which passes by itself, comes last;
-    /// a signal, which cut the run short, comes first.
-    pub(crate) fn worst(self, other: Exit) -> Exit {
-        std::cmp::max_by_key(self, other, |exit| match exit {
+    /// How bad it is among the outcomes of one run: 74 before 73, 65 and 66. A lock (75), which passes by itself, comes
+    /// last; a signal, which cut the run short, comes first.
+    fn rank(self) -> u8 {
+        match self {
             Exit::Done => 0,
             Exit::Failed(ErrorClass::Usage) => 1,
             Exit::Failed(ErrorClass::Locked) => 2,
@@ -38,12 +39,12 @@ impl Exit {
             Exit::Failed(ErrorClass::CannotCreate) => 5,
             Exit::Failed(ErrorClass::Io) => 6,
             Exit::Failed(ErrorClass::Interrupted(_)) => 7,
-        })
+        }
     }
 
-    /// The worst of the failures among the outcomes of one run; done when none failed.
-    pub(crate) fn worst_of<'a>(failures: impl IntoIterator<Item = &'a agg::Error>) -> Exit {
-        failures.into_iter().map(|error| error.class().into()).fold(Exit::Done, Exit::worst)
+    /// How a run with this report ends.
+    pub(crate) fn of_report(report: &impl Summary) -> Exit {
+        report.failure().map_or(Exit::Done, |error| error.class().into())
     }
 
     /// The outcome of a run that this error ended.
@@ -55,6 +56,14 @@ impl Exit {
         // An error that is not the library's is a system call of the program's own.
         class.map_or(Exit::Failed(ErrorClass::Io), |error| error.class().into())
     }
+}
+
+/// The worst of the failures of one run, the first of several; `None` when nothing failed.
+pub(crate) fn worst_of<'a>(
+    failures: impl IntoIterator<Item = &'a agg::Error>,
+) -> Option<&'a agg::Error> {
+    let rank = |error: &agg::Error| Exit::from(error.class()).rank();
+    failures.into_iter().reduce(|worst, next| if rank(next) > rank(worst) { next } else { worst })
 }
 
 impl From<ErrorClass> for Exit {
@@ -143,15 +152,10 @@ mod tests {
             Exit::Failed(ErrorClass::Usage),
             Exit::Done,
         ];
-        for (at, worse) in falling.iter().enumerate() {
-            for better in &falling[at..] {
-                assert_eq!(worse.worst(*better), *worse);
-                assert_eq!(better.worst(*worse), *worse);
-            }
-        }
-        let failures = [Error::damaged("x"), ErrorKind::NoLogs.into()];
-        assert_eq!(Exit::worst_of(&failures), Exit::Failed(ErrorClass::Data));
-        assert_eq!(Exit::worst_of([]), Exit::Done);
+        assert!(falling.is_sorted_by(|worse, better| worse.rank() > better.rank()));
+        let failures = [ErrorKind::NoLogs.into(), Error::damaged("x"), Error::damaged("y")];
+        assert_eq!(worst_of(&failures).unwrap().to_string(), "damaged: x");
+        assert!(worst_of([]).is_none());
     }
 
     #[test]

@@ -87,6 +87,16 @@ fn a_success_hook_that_fails_leaves_all_published_runs_the_failure_hook_and_is_7
     assert!(sandbox.exists("agg-out/2021-12-07/manifest.json"));
     assert!(sandbox.text("m.prom").contains("agg_exit_status{command=\"backfill\"} 74"));
     assert!(!sandbox.exists("m-night.prom"));
+    // The failure is in both documents.
+    let mut night = night_with(&machine, "nightly 2021-12-07 --json", "--on-failure");
+    let run = sandbox.run(night.args(["--on-success", "exit 3"])).exits(74);
+    for document in [run.stdout.as_bytes(), &sandbox.read("report")] {
+        let document: serde_json::Value = serde_json::from_slice(document).unwrap();
+        assert_eq!(document["errors"][0], document["error"]);
+        assert_eq!(document["error"]["exit_code"], 74);
+        assert_eq!(document["days"][6]["window"], "fresh");
+    }
+    assert!(sandbox.text("on-failure").contains("exit status: 3"));
     // One that hangs is ended, with what it started.
     let mut night = night_with(&machine, "nightly 2021-12-07 --hook-timeout 1s", "--on-failure");
     let run = sandbox.run(night.args(["--on-success", "sleep 60 | sleep 60"])).exits(74);
@@ -151,6 +161,38 @@ fn a_dry_run_runs_no_hook_and_a_failed_command_is_a_document() {
         assert_eq!(document["command"], arguments.split(' ').next().unwrap());
         assert_eq!(document["error"]["exit_code"], code);
     }
+}
+
+#[test]
+fn the_document_of_every_failed_run_has_the_error_that_decides_the_exit_code() {
+    let machine = machine("");
+    let sandbox = &machine.sandbox;
+    let document = |arguments: &str, code| {
+        let run = machine.agg(&format!("{arguments} --json")).exits(code);
+        serde_json::from_str::<serde_json::Value>(&run.stdout).unwrap()
+    };
+    let good = document("nightly 2021-12-07", 0);
+    assert!(good.get("error").is_none(), "{good}");
+    assert_eq!(document("nightly 2021-12-08", 66)["error"]["exit_code"], 66);
+    sandbox.write("agg-store/partials/2021-11-29.agg", "damaged");
+    for (arguments, code) in [
+        ("list", 65),
+        ("verify", 65),
+        ("backfill", 65),
+        // A missing log too.
+        ("nightly 2021-12-08 --catch-up 9", 65),
+    ] {
+        let document = document(arguments, code);
+        assert_eq!(document["error"]["exit_code"], code, "{document}");
+        let message = document["error"]["message"].as_str().unwrap();
+        assert!(message.contains("2021-11-29"), "{message}");
+    }
+    // A lock stops the run, but the day had failed before.
+    let lock = std::fs::File::open(sandbox.path("agg-out/.out.lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let stopped = document("backfill --emit --top 3", 65);
+    assert_eq!(stopped["stopped"]["exit_code"], 75);
+    assert_eq!(stopped["error"]["exit_code"], 65);
 }
 
 /// Bytes by path, or by the mail's recipient.

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::cli::{Limits, WindowArguments};
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::message;
 use crate::metrics;
 use crate::settings::Settings;
@@ -102,11 +102,8 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
         for error in unread(&report) {
             message::line(&message::described(error));
         }
-        let exit = Exit::worst_of(failures(&report).map(|(_, error)| error).chain(unread(&report)));
-        match report.stopped {
-            Some(error) => Err(error.into()),
-            None => Ok(exit),
-        }
+        report.stopped.iter().for_each(|error| message::line(&message::described(error)));
+        Ok(Exit::of_report(&report))
     })
 }
 
@@ -125,6 +122,11 @@ fn failures(report: &BackfillReport) -> impl Iterator<Item = (Day, &agg::Error)>
 
 impl Summary for BackfillReport {
     const COMMAND: &'static str = "backfill";
+
+    fn failure(&self) -> Option<&agg::Error> {
+        let of_days = failures(self).map(|(_, error)| error);
+        exit::worst_of(of_days.chain(unread(self)).chain(&self.stopped))
+    }
 
     fn text(&self, _: &RunCost) -> String {
         let mut columns = vec![
@@ -228,9 +230,13 @@ mod tests {
             |kind: ErrorKind| BackfillDay { reduced: DayOutcome::Failed(kind.into()), ..good() };
         let worst = |days| {
             let skipped = Default::default();
-            let report =
-                BackfillReport { dry_run: false, days, skipped, stopped: None, emit: true };
-            Exit::worst_of(failures(&report).map(|(_, error)| error))
+            Exit::of_report(&BackfillReport {
+                dry_run: false,
+                days,
+                skipped,
+                stopped: None,
+                emit: true,
+            })
         };
         assert_eq!(worst(vec![good()]), Exit::Done);
         assert_eq!(
@@ -344,7 +350,9 @@ DAY         OUTCOME        ROWS  REJECTS  SIZE  WINDOW
                 r#""skipped":[],"skipped_files":{},"#,
                 r#""stopped":{"exit_code":143,"message":"stopped by signal 15; what was published "#,
                 r#"before is complete, everything else is unchanged; run again","remedy":null},"#,
-                r#""seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#
+                r#""seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[],"#,
+                r#""error":{"exit_code":143,"message":"stopped by signal 15; what was published "#,
+                r#"before is complete, everything else is unchanged; run again","remedy":null}}"#
             )
         );
     }

@@ -7,7 +7,7 @@ use agg::job::{self, CheckedEmission, EmissionFacts, ListReport};
 use agg::text::{self, counted};
 use clap::Args;
 
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::message;
 use crate::settings::Settings;
 use crate::summary::{Alignment, RunCost, Summary, TextTable, rejected, size};
@@ -29,19 +29,21 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
     let (report, run) = settings.job(|context| job::list(context, arguments.out.as_deref()))?;
-    let emissions = || report.emissions.iter().flatten();
-    let failures = || {
-        let days = report.days.iter().filter_map(|day| day.facts.as_ref().err());
-        days.chain(emissions().filter_map(|emission| emission.facts.as_ref().err()))
-    };
-    for error in failures() {
+    for error in failures(&report) {
         message::line(&message::described(error));
     }
     settings.output.print(&report, &run)?;
     for error in unread(&report) {
         message::line(&message::described(error));
     }
-    Ok(Exit::worst_of(failures().chain(unread(&report))))
+    Ok(Exit::of_report(&report))
+}
+
+/// Days and emissions that cannot be read.
+fn failures(report: &ListReport) -> impl Iterator<Item = &agg::Error> {
+    let days = report.days.iter().filter_map(|day| day.facts.as_ref().err());
+    let emissions = report.emissions.iter().flatten();
+    days.chain(emissions.filter_map(|emission| emission.facts.as_ref().err()))
 }
 
 /// Days whose logs could not be read when they were printed.
@@ -51,6 +53,10 @@ fn unread(report: &ListReport) -> impl Iterator<Item = &agg::Error> {
 
 impl Summary for ListReport {
     const COMMAND: &'static str = "list";
+
+    fn failure(&self) -> Option<&agg::Error> {
+        exit::worst_of(failures(self).chain(unread(self)))
+    }
 
     fn text(&self, _: &RunCost) -> String {
         let numbers =
@@ -80,12 +86,6 @@ impl Summary for ListReport {
     }
 }
 
-fn emissions(emissions: &[CheckedEmission]) -> String {
-    let columns = [
-        ("EMISSION", Alignment::Left),
-        ("WINDOW", Alignment::Right),
-        ("TOP", Alignment::Right),
-        ("FORMATS", Alignment::Left),
 /// `fresh` only where all days of the window are stored and unchanged.
 fn state(facts: &EmissionFacts) -> String {
     let gone = (!facts.gone.is_empty())
@@ -98,6 +98,12 @@ fn state(facts: &EmissionFacts) -> String {
     }
 }
 
+fn emissions(emissions: &[CheckedEmission]) -> String {
+    let columns = [
+        ("EMISSION", Alignment::Left),
+        ("WINDOW", Alignment::Right),
+        ("TOP", Alignment::Right),
+        ("FORMATS", Alignment::Left),
         ("SIZE", Alignment::Right),
         ("STATE", Alignment::Left),
     ];
@@ -183,13 +189,14 @@ DAY         ROWS  REJECTS  USERS  PAIRS     SIZE
             formats: vec!["text", "csv"],
             bytes: 2048,
             missing: if stale { vec![day("2021-12-02")] } else { Vec::new() },
+            gone: if text == "2021-12-06" { vec![day("2021-11-30")] } else { Vec::new() },
             stale,
         };
         let emission = |text: &str, facts| CheckedEmission { day: day(text), facts };
         vec![
+            emission("2021-12-06", Ok(facts("2021-12-06", false))),
             emission("2021-12-07", Ok(facts("2021-12-07", false))),
             emission("2021-12-08", Ok(facts("2021-12-08", true))),
-            gone: if text == "2021-12-06" { vec![day("2021-11-30")] } else { Vec::new() },
             emission(
                 "2021-12-09",
                 Err(Error::damaged("not JSON").at("o/2021-12-09/manifest.json")),
@@ -207,6 +214,7 @@ DAY         ROWS  REJECTS  USERS  PAIRS     SIZE
 DAY  ROWS  REJECTS  USERS  PAIRS  SIZE
 
 EMISSION         WINDOW  TOP  FORMATS      SIZE  STATE
+2021-12-06       7 days   50  text,csv  2.0 KiB  1 day no longer stored
 2021-12-07       7 days   50  text,csv  2.0 KiB  fresh
 2021-12-08  6 of 7 days   50  text,csv  2.0 KiB  stale
 2021-12-09  failed
@@ -221,7 +229,9 @@ EMISSION         WINDOW  TOP  FORMATS      SIZE  STATE
                 r#""formats":["text","csv"],"bytes":2048,"missing":["2021-12-02"],"gone":[],"stale":true},"#,
                 r#"{"day":"2021-12-09","error":{"exit_code":65,"message":"#,
                 r#""\"o/2021-12-09/manifest.json\": damaged: not JSON","remedy":null}}],"#,
-                r#""seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#
+                r#""seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[],"#,
+                r#""error":{"exit_code":65,"message":"#,
+                r#""\"o/2021-12-09/manifest.json\": damaged: not JSON","remedy":null}}"#
             )
         );
     }
@@ -244,7 +254,8 @@ EMISSION         WINDOW  TOP  FORMATS      SIZE  STATE
         assert_eq!(
             json,
             format!(
-                r#"{{"command":"list","days":[{stored},{failed}],"gaps":[{{"first":"2021-12-04","last":"2021-12-04","days":1}}],"seconds":0.0,"phases":{{}},"peak_memory_bytes":null,"warnings":[]}}"#
+                r#"{{"command":"list","days":[{stored},{failed}],"gaps":[{{"first":"2021-12-04","last":"2021-12-04","days":1}}],"seconds":0.0,"phases":{{}},"peak_memory_bytes":null,"warnings":[],{}}}"#,
+                failed.split_once(',').unwrap().1.strip_suffix('}').unwrap()
             )
         );
     }
@@ -259,11 +270,12 @@ EMISSION         WINDOW  TOP  FORMATS      SIZE  STATE
         let options = job::ReduceOptions { logs: vec![log], ..Default::default() };
         let path = job::reduce_day(&context, &options).unwrap().partial;
         let report = job::list(&context, None).unwrap();
-        assert_eq!(Exit::worst_of(unread(&report)), Exit::Done);
+        assert_eq!(Exit::of_report(&report), Exit::Done);
         std::fs::remove_file(path).unwrap();
         let document = report.document(&RunCost::default()).unwrap();
         let document: serde_json::Value = serde_json::from_str(&document).unwrap();
         assert_eq!(document["days"][0]["error"]["exit_code"], 66);
-        assert_eq!(Exit::worst_of(unread(&report)), Exit::Failed(agg::ErrorClass::NoInput));
+        assert_eq!(document["error"]["exit_code"], 66);
+        assert_eq!(Exit::of_report(&report), Exit::Failed(agg::ErrorClass::NoInput));
     }
 }

@@ -19,6 +19,7 @@ use crate::hooks::{EndedNight, HookArguments};
 use crate::message;
 use crate::metrics::{self, MetricsFile};
 use crate::night_file::NightFile;
+use crate::output::ReportForm;
 use crate::settings::Settings;
 use crate::summary::{RunCost, Summary};
 
@@ -161,7 +162,10 @@ fn ended_night(
     options: &NightlyOptions,
     report: Option<(&NightlyReport, &RunCost)>,
 ) -> anyhow::Result<EndedNight> {
-    let first = report.and_then(|(report, _)| report.failures().next());
+    let first = report.and_then(|(report, _)| {
+        let stopped = report.filled.stopped.as_ref().map(|error| (None, error));
+        stopped.or_else(|| report.failures().next())
+    });
     Ok(EndedNight {
         day: options.day,
         out_folder: std::path::absolute(options.emit.out.join(options.day.to_string()))?,
@@ -185,27 +189,42 @@ fn work(
     settings.log_steps();
     // The label is that of the command that nights were before.
     metrics::recorded("backfill", &metrics, settings, |facts| {
-        let (report, run) = settings.job(|context| job::nightly(context, options))?;
+        let (mut report, run) = settings.job(|context| job::nightly(context, options))?;
         facts.filled(&report.filled);
         report.failures().for_each(|failure| message::line(&line_of(failure)));
         let ended = night.insert(ended_night(options, Some((&report, &run)))?);
-        settings.output.print(&report, &run)?;
-        let unread = || backfill::unread(&report.filled);
-        unread().for_each(|error| message::line(&message::described(error)));
-        let exit = Exit::worst_of(report.failures().map(|(_, error)| error).chain(unread()));
-        if let Some(error) = report.filled.stopped {
-            return Err(error.into());
+        let is_document = settings.output == ReportForm::Json;
+        if !is_document {
+            settings.output.print(&report, &run)?;
         }
-        if exit == Exit::Done && !options.dry_run {
-            arguments.hooks.after_success(ended, settings.stop())?;
+        let other = backfill::unread(&report.filled).chain(&report.filled.stopped);
+        other.for_each(|error| message::line(&message::described(error)));
+        if report.failure().is_none()
+            && !options.dry_run
+            && let Err(error) = arguments.hooks.after_success(ended, settings.stop())
+        {
+            message::line(&message::described(&error));
+            report.errors.push(error);
+            *ended = ended_night(options, Some((&report, &run)))?;
+        }
+        // After the success hook, whose failure is in it.
+        if is_document {
+            settings.output.print(&report, &run)?;
+        }
+        if report.failure().is_none() && !options.dry_run {
             night_file.as_ref().map_or(Ok(()), NightFile::write)?;
         }
-        Ok(exit)
+        Ok(Exit::of_report(&report))
     })
 }
 
 impl Summary for NightlyReport {
     const COMMAND: &'static str = "nightly";
+
+    fn failure(&self) -> Option<&agg::Error> {
+        let failures = self.failures().map(|(_, error)| error);
+        exit::worst_of(failures.chain(backfill::unread(&self.filled)).chain(&self.filled.stopped))
+    }
 
     fn text(&self, run: &RunCost) -> String {
         let mut text = self.filled.text(run);

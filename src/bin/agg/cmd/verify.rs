@@ -5,7 +5,7 @@ use agg::job::{self, CheckedDay, VerifyReport};
 use agg::text::{self, counted};
 use clap::Args;
 
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::message;
 use crate::settings::Settings;
 use crate::summary::{RunCost, Summary, size};
@@ -33,11 +33,15 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
     if let Some(complaint) = complaint(&report) {
         message::line(&complaint);
     }
-    Ok(Exit::worst_of(report.days.iter().filter_map(|day| day.facts.as_ref().err())))
+    Ok(Exit::of_report(&report))
 }
 
 impl Summary for VerifyReport {
     const COMMAND: &'static str = "verify";
+
+    fn failure(&self) -> Option<&agg::Error> {
+        exit::worst_of(self.days.iter().filter_map(|day| day.facts.as_ref().err()))
+    }
 
     fn text(&self, _: &RunCost) -> String {
         let line = |checked: &CheckedDay| {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use agg::model::RowCounts;
 use bytesize::ByteSize;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::memory;
 use crate::progress::Progress;
@@ -24,6 +24,11 @@ pub(crate) trait Summary: Serialize {
     /// The command, as the document names it.
     const COMMAND: &'static str;
 
+    /// The error that decides how the run ends; `None` after a good run. What is found while the report is written counts.
+    fn failure(&self) -> Option<&agg::Error> {
+        None
+    }
+
     /// The text for people, each line with its end.
     fn text(&self, run: &RunCost) -> String;
 
@@ -34,12 +39,12 @@ pub(crate) trait Summary: Serialize {
 
     /// Writes the JSON document, without a line end.
     fn write_document(&self, run: &RunCost, out: impl io::Write) -> serde_json::Result<()> {
-        serde_json::to_writer(out, &Document { command: Self::COMMAND, report: self, run })
+        serde_json::to_writer(out, &Document::of(self, run))
     }
 
     /// The JSON document, without a line end.
     fn document(&self, run: &RunCost) -> serde_json::Result<String> {
-        serde_json::to_string(&Document { command: Self::COMMAND, report: self, run })
+        serde_json::to_string(&Document::of(self, run))
     }
 }
 
@@ -50,9 +55,32 @@ struct Document<'a, R: Summary + ?Sized> {
     report: &'a R,
     #[serde(flatten)]
     run: &'a RunCost,
+    /// Last: it is known when the report is written.
+    #[serde(skip_serializing_if = "Failure::is_none")]
+    error: Failure<'a, R>,
 }
 
-/// The cost of a run, and its warnings: the last fields of every document.
+impl<'a, R: Summary + ?Sized> Document<'a, R> {
+    fn of(report: &'a R, run: &'a RunCost) -> Self {
+        Document { command: R::COMMAND, report, run, error: Failure(report) }
+    }
+}
+
+struct Failure<'a, R: ?Sized>(&'a R);
+
+impl<R: Summary + ?Sized> Failure<'_, R> {
+    fn is_none(&self) -> bool {
+        self.0.failure().is_none()
+    }
+}
+
+impl<R: Summary + ?Sized> Serialize for Failure<'_, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.failure().serialize(serializer)
+    }
+}
+
+/// The cost of a run, and its warnings: the last fields of every document of a good run.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct RunCost {
     /// Wall clock since the start, to the millisecond.

@@ -107,6 +107,9 @@ mod formats {
 mod faults {
     /// Calls to the file system that fail, and deaths between them.
     pub(crate) mod calls;
+    #[cfg(feature = "parquet")]
+    /// Tables whose footers claim other rows or columns than their pages have.
+    mod claims;
     /// A full disk, a read-only disk, two writers at once.
     mod disks;
     #[cfg(feature = "parquet")]

@@ -43,6 +43,12 @@ def main():
     delta = {"country": "DELTA_BYTE_ARRAY", "sng_id": "DELTA_BINARY_PACKED", "streams": "PLAIN"}
     encoded = {"use_dictionary": False, "column_encoding": delta, "compression": "none"}
     write(countries, folder / "pyarrow-pages-2-countries.parquet", data_page_version="2.0", **encoded, **slim)
+    # Where a byte of the footer says that a column is nullable, nothing else in the file does.
+    plain = {"use_dictionary": False, "compression": "none", "write_statistics": False, "write_page_checksum": True}
+    for nullable, word in ((True, "nullable"), (False, "required")):
+        for table, name in ((users, "users"), (countries, "countries")):
+            schema = pyarrow.schema([field.with_nullable(nullable) for field in table.schema])
+            write(table.cast(schema), folder / f"pyarrow-{word}-{name}.parquet", **plain, **slim)
     # As Spark writes: nullable columns, version 1 pages, no index of pages.
     write(users, folder / "spark-like-users.parquet", flavor="spark", version="1.0", **slim)
     path = folder / "duckdb-users.parquet"

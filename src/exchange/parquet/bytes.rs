@@ -19,7 +19,7 @@ pub(super) struct Pages {
     pub(super) file: Arc<dyn ReadFile>,
     pub(super) size: u64,
     /// The largest page, compressed or not.
-    pub(super) most_page: u64,
+    pub(super) max_page: u64,
 }
 
 impl Pages {
@@ -45,12 +45,12 @@ impl Pages {
             return Err(ParquetError::General("a page's header is damaged".to_owned()));
         };
         let bytes = uncompressed.max(compressed);
-        if bytes <= self.most_page {
+        if bytes <= self.max_page {
             return Ok(());
         }
-        let most = self.most_page;
+        let max = self.max_page;
         let text = format!(
-            "a page of {bytes} bytes, and --memory allows {most}: raise it, or write smaller pages"
+            "a page of {bytes} bytes, and --memory allows {max}: raise it, or write smaller pages"
         );
         Err(ParquetError::External(Box::new(Error::from(ErrorKind::BadTable(text)))))
     }

@@ -2,7 +2,8 @@
 //! makes room for as many children as a group claims.
 //!
 //! A footer is a struct in Thrift's compact protocol. Its field 2 is the schema, a list of elements in the order of a
-//! walk through the tree. Field 5 of an element is its number of children.
+//! walk through the tree. Field 5 of an element is its number of children. The crate reads the value of a field that it
+//! knows whatever its type, so such a field has to have its type.
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -31,6 +32,76 @@ const SET: u8 = 10;
 const MAP: u8 = 11;
 const STRUCT: u8 = 12;
 
+/// A field of a struct: its number, its type, and the fields of the structs in it or in its list.
+struct Field(i16, u8, &'static [Field]);
+
+const FILE: &[Field] = &[
+    Field(1, I32, &[]),
+    Field(SCHEMA, LIST, ELEMENT),
+    Field(3, I64, &[]),
+    Field(4, LIST, GROUP),
+    Field(PAIRS, LIST, PAIR),
+    Field(6, BINARY, &[]),
+    Field(7, LIST, &[]),
+];
+const ELEMENT: &[Field] = &[
+    Field(1, I32, &[]),
+    Field(2, I32, &[]),
+    Field(3, I32, &[]),
+    Field(4, BINARY, &[]),
+    Field(CHILDREN, I32, &[]),
+    Field(6, I32, &[]),
+    Field(7, I32, &[]),
+    Field(8, I32, &[]),
+    Field(9, I32, &[]),
+    Field(10, STRUCT, &[]),
+];
+const GROUP: &[Field] = &[
+    Field(1, LIST, CHUNK),
+    Field(2, I64, &[]),
+    Field(3, I64, &[]),
+    Field(4, LIST, &[]),
+    Field(5, I64, &[]),
+    Field(6, I64, &[]),
+    Field(7, I16, &[]),
+];
+const CHUNK: &[Field] = &[
+    Field(1, BINARY, &[]),
+    Field(2, I64, &[]),
+    Field(3, STRUCT, COLUMN),
+    Field(4, I64, &[]),
+    Field(5, I32, &[]),
+    Field(6, I64, &[]),
+    Field(7, I32, &[]),
+];
+const COLUMN: &[Field] = &[
+    Field(1, I32, &[]),
+    Field(2, LIST, &[]),
+    Field(3, LIST, &[]),
+    Field(4, I32, &[]),
+    Field(5, I64, &[]),
+    Field(6, I64, &[]),
+    Field(7, I64, &[]),
+    Field(8, LIST, PAIR),
+    Field(9, I64, &[]),
+    Field(10, I64, &[]),
+    Field(11, I64, &[]),
+    Field(12, STRUCT, STATISTICS),
+    Field(13, LIST, &[]),
+    Field(14, I64, &[]),
+    Field(15, I32, &[]),
+    Field(16, STRUCT, &[]),
+];
+const STATISTICS: &[Field] = &[
+    Field(1, BINARY, &[]),
+    Field(2, BINARY, &[]),
+    Field(3, I64, &[]),
+    Field(4, I64, &[]),
+    Field(5, BINARY, &[]),
+    Field(6, BINARY, &[]),
+];
+const PAIR: &[Field] = &[Field(1, BINARY, &[]), Field(2, BINARY, &[])];
+
 /// Refuses a schema of too many or too deep elements, and a footer that is damaged. Returns the bytes of the key-value
 /// pairs.
 pub(super) fn check(footer: &[u8]) -> Result<usize> {
@@ -42,11 +113,9 @@ pub(super) fn check(footer: &[u8]) -> Result<usize> {
                 schemas += 1;
                 thrift.check_schema()?;
             }
-            // The crate reads the field's value, whatever its type.
-            (SCHEMA, _) => return Err(damaged()),
             _ => {
                 let before = thrift.rest.len();
-                thrift.skip(kind, MAX_NESTING).ok_or_else(damaged)?;
+                thrift.skip_field(FILE, (field, kind), MAX_NESTING).ok_or_else(damaged)?;
                 if (field, kind) == (PAIRS, LIST) {
                     pairs += before - thrift.rest.len();
                 }
@@ -108,8 +177,7 @@ impl Thrift<'_> {
                     // Zigzag; a number of children is not negative.
                     children = (value & 1 == 0).then_some(value >> 1)?;
                 }
-                (CHILDREN, _) => return None,
-                _ => self.skip(kind, MAX_NESTING)?,
+                _ => self.skip_field(ELEMENT, (field, kind), MAX_NESTING)?,
             }
         }
         Some(children)
@@ -188,15 +256,37 @@ impl Thrift<'_> {
                     self.skip_element(kinds & 0xf, depth)
                 })?;
             }
-            STRUCT => {
-                let mut last = 0;
-                while let Some((_, kind)) = self.field(&mut last)? {
-                    self.skip(kind, depth)?;
-                }
-            }
+            STRUCT => self.skip_struct(&[], depth)?,
             _ => return None,
         }
         Some(())
+    }
+
+    /// Skips the fields of a struct, of which these are known.
+    fn skip_struct(&mut self, known: &[Field], depth: u32) -> Option<()> {
+        let mut last = 0;
+        while let Some(field) = self.field(&mut last)? {
+            self.skip_field(known, field, depth)?;
+        }
+        Some(())
+    }
+
+    /// Skips the value of a field; `None` if it is known with another type.
+    fn skip_field(&mut self, known: &[Field], (number, kind): (i16, u8), depth: u32) -> Option<()> {
+        let known = known.iter().find(|Field(known, ..)| *known == number);
+        let Some(Field(_, expected, inner)) = known else { return self.skip(kind, depth) };
+        match (*inner, kind) {
+            _ if kind != *expected => None,
+            ([], _) => self.skip(kind, depth),
+            (inner, LIST) => {
+                let (length, element) = self.list()?;
+                if length > 0 && element != STRUCT {
+                    return None;
+                }
+                (0..length).try_for_each(|_| self.skip_struct(inner, depth))
+            }
+            (inner, _) => self.skip_struct(inner, depth),
+        }
     }
 
     /// As [`Thrift::skip`], within a list, where a truth value has a byte.
@@ -284,6 +374,25 @@ mod tests {
             children[8] = 0x10 | kind;
             assert!(refusal(&children).contains("damaged"), "{kind}");
         }
+    }
+
+    #[test]
+    fn a_known_field_of_another_type_is_damaged_at_any_depth() {
+        let with = |fields: &[u8]| {
+            let mut bytes = footer(&[0]);
+            bytes.truncate(bytes.len() - 3);
+            [&bytes, fields, &[0]].concat()
+        };
+        // Field 3 of the file, then field 4: a row group with a column chunk of field 2, and of field 3 with a field 5.
+        let group = [0x16, 8, 0x19, 0x1c, 0x19, 0x1c, 0x26, 8, 0x1c, 0x56, 8, 0, 0, 0];
+        assert!(check(&with(&group)).is_ok());
+        for (at, is) in [(0, 0x15), (2, 0x1a), (3, 0x16), (4, 0x1a), (6, 0x25), (9, 0x55)] {
+            let mut changed = group;
+            changed[at] = is;
+            assert!(refusal(&with(&changed)).contains("damaged"), "{at}");
+        }
+        // A field that is not known may have any type.
+        assert!(check(&with(&[0xf5, 8])).is_ok() && check(&with(&[0xf6, 8])).is_ok());
     }
 
     #[test]

@@ -23,22 +23,12 @@ pub(super) enum Form {
     /// A whole decimal in big-endian bytes of any length.
     Decimal,
     /// The same, all values with the same length.
-    FixedDecimal,
+    FixedDecimal { bytes: u32 },
     /// Bytes.
     Text,
 }
 
 impl Form {
-    /// Minimum bytes of a value that is written plainly.
-    pub(super) fn min_bytes(self) -> usize {
-        match self {
-            Form::Int64 { .. } => 8,
-            // Bytes without a fixed length begin with their length.
-            Form::Int32 { .. } | Form::Decimal | Form::Text => 4,
-            Form::FixedDecimal => 1,
-        }
-    }
-
     /// The form of a column of numbers, or of text.
     pub(super) fn of(column: &ColumnDescriptor, text: bool) -> Result<Form> {
         let name = column.name();
@@ -63,7 +53,10 @@ impl Form {
             (Physical::INT64, Some(signed)) => Ok(Form::Int64 { signed }),
             (Physical::BYTE_ARRAY, Some(_)) if is_decimal(column) => Ok(Form::Decimal),
             (Physical::FIXED_LEN_BYTE_ARRAY, Some(_)) if is_decimal(column) => {
-                Ok(Form::FixedDecimal)
+                match u32::try_from(column.type_length()) {
+                    Ok(bytes @ 1..) => Ok(Form::FixedDecimal { bytes }),
+                    _ => refuse("has values of no bytes".to_owned()),
+                }
             }
             (other, _) => refuse(format!("is {}: cast it to BIGINT", described(column, other))),
         }

@@ -5,7 +5,9 @@
 //! time.
 
 mod bytes;
+mod claims;
 mod countries;
+mod exact;
 mod footer;
 mod judge;
 mod pages;

@@ -19,7 +19,7 @@ use super::bytes::Pages;
 use super::countries::{Countries, Others};
 use super::judge::{Form, bad_row, decimal, number};
 use super::pages::JudgedPages;
-use super::{footer, read_error};
+use super::{claims, footer, read_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{
     Facts, GroupOutline, Judge, OpenTable, Outline, SONG, STREAMS, TableDecoder, TableRules,
@@ -51,7 +51,7 @@ impl TableDecoder for TrustingDecoder {
         path: &Path,
         rules: TableRules,
     ) -> Result<Box<dyn OpenTable>> {
-        match TableFile::read(file, path, rules) {
+        match TableFile::open(file, path, rules) {
             Ok(table) => Ok(Box::new(table)),
             Err(error) => Err(error.at(path)),
         }
@@ -76,6 +76,8 @@ struct Column {
     name: &'static str,
     at: usize,
     form: Form,
+    /// Whether a padding follows the values of its pages.
+    padded: bool,
 }
 
 impl OpenTable for TableFile {
@@ -88,7 +90,7 @@ impl OpenTable for TableFile {
     }
 
     fn read(&self, group: usize, take: &mut dyn FnMut(&Batch) -> Result<()>) -> Result<()> {
-        let place = |error: Error| error.at(&self.path);
+        let place = |error| claims::in_group(error, group).at(&self.path);
         let mut reader = self.group(group).map_err(place)?;
         let mut batch = Batch::default();
         while reader.next(&mut batch).map_err(place)? {
@@ -99,22 +101,31 @@ impl OpenTable for TableFile {
 }
 
 impl TableFile {
-    fn read(file: Arc<dyn ReadFile>, path: &Path, rules: TableRules) -> Result<TableFile> {
+    fn open(file: Arc<dyn ReadFile>, path: &Path, rules: TableRules) -> Result<TableFile> {
         let stat = file.stat().map_err(|error| Error::io("read", error))?;
-        let pages = Pages { file, size: stat.size, most_page: rules.page };
+        let pages = Pages { file, size: stat.size, max_page: rules.page };
         let (metadata, footer_bytes) = read_footer(&pages, &rules)?;
         let (kind, columns) = find_columns(&metadata)?;
         let pairs = metadata.file_metadata().key_value_metadata().into_iter().flatten();
         let pairs = pairs.filter_map(|pair| Some((pair.key.as_str(), pair.value.as_deref()?)));
         let facts = Facts::read(pairs)?;
         let [Column { at, form, .. }, ..] = columns;
-        let groups = metadata.row_groups().iter().map(|group| GroupOutline {
-            rows: u64::try_from(group.num_rows()).unwrap_or(0),
-            keys: group_keys(group, at, form),
-        });
+        let rows = claims::group_rows(&metadata, stat.size)?.into_iter();
+        let groups = rows.zip(metadata.row_groups());
+        let groups =
+            groups.map(|(rows, group)| GroupOutline { rows, keys: group_keys(group, at, form) });
         let outline = Outline { kind, facts, footer_bytes, groups: groups.collect() };
         let (pages, path) = (Arc::new(pages), path.to_owned());
-        Ok(TableFile { pages, path, metadata, columns, judge: rules.judge, outline })
+        let table = TableFile { pages, path, metadata, columns, judge: rules.judge, outline };
+        table.check_empty_groups()?;
+        Ok(table)
+    }
+
+    /// Refuses row groups whose pages have rows, although the footer has none of them: nobody will read these.
+    fn check_empty_groups(&self) -> Result<()> {
+        let groups = self.outline.groups.iter().enumerate();
+        let mut empty = groups.filter(|(_, group)| group.rows == 0);
+        empty.try_for_each(|(at, _)| self.read(at, &mut |_| Ok(())))
     }
 
     fn group_rows(&self, group: usize) -> u64 {
@@ -127,13 +138,14 @@ impl TableFile {
         let described = self.metadata.row_groups().get(group).ok_or_else(refuse)?;
         let before = self.outline.groups.iter().take(group);
         let row = before.fold(0u64, |sum, group| sum.saturating_add(group.rows));
+        let left = self.group_rows(group);
         let read = |column: &Column| {
             let chunk = described.columns().get(column.at).ok_or_else(refuse)?;
-            ColumnReader::new(&self.pages, chunk, *column, described.num_rows(), &self.judge)
+            ColumnReader::new(&self.pages, chunk, *column, left, &self.judge)
         };
         let [key, song, count] = self.columns.each_ref().map(read);
         let columns = [key?, song?, count?];
-        Ok(GroupReader { judge: &self.judge, columns, row, left: self.group_rows(group) })
+        Ok(GroupReader { judge: &self.judge, columns, row, left })
     }
 }
 
@@ -189,8 +201,8 @@ fn read_footer(pages: &Pages, rules: &TableRules) -> Result<(ParquetMetaData, u6
 }
 
 /// The refusal of a part of a footer, with the memory that would do.
-fn too_large(rules: &TableRules, what: &str, bytes: u64, most: u64, or: &str) -> Error {
-    let needed = u128::from(rules.memory) * u128::from(bytes) / u128::from(most.max(1));
+fn too_large(rules: &TableRules, what: &str, bytes: u64, max: u64, or: &str) -> Error {
+    let needed = u128::from(rules.memory) * u128::from(bytes) / u128::from(max.max(1));
     let needed = format!("{}MiB {or}", needed.div_ceil(1 << 20));
     let (needed, memory) = (needed.trim_end(), rules.memory >> 20);
     let text = format!("{what} --memory {needed}, and it is {memory}MiB; raise it");
@@ -210,11 +222,13 @@ fn find_columns(metadata: &ParquetMetaData) -> Result<(Kind, [Column; 3])> {
         let text = format!("its columns are {}, where {wanted} are wanted", names.join(", "));
         Error::from(ErrorKind::BadTable(text))
     };
+    let writer = metadata.file_metadata().created_by();
+    let padded = writer.is_some_and(|writer| writer.starts_with("fastparquet"));
     let ([kind], 3) = (kinds.as_slice(), names.len()) else { return Err(refuse()) };
     let find = |name: &'static str| {
         let at = names.iter().position(|column| column == name).ok_or_else(refuse)?;
         let text = kind.has_codes() && name == kind.column();
-        Ok::<_, Error>(Column { name, at, form: Form::of(&described.column(at), text)? })
+        Ok::<_, Error>(Column { name, at, form: Form::of(&described.column(at), text)?, padded })
     };
     Ok((*kind, [find(kind.column())?, find(SONG)?, find(STREAMS)?]))
 }
@@ -241,6 +255,9 @@ impl GroupReader<'_> {
         count.read(wanted, row, judge, 1, &mut batch.counts)?;
         self.row += wanted as u64;
         self.left -= wanted as u64;
+        if wanted == 0 {
+            self.columns.iter_mut().try_for_each(|column| column.finish(row, judge))?;
+        }
         Ok(wanted > 0)
     }
 }
@@ -293,27 +310,23 @@ impl ColumnReader {
         pages: &Arc<Pages>,
         chunk: &ColumnChunkMetaData,
         column: Column,
-        rows: i64,
+        rows: u64,
         judge: &Judge,
     ) -> Result<Self> {
-        let start = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
-        // The crate takes these for granted.
-        let inside =
-            start >= 0 && chunk.compressed_size() >= 0 && chunk.num_values() >= 0 && rows >= 0;
-        if !inside {
-            return Err(ErrorKind::NotParquet("its footer is damaged".to_owned()).into());
-        }
-        let rows = usize::try_from(rows).unwrap_or(usize::MAX);
-        let reader = SerializedPageReader::new(Arc::clone(pages), chunk, rows, None);
+        let count = usize::try_from(rows).unwrap_or(usize::MAX);
+        let reader = SerializedPageReader::new(Arc::clone(pages), chunk, count, None);
         let pages = reader.map_err(read_error)?;
-        let prefixed = chunk.encodings().any(|encoding| encoding == Encoding::DELTA_BYTE_ARRAY);
+        let encodings: Vec<Encoding> = chunk.encodings().collect();
+        let prefixed = encodings.contains(&Encoding::DELTA_BYTE_ARRAY);
         let step = if prefixed { PREFIXED_AT_ONCE } else { ROWS_AT_ONCE };
         let described = chunk.column_descr_ptr();
         let nullable = described.max_def_level() > 0;
-        let (form, others) = (column.form, Others::default());
+        let (Column { form, padded, .. }, others) = (column, Others::default());
         let rewritten = form == Form::Text && Countries::can_rewrite(chunk.encodings());
         let countries = rewritten.then(|| Countries::new(judge, nullable, &others));
-        let reader = Box::new(JudgedPages { pages, form, prefixed, countries });
+        let left = rows;
+        let reader = JudgedPages { pages, form, left, nullable, padded, encodings, countries };
+        let reader = Box::new(reader);
         let values = match form {
             Form::Int32 { signed } => Values::Int32 {
                 reader: ColumnReaderImpl::new(described, reader),
@@ -329,7 +342,7 @@ impl ColumnReader {
                 reader: ColumnReaderImpl::new(described, reader),
                 buffer: Vec::new(),
             },
-            Form::FixedDecimal => Values::FixedDecimal {
+            Form::FixedDecimal { .. } => Values::FixedDecimal {
                 reader: ColumnReaderImpl::new(described, reader),
                 buffer: Vec::new(),
             },
@@ -365,6 +378,11 @@ impl ColumnReader {
             done += step;
         }
         Ok(())
+    }
+
+    /// Reads to the end of the column, whose rows were all read: there must be no further page with values.
+    fn finish(&mut self, row: u64, judge: &Judge) -> Result<()> {
+        self.read_step(1, row, judge, 0, &mut Vec::new()).map(drop)
     }
 
     /// Appends up to `wanted` values and returns how many there were.

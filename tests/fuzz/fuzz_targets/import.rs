@@ -23,7 +23,7 @@ use libfuzzer_sys::fuzz_target;
 const DAY: &str = "2021-12-01";
 const MEMORY: u64 = 64 << 20;
 /// A table, and the one of the other kind that completes the day.
-const TABLES: [[&[u8]; 2]; 7] = [
+const TABLES: [[&[u8]; 2]; 9] = [
     [PYARROW_1, PYARROW_2],
     [PYARROW_2, PYARROW_1],
     [include_bytes!("../../data/tables/duckdb-users.parquet"), PYARROW_2],
@@ -31,6 +31,8 @@ const TABLES: [[&[u8]; 2]; 7] = [
     [include_bytes!("../../data/tables/spark-like-users.parquet"), PYARROW_2],
     [AGG_USERS, AGG_COUNTRIES],
     [AGG_COUNTRIES, AGG_USERS],
+    [include_bytes!("../../data/tables/pyarrow-nullable-users.parquet"), PYARROW_2],
+    [include_bytes!("../../data/tables/pyarrow-required-countries.parquet"), PYARROW_1],
 ];
 const PYARROW_1: &[u8] = include_bytes!("../../data/tables/pyarrow-pages-1-users.parquet");
 const PYARROW_2: &[u8] = include_bytes!("../../data/tables/pyarrow-pages-2-countries.parquet");

@@ -4,10 +4,11 @@
 //! reading shows whether they are sorted. If not, all is read again, a stretch at a time. Each stretch is sorted and
 //! spilled, and the spills are merged. One decoder reads; sorting and encoding are parallel.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::slice::ParallelSliceMut;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::join::{JoinInput, OpenPartial, Scratch, Spill, WriteRun, join_run, open_merged};
 use super::super::{Context, Phase};
@@ -26,8 +27,8 @@ pub(super) struct TableReading<'a> {
     pool: &'a rayon::ThreadPool,
     files: &'a [ImportTable],
     scratch: Scratch<'a>,
-    /// Streams of each file.
-    streams: Vec<AtomicU64>,
+    /// What was read of each file.
+    streams: Vec<Mutex<Streams>>,
     /// Runs that were spilled.
     pub(super) spilled_runs: usize,
 }
@@ -42,13 +43,23 @@ impl<'a> TableReading<'a> {
         files: &'a [ImportTable],
         scratch: Scratch<'a>,
     ) -> Self {
-        let streams = files.iter().map(|_| AtomicU64::new(0)).collect();
+        let streams = files.iter().map(|_| Mutex::default()).collect();
         TableReading { context, pool, files, scratch, streams, spilled_runs: 0 }
     }
 
     /// Streams of each file; those of a file whose counts exceed 2^64-1 stay there.
     pub(super) fn streams(&self) -> Vec<u64> {
-        self.streams.iter().map(|streams| streams.load(Ordering::Relaxed)).collect()
+        self.streams.iter().map(|streams| locked(streams).sum).collect()
+    }
+
+    /// Whether each song has the same streams in the tables of all kinds.
+    pub(super) fn songs_agree(&self) -> bool {
+        let by_song = Kind::ALL.map(|kind| {
+            let files = self.files.iter().zip(&self.streams);
+            let files = files.filter(|(file, _)| file.kind() == kind);
+            files.fold(0, |sum: u128, (_, streams)| sum.wrapping_add(locked(streams).by_song))
+        });
+        by_song.windows(2).all(|pair| pair.first() == pair.last())
     }
 
     /// Writes both runs to a writer that `create` makes; it is made again if a run proves to be unsorted.
@@ -80,7 +91,7 @@ impl<'a> TableReading<'a> {
     fn forget(&self, kind: Kind) {
         for (file, streams) in self.files.iter().zip(&self.streams) {
             if file.kind() == kind {
-                streams.store(0, Ordering::Relaxed);
+                *locked(streams) = Streams::default();
             }
         }
     }
@@ -121,18 +132,16 @@ impl<'a> TableReading<'a> {
         let file = self.files.get(file).ok_or(ErrorKind::Fault("there is no such table"))?;
         file.table.read(at, &mut |batch| {
             self.context.check_stop()?;
-            self.add_streams(group, &batch.counts);
+            self.add_streams(group, batch);
             take(batch)
         })
     }
 
     /// Counts the rows that were read from a file.
-    fn add_streams(&self, (file, _): GroupOfTable, counts: &[u64]) {
-        self.context.observer.advance(Phase::Import, counts.len() as u64);
-        let more = counts.iter().fold(0u64, |sum, count| sum.saturating_add(*count));
+    fn add_streams(&self, (file, _): GroupOfTable, batch: &Batch) {
+        self.context.observer.advance(Phase::Import, batch.len() as u64);
         if let Some(streams) = self.streams.get(file) {
-            let add = |sum: u64| Some(sum.saturating_add(more));
-            let _ = streams.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+            locked(streams).add(batch);
         }
     }
 
@@ -217,6 +226,29 @@ impl<'a> TableReading<'a> {
         spill.write_run(kind, shape, || (), make)?;
         Ok(spill.finish())
     }
+}
+
+/// The streams of a file.
+#[derive(Debug, Clone, Copy, Default)]
+struct Streams {
+    sum: u64,
+    /// The sum of each row's streams times the hash of its song. Tables of equal sums, in which a song has other streams,
+    /// differ in it, in any order of their rows.
+    by_song: u128,
+}
+
+impl Streams {
+    fn add(&mut self, batch: &Batch) {
+        for (song, count) in batch.songs.iter().zip(&batch.counts) {
+            self.sum = self.sum.saturating_add(*count);
+            let hash = xxh3_64(&song.to_le_bytes());
+            self.by_song = self.by_song.wrapping_add(u128::from(*count) * u128::from(hash));
+        }
+    }
+}
+
+fn locked(streams: &Mutex<Streams>) -> MutexGuard<'_, Streams> {
+    streams.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Where the pieces of a run that were read begin and end.
@@ -319,6 +351,25 @@ mod tests {
             error.to_string(),
             "not a table of a day's counts: the counts of user 7 and song 8 together exceed 2^63-1"
         );
+    }
+
+    #[test]
+    fn streams_of_a_song_are_the_same_in_any_order_and_by_any_key() {
+        let streams = |entries: &[Entry]| {
+            let mut streams = Streams::default();
+            streams.add(&entries.iter().copied().collect());
+            (streams.sum, streams.by_song)
+        };
+        let users = streams(&[entry(7, 1, 5), entry(8, 2, MAX_ID - 9), entry(9, 1, 4)]);
+        assert_eq!(users, streams(&[entry(0, 2, MAX_ID - 9), entry(0, 1, 9)]));
+        for others in [
+            [entry(0, 2, MAX_ID - 8), entry(0, 1, 8)],
+            [entry(0, 1, MAX_ID - 9), entry(0, 2, 9)],
+            [entry(0, 2, MAX_ID - 9), entry(0, 3, 9)],
+        ] {
+            let others = streams(&others);
+            assert!(others.0 == users.0 && others.1 != users.1);
+        }
     }
 
     #[test]

@@ -104,7 +104,11 @@ fn count(
     let writer = context.phase(Phase::Import, Some(total), || {
         reading.write(&|| temporary_writer(lock.temporary_partial()?, rules))
     })?;
-    let rows = check_sums(&writer)?;
+    let rows = check_sums(&writer).map_err(|error| tables.at_first(error))?;
+    if !reading.songs_agree() {
+        let text = "a song has other streams by its users than by its countries: both tables have to be of the same rows";
+        return Err(tables.at_first(ErrorKind::BadTable(text.to_owned()).into()));
+    }
     let (facts, inputs) = match &tables.facts {
         Some(facts) => {
             check_accepted(facts, rows).map_err(|error| tables.at_first(error))?;

@@ -535,6 +535,17 @@ mod with_parquet {
         let run = sandbox.agg("import --date 2021-12-02 users.parquet countries.parquet").exits(65);
         run.tells(&["the streams of its users sum to 7, those of its countries to 6"])
             .in_one_line();
+        let songs = Column::Int64(vec![4, 5, 9, 70_000_000_000]);
+        let fr = Column::Text(vec!["FR"; 4]);
+        let moved = table(
+            COUNTRY_SCHEMA,
+            &[fr, songs, Column::Int64(vec![2, 1, 3, 1])],
+            1,
+            Compression::SNAPPY,
+        );
+        sandbox.write("countries.parquet", moved);
+        let run = sandbox.agg("import --date 2021-12-02 users.parquet countries.parquet").exits(65);
+        run.tells(&["\"users.parquet\": ", "a song has other streams by its users"]).in_one_line();
         assert!(!sandbox.has_partial("2021-12-02"));
         // An export of another day, or of a window.
         sandbox.agg(&format!("export {DAY} --out D")).exits(0);
@@ -558,8 +569,9 @@ mod with_parquet {
         let first = sandbox.read(format!("agg-store/partials/{DAY}.agg"));
         assert!(import("a").exits(0).stdout.contains("(unchanged)"));
         assert!(import("b").exits(0).stdout.contains("(unchanged)"));
-        // As much, but other counts.
-        let columns = [Column::Int64(vec![7]), Column::Int64(vec![5]), Column::Int64(vec![7])];
+        // The same songs, but of other users.
+        let songs = Column::Int64(vec![4, 5, 9, 70_000_000_000]);
+        let columns = [Column::Int64(vec![7; 4]), songs, Column::Int64(vec![1, 1, 4, 1])];
         sandbox.write("b/users.parquet", table(USER_SCHEMA, &columns, 1, Compression::SNAPPY));
         import("b").exits(65).tells(&[DAY, "--force"]).in_one_line();
         assert!(sandbox.read(format!("agg-store/partials/{DAY}.agg")) == first);

@@ -247,6 +247,11 @@ mod decoder {
     }
 
     #[test]
+    fn a_decoder_that_closes_its_socket_and_lives_on_is_not_waited_for_without_end() {
+        fails("close", 65, &["parquet\": ", "its decoder returned invalid data"]);
+    }
+
+    #[test]
     fn a_decoder_that_gives_no_row_is_ended_where_the_caller_ignores_or_blocks_that_signal() {
         for inherited in ["--ignore-signal=XCPU", "--block-signal=XCPU"] {
             let sandbox = sandbox();

@@ -86,9 +86,9 @@ fn confine(task: &Task) -> io::Result<()> {
     limit(Resource::As, base.saturating_add(task.memory))
 }
 
-fn limit(resource: Resource, most: u64) -> io::Result<()> {
+fn limit(resource: Resource, max: u64) -> io::Result<()> {
     let Rlimit { maximum, .. } = getrlimit(resource);
-    let current = Some(maximum.map_or(most, |maximum| maximum.min(most)));
+    let current = Some(maximum.map_or(max, |maximum| maximum.min(max)));
     Ok(setrlimit(resource, Rlimit { current, maximum })?)
 }
 
@@ -102,7 +102,7 @@ fn answer(task: &Task, socket: &mut UnixStream) -> Result<()> {
     let table = TrustingDecoder.open(file, Path::new(""), rules)?;
     wire::send_outline(socket, table.outline())?;
     #[cfg(debug_assertions)]
-    fault();
+    fault(socket);
     let mut request = [0; 8];
     while socket.read_exact(&mut request).is_ok() {
         let group = usize::try_from(u64::from_le_bytes(request)).unwrap_or(usize::MAX);
@@ -129,16 +129,21 @@ fn unsent(error: io::Error) -> Error {
 /// after the outline. Only in debug builds.
 #[cfg(debug_assertions)]
 #[expect(clippy::panic, reason = "that is what a test asks for")]
-fn fault() {
+fn fault(socket: &UnixStream) {
+    let sleep = || loop {
+        std::thread::park();
+    };
     let Ok(fault) = std::env::var("AGG_DECODER_FAULT") else { return };
     match fault.as_str() {
         "panic" => std::panic::panic_any("as a test asked"),
         "spin" => loop {
             std::hint::spin_loop();
         },
-        "sleep" => loop {
-            std::thread::park();
-        },
+        "sleep" => sleep(),
+        "close" => {
+            let _ = socket.shutdown(std::net::Shutdown::Both);
+            sleep();
+        }
         "exit" => process::exit(0),
         "memory" => drop(std::hint::black_box(vec![1u8; 4 << 30])),
         signal => {

@@ -14,11 +14,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agg::exchange::{Facts, OpenTable, Outline, TableDecoder, TableRules};
 use agg::fs::ReadFile;
@@ -198,7 +198,19 @@ impl Shared {
         let (stop, memory) = (Arc::clone(&self.stop), self.memory);
         let seconds = limit_of_a_test().unwrap_or(SECONDS);
         let (table, content, started, spent) = (source.table, Vec::new(), false, None);
-        Ok(Running { table, child, socket, stop, memory, seconds, started, spent, content })
+        let checked = Instant::now();
+        Ok(Running {
+            table,
+            child,
+            socket,
+            stop,
+            memory,
+            seconds,
+            started,
+            spent,
+            checked,
+            content,
+        })
     }
 }
 
@@ -221,6 +233,8 @@ struct Running {
     started: bool,
     /// Its processor time when it was first waited for since its last answer.
     spent: Option<Duration>,
+    /// When a stop and its processor time were last checked.
+    checked: Instant,
     /// The last frame's.
     content: Vec<u8>,
 }
@@ -246,8 +260,8 @@ impl Running {
     fn outline(&mut self, rules: &TableRules) -> Result<Vec<u8>> {
         // The groups as JSON take more than in the footer, but not eight times as much; the pairs, whose quotes are marked,
         // not twice as much. A refusal takes its room too.
-        let most = rules.footers.saturating_mul(8).saturating_add(rules.pairs.saturating_mul(2));
-        match self.receive(usize::try_from(most.max(MIN_OUTLINE)).unwrap_or(usize::MAX))? {
+        let max = rules.footers.saturating_mul(8).saturating_add(rules.pairs.saturating_mul(2));
+        match self.receive(usize::try_from(max.max(MIN_OUTLINE)).unwrap_or(usize::MAX))? {
             wire::OUTLINE => {
                 self.started = true;
                 Ok(std::mem::take(&mut self.content))
@@ -266,11 +280,11 @@ impl Running {
     }
 
     /// Reads a frame's content and returns its tag; a refusal is an error.
-    fn receive(&mut self, most: usize) -> Result<u8> {
+    fn receive(&mut self, max: usize) -> Result<u8> {
         let mut header = [0; wire::HEADER];
         self.fill(&mut header)?;
         let (tag, length) = wire::header(header);
-        if length > most {
+        if length > max {
             return Err(nonsense());
         }
         let mut content = std::mem::take(&mut self.content);
@@ -293,14 +307,17 @@ impl Running {
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock
                     | io::ErrorKind::TimedOut
-                    | io::ErrorKind::Interrupted => {
-                        // If it crashes, this figure remains.
-                        memory::note_child(self.child.id());
-                        self.check_stop()?;
-                        self.check_time()?;
-                    }
+                    | io::ErrorKind::Interrupted => {}
                     _ => return Err(self.ended()),
                 },
+            }
+            // Bytes may come one by one.
+            if self.checked.elapsed() >= STEP {
+                // If it crashes, this figure remains.
+                memory::note_child(self.child.id());
+                self.check_stop()?;
+                self.check_time()?;
+                self.checked = Instant::now();
             }
         }
         Ok(())
@@ -324,13 +341,30 @@ impl Running {
         Err(ErrorKind::NotParquet(text).into())
     }
 
+    /// Waits for its end, which follows that of its answers; a process that has only closed its socket is not waited for
+    /// without end.
+    fn wait(&mut self) -> Result<ExitStatus> {
+        let failed = |error| Error::io("wait for the decoder of tables", error);
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().map_err(failed)? {
+                return Ok(status);
+            }
+            self.check_stop()?;
+            if started.elapsed() >= Duration::from_secs(self.seconds) {
+                return Err(nonsense());
+            }
+            thread::sleep(STEP / 10);
+        }
+    }
+
     /// Why it ended.
     fn ended(&mut self) -> Error {
         // Once it was waited for, its time is gone.
         let spent = time::of_process(self.child.id()).unwrap_or_default();
-        let status = match self.child.wait() {
+        let status = match self.wait() {
             Ok(status) => status,
-            Err(error) => return Error::io("wait for the decoder of tables", error),
+            Err(error) => return error,
         };
         let Some(signal) = status.signal() else {
             return if self.started {
@@ -438,6 +472,7 @@ mod tests {
             seconds: 1,
             started: false,
             spent: None,
+            checked: Instant::now(),
             content,
         };
         let refusal = wire::refusal_to_json(&ErrorKind::BadTable("x".repeat(500)).into()).unwrap();

@@ -1,6 +1,6 @@
 //! Adjusts the system's limits of a process, so that a run does not fail by them needlessly.
 
-use std::fs;
+use std::env;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -50,7 +50,8 @@ const OTHER_THREADS: u64 = 4;
 /// its threads reserve without using it.
 pub(crate) fn check_address_space(budget: &Budget) -> agg::Result<()> {
     let Some(limit) = getrlimit(Resource::As).current else { return Ok(()) };
-    let needed = addresses(budget, BASE.load(Ordering::Relaxed), processors());
+    let max = arenas_of(env::var("MALLOC_ARENA_MAX").ok().as_deref(), processors());
+    let needed = addresses(budget, BASE.load(Ordering::Relaxed), max);
     if limit >= needed {
         return Ok(());
     }
@@ -64,18 +65,22 @@ pub(crate) fn check_address_space(budget: &Budget) -> agg::Result<()> {
     Err(agg::Error::io("start", io::Error::other(text)))
 }
 
-/// Maximum addresses of a run that has `now` when it starts.
-fn addresses(budget: &Budget, base: u64, processors: u64) -> u64 {
+/// Maximum addresses of a run that has `base` when it starts, with up to `max_arenas` arenas.
+fn addresses(budget: &Budget, base: u64, max_arenas: u64) -> u64 {
     let threads = budget.threads as u64 + OTHER_THREADS;
-    let arenas = threads.min(ARENAS * processors);
-    base + budget.memory + threads * STACK + (arenas + 1) * ARENA
+    base + budget.memory + threads * STACK + (threads.min(max_arenas) + 1) * ARENA
+}
+
+/// Maximum arenas: the number in glibc's variable, if it is a number above 0.
+fn arenas_of(variable: Option<&str>, processors: u64) -> u64 {
+    let chosen = variable.and_then(|text| text.parse().ok()).filter(|arenas| *arenas > 0);
+    chosen.unwrap_or(ARENAS * processors)
 }
 
 /// Processors that this process may run on, as glibc counts them.
 fn processors() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed:"));
-    let digits = mask.unwrap_or_default().chars().filter_map(|digit| digit.to_digit(16));
+    let mask = memory::field("Cpus_allowed:").unwrap_or_default();
+    let digits = mask.chars().filter_map(|digit| digit.to_digit(16));
     // If the kernel does not report it, the number stays.
     Some(digits.map(|digit| u64::from(digit.count_ones())).sum())
         .filter(|count| *count > 0)
@@ -87,13 +92,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threads_reserve_addresses_up_to_what_the_processors_allow() {
-        let of = |memory: u64, threads, processors| {
-            addresses(&Budget::new(memory << 20, threads).unwrap(), 10 << 20, processors) >> 20
+    fn threads_reserve_addresses_up_to_what_the_processors_or_the_variable_allow() {
+        let of = |memory: u64, threads, arenas| {
+            addresses(&Budget::new(memory << 20, threads).unwrap(), 10 << 20, arenas) >> 20
         };
-        assert_eq!(of(64, 1, 2), 10 + 64 + 10 + 64 * 6);
-        assert_eq!(of(64, 1, u64::MAX / ARENAS), of(64, 1, 2));
-        assert_eq!(of(2048, 64, 2), 10 + 2048 + 140 + 64 * 17);
+        assert_eq!(of(64, 1, 16), 10 + 64 + 10 + 64 * 6);
+        assert_eq!(of(64, 1, u64::MAX), of(64, 1, 16));
+        assert_eq!(of(2048, 64, 16), 10 + 2048 + 140 + 64 * 17);
+        assert_eq!(of(64, 1, 1), 10 + 64 + 10 + 64 * 2);
+        assert_eq!(arenas_of(Some("3"), 2), 3);
+        for no_number in [None, Some(""), Some("0"), Some("-1"), Some("x")] {
+            assert_eq!(arenas_of(no_number, 2), 16);
+        }
         assert!(processors() < u64::MAX / ARENAS);
     }
 }

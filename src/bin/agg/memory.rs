@@ -10,7 +10,8 @@ static CHILD: AtomicU64 = AtomicU64::new(0);
 #[cfg(feature = "parquet")]
 pub(crate) fn note_child(process: u32) {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    CHILD.fetch_max(parse(&status, "VmHWM:").unwrap_or(0), Ordering::Relaxed);
+    let peak = value(&status, "VmHWM:").and_then(bytes);
+    CHILD.fetch_max(peak.unwrap_or(0), Ordering::Relaxed);
 }
 
 /// Upper bound of the peak of this process and a child together, in bytes; `None` if the kernel does not report it.
@@ -20,12 +21,20 @@ pub(crate) fn peak() -> Option<u64> {
 
 /// A figure of `/proc/self/status`, in bytes.
 pub(crate) fn figure(name: &str) -> Option<u64> {
-    parse(&fs::read_to_string("/proc/self/status").ok()?, name)
+    bytes(&field(name)?)
 }
 
-fn parse(status: &str, name: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+/// The value of a line of `/proc/self/status`.
+pub(crate) fn field(name: &str) -> Option<String> {
+    value(&fs::read_to_string("/proc/self/status").ok()?, name).map(str::to_owned)
+}
+
+fn value<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
+fn bytes(value: &str) -> Option<u64> {
+    let kibibytes: u64 = value.strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }
 
@@ -36,7 +45,7 @@ mod tests {
     #[test]
     fn a_figure_is_read_in_bytes() {
         let status = "Name:\tagg\nVmHWM:\t   2048 kB\nVmRSS:\t 1 kB\n";
-        assert_eq!(parse(status, "VmHWM:"), Some(2 << 20));
-        assert_eq!(parse("Name:\tagg\n", "VmHWM:"), None);
+        assert_eq!(value(status, "VmHWM:").and_then(bytes), Some(2 << 20));
+        assert_eq!(value("Name:\tagg\n", "VmHWM:"), None);
     }
 }

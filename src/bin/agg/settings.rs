@@ -67,6 +67,14 @@ impl Settings {
         job: impl FnOnce(&Context) -> agg::Result<T>,
     ) -> agg::Result<(T, RunCost)> {
         limits::check_address_space(&self.context.budget)?;
+        self.small_job(job)
+    }
+
+    /// As [`Settings::job`], for a job that starts no threads of its own and takes little of the memory.
+    pub(crate) fn small_job<T>(
+        &self,
+        job: impl FnOnce(&Context) -> agg::Result<T>,
+    ) -> agg::Result<(T, RunCost)> {
         let result = job(&self.context);
         self.progress.clear();
         Ok((result?, self.cost()))

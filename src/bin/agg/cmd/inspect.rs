@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
-    let (facts, run) = settings.job(|context| job::inspect(context, arguments.day))?;
+    let (facts, run) = settings.small_job(|context| job::inspect(context, arguments.day))?;
     settings.output.print(&facts, &run)?;
     Ok(Exit::Done)
 }

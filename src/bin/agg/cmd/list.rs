@@ -28,7 +28,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<Exit> {
-    let (report, run) = settings.job(|context| job::list(context, arguments.out.as_deref()))?;
+    let (report, run) =
+        settings.small_job(|context| job::list(context, arguments.out.as_deref()))?;
     for error in failures(&report) {
         message::line(&message::described(error));
     }

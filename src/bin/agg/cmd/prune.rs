@@ -85,7 +85,7 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
         return Err(Error::from(ErrorKind::Usage(text.to_owned())).into());
     }
     let options = retention.options(folder, *dry_run);
-    let (report, run) = settings.job(|context| job::prune(context, &options))?;
+    let (report, run) = settings.small_job(|context| job::prune(context, &options))?;
     settings.output.print(&report, &run)?;
     Ok(Exit::Done)
 }

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 use super::lock;
 
 /// The digest of one piece (all of 1 MiB but the last).
-pub(super) fn digest_of_piece(piece: &[u8]) -> u128 {
+pub(crate) fn digest_of_piece(piece: &[u8]) -> u128 {
     xxh3_128(piece)
 }
 
@@ -19,7 +19,7 @@ pub(super) fn digest_of_piece(piece: &[u8]) -> u128 {
 ///
 /// Memory: 80 bytes, and 600 more from the second piece to the last.
 #[derive(Default)]
-pub(super) struct PieceDigests {
+pub(crate) struct PieceDigests {
     /// All pieces before this one are folded.
     next: u64,
     /// Number of pieces, once it is known.
@@ -80,7 +80,7 @@ enum Fold {
 
 impl PieceDigests {
     /// Adds the piece of this index; each index once.
-    pub(super) fn add(&mut self, index: u64, digest: u128) {
+    pub(crate) fn add(&mut self, index: u64, digest: u128) {
         self.early.insert(index, digest);
         while let Some(digest) = self.early.remove(&self.next) {
             self.fold.add(digest);
@@ -90,13 +90,13 @@ impl PieceDigests {
     }
 
     /// There are this many pieces.
-    pub(super) fn end(&mut self, total: u64) {
+    pub(crate) fn end(&mut self, total: u64) {
         self.total = Some(total);
         self.close();
     }
 
     /// The digest of all pieces; `None` unless all of them were added.
-    pub(super) fn digest(&self) -> Option<u128> {
+    pub(crate) fn digest(&self) -> Option<u128> {
         match self.fold {
             Fold::All(digest) => Some(digest),
             _ => None,

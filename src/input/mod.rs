@@ -57,6 +57,7 @@ mod twin;
 mod walk;
 mod window;
 
+pub(crate) use digest::{PieceDigests, digest_of_piece};
 pub use digest_all::digest_all;
 pub use facts::{Finished, InputStat};
 pub use find::{

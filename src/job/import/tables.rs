@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
-
 use super::super::Context;
 use super::super::earlier::lock_store;
 use super::super::inspect::open_day;
@@ -16,6 +14,7 @@ use crate::budget::DecoderPlan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Facts, Judge, Origin, PartialFacts, TableDecoder, TableRules};
 use crate::fs::TemporaryFile;
+use crate::input::{PieceDigests, digest_of_piece};
 use crate::job::Phase;
 use crate::model::{Day, InputFacts, Inputs, Kind, MAX_ID};
 use crate::partial::{FinishedPartial, Metadata, Partial, Writer};
@@ -312,20 +311,20 @@ fn input_name(file: &ImportTable) -> Vec<u8> {
 fn digest(context: &Context, table: &ImportTable) -> Result<u128> {
     let failed = |error| Error::io("read", error).at(table.path());
     let mut buffer = vec![0; PIECE];
-    let mut fold = Xxh3::new();
-    let mut offset = 0;
+    let (mut digests, mut pieces, mut offset) = (PieceDigests::default(), 0, 0);
     while offset < table.stat().size {
         context.check_stop()?;
         let read = table.file().read_full_at(&mut buffer, offset).map_err(failed)?;
-        fold.update(&xxh3_128(&buffer[..read]).to_le_bytes());
+        digests.add(pieces, digest_of_piece(buffer.get(..read).unwrap_or_default()));
+        pieces += 1;
         offset += read as u64;
         if read < PIECE {
             break;
         }
     }
+    digests.end(pieces);
     let now = table.file().stat().map_err(failed)?;
-    if offset == table.stat().size && now.is_same(&table.stat()) {
-        return Ok(fold.digest128());
-    }
-    Err(Error::from(ErrorKind::LogChanged).at(table.path()))
+    let is_same = offset == table.stat().size && now.is_same(&table.stat());
+    let digest = digests.digest().filter(|_| is_same);
+    digest.ok_or_else(|| Error::from(ErrorKind::LogChanged).at(table.path()))
 }

@@ -29,6 +29,12 @@ pub(crate) struct Sandbox {
     folder: TempDir,
 }
 
+/// Whether a file says nothing of what is published: locks, the record of earlier days, which every store has, and
+/// caches of seen logs, which hold ctimes and inodes.
+pub(crate) fn is_bookkeeping(name: &str) -> bool {
+    [".lock", ".earlier", ".seen"].iter().any(|end| name.ends_with(end))
+}
+
 impl Sandbox {
     pub(crate) fn new() -> Self {
         Sandbox { folder: tempfile::tempdir().unwrap() }
@@ -68,8 +74,8 @@ impl Sandbox {
         names
     }
 
-    /// Every file below a folder, sorted, with hidden files; without locks, the record of earlier days, which every store
-    /// has, and caches of seen logs, which hold ctimes and inodes; a link counts as a file.
+    /// Every file below a folder, sorted, with hidden files and without [bookkeeping](is_bookkeeping); a link counts as a
+    /// file.
     pub(crate) fn files(&self, folder: &str) -> Vec<String> {
         let mut files = Vec::new();
         for entry in fs::read_dir(self.path(folder)).into_iter().flatten() {
@@ -77,7 +83,7 @@ impl Sandbox {
             let name = format!("{folder}/{}", entry.file_name().into_string().unwrap());
             if entry.file_type().unwrap().is_dir() {
                 files.extend(self.files(&name));
-            } else if ![".lock", ".earlier", ".seen"].iter().any(|end| name.ends_with(end)) {
+            } else if !is_bookkeeping(&name) {
                 files.push(name);
             }
         }

@@ -240,8 +240,8 @@ fn whatever_is_made_has_the_mode_that_the_umask_leaves() {
             }
         }
         assert_eq!(
-            seen, 13,
-            "four folders, lock, partial, rejects and seen logs; lock, folder and three files"
+            seen, 14,
+            "four folders, lock, partial, earlier days, rejects and seen logs; lock, folder and three files"
         );
     }
 }

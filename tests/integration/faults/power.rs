@@ -17,7 +17,7 @@ use crate::disk::{self, Cut, Disk, Left, Tree};
 use crate::faults::calls::{Scene, State, TEMPORARY, state};
 use crate::faults::killed::Job;
 use crate::faulty::{Faulty, Operation};
-use crate::harness::{DAY, LINK, Sandbox};
+use crate::harness::{DAY, LINK, Sandbox, is_bookkeeping};
 use crate::library::{Dice, context, context_over, unless_locked};
 
 /// States of each job from which it is run again, if it has as many: 2,000 in all. Another number is taken from the
@@ -73,7 +73,7 @@ fn seen(tree: &Tree) -> State {
     for (path, left) in tree {
         let name = path.to_str().unwrap().to_owned();
         match left {
-            _ if name.ends_with("lock") || name.ends_with(".seen") => {}
+            _ if is_bookkeeping(&name) => {}
             Left::File(bytes) => drop(state.insert(name, bytes.clone())),
             Left::Link(target) => {
                 let bytes = [LINK, target.as_os_str().as_encoded_bytes()].concat();

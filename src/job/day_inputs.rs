@@ -33,6 +33,10 @@ enum Place {
         /// Why they could not be shown.
         failure: Arc<OnceLock<Error>>,
     },
+    /// This run has removed the day since.
+    Removed {
+        count: usize,
+    },
 }
 
 impl DayInputs {
@@ -48,12 +52,17 @@ impl DayInputs {
         })
     }
 
+    /// The logs of a day that this run has removed: as many, and none to show.
+    pub(super) fn removed(&self) -> Self {
+        DayInputs(Place::Removed { count: self.len() })
+    }
+
     /// Number of logs.
     #[must_use]
     pub fn len(&self) -> usize {
         match &self.0 {
             Place::Here(inputs) => inputs.len(),
-            Place::Stored { count, .. } => *count,
+            Place::Stored { count, .. } | Place::Removed { count } => *count,
         }
     }
 
@@ -68,6 +77,7 @@ impl DayInputs {
         match &self.0 {
             Place::Here(inputs) => inputs.encoded().len() as u64,
             Place::Stored { bytes, .. } => *bytes,
+            Place::Removed { .. } => 0,
         }
     }
 
@@ -79,7 +89,7 @@ impl DayInputs {
                 let _ = failure.set(error);
                 None
             }
-            (Err(_), Place::Here(_)) => None,
+            (Err(_), Place::Here(_) | Place::Removed { .. }) => None,
         }
     }
 
@@ -87,12 +97,12 @@ impl DayInputs {
     #[must_use]
     pub fn failure(&self) -> Option<&Error> {
         match &self.0 {
-            Place::Here(_) => None,
+            Place::Here(_) | Place::Removed { .. } => None,
             Place::Stored { failure, .. } => failure.get(),
         }
     }
 
-    /// The logs; reads them where they are not held.
+    /// The logs; reads them where they are not held. None of a day that the same run has removed since.
     ///
     /// Memory: 48 bytes a log and its name, as long as the result is held.
     ///
@@ -102,6 +112,7 @@ impl DayInputs {
     pub fn read(&self) -> Result<Arc<Inputs>> {
         match &self.0 {
             Place::Here(inputs) => Ok(Arc::clone(inputs)),
+            Place::Removed { .. } => Ok(Arc::default()),
             Place::Stored { files, path, digest, .. } => {
                 let partial = open_again(files.as_ref(), path, *digest)?;
                 partial.inputs().map(Arc::new)

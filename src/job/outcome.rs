@@ -219,3 +219,14 @@ pub struct BackfillReport {
     #[serde(skip)]
     pub emit: bool,
 }
+
+impl BackfillReport {
+    /// Shows no logs of days whose partials this run has removed since.
+    pub(super) fn forget_logs(&mut self, is_removed: &dyn Fn(Day) -> bool) {
+        for dated in self.days.iter_mut().filter(|dated| is_removed(dated.day)) {
+            if let DayOutcome::Reduced(report) = &mut dated.reduced {
+                report.inputs = report.inputs.removed();
+            }
+        }
+    }
+}

@@ -233,7 +233,12 @@ fn warn_of_older(context: &Context, night: &NightlyReport, from: Day) {
 /// Removes old days; what goes wrong is an error of the night.
 fn remove_old(context: &Context, options: &PruneOptions, night: &mut NightlyReport) {
     match prune(context, options) {
-        Ok(pruned) => night.pruned = Some(pruned),
+        Ok(pruned) => {
+            if !options.dry_run {
+                night.filled.forget_logs(&|day| pruned.pruned.iter().any(|gone| gone.day == day));
+            }
+            night.pruned = Some(pruned);
+        }
         // A dry run of the first night has no store yet.
         Err(error) if options.dry_run && error.class() == ErrorClass::NoInput => {}
         Err(error) => night.errors.push(error),

@@ -399,3 +399,21 @@ fn days_older_than_the_settings_keep_are_removed_after_a_good_night() {
     assert!(!machine.sandbox.exists("agg-store/rejects/2021-11-01.txt"));
     assert!(DAYS.iter().all(|day| machine.sandbox.has_partial(day)));
 }
+
+#[test]
+fn a_night_that_removes_days_that_it_has_looked_at_ends_with_0() {
+    let machine = Machine::new();
+    for day in 1..=20 {
+        machine.sandbox.write(format!("logs/listen-202112{day:02}.log"), "1|1|FR\n");
+    }
+    let night = "nightly 2021-12-13 --catch-up 12 --keep-days 13 --days 7";
+    for _ in 0..2 {
+        let run = machine.agg(&format!("{night} --json")).exits(0);
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!(report["errors"], serde_json::json!([]));
+    }
+    assert!(!machine.sandbox.has_partial("2021-12-01"));
+    // A day that is older than all that are kept is counted, emitted and removed in one run.
+    machine.agg("nightly 2021-12-01 --days 1 --keep-days 3 --json").exits(0);
+    assert!(!machine.sandbox.has_partial("2021-12-01"));
+}

@@ -30,7 +30,7 @@ const STATES_VARIABLE: &str = "AGG_TEST_POWER_STATES";
 const LEAST_RUNS: &[(Job, usize)] = &[
     (Job::Reduce, 165),
     (Job::Replace, 155),
-    (Job::Spill, 80),
+    (Job::Spill, 75),
     (Job::Add, 660),
     (Job::Emit, 150),
     (Job::EmitAgain, 155),
@@ -73,6 +73,10 @@ fn seen(tree: &Tree) -> State {
     for (path, left) in tree {
         let name = path.to_str().unwrap().to_owned();
         match left {
+            // Never a damaged one: it is synced before the first day is published.
+            Left::File(bytes) if name.ends_with(".earlier") && !is_whole(bytes) => {
+                drop(state.insert(name, bytes.clone()));
+            }
             _ if is_bookkeeping(&name) => {}
             Left::File(bytes) => drop(state.insert(name, bytes.clone())),
             Left::Link(target) => {
@@ -88,6 +92,13 @@ fn seen(tree: &Tree) -> State {
         }
     }
     state
+}
+
+/// Whether a record ends with the checksum of its other bytes.
+fn is_whole(record: &[u8]) -> bool {
+    record.split_last_chunk().is_some_and(|(content, checksum)| {
+        xxhash_rust::xxh3::xxh3_64(content) == u64::from_le_bytes(*checksum)
+    })
 }
 
 fn published(mut state: State) -> State {

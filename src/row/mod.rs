@@ -8,9 +8,9 @@
 //!
 //! [`RejectReason`]: crate::model::RejectReason
 //!
-//! **Two parsers with the same result.** [`parse()`] tries each row with `plain`, which accepts plain rows, as nearly
-//! all rows are, and refuses any other row without a reason. A refused row goes to `naive`, which applies the rules one
-//! after the other and decides.
+//! **Two parsers with the same result.** [`parse()`] tries each row with `plain`, or with `shaped` if rows have another
+//! shape. Both accept plain rows, as nearly all rows are, and refuse any other row without a reason. A refused row goes to
+//! `naive`, which applies the rules one after the other and decides.
 //!
 //! `input` opens and decompresses logs, drops the byte-order mark and cuts logs into windows of whole rows. `run`
 //! counts.

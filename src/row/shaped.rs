@@ -1,5 +1,5 @@
-//! Parses rows of another shape: one pass over a row finds its delimiters and its end, and then each counted field is at
-//! a known place. It takes plain rows of the shape: ids of up to sixteen digits, without blanks around the counted fields.
+//! Parses rows of another shape: one search of a row finds its delimiters and its end, as bits, and then each counted field is
+//! at a known place. It takes plain rows of the shape: ids of up to sixteen digits, without blanks around the counted fields.
 //!
 //! Like `plain`, it refuses everything else, and a row too near to either end of the bytes for loads of a fixed size, and
 //! gives no reason. For a row that it takes, the rules must give the same values.
@@ -8,6 +8,11 @@ use super::plain::{LEAD, MASKED, MASKS, chunk};
 use super::{AcceptedRow, MAX_ROW_BYTES, RowRules};
 use crate::model::Columns;
 use crate::simd::{DIGITS, Kernel, LOOK, Masked};
+
+/// Bytes that are searched at once.
+const BLOCK: usize = 2 * LOOK;
+/// Bytes that are loaded at once: [`LEAD`] before the row, a block, and what is loaded after its last byte.
+const WINDOW: usize = LEAD + BLOCK + LOOK;
 
 /// The row at `start` of `bytes` and its length with its line end, if it is a plain row of the shape.
 #[inline(always)]
@@ -18,6 +23,37 @@ pub(super) fn row<K: Kernel>(
     rules: &RowRules,
 ) -> Option<(AcceptedRow, usize)> {
     let bytes = bytes.get(start.checked_sub(LEAD)?..)?;
+    let window: &[u8; WINDOW] = bytes.first_chunk()?;
+    let block = chunk(window, LEAD)?;
+    let line_ends = equal(kernel, block, b'\n');
+    if line_ends == 0 {
+        return long_row(kernel, bytes, rules);
+    }
+    let end = line_ends.trailing_zeros() as usize;
+    let (delimiter, columns) = (rules.shape.delimiter, rules.columns());
+    let delimiters = equal(kernel, block, delimiter) & (line_ends ^ (line_ends - 1));
+    if delimiters.count_ones() + 1 != u32::from(columns.fields()) {
+        return None;
+    }
+    // There are two delimiters at least, so the row is not empty.
+    let content = 1 << (end - usize::from(*window.get(LEAD + end - 1)? == b'\r'));
+    let starts = delimiters << 1 | 1;
+    // A quote, or blanks, which a quote may follow; or another low byte, for the rules to decide.
+    let low = both(block, |half| kernel.up_to(half, b'"')) & !delimiters & (content - 1);
+    if starts & low != 0 {
+        return None;
+    }
+    let [song, user, country] = columns.places().map(|place| {
+        let [start, end] =
+            [starts, delimiters | content].map(|bits| kernel.place(bits, place) % BLOCK);
+        (LEAD + start, end.wrapping_sub(start))
+    });
+    values(kernel, window, [song, user, country], rules).map(|row| (row, end + 1))
+}
+
+/// As [`row`], for a row that does not end in the first [`BLOCK`] bytes.
+#[inline(always)]
+fn long_row<K: Kernel>(kernel: K, bytes: &[u8], rules: &RowRules) -> Option<(AcceptedRow, usize)> {
     let (delimiter, columns) = (rules.shape.delimiter, rules.columns());
     let (edges, end) = Edges::find(kernel, bytes, delimiter)?;
     if edges.found != usize::from(columns.fields())
@@ -26,14 +62,25 @@ pub(super) fn row<K: Kernel>(
         return None;
     }
     let [song, user, country] = columns.places().map(|place| edges.field(place));
-    let country = country.filter(|(_, length)| *length == 2)?;
+    let row = values(kernel, bytes, [song?, user?, country?], rules)?;
+    Some((row, end + 1 - LEAD))
+}
+
+/// The values of song, user and country, each from its place with its length.
+#[inline(always)]
+fn values<K: Kernel>(
+    kernel: K,
+    bytes: &[u8],
+    [song, user, country]: [(usize, usize); 3],
+    rules: &RowRules,
+) -> Option<AcceptedRow> {
     let letters = u16::from_le_bytes(*chunk(bytes, country.0)?);
-    if letters & 0xe0e0 != 0x4040 {
+    if country.1 != 2 || letters & 0xe0e0 != 0x4040 {
         return None;
     }
     let country = rules.countries.number_of(letters.into())?;
-    let [song, user] = kernel.values([id(kernel, bytes, song?)?, id(kernel, bytes, user?)?]);
-    Some((AcceptedRow { song, user, country }, end + 1 - LEAD))
+    let [song, user] = kernel.values([id(kernel, bytes, song)?, id(kernel, bytes, user)?]);
+    Some(AcceptedRow { song, user, country })
 }
 
 /// The digits of a field at a place of a length, if it is one to sixteen digits.
@@ -46,8 +93,6 @@ fn id<K: Kernel>(kernel: K, bytes: &[u8], (start, length): (usize, usize)) -> Op
     Some((chunk(bytes, start + length - DIGITS)?, chunk(&MASKS, length % MASKED)?))
 }
 
-/// Bytes that are searched at once.
-const BLOCK: usize = 2 * LOOK;
 /// Delimiters that are noted without a branch for each.
 const STEP: usize = 8;
 
@@ -126,8 +171,14 @@ impl Edges {
 /// A bit for each byte of the block that is this byte.
 #[inline(always)]
 fn equal<K: Kernel>(kernel: K, block: &[u8; BLOCK], byte: u8) -> u64 {
+    both(block, |half| kernel.equal(half, byte))
+}
+
+/// The bits of both halves of a block.
+#[inline(always)]
+fn both(block: &[u8; BLOCK], bits: impl Fn(&[u8; LOOK]) -> u32) -> u64 {
     let (halves, _) = block.as_chunks::<LOOK>();
-    halves.iter().rev().fold(0, |all, half| all << LOOK | u64::from(kernel.equal(half, byte)))
+    halves.iter().rev().fold(0, |all, half| all << LOOK | u64::from(bits(half)))
 }
 
 #[cfg(test)]
@@ -151,7 +202,7 @@ mod tests {
         let columns = columns.parse().unwrap();
         let rules = Rules::new(";".parse().unwrap(), Some(columns), false, CountryCodes::Iso);
         let rules = RowRules::new(&rules);
-        let bytes = [&[b'9'; LEAD], line.as_bytes(), &[b';'; BLOCK]].concat();
+        let bytes = [&[b'9'; LEAD], line.as_bytes(), &[b';'; WINDOW]].concat();
         let found = Choice::PORTABLE.run(OneRow(&bytes, &rules));
         assert_eq!(Choice::fastest().run(OneRow(&bytes, &rules)), found, "{line:?}");
         let (row, length) = found?;
@@ -167,7 +218,7 @@ mod tests {
             for (columns, line) in [
                 ("sng_id,user_id,country,_", format!("123;9876543210123456;FR;{title}{end}")),
                 ("_,country,user_id,_,sng_id", format!("{title};FR;9876543210123456;;0123{end}")),
-                ("user_id,_,_,sng_id,country", format!("9876543210123456;\r;{title};123;FR{end}")),
+                ("user_id,_,_,sng_id,country", format!("9876543210123456;x\r;{title};123;FR{end}")),
             ] {
                 // A CR before the end is not of the title.
                 assert_eq!(taken(columns, &line), Some(row), "{line:?}");

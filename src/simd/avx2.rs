@@ -1,6 +1,6 @@
 //! The kernel for processors with AVX2, with 32 bytes in a register.
 //!
-//! **Soundness.** Every intrinsic here needs AVX2 and nothing else. Loads take an array of the size loaded, so no
+//! **Soundness.** Every intrinsic here needs AVX2 or BMI2 and nothing else. Loads take an array of the size loaded, so no
 //! pointer can be wrong. Only [`Avx2::detect`] makes an [`Avx2`], after it has asked the processor, so a value of this
 //! type proves that the intrinsics may be executed.
 
@@ -12,8 +12,9 @@
 use std::arch::x86_64::{
     __m128i, __m256i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm256_add_epi8,
     _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_extract_epi64,
-    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_movemask_epi8,
-    _mm256_packus_epi32, _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_min_epu8,
+    _mm256_movemask_epi8, _mm256_packus_epi32, _mm256_set_m128i, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _pdep_u64,
 };
 
 use super::{DIGITS, Kernel, LOOK, Masked, Work};
@@ -66,6 +67,22 @@ impl Kernel for Avx2 {
             let equal = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte.cast_signed()));
             _mm256_movemask_epi8(equal).cast_unsigned()
         }
+    }
+
+    #[inline(always)]
+    fn up_to(self, bytes: &[u8; LOOK], last: u8) -> u32 {
+        // SAFETY: as in `non_digits`.
+        unsafe {
+            let bytes = _mm256_loadu_si256(bytes.as_ptr().cast::<__m256i>());
+            let smaller = _mm256_min_epu8(bytes, _mm256_set1_epi8(last.cast_signed()));
+            _mm256_movemask_epi8(_mm256_cmpeq_epi8(smaller, bytes)).cast_unsigned()
+        }
+    }
+
+    #[inline(always)]
+    fn place(self, bits: u64, before: u8) -> usize {
+        // SAFETY: `self` proves BMI2.
+        unsafe { _pdep_u64(1 << (before % 64), bits).trailing_zeros() as usize }
     }
 
     #[inline(always)]

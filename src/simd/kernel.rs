@@ -18,6 +18,12 @@ pub(crate) trait Kernel: Copy {
     /// A bit for each byte that is this byte.
     fn equal(self, bytes: &[u8; LOOK], byte: u8) -> u32;
 
+    /// A bit for each byte up to this byte, which is ASCII.
+    fn up_to(self, bytes: &[u8; LOOK], last: u8) -> u32;
+
+    /// The place of a set bit, of which there are `before` lower ones; 64 if there is none.
+    fn place(self, bits: u64, before: u8) -> usize;
+
     /// The values of two numbers of up to sixteen digits.
     fn values(self, numbers: [Masked<'_>; 2]) -> [u64; 2];
 }

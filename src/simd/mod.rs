@@ -94,10 +94,20 @@ mod tests {
     struct Find<'a>(&'a [u8; LOOK], u8);
 
     impl Work for Find<'_> {
-        type Outcome = u32;
+        type Outcome = (u32, u32);
 
-        fn run<K: Kernel>(self, kernel: K) -> u32 {
-            kernel.equal(self.0, self.1)
+        fn run<K: Kernel>(self, kernel: K) -> Self::Outcome {
+            (kernel.equal(self.0, self.1), kernel.up_to(self.0, self.1))
+        }
+    }
+
+    struct Place(u64, u8);
+
+    impl Work for Place {
+        type Outcome = usize;
+
+        fn run<K: Kernel>(self, kernel: K) -> usize {
+            kernel.place(self.0, self.1)
         }
     }
 
@@ -133,13 +143,26 @@ mod tests {
         }
 
         #[test]
-        fn all_kernels_find_a_byte_among_any_bytes(
+        fn all_kernels_find_a_byte_and_the_bytes_up_to_it_among_any_bytes(
             look in prop::array::uniform32(prop_oneof![Just(b';'), Just(b':'), any::<u8>()]),
-            byte in prop_oneof![Just(b';'), any::<u8>()],
+            byte in prop_oneof![Just(b';'), 0_u8..128],
         ) {
-            let bits = look.iter().rev().fold(0, |bits, at| bits << 1 | u32::from(*at == byte));
+            let bits = |is_it: &dyn Fn(&u8) -> bool| {
+                look.iter().rev().fold(0, |bits, at| bits << 1 | u32::from(is_it(at)))
+            };
+            let expected = (bits(&|at| *at == byte), bits(&|at| *at <= byte));
             for choice in [Choice::PORTABLE, Choice::fastest()] {
-                prop_assert_eq!(choice.run(Find(&look, byte)), bits);
+                prop_assert_eq!(choice.run(Find(&look, byte)), expected);
+            }
+        }
+
+        #[test]
+        fn all_kernels_find_the_place_of_each_bit(places in prop::collection::btree_set(0..64_usize, 0..64)) {
+            let bits = places.iter().fold(0, |bits, place| bits | 1 << place);
+            for choice in [Choice::PORTABLE, Choice::fastest()] {
+                for (before, place) in (0..).zip(places.iter().chain([&64])) {
+                    prop_assert_eq!(choice.run(Place(bits, before)), *place);
+                }
             }
         }
 

@@ -14,7 +14,17 @@ impl Kernel for Portable {
 
     #[inline(always)]
     fn equal(self, bytes: &[u8; LOOK], byte: u8) -> u32 {
-        top_bits(bytes, |word| !not_zero(word ^ all(byte)))
+        top_bits(bytes, |word| !above(word ^ all(byte), 0))
+    }
+
+    #[inline(always)]
+    fn up_to(self, bytes: &[u8; LOOK], last: u8) -> u32 {
+        top_bits(bytes, |word| !above(word, last))
+    }
+
+    #[inline(always)]
+    fn place(self, bits: u64, before: u8) -> usize {
+        (0..before).fold(bits, |bits, _| bits & bits.wrapping_sub(1)).trailing_zeros() as usize
     }
 
     #[inline(always)]
@@ -49,10 +59,10 @@ fn stops(word: u64) -> u64 {
     (word ^ all(b'0')).wrapping_add(all(0x76)) | word
 }
 
-/// Sets the top bit of each byte that is not zero. Nothing carries, because the sum is without the top bits.
+/// Sets the top bit of each byte above `last`, which is ASCII. Nothing carries, because the sum is without the top bits.
 #[inline(always)]
-fn not_zero(word: u64) -> u64 {
-    ((word & all(0x7f)) + all(0x7f)) | word
+fn above(word: u64, last: u8) -> u64 {
+    ((word & all(0x7f)) + all(0x7f - last)) | word
 }
 
 #[inline(always)]

@@ -258,7 +258,10 @@ fn prune_emissions(
         let mut others = others?.into_iter();
         emissions.retain(|_| others.next().unwrap_or(false));
     }
-    if let (Some(lock), Some(day)) = (&lock, keep_from) {
+    // When all are kept from now on, older windows may come again.
+    let keeps_all = keep.count == u32::MAX && store::oldest_kept_emission(&output)?.is_some();
+    let floor = keep_from.or_else(|| Day::new(1970, 1, 1).filter(|_| keeps_all));
+    if let (Some(lock), Some(day)) = (&lock, floor) {
         store::record_oldest_kept_emission(lock, day)?;
     }
     for emission in &emissions {

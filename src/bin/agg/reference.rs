@@ -152,7 +152,7 @@ fn example() -> String {
     let agg = Cli::command();
     let mut text = format!(
         "# Settings of agg. Copy this file to {}, or elsewhere and name it with --config or AGG_CONFIG.\n\
-         # Remove the # before a key to set it. `agg config` shows what is in force. Paths are absolute, because cron and\n\
+         # Remove the # before a key to set it. `agg config` shows what is in force. Use absolute paths: cron and\n\
          # systemd start in another folder than you do.\n#\n\
          # These keys hold for every command; in the table of a command they hold for it alone.\n",
         config::DEFAULT_PATH

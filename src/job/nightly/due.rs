@@ -48,7 +48,8 @@ impl<'a> Due<'a> {
         if !is_own && self.needs_removed_day(day) {
             return Ok(false);
         }
-        let begins_before = stored.first().is_some_and(|began| self.first_of(day) < *began);
+        // Without any stored day, nothing has begun.
+        let begins_before = stored.first().is_none_or(|began| self.first_of(day) < *began);
         if emit.allow_missing || !begins_before {
             return Ok(true);
         }

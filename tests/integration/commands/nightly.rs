@@ -417,3 +417,10 @@ fn a_night_that_removes_days_that_it_has_looked_at_ends_with_0() {
     machine.agg("nightly 2021-12-01 --days 1 --keep-days 3 --json").exits(0);
     assert!(!machine.sandbox.has_partial("2021-12-01"));
 }
+
+#[test]
+fn a_first_night_whose_log_is_refused_names_the_log_alone() {
+    let machine = Machine::new();
+    machine.sandbox.write("logs/listen-20211201.log", "junk\n");
+    machine.agg("nightly 2021-12-01 -q").exits(65).in_one_line();
+}

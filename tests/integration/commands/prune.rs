@@ -235,6 +235,14 @@ fn the_emissions_before_the_newest_n_go_and_the_store_is_not_touched() {
     sandbox.agg("prune --keep-emissions 2 --out none").exits(0);
     assert!(!sandbox.exists("none"));
     assert_eq!(dates(&sandbox), ["04", "05", "latest"]);
+    // What was removed may come again then.
+    sandbox.write("logs/listen-20211203.log", "3|1|FR\n");
+    let planned = |keep: &str| {
+        sandbox.agg(&format!("prune --keep-emissions {keep}")).exits(0);
+        sandbox.agg("backfill --emit --days 1 --logs logs --dry-run").exits(0).stdout
+    };
+    assert!(!planned("2").contains("would emit"));
+    assert!(planned("all").contains("would emit"));
 }
 
 #[test]

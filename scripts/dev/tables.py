@@ -93,6 +93,8 @@ class Table:
         at = len(self.content)
         if rows:
             self.content += header + packed
+        else:
+            header = content = packed = b""
         described = struct(
             (1, I32, number(kind)),
             (2, LIST, items(I32, [number(encoding), number(RLE)])),

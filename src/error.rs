@@ -222,12 +222,16 @@ pub enum ErrorKind {
         limit: u64,
     },
     /// A file or standard input that has another format than a log.
-    #[error("this is {format}, not a log; {remedy}")]
+    #[error("this is {format}, not a log; {}", remedy::filled(.remedy, .file.as_deref(), *.day))]
     NotALog {
         /// What it is.
         format: String,
-        /// What to do, mostly a command.
+        /// What to do, mostly a command, with `FILE` and `--date DAY`.
         remedy: String,
+        /// The file, if it can be read again.
+        file: Option<PathBuf>,
+        /// The day that it was to be counted for, where that is known.
+        day: Option<Day>,
     },
     /// A log grew, shrank or was replaced while it was read.
     #[error("the log changed while it was read; run again when it is complete")]
@@ -583,8 +587,17 @@ impl Error {
     /// Adds the day that a log was to be counted for.
     #[must_use]
     pub(crate) fn of_day(self, day: Day) -> Self {
-        let ErrorKind::WrongSize { reported, .. } = self.kind() else { return self };
-        let kind = ErrorKind::WrongSize { reported: *reported, day: Some(day) };
+        let day = Some(day);
+        let kind = match self.kind() {
+            ErrorKind::WrongSize { reported, .. } => {
+                ErrorKind::WrongSize { reported: *reported, day }
+            }
+            ErrorKind::NotALog { format, remedy, file, .. } => {
+                let (format, remedy, file) = (format.clone(), remedy.clone(), file.clone());
+                ErrorKind::NotALog { format, remedy, file, day }
+            }
+            _ => return self,
+        };
         Error(Box::new(Inner { kind: Arc::new(kind), ..*self.0 }))
     }
 

@@ -3,6 +3,10 @@
 //! Only errors that an operator can fix have advice. An error about a name or a format has it in its own text.
 
 use std::io;
+use std::path::Path;
+
+use crate::model::Day;
+use crate::text;
 
 // The standard library has no kinds for these. Their numbers are Linux's on every processor.
 const EIO: i32 = 5;
@@ -53,6 +57,22 @@ pub(super) fn of(error: &io::Error, reads: bool) -> Option<&'static str> {
     }
 }
 
+/// A command with the file for `FILE` and the day for `DAY`, where they are known. A file whose name needs quotes is not
+/// put within those of the command, and a name like a flag not at all.
+pub(super) fn filled(command: &str, file: Option<&Path>, day: Option<Day>) -> String {
+    let with_day = match day {
+        Some(day) => command.replace("--date DAY", &format!("--date {day}")),
+        None => command.to_owned(),
+    };
+    let is_plain = |word: &str, file: &Path| Some(word) == file.to_str();
+    match file.map(|file| (text::shell_word(file), file)) {
+        Some((word, _)) if word.starts_with('-') => with_day,
+        Some((word, file)) if with_day.contains("'FILE'") && !is_plain(&word, file) => with_day,
+        Some((word, _)) => with_day.replace("FILE", &word),
+        None => with_day,
+    }
+}
+
 /// Whether the cause is the machine and not the file that was to be opened.
 pub(super) fn is_of_the_machine(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(EIO | ENFILE | EMFILE))
@@ -86,6 +106,25 @@ mod tests {
         }
         let unreadable = of(&io::Error::from_raw_os_error(13), true).unwrap_or_default();
         assert!(unreadable.contains("read permission"), "{unreadable}");
+    }
+
+    #[test]
+    fn a_command_has_the_file_and_the_day_that_are_known() {
+        let day = Day::new(2021, 12, 1);
+        let filled = |command, file: &str| {
+            filled(command, Some(file).filter(|file| !file.is_empty()).map(Path::new), day)
+        };
+        let convert = "iconv FILE | agg reduce-day --date DAY -";
+        for (file, expected) in [
+            ("logs/a.log", "iconv logs/a.log | agg reduce-day --date 2021-12-01 -"),
+            ("it's FILE", "iconv 'it'\\''s FILE' | agg reduce-day --date 2021-12-01 -"),
+            ("-a.log", "iconv FILE | agg reduce-day --date 2021-12-01 -"),
+            ("", "iconv FILE | agg reduce-day --date 2021-12-01 -"),
+        ] {
+            assert_eq!(filled(convert, file), expected);
+        }
+        assert_eq!(filled("duckdb \"from 'FILE'\"", "a.log"), "duckdb \"from 'a.log'\"");
+        assert_eq!(filled("duckdb \"from 'FILE'\"", "a b"), "duckdb \"from 'FILE'\"");
     }
 
     #[test]

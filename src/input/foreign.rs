@@ -124,7 +124,8 @@ pub(super) fn check(bytes: &[u8], within: Option<Compression>) -> Result<()> {
             Some(outer) => format!("{name} in a {} file", outer.name()),
             None => name.to_owned(),
         };
-        Err(Error::from(ErrorKind::NotALog { format, remedy: text_of(remedy, within) }))
+        let remedy = text_of(remedy, within);
+        Err(Error::from(ErrorKind::NotALog { format, remedy, file: None, day: None }))
     };
     if let Some(foreign) = named(start) {
         return refused(foreign.name, foreign.remedy);
@@ -405,28 +406,33 @@ mod tests {
         }
     }
 
+    /// What the first bytes are, and these bytes; the Spark job has to agree.
+    fn cases() -> Vec<(&'static str, Vec<u8>)> {
+        let lines = include_str!("../../tests/data/first-bytes.tsv").lines();
+        let case = |line: &'static str| {
+            let [format, digits, zeros] = line.split('\t').collect::<Vec<_>>()[..] else {
+                panic!("{line}")
+            };
+            let digits = digits.as_bytes().chunks(2).map(|digits| str::from_utf8(digits).unwrap());
+            let bytes = digits.map(|digits| u8::from_str_radix(digits, 16).unwrap());
+            (format, bytes.chain(std::iter::repeat_n(0, zeros.parse().unwrap())).collect())
+        };
+        lines.filter(|line| !line.starts_with('#')).map(case).collect()
+    }
+
     #[test]
-    fn corrupt_rows_at_the_start_do_not_make_a_log_another_format() {
-        let control: Vec<u8> = (0..=255_u8).cycle().take(900).filter(|byte| *byte != LF).collect();
-        for start in [
-            &b""[..],
-            b"\n",
-            b"sng_id|user_id|country\n1|2|FR\n",
-            b"PK|x|y\n1|2|FR\n",
-            b"PAR1|2|FR\n",
-            b"ORC is a country\n",
-            b"PLAY|2|FR\n",
-            b"BZh9|2|FR\n",
-            b"Object|2|FR\n",
-            b"\xEF\xBB\xBF1|2|FR\n",
-            b"\xFF\xFE|2|FR\n1|2|FR\n",
-            b"1\x012\x01FR\n3\x014\x01US\n5\x016\x01DE\n7\x018\x01FR\n9\x019\x01US\n",
-            b"2021;\xE9t\xE9;FR\n",
-            &[0; 4096],
-            &[&control[..], b"\n1|2|FR\n"].concat(),
-            &[&b"1|2|"[..], &control].concat(),
-        ] {
-            assert_eq!(refusal(start, None), "a log", "{start:?}");
+    fn the_first_bytes_of_each_format_and_of_corrupt_logs_are_known_for_what_they_are() {
+        let cases = cases();
+        for (format, start) in &cases {
+            let compression = Compression::of_content(start).map(Compression::name);
+            let refusal = refusal(start, None);
+            let refused = refusal.strip_prefix("this is ").and_then(|text| text.split_once(','));
+            let found = compression.or(refused.map(|(name, _)| name)).unwrap_or(&refusal);
+            assert_eq!(found, *format, "{}", start.escape_ascii());
+        }
+        let names = FORMATS.iter().map(|format| format.name);
+        for name in names.chain(Compression::ALL.map(Compression::name)) {
+            assert!(cases.iter().any(|(format, _)| *format == name), "{name} has a case");
         }
     }
 

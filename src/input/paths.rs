@@ -365,7 +365,7 @@ pub(crate) fn stat_input(files: &dyn FileSystem, path: &Path) -> Result<FileStat
 /// The error to report for an error while a log of this size, time and identity was read.
 ///
 /// A damaged stream whose file changed is not damage: its writer is not done. An unchanged file that does not end where
-/// the system says has a wrong size.
+/// the system says has a wrong size. What to do about a file that is not a log names it.
 pub(super) fn blame(files: &dyn FileSystem, path: &Path, known: &FileStat, error: Error) -> Error {
     let is_changed = || stat_input(files, path).map(|now| !now.is_same(known));
     match error.kind() {
@@ -373,6 +373,10 @@ pub(super) fn blame(files: &dyn FileSystem, path: &Path, known: &FileStat, error
             ErrorKind::LogChanged.into()
         }
         ErrorKind::LogChanged if matches!(is_changed(), Ok(false)) => wrong_size(known),
+        ErrorKind::NotALog { format, remedy, day, .. } => {
+            let (format, remedy, file) = (format.clone(), remedy.clone(), Some(path.to_owned()));
+            ErrorKind::NotALog { format, remedy, file, day: *day }.into()
+        }
         _ => error,
     }
 }

@@ -107,6 +107,28 @@ fn a_disk_that_fills_up_is_74_and_keeps_what_was_there_and_room_makes_it_good() 
 }
 
 #[test]
+fn a_disk_that_fills_up_is_74_where_the_log_comes_through_a_pipe() {
+    if !may_mount() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.write("log", log(60_000));
+    let script = r"
+        mkdir disk
+        mount -t tmpfs -o size=200k none disk
+        refused() {
+            [ $1 = 74 ] && [ $(wc -l <errors) = 1 ] && grep -q free.space errors &&
+                [ -z $(find disk -name '.agg-tmp-*') ] && [ ! -e disk/store/partials/2021-12-01.agg ]
+        }
+        reduce='reduce-day --quiet --store disk/store --date 2021-12-01'
+        code=0; cat log | $agg $reduce - 2>errors || code=$?; refused $code
+        code=0; $agg $reduce --from-command 'cat log' 2>errors || code=$?; refused $code
+        mount -o remount,size=64m disk
+        $agg $reduce --from-command 'cat log'";
+    in_namespace(&sandbox, script).exits(0);
+}
+
+#[test]
 fn a_store_on_a_disk_that_may_only_be_read_can_be_emitted_from() {
     if !may_mount() {
         return;

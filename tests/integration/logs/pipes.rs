@@ -1,6 +1,7 @@
 //! What comes through pipes: standard input, pipes with a path, and the output of commands, which may fail.
 
 use std::fs;
+use std::io::Write;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -217,10 +218,13 @@ fn commands_with_the_same_output_are_refused_like_copies_of_a_log() {
 #[test]
 fn a_signal_ends_the_commands_and_all_that_they_have_started() {
     // A command that waits, one that writes on and on, and one that does not want to end.
-    for line in [
-        "sleep 600 & echo $! >child; echo $$ >shell; wait",
-        "yes '1|2|FR' & echo $! >child; echo $$ >shell; wait",
-        "trap '' TERM; sleep 600 & echo $! >child; echo $$ >shell; while :; do sleep 600; done",
+    let stubborn =
+        "trap '' TERM; sleep 600 & echo $! >child; echo $$ >shell; while :; do sleep 600; done";
+    for (line, signal) in [
+        ("sleep 600 & echo $! >child; echo $$ >shell; wait", Signal::TERM),
+        ("sleep 600 & echo $! >child; echo $$ >shell; wait", Signal::INT),
+        ("yes '1|2|FR' & echo $! >child; echo $$ >shell; wait", Signal::INT),
+        (stubborn, Signal::TERM),
     ] {
         let sandbox = Sandbox::new();
         let mut command = hearing_signals(env!("CARGO_BIN_EXE_agg"));
@@ -230,11 +234,12 @@ fn a_signal_ends_the_commands_and_all_that_they_have_started() {
         let is_written =
             || fs::read_to_string(sandbox.path("shell")).is_ok_and(|pid| pid.ends_with('\n'));
         wait_until("the command has started", is_written);
-        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        kill_process(Pid::from_child(&child), signal).unwrap();
         let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(143), "{line}: {output:?}");
+        assert_eq!(output.status.code(), Some(128 + signal.as_raw()), "{line}: {output:?}");
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(told.lines().count() == 1 && told.contains("stopped by signal 15"), "{told}");
+        let words = format!("stopped by signal {}", signal.as_raw());
+        assert!(told.lines().count() == 1 && told.contains(&words), "{told}");
         wait_until(line, || !is_alive(&sandbox, "child") && !is_alive(&sandbox, "shell"));
         assert!(sandbox.files("agg-store").is_empty(), "{line}");
     }
@@ -302,6 +307,21 @@ fn a_pipe_that_nobody_writes_to_is_waited_for_until_a_signal() {
     wait_until("the store is there", || sandbox.exists("agg-store"));
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(143));
+}
+
+#[test]
+fn a_signal_ends_a_run_whose_standard_input_goes_on() {
+    let sandbox = Sandbox::new();
+    let mut command = hearing_signals(env!("CARGO_BIN_EXE_agg"));
+    command.current_dir(sandbox.path("")).args(["reduce-day", "--date", DAY, "-"]);
+    let mut child = spawn(command.stdin(Stdio::piped()));
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(ROWS.repeat(200_000).as_bytes()).unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    drop(stdin);
+    assert!(sandbox.files("agg-store").is_empty());
 }
 
 #[test]

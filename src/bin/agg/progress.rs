@@ -1,19 +1,24 @@
-//! What is seen while a job runs: a bar a phase on a terminal, or else a line a day and window; and warnings.
+//! What is seen while a job runs: a bar a phase on a terminal that can redraw a line, or else a line a day and window;
+//! and warnings.
 //!
 //! Bars show when standard error is a terminal that can redraw a line, and never with `-q`. They
 //! have no colours, so `NO_COLOR` needs no care. Warnings are kept too, for the JSON report.
 
 use std::collections::BTreeMap;
 use std::env;
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use agg::job::{Observer, Phase, Step, Warning};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 use jiff::Timestamp;
 
 use crate::message;
+use crate::stdout;
 
 /// Maximum warnings kept for the report: a folder of odd names must not cost memory.
 const MAX_WARNINGS: usize = 1000;
@@ -23,7 +28,8 @@ const MAX_WARNINGS: usize = 1000;
 pub(crate) struct Progress {
     bars: MultiProgress,
     quiet: bool,
-    is_terminal: bool,
+    /// Whether standard error is a terminal for bars.
+    can_redraw: bool,
     state: Arc<Mutex<OpenBars>>,
 }
 
@@ -50,13 +56,13 @@ struct OpenPhase {
 impl Progress {
     /// Bars on standard error, if it is a terminal and the run is not quiet.
     pub(crate) fn on_stderr(quiet: bool) -> Self {
-        let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
-        let is_terminal = io::stderr().is_terminal();
-        let shown = is_terminal && !dumb && !quiet;
+        let dumb = env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+        let can_redraw = io::stderr().is_terminal() && !dumb;
+        let shown = can_redraw && !quiet;
         let target =
             if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bars = MultiProgress::with_draw_target(target);
-        Progress { bars, quiet, is_terminal, state: Arc::default() }
+        Progress { bars, quiet, can_redraw, state: Arc::default() }
     }
 
     /// Takes the bars away: what follows is a report or an error.
@@ -66,9 +72,9 @@ impl Progress {
         }
     }
 
-    /// Logs each day and window as it ends, unless a terminal shows bars or the run is quiet.
+    /// Logs each day and window as it ends, unless a terminal can show bars or the run is quiet.
     pub(crate) fn log_steps(&self) {
-        self.state().logs_steps = !self.is_terminal && !self.quiet;
+        self.state().logs_steps = !self.can_redraw && !self.quiet;
     }
 
     /// Whether only errors may be printed.
@@ -107,7 +113,11 @@ impl Progress {
             Some(total) => ProgressBar::new(total),
             None => ProgressBar::no_length(),
         };
-        let bar = bar.with_style(style(phase, total.is_some()));
+        let bar = bar.with_style(style(
+            phase,
+            total.is_some(),
+            stdout::columns_of_stderr().unwrap_or(80),
+        ));
         self.bars.add(bar.with_prefix(phase.verb()).with_message(phase.units()))
     }
 }
@@ -186,22 +196,44 @@ fn step_line(now: Timestamp, step: &Step) -> String {
     format!("{now} {kind} {at} of {of}: {day} {outcome}")
 }
 
-fn template(phase: Phase, total_known: bool) -> &'static str {
-    match (phase, total_known) {
-        (Phase::Read, true) => {
-            "{prefix:<10} [{bar:30}] {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left"
+/// A line that fits in so many columns: one that wraps leaves pieces behind when it is drawn again.
+fn template(phase: Phase, total_known: bool, columns: u16) -> String {
+    // Figures of a day of 99 million rows take 64 columns.
+    let bar = columns.saturating_sub(64).min(30);
+    let (done, total, speed) = match phase {
+        Phase::Read => ("{binary_bytes}", "{binary_total_bytes}", "{binary_bytes_per_sec}"),
+        _ => ("{human_pos}", "{human_len} {msg}", "{speed}"),
+    };
+    match (total_known, bar >= 10) {
+        (true, true) => {
+            format!("{{prefix:<10}} [{{bar:{bar}}}] {done}/{total}, {speed}, {{eta}} left")
         }
-        (Phase::Read, false) => "{prefix:<10} {binary_bytes}, {binary_bytes_per_sec}, {elapsed}",
-        (_, true) => "{prefix:<10} [{bar:30}] {human_pos}/{human_len} {msg}, {per_sec}, {eta} left",
-        (_, false) => "{prefix:<10} {human_pos} {msg}, {per_sec}, {elapsed}",
+        (true, false) => "{prefix:<10} [{bar:10}] {percent}%, {eta} left".to_owned(),
+        (false, true) => {
+            let units = if phase == Phase::Read { "" } else { " {msg}" };
+            format!("{{prefix:<10}} {done}{units}, {speed}, {{elapsed}}")
+        }
+        (false, false) => format!("{{prefix:<10}} {done}, {{elapsed}}"),
     }
 }
 
-fn style(phase: Phase, total_known: bool) -> ProgressStyle {
+fn style(phase: Phase, total_known: bool, columns: u16) -> ProgressStyle {
     // The test below shows that every template is valid; otherwise a plain bar is shown.
-    ProgressStyle::with_template(template(phase, total_known))
+    ProgressStyle::with_template(&template(phase, total_known, columns))
         .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("speed", write_speed)
         .progress_chars("=> ")
+}
+
+/// Units a second, without the decimals of indicatif's own.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a speed is not negative, and one beyond 64 bits is shown as the largest"
+)]
+fn write_speed(state: &ProgressState, out: &mut dyn fmt::Write) {
+    // Nothing can be done about a bar that cannot be drawn.
+    let _ = write!(out, "{}/s", HumanCount(state.per_sec() as u64));
 }
 
 #[cfg(test)]
@@ -222,10 +254,21 @@ mod tests {
     fn every_template_is_valid() {
         for phase in Phase::ALL {
             for total_known in [true, false] {
-                let text = template(phase, total_known);
-                assert!(ProgressStyle::with_template(text).is_ok(), "{text}");
+                for columns in [1, 40, 73, 74, 80, 200] {
+                    let text = template(phase, total_known, columns);
+                    assert!(ProgressStyle::with_template(&text).is_ok(), "{text}");
+                }
             }
         }
+    }
+
+    #[test]
+    fn a_bar_is_as_wide_as_the_terminal_leaves_room_for() {
+        let of = |columns| template(Phase::Count, true, columns);
+        let rest = "{human_pos}/{human_len} {msg}, {speed}, {eta} left";
+        assert_eq!(of(200), format!("{{prefix:<10}} [{{bar:30}}] {rest}"));
+        assert_eq!(of(80), format!("{{prefix:<10}} [{{bar:16}}] {rest}"));
+        assert_eq!(of(40), "{prefix:<10} [{bar:10}] {percent}%, {eta} left");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Whether standard output took no bytes when the program was started: closed, as by `>&-`, or open for reading alone, as
+//! What the program's standard streams are: how wide a terminal is, and whether standard output took no bytes when the
+//! program was started: closed, as by `>&-`, or open for reading alone, as
 //! by `1</dev/null`.
 //!
 //! Rust's runtime opens `/dev/null` in the place of a closed standard stream before `main`, and ignores the error of one
@@ -33,4 +34,9 @@ pub(crate) fn check() -> io::Result<()> {
         return Ok(());
     }
     Err(rustix::io::Errno::BADF.into())
+}
+/// Columns of the terminal that standard error is.
+pub(crate) fn columns_of_stderr() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(io::stderr());
+    size.ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
 }

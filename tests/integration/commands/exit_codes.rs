@@ -373,13 +373,13 @@ fn a_signal_ends_every_long_command_with_its_code_and_what_was_published_stays()
 }
 
 /// A terminal: where a program is attached, and where what it writes shows.
-fn terminal() -> (File, File) {
+fn terminal(columns: u16) -> (File, File) {
     let seen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&seen).unwrap();
     unlockpt(&seen).unwrap();
     let name = ptsname(&seen, Vec::new()).unwrap();
     let attached = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     tcsetwinsize(&attached, size).unwrap();
     (attached, seen.into())
 }
@@ -423,14 +423,23 @@ fn shown(
 
 #[test]
 fn bars_are_drawn_on_a_terminal_alone() {
-    let on_terminal = |flags, term| {
-        let (attached, seen) = terminal();
+    let on_terminal = |columns, flags, term| {
+        let (attached, seen) = terminal(columns);
         shown(attached.into(), seen, flags, term)
     };
-    let bars = on_terminal("", "xterm");
-    assert!(bars.contains('\r') && bars.contains("read"), "{bars:?}");
-    assert_eq!(on_terminal("--quiet", "xterm"), "");
-    assert_eq!(on_terminal("", "dumb"), "");
+    for columns in [40, 80, 200] {
+        let bars = on_terminal(columns, "", "xterm");
+        assert!(bars.contains('\r') && bars.contains("read"), "{bars:?}");
+        // A line that wraps is drawn over two.
+        let is_line = |piece: &&str| piece.contains("reading") || piece.contains("counting");
+        for line in bars.split(['\r', '\u{1b}']).filter(is_line) {
+            let width = line.trim_end().chars().count();
+            assert!(width <= usize::from(columns), "{columns}: {line:?} of {bars:?}");
+        }
+    }
+    assert_eq!(on_terminal(80, "--quiet", "xterm"), "");
+    assert_eq!(on_terminal(80, "", "dumb"), "");
+    assert_eq!(on_terminal(80, "", ""), "");
     let (seen, pipe) = io::pipe().unwrap();
     assert_eq!(shown(pipe.into(), seen, "", "xterm"), "");
 }

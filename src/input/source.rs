@@ -136,6 +136,12 @@ impl Unread {
         Unread { header, ..self }
     }
 
+    /// Whether the first line of each input is a header.
+    #[must_use]
+    pub fn has_headers(&self) -> bool {
+        self.header
+    }
+
     /// Name, size and time of each input, in the order given, to find out without reading whether it is known already;
     /// `None` for standard input, which has none of them.
     pub fn stats(&self) -> impl ExactSizeIterator<Item = Option<InputStat<'_>>> {

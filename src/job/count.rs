@@ -199,7 +199,12 @@ impl Counting<'_> {
                 let means = (context, &pool, &scratch as Scratch<'_>);
                 traces.refuse_overlaps(means, (source, facts), &counts)?;
             }
-            checked.forms = compare_forms(context, self.seen, (source.paths(), facts))?;
+            checked.forms = compare_forms(
+                context,
+                self.seen,
+                (source.paths(), facts),
+                self.options.rules.header(),
+            )?;
             self.check_limits(base.as_ref(), report)?;
             Ok(ToDo::Count)
         };

@@ -11,7 +11,7 @@ use crate::store::SeenLog;
 /// Compares other forms with the logs that count, which have these facts. Returns the complete forms, to be kept for
 /// later runs.
 ///
-/// A form is read unless it was seen unchanged. An incomplete form does no harm, and gives a warning.
+/// A form is read, its first line as a header if `header` says so, unless it was seen unchanged. An incomplete form does no harm, and gives a warning.
 ///
 /// # Errors
 /// [`ErrorKind::OtherContent`], and signals.
@@ -19,6 +19,7 @@ pub(super) fn compare_forms(
     context: &Context,
     seen: &SeenLogs,
     (paths, facts): (&InputPaths, &Inputs),
+    header: bool,
 ) -> Result<Vec<SeenLog>> {
     if paths.other_forms().next().is_none() {
         return Ok(Vec::new());
@@ -27,7 +28,7 @@ pub(super) fn compare_forms(
     let mut compared = Vec::new();
     for (at, form) in paths.other_forms() {
         let counted = || paths.get(at).map(|log| log.path()).unwrap_or_default();
-        match form_of(context, seen, form) {
+        match form_of(context, seen, form, header) {
             Ok(log) if digests.get(at) == Some(&log.digest) => compared.push(log),
             Ok(_) => return Err(Error::from(ErrorKind::OtherContent(counted())).at(form.path())),
             Err(error) if matches!(error.class(), ErrorClass::Data | ErrorClass::NoInput) => {
@@ -40,7 +41,12 @@ pub(super) fn compare_forms(
 }
 
 /// A log with its digest.
-fn form_of(context: &Context, seen: &SeenLogs, form: InputPath<'_>) -> Result<SeenLog> {
+fn form_of(
+    context: &Context,
+    seen: &SeenLogs,
+    form: InputPath<'_>,
+    header: bool,
+) -> Result<SeenLog> {
     let path = form.path();
     // Before it is read, because a later change makes another log.
     let stat = input::stat_input(context.files.as_ref(), &path)?;
@@ -50,7 +56,7 @@ fn form_of(context: &Context, seen: &SeenLogs, form: InputPath<'_>) -> Result<Se
     }
     let mut paths = InputPaths::default();
     paths.push(&path);
-    let read = seen::read(context, paths)?;
+    let read = seen::read(context, paths, header)?;
     let content = read.iter().next().map(|InputFacts { digest, rows, .. }| (digest, rows));
     let (digest, rows) = content.unwrap_or_default();
     Ok(SeenLog { digest, rows, ..log })

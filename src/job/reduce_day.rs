@@ -332,7 +332,7 @@ impl Given<'_> {
         let mut compared = known::compare(context, (&seen, &known), unread, unread_before)?;
         let Contents { facts, seen: mut logs } = mem::take(&mut compared.contents);
         if compared.comparison == Comparison::Same {
-            logs.extend(compare_forms(context, &seen, (inputs, &facts))?);
+            logs.extend(compare_forms(context, &seen, (inputs, &facts), options.rules.header())?);
         }
         drop(facts);
         seen.keep((lock, day), logs, false);

@@ -145,8 +145,9 @@ pub(super) fn contents_of(
     let paths = unread.paths();
     let (mut logs, found) = found(seen, known, &unread);
     let are_files: Vec<bool> = unread.stats().map(|stat| stat.is_some()).collect();
+    let header = unread.has_headers();
     drop(unread);
-    let read = read_those(context, &paths, &found)?;
+    let read = read_those(context, &paths, &found, header)?;
     let (mut facts, mut read) = (Inputs::default(), read.iter());
     for ((path, log), found) in paths.iter().zip(&mut logs).zip(&found) {
         let SeenLog { size, modified_ns, digest, rows, .. } = *log;
@@ -187,7 +188,12 @@ fn found(seen: &SeenLogs, known: &Inputs, unread: &Unread) -> (Vec<SeenLog>, Vec
 }
 
 /// Reads the logs that are to be read.
-fn read_those(context: &Context, paths: &InputPaths, found: &[Found]) -> Result<Inputs> {
+fn read_those(
+    context: &Context,
+    paths: &InputPaths,
+    found: &[Found],
+    header: bool,
+) -> Result<Inputs> {
     let mut unread = InputPaths::default();
     for (path, _) in paths.iter().zip(found).filter(|(_, found)| **found == Found::Unread) {
         match path {
@@ -196,13 +202,14 @@ fn read_those(context: &Context, paths: &InputPaths, found: &[Found]) -> Result<
             InputPath::Command { line, day, .. } => unread.push_command(line, day),
         }
     }
-    if unread.is_empty() { Ok(Inputs::default()) } else { read(context, unread) }
+    if unread.is_empty() { Ok(Inputs::default()) } else { read(context, unread, header) }
 }
 
-/// Reads logs for their digests.
-pub(super) fn read(context: &Context, paths: InputPaths) -> Result<Inputs> {
+/// Reads logs for their digests and rows; `header` is whether the first line of each is none.
+pub(super) fn read(context: &Context, paths: InputPaths, header: bool) -> Result<Inputs> {
     let memory = context.budget.memory;
-    let source = Source::open(Arc::clone(&context.files), Arc::new(paths), memory)?;
+    let unread = Unread::look(Arc::clone(&context.files), Arc::new(paths), memory)?;
+    let source = unread.with_headers(header).source()?;
     let total = source.total_disk_bytes();
     let finished = context.phase(Phase::Read, total, || {
         input::digest_all(source, context.budget.threads, &|bytes| {

@@ -52,7 +52,7 @@ fn columns_are_taken_from_the_header_of_each_log() {
     sandbox.write("logs/f-20211202.log", USUAL);
     let run = sandbox.agg("backfill --logs logs --json").exits(0);
     assert_eq!(json(&run)["days"][0]["day"], "2021-12-02");
-    run.tells(&["are read with --delimiter, --columns or --header only"]);
+    run.shows(&["are read with --delimiter, --columns or --header only"]);
 }
 
 #[test]
@@ -66,12 +66,22 @@ fn a_folder_of_tables_only_is_refused_with_the_flags_that_read_them() {
         format!("reduce-day --date {DAY} logs"),
         format!("reduce-day --date {DAY} --logs logs"),
     ] {
-        sandbox.agg(&line).exits(66).in_one_line().tells(&[hint]);
+        sandbox.agg(&line).exits(66).in_one_line().shows(&[hint]);
         sandbox.agg(&format!("{line} --delimiter , --header")).exits(0);
         std::fs::remove_dir_all(sandbox.path("agg-store")).unwrap();
     }
     // A name says what a file is where it is typed.
     sandbox.agg("reduce-day logs/2021-12-01/a.csv --delimiter , --header").exits(0);
+}
+
+#[test]
+fn a_log_that_has_a_header_alone_now_is_not_taken_for_a_correction() {
+    let sandbox = Sandbox::new();
+    let night = "backfill --logs logs --delimiter , --header --columns sng_id,user_id,country";
+    sandbox.write("logs/a-20211201.csv", "s,u,c\n1,1,FR\n");
+    sandbox.agg(night).exits(0);
+    sandbox.write("logs/a-20211201.csv", "s,u,c\n");
+    sandbox.agg(night).exits(65).shows(&["a-20211201.csv"]);
 }
 
 #[test]
@@ -93,12 +103,12 @@ fn a_header_that_does_not_fit_is_refused_and_a_good_row_as_header_is_a_warning()
     let sandbox = Sandbox::new();
     let reduce = format!("reduce-day --date {DAY} --delimiter , --header a.log");
     sandbox.write("a.log", "user_id,title,country\n1,2,FR\n");
-    sandbox.agg(&reduce).exits(65).in_one_line().tells(&["\"a.log\":1: ", "does not name sng_id"]);
+    sandbox.agg(&reduce).exits(65).in_one_line().shows(&["\"a.log\":1: ", "does not name sng_id"]);
     let given = format!("{reduce} --columns sng_id,user_id,country");
-    sandbox.agg(&given).exits(65).in_one_line().tells(&["\"a.log\":1: ", "contradicts --columns"]);
+    sandbox.agg(&given).exits(65).in_one_line().shows(&["\"a.log\":1: ", "contradicts --columns"]);
     assert!(!sandbox.has_partial(DAY));
     sandbox.write("a.log", "1,2,FR\n3,4,FR\n");
-    sandbox.agg(&reduce).exits(0).in_one_line().tells(&["but it is a good row", "omit --header"]);
+    sandbox.agg(&reduce).exits(0).in_one_line().shows(&["but it is a good row", "omit --header"]);
 }
 
 #[test]
@@ -127,7 +137,7 @@ fn a_quoted_field_is_corrupt_and_the_refusal_says_that_quotes_are_not_read() {
         .agg(&format!("reduce-day --date {DAY} {columns} a.log"))
         .exits(65)
         .in_one_line()
-        .tells(&words);
+        .shows(&words);
     let reasons: Vec<_> = sandbox
         .rejects(DAY)
         .lines()
@@ -148,7 +158,7 @@ fn a_day_of_another_shape_records_it_and_matches_no_other() {
     });
     assert_eq!((&found["version"], &found["rules"]), (&2.into(), &rules));
     let both = "--delimiter ';' --columns user_id,sng_id,_,country, and this run has --delimiter ';' --header";
-    sandbox.agg(&format!("{reduce} --delimiter ; --header")).exits(65).in_one_line().tells(&[both]);
+    sandbox.agg(&format!("{reduce} --delimiter ; --header")).exits(65).in_one_line().shows(&[both]);
     // The environment is the same as the flags.
     let mut command = sandbox.command();
     command.env("AGG_DELIMITER", ";").env("AGG_COLUMNS", "user,song,_,country");
@@ -191,7 +201,7 @@ fn each_flag_of_the_shape_may_be_set_in_the_environment_and_in_the_settings_file
     let mut command = sandbox.command();
     let run =
         sandbox.run(command.env("AGG_HEADER", "perhaps").args(["reduce-day", "a-20211201.log"]));
-    run.exits(2).in_one_line().tells(&["'perhaps'", "AGG_HEADER"]);
+    run.exits(2).in_one_line().shows(&["'perhaps'", "AGG_HEADER"]);
     sandbox.write(
         "agg.toml",
         "delimiter = \";\"\ncolumns = \"user_id,sng_id,country\"\nheader = true\n",

@@ -239,7 +239,7 @@ impl Run {
 
     /// Expects these words on standard error.
     #[track_caller]
-    pub(crate) fn tells(self, words: &[&str]) -> Self {
+    pub(crate) fn shows(self, words: &[&str]) -> Self {
         if let Some(word) = words.iter().find(|word| !self.stderr.contains(**word)) {
             self.fail(&format!("{word:?} on standard error"));
         }

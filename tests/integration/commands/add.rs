@@ -79,7 +79,7 @@ fn a_log_that_the_day_has_or_that_comes_twice_is_refused_and_nothing_changes() {
         ("b.log b-too.log", "has the same content as \"b.log\""),
     ] {
         let line = format!("--add {logs}");
-        reduce(&sandbox, "agg-store", &line).exits(65).tells(&[words]).in_one_line();
+        reduce(&sandbox, "agg-store", &line).exits(65).shows(&[words]).in_one_line();
         assert!((sandbox.read(PARTIAL), sandbox.rejects(DAY)) == before, "{logs}");
     }
     reduce(&sandbox, "agg-store", "--add b.log").exits(0);
@@ -126,9 +126,9 @@ fn the_ratio_holds_for_what_is_added_alone_and_the_least_rows_for_the_day() {
     };
     add("", "good.log").exits(0);
     let partial = sandbox.read(PARTIAL);
-    add("", "bad.log").exits(65).tells(&["1 of 3 rows", "--max-reject-ratio"]).in_one_line();
+    add("", "bad.log").exits(65).shows(&["1 of 3 rows", "--max-reject-ratio"]).in_one_line();
     assert_eq!(sandbox.rejects(DAY), "bad.log:3: field_count: no row\n");
-    add("--max-reject-ratio 1 --min-rows 1003", "bad.log").exits(65).tells(&["1002 good rows"]);
+    add("--max-reject-ratio 1 --min-rows 1003", "bad.log").exits(65).shows(&["1002 good rows"]);
     assert!(sandbox.read(PARTIAL) == partial);
     add("--max-reject-ratio 0.5 --min-rows 1002", "bad.log").exits(0);
     assert_eq!(sandbox.rejects(DAY), "bad.log:3: field_count: no row\n");
@@ -174,7 +174,7 @@ fn a_rejects_file_that_is_not_the_days_costs_its_lines_and_is_a_warning() {
             None => fs::remove_file(sandbox.path(&file)).unwrap(),
         }
         let run = reduce(&sandbox, "agg-store", "--add b.log").exits(0);
-        run.tells(&["warning", "2021-12-01.txt", "no longer listed"]).in_one_line();
+        run.shows(&["warning", "2021-12-01.txt", "no longer listed"]).in_one_line();
         assert_eq!(sandbox.rejects(DAY), shown("b.log", 2));
         assert_eq!(open(&sandbox.path(PARTIAL)).unwrap().metadata().rejects.total(), 5);
     }
@@ -186,7 +186,7 @@ fn other_logs_without_a_flag_are_refused_with_both_ways_out() {
     sandbox.write("a.log", rows(0, 50));
     sandbox.write("b.log", rows(50, 90));
     reduce(&sandbox, "agg-store", "a.log").exits(0);
-    reduce(&sandbox, "agg-store", "b.log").exits(65).tells(&["--add", "--force"]).in_one_line();
+    reduce(&sandbox, "agg-store", "b.log").exits(65).shows(&["--add", "--force"]).in_one_line();
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn a_log_of_a_known_name_with_other_content_is_counted_and_is_a_warning() {
     sandbox.write("two/day.log", "2|1|FR\n");
     reduce(&sandbox, "agg-store", "one").exits(0);
     let run = reduce(&sandbox, "agg-store", "--add two").exits(0);
-    run.tells(&["warning", "\"two/day.log\"", "corrected", "--force"]).in_one_line();
+    run.shows(&["warning", "\"two/day.log\"", "corrected", "--force"]).in_one_line();
     assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:1,2:1\n");
 }
 
@@ -209,10 +209,10 @@ fn adding_is_named_as_a_way_out_unless_the_day_has_one_of_the_logs() {
     sandbox.write("copy.log", rows(0, 50));
     sandbox.write("c/a.log", rows(90, 99));
     let add = "use --force to replace the day by these, or --add to add them";
-    reduce(&sandbox, "agg-store", "b.log").exits(65).tells(&[add]).in_one_line();
+    reduce(&sandbox, "agg-store", "b.log").exits(65).shows(&[add]).in_one_line();
     for (logs, known) in [("b.log copy.log", "copy.log"), ("b.log c/a.log", "c/a.log")] {
         let words = format!("; --add would count rows twice, because the day has \"{known}\"");
-        reduce(&sandbox, "agg-store", logs).exits(65).tells(&["use --force", &words]).in_one_line();
+        reduce(&sandbox, "agg-store", logs).exits(65).shows(&["use --force", &words]).in_one_line();
     }
 }
 
@@ -230,7 +230,7 @@ fn parts_of_another_hour_have_other_names_than_those_of_the_day() {
     // A part that was emptied is missed, although there are others of its name.
     sandbox.write(part(1), "");
     let run = sandbox.agg(&format!("backfill --logs . --from {DAY} --to {DAY}")).exits(65);
-    run.tells(&["\"part-0\"", "now has none"]).in_one_line();
+    run.shows(&["\"part-0\"", "now has none"]).in_one_line();
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn a_damaged_partial_is_not_added_to() {
         damaged[at] ^= 1;
         sandbox.write(PARTIAL, &damaged);
         let run = reduce(&sandbox, "agg-store", "--add b.log").exits(65);
-        run.tells(&["damaged", "--force"]).in_one_line();
+        run.shows(&["damaged", "--force"]).in_one_line();
         assert!(sandbox.read(PARTIAL) == damaged);
     }
     assert_eq!(sandbox.files("agg-store").len(), 2);
@@ -258,7 +258,7 @@ fn an_unchanged_day_whose_rejects_file_is_gone_says_so() {
     reduce(&sandbox, "agg-store", "a.log").exits(0);
     fs::remove_file(sandbox.path(format!("agg-store/rejects/{DAY}.txt"))).unwrap();
     let run = reduce(&sandbox, "agg-store", "a.log").exits(0);
-    run.tells(&["2021-12-01.txt\" is missing", "--force"]).in_one_line();
+    run.shows(&["2021-12-01.txt\" is missing", "--force"]).in_one_line();
 }
 
 fn add(folder: &Path, logs: &[PathBuf], memory: u64, threads: usize) -> ReduceOutcome {

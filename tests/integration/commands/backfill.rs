@@ -119,7 +119,7 @@ fn a_day_whose_log_is_gone_stays_with_a_warning() {
         sandbox.write("logs/2021-12-01/part-2.log", other);
         let run = sandbox.agg("backfill --logs logs --json").exits(0);
         assert_eq!(outcomes(&run), expected(&[("kept", "")]));
-        run.tells(&["warning: 2021-12-01 is unchanged", "\"part-1.log\"", "--force"]).in_one_line();
+        run.shows(&["warning: 2021-12-01 is unchanged", "\"part-1.log\"", "--force"]).in_one_line();
         assert_eq!(identities(&sandbox), before);
     }
 }
@@ -179,14 +179,14 @@ fn a_run_with_nothing_to_emit_ends_what_a_killed_run_had_begun() {
     fs::remove_file(&latest).unwrap();
     symlink("2029-12-31", &latest).unwrap();
     let words = ["points to 2029-12-31, which no longer exists", "remove the link"];
-    sandbox.agg(backfill).exits(0).tells(&words).in_one_line();
+    sandbox.agg(backfill).exits(0).shows(&words).in_one_line();
     let run = sandbox.agg(&format!("{backfill} --top 3")).exits(0);
-    run.tells(&words).tells(&["2021-12-01 to 2021-12-03: replaced windows of 1 day, top 50 by"]);
+    run.shows(&words).shows(&["2021-12-01 to 2021-12-03: replaced windows of 1 day, top 50 by"]);
     assert_eq!(fs::read_link(&latest).unwrap(), Path::new("2029-12-31"));
     // What cannot be repaired is reported.
     fs::remove_file(&latest).unwrap();
     sandbox.write("agg-out/latest", "a file");
-    sandbox.agg(backfill).exits(73).tells(&["latest", "not a symbolic link"]);
+    sandbox.agg(backfill).exits(73).shows(&["latest", "not a symbolic link"]);
 }
 
 #[test]
@@ -208,13 +208,13 @@ fn published_windows_after_the_range_that_a_changed_day_makes_stale_are_warned_o
     let words = ["2 published windows of 2021-12-03 to 2021-12-04", command];
     for ending in ["--dry-run", ""] {
         let run = sandbox.agg(&format!("{backfill} --to 2021-12-02 {ending}"));
-        run.exits(0).tells(&words).in_one_line();
+        run.exits(0).shows(&words).in_one_line();
     }
     assert_ne!(identities(&sandbox), before);
     // Another window is not among them.
     sandbox.write("logs/20211202.log", "2|2|FR\n9|9|FR\n8|8|FR\n");
     let run = sandbox.agg(&format!("{backfill} --top 3 --to 2021-12-02")).exits(0);
-    run.tells(&["2021-12-01 to 2021-12-02: replaced windows of 3 days"]).in_one_line();
+    run.shows(&["2021-12-01 to 2021-12-02: replaced windows of 3 days"]).in_one_line();
     sandbox.agg(&format!("{backfill} --from 2021-12-03 --to 2021-12-04")).exits(0).in_no_line();
     assert_eq!(sandbox.tops("2021-12-04").1, "2|2:1\n3|3:1\n4|4:1\n8|8:1\n9|9:1\n");
     // One that used a day which is gone cannot be emitted again.
@@ -225,7 +225,7 @@ fn published_windows_after_the_range_that_a_changed_day_makes_stale_are_warned_o
     sandbox.agg("reduce-day logs/20211204.log").exits(0);
     sandbox.write("logs/20211203.log", "3|3|FR\n7|7|FR\n6|6|FR\n");
     let run = sandbox.agg(&format!("{backfill} --from 2021-12-03 --to 2021-12-04")).exits(0);
-    run.tells(&["the published window of 2021-12-05 has days that changed"]).in_one_line();
+    run.shows(&["the published window of 2021-12-05 has days that changed"]).in_one_line();
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn a_dry_run_prints_what_the_run_then_does_and_touches_nothing() {
     sandbox.write("logs/20211205.log", "no log of this program\n");
     fs::remove_file(sandbox.path("logs/20211203.log")).unwrap();
     let before = identities(&sandbox);
-    let run = sandbox.agg(dry).exits(0).tells(&["2021-12-03 is unchanged"]);
+    let run = sandbox.agg(dry).exits(0).shows(&["2021-12-03 is unchanged"]);
     let all = [
         ("would_replace", "lacking"),
         ("unchanged", "would_emit"),
@@ -306,7 +306,7 @@ fn a_store_that_another_run_writes_stops_it_with_75() {
     sandbox.agg("backfill --logs logs").exits(0);
     let lock = fs::File::open(sandbox.path("agg-store/.lock")).unwrap();
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
-    let run = sandbox.agg("backfill --logs logs --json").exits(75).tells(&["agg-store", "locked"]);
+    let run = sandbox.agg("backfill --logs logs --json").exits(75).shows(&["agg-store", "locked"]);
     assert_eq!(outcomes(&run.in_one_line()), expected(&[("not_reached", ""), ("not_reached", "")]));
     let dry = sandbox.agg("backfill --logs logs --json --dry-run").exits(0);
     assert_eq!(outcomes(&dry), expected(&[("unchanged", ""), ("unchanged", "")]));
@@ -323,7 +323,7 @@ fn a_log_that_was_emptied_or_cut_off_never_replaces_its_day() {
         [("", "and now has none"), ("1|1|FR\n", "1 good row, and the stored day has 2")]
     {
         sandbox.write("logs/20211201.log", log);
-        sandbox.agg("backfill --logs logs").exits(65).tells(&[words, "--force"]);
+        sandbox.agg("backfill --logs logs").exits(65).shows(&[words, "--force"]);
         assert!(sandbox.read(partial) == before, "{log:?}");
     }
     // As many rows, or more, are a correction; fewer by order are one too.

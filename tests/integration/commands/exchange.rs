@@ -47,7 +47,7 @@ fn a_window_is_the_sums_of_its_days_and_needs_all_of_them() {
     let sandbox = reduced();
     sandbox.reduced("2021-12-03", "9|7|FR\n5|9|FR\n");
     let window = "export --window 2021-12-03 --days 3 --out D --format csv";
-    sandbox.agg(window).exits(66).tells(&["2021-12-02"]).in_one_line();
+    sandbox.agg(window).exits(66).shows(&["2021-12-02"]).in_one_line();
     assert!(!sandbox.exists("D"));
     let run = sandbox.agg(&format!("{window} --allow-missing --json")).exits(0);
     let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
@@ -65,7 +65,7 @@ fn a_window_is_the_sums_of_its_days_and_needs_all_of_them() {
 fn a_day_that_is_not_stored_is_named_and_nothing_is_written() {
     let sandbox = reduced();
     let run = sandbox.agg(&format!("export {DAY} 2021-12-02 2021-12-05 --out D --format csv"));
-    run.exits(66).tells(&["2021-12-02, 2021-12-05"]).in_one_line();
+    run.exits(66).shows(&["2021-12-02, 2021-12-05"]).in_one_line();
     assert!(!sandbox.exists("D"));
 }
 
@@ -74,7 +74,7 @@ fn a_folder_with_other_things_than_tables_is_not_replaced() {
     let sandbox = reduced();
     sandbox.write(format!("D/kind=user/day={DAY}/notes.txt"), "mine");
     let run = sandbox.agg(&format!("export {DAY} --out D --format csv"));
-    run.exits(73).tells(&["notes.txt", "out of the way"]).in_one_line();
+    run.exits(73).shows(&["notes.txt", "out of the way"]).in_one_line();
     assert_eq!(sandbox.files("D"), [format!("D/kind=user/day={DAY}/notes.txt")]);
 }
 
@@ -116,7 +116,7 @@ fn a_build_without_parquet_says_so() {
     let sandbox = reduced();
     let emit = format!("emit-window --date {DAY} --days 1 --format parquet");
     for command in [format!("export {DAY} --out D"), format!("import --date {DAY} D"), emit] {
-        sandbox.agg(&command).exits(2).tells(&["this build of agg lacks Parquet"]).in_one_line();
+        sandbox.agg(&command).exits(2).shows(&["this build of agg lacks Parquet"]).in_one_line();
     }
 }
 
@@ -293,7 +293,7 @@ mod with_parquet {
             .agg(&format!("import --date {DAY} --store F users.parquet countries.parquet"))
             .exits(0);
         let before = sandbox.read(format!("F/partials/{DAY}.agg"));
-        add("F").exits(65).in_one_line().tells(&["imported from tables", "--force"]);
+        add("F").exits(65).in_one_line().shows(&["imported from tables", "--force"]);
         assert!(sandbox.read(format!("F/partials/{DAY}.agg")) == before);
     }
 
@@ -316,7 +316,7 @@ mod with_parquet {
             ("later.log", "later.log:2: field_count: third\n"),
         ] {
             let added = sandbox.agg(&format!("{reduce} --add {log}")).exits(0);
-            added.tells(&["rejects/2021-12-01.txt", "no longer listed"]).in_one_line();
+            added.shows(&["rejects/2021-12-01.txt", "no longer listed"]).in_one_line();
             assert_eq!(sandbox.rejects(DAY), line);
         }
         // The counts are of all of them; the lines of all come back with all logs.
@@ -449,7 +449,7 @@ mod with_parquet {
         sandbox.write("bad.parquet", bad);
         sandbox.write("good.parquet", good);
         let run = sandbox.agg(&format!("import --date {DAY} good.parquet bad.parquet"));
-        run.exits(65).tells(shown).in_one_line();
+        run.exits(65).shows(shown).in_one_line();
         assert!(!sandbox.has_partial(DAY));
     }
 
@@ -528,12 +528,12 @@ mod with_parquet {
         let sandbox = reduced();
         sandbox.write("users.parquet", plain_users());
         let run = sandbox.agg("import --date 2021-12-02 users.parquet").exits(65);
-        run.tells(&["the counts by country are missing"]).in_one_line();
+        run.shows(&["the counts by country are missing"]).in_one_line();
         let columns = [Column::Text(vec!["FR"]), Column::Int64(vec![1]), Column::Int64(vec![6])];
         let six = table(COUNTRY_SCHEMA, &columns, 1, Compression::SNAPPY);
         sandbox.write("countries.parquet", six);
         let run = sandbox.agg("import --date 2021-12-02 users.parquet countries.parquet").exits(65);
-        run.tells(&["the streams of its users sum to 7, those of its countries to 6"])
+        run.shows(&["the streams of its users sum to 7, those of its countries to 6"])
             .in_one_line();
         let songs = Column::Int64(vec![4, 5, 9, 70_000_000_000]);
         let fr = Column::Text(vec!["FR"; 4]);
@@ -545,16 +545,16 @@ mod with_parquet {
         );
         sandbox.write("countries.parquet", moved);
         let run = sandbox.agg("import --date 2021-12-02 users.parquet countries.parquet").exits(65);
-        run.tells(&["\"users.parquet\": ", "a song has other streams by its users"]).in_one_line();
+        run.shows(&["\"users.parquet\": ", "a song has other streams by its users"]).in_one_line();
         assert!(!sandbox.has_partial("2021-12-02"));
         // An export of another day, or of a window.
         sandbox.agg(&format!("export {DAY} --out D")).exits(0);
         let path = format!("D/kind=user/day={DAY}");
         let run = sandbox.agg(&format!("import --date 2021-12-02 {path}")).exits(65);
-        run.tells(&["it is of 2021-12-01: import it with --date 2021-12-01"]).in_one_line();
+        run.shows(&["it is of 2021-12-01: import it with --date 2021-12-01"]).in_one_line();
         sandbox.agg(&format!("export --window {DAY} --days 1 --out D")).exits(0);
         let run = sandbox.agg(&format!("import --date {DAY} D/kind=user/window={DAY}")).exits(65);
-        run.tells(&["it has the sums of 2021-12-01 to 2021-12-01"]).in_one_line();
+        run.shows(&["it has the sums of 2021-12-01 to 2021-12-01"]).in_one_line();
     }
 
     #[test]
@@ -573,7 +573,7 @@ mod with_parquet {
         let songs = Column::Int64(vec![4, 5, 9, 70_000_000_000]);
         let columns = [Column::Int64(vec![7; 4]), songs, Column::Int64(vec![1, 1, 4, 1])];
         sandbox.write("b/users.parquet", table(USER_SCHEMA, &columns, 1, Compression::SNAPPY));
-        import("b").exits(65).tells(&[DAY, "--force"]).in_one_line();
+        import("b").exits(65).shows(&[DAY, "--force"]).in_one_line();
         assert!(sandbox.read(format!("agg-store/partials/{DAY}.agg")) == first);
         assert!(import("b --force").exits(0).stdout.contains("(replaced)"));
         // A log is another input.
@@ -583,7 +583,7 @@ mod with_parquet {
                 "reduce-day logs/listen-20211201.log --max-reject-ratio 1 --max-log-reject-ratio 1",
             )
             .exits(65)
-            .tells(&["--force"]);
+            .shows(&["--force"]);
     }
 
     #[test]
@@ -707,7 +707,7 @@ mod with_parquet {
             "export 2021-12-01 2021-12-02 --out D".to_owned(),
             format!("report {window} --out page.html"),
         ] {
-            sandbox.agg(&arguments).exits(65).tells(&["more than 2^63-1 rows"]).in_one_line();
+            sandbox.agg(&arguments).exits(65).shows(&["more than 2^63-1 rows"]).in_one_line();
         }
         assert!(!sandbox.exists("agg-out") && !sandbox.exists("D") && !sandbox.exists("page.html"));
         // No song has that number.
@@ -768,7 +768,7 @@ mod with_parquet {
             sandbox.write("T/c.parquet", &tables[0]);
             sandbox.write("T/u.parquet", &tables[1]);
             let run = sandbox.agg(&format!("import --date {DAY} --store S T")).exits(65);
-            run.tells(&["T/c.parquet\": ", "its footer"]).in_one_line();
+            run.shows(&["T/c.parquet\": ", "its footer"]).in_one_line();
             assert_eq!(sandbox.files("S"), [""; 0]);
         }
     }
@@ -787,12 +787,12 @@ mod with_parquet {
         let import = |memory: u64| {
             sandbox.agg(&format!("import --date {DAY} --store S D --memory {memory}MiB"))
         };
-        let refusal = import(64).exits(65).in_one_line().tells(&["its footer", "; raise it"]);
+        let refusal = import(64).exits(65).in_one_line().shows(&["its footer", "; raise it"]);
         let (_, needed) = refusal.stderr.split_once("needs --memory ").unwrap();
         let needed: u64 = needed.split_once("MiB").unwrap().0.parse().unwrap();
         import(needed - 1)
             .exits(65)
-            .tells(&[&format!("list of logs) needs --memory {needed}MiB, and")]);
+            .shows(&[&format!("list of logs) needs --memory {needed}MiB, and")]);
         import(needed).exits(0).in_no_line();
         let partial = |store: &str| sandbox.read(format!("{store}/partials/{DAY}.agg"));
         assert!(partial("S") == partial("agg-store"));

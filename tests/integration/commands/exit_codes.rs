@@ -74,7 +74,7 @@ fn help_and_version_are_results() {
 fn a_store_that_is_not_there_is_66() {
     let sandbox = Sandbox::new();
     sandbox.agg("emit-window --date 2021-12-01").exits(66).in_one_line();
-    sandbox.agg("list --store gone").exits(66).tells(&["gone"]).in_one_line();
+    sandbox.agg("list --store gone").exits(66).shows(&["gone"]).in_one_line();
     assert_eq!(sandbox.names(""), [""; 0]);
 }
 
@@ -82,7 +82,7 @@ fn a_store_that_is_not_there_is_66() {
 fn a_log_that_cannot_be_read_is_66() {
     let sandbox = Sandbox::new();
     for name in ["gone-20211201.log", "gone-20211201/part.log"] {
-        sandbox.agg(&format!("reduce-day {name}")).exits(66).tells(&[name]).in_one_line();
+        sandbox.agg(&format!("reduce-day {name}")).exits(66).shows(&[name]).in_one_line();
     }
     sandbox.write("file", "");
     sandbox.agg("reduce-day file/day-20211201.log").exits(66);
@@ -97,12 +97,12 @@ fn a_store_or_an_output_folder_that_cannot_be_made_is_73() {
         sandbox
             .agg(&format!("reduce-day --store {store} day-20211202.log"))
             .exits(73)
-            .tells(&["file"])
+            .shows(&["file"])
             .in_one_line();
     }
     for out in ["file", "file/out"] {
         let emit = format!("emit-window --date {DAY} --days 1 --out {out}");
-        sandbox.agg(&emit).exits(73).tells(&["file"]).in_one_line();
+        sandbox.agg(&emit).exits(73).shows(&["file"]).in_one_line();
     }
     assert_eq!(sandbox.text("file"), "in the way");
 }
@@ -113,7 +113,7 @@ fn the_worst_of_a_backfills_days_is_its_exit_code() {
     sandbox.write("logs/20211201.log", "1|1|FR\n");
     sandbox.agg("backfill --logs logs").exits(0);
     symlink("gone", sandbox.path("logs/20211202.log")).unwrap();
-    sandbox.agg("backfill --logs logs").exits(66).tells(&["20211202.log"]);
+    sandbox.agg("backfill --logs logs").exits(66).shows(&["20211202.log"]);
     sandbox.write("logs/20211203.log.gz", "no gzip");
     sandbox.agg("backfill --logs logs").exits(65);
     assert!(sandbox.has_partial(DAY));
@@ -128,12 +128,12 @@ fn a_damaged_partial_is_65_and_never_a_wrong_number() {
     let emit = format!("emit-window --date {DAY} --days 1 --force");
     for length in [0, 1, whole.len() / 2, whole.len() - 1] {
         sandbox.write(&partial, &whole[..length]);
-        sandbox.agg(&emit).exits(65).tells(&[&partial]).in_one_line();
+        sandbox.agg(&emit).exits(65).shows(&[&partial]).in_one_line();
         sandbox.agg("verify").exits(65);
     }
     sandbox
         .write(&partial, "a file of somebody else, long enough to be a partial of agg".repeat(20));
-    sandbox.agg(&emit).exits(65).tells(&[&partial]).in_one_line();
+    sandbox.agg(&emit).exits(65).shows(&[&partial]).in_one_line();
     for at in (0..whole.len()).step_by(whole.len() / 16 + 1) {
         let mut damaged = whole.clone();
         damaged[at] ^= 1;
@@ -164,7 +164,7 @@ fn a_store_that_another_run_writes_is_75_for_writers_and_open_to_readers() {
     let sandbox = reduced();
     sandbox.write("day-20211202.log", "1|1|FR\n");
     let locks = lock_all_in(&sandbox, "agg-store");
-    sandbox.agg("reduce-day day-20211202.log").exits(75).tells(&["agg-store"]).in_one_line();
+    sandbox.agg("reduce-day day-20211202.log").exits(75).shows(&["agg-store"]).in_one_line();
     assert!(!sandbox.has_partial("2021-12-02"));
     sandbox.agg("list").exits(0);
     sandbox.agg("verify").exits(0);
@@ -230,7 +230,7 @@ fn every_writer_is_75_while_another_process_holds_the_lock_and_changes_nothing()
     let before = state();
     for (folder, writer) in writers {
         let locks = lock_all_in(&sandbox, folder);
-        let run = sandbox.agg(writer).exits(75).tells(&[folder, "locked"]);
+        let run = sandbox.agg(writer).exits(75).shows(&[folder, "locked"]);
         assert!(run.stderr.lines().count() == 1 || writer.starts_with("backfill"), "{run:?}");
         assert!(state() == before, "{writer}");
         drop(locks);
@@ -243,7 +243,7 @@ fn an_output_folder_that_another_run_writes_is_75() {
     let emit = format!("emit-window --date {DAY} --days 1");
     sandbox.agg(&emit).exits(0);
     let locks = lock_all_in(&sandbox, "agg-out");
-    sandbox.agg(&emit).exits(75).tells(&["agg-out"]).in_one_line();
+    sandbox.agg(&emit).exits(75).shows(&["agg-out"]).in_one_line();
     sandbox.agg(&format!("{emit} --out elsewhere")).exits(0);
     drop(locks);
     sandbox.agg(&emit).exits(0);
@@ -264,7 +264,7 @@ fn a_full_disk_is_74_and_leaves_the_old_state() {
         )
     };
     let words = ["File too large", "raise the limit of file sizes"];
-    limited("reduce-day big-20211202.log").exits(74).tells(&words).in_one_line();
+    limited("reduce-day big-20211202.log").exits(74).shows(&words).in_one_line();
     assert_eq!(sandbox.names("agg-store/partials"), ["2021-12-01.agg"]);
     sandbox.agg("reduce-day big-20211202.log").exits(0);
     sandbox.agg("emit-window --date 2021-12-02 --days 1 --top 3").exits(0);
@@ -573,7 +573,7 @@ fn a_quiet_run_that_succeeds_prints_warnings_alone() {
     sandbox.write("20211202.log", "1|1|FR\ncorrupt");
     let quiet = "reduce-day --quiet --max-reject-ratio 1";
     sandbox.agg(&format!("{quiet} 20211201.log")).exits(0).in_no_line();
-    sandbox.agg(&format!("{quiet} 20211202.log")).exits(0).tells(&["no end"]).in_one_line();
+    sandbox.agg(&format!("{quiet} 20211202.log")).exits(0).shows(&["no end"]).in_one_line();
 }
 
 #[test]
@@ -584,7 +584,7 @@ fn a_lock_is_waited_for_as_long_as_asked_and_a_signal_ends_the_wait_at_once() {
     let lock = File::open(sandbox.path("agg-store/.lock")).unwrap();
     flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
     let add = format!("reduce-day --add --date {DAY} late.log");
-    sandbox.agg(&format!("{add} --wait=0s")).exits(75).tells(&["--wait"]).in_one_line();
+    sandbox.agg(&format!("{add} --wait=0s")).exits(75).shows(&["--wait"]).in_one_line();
     sandbox.agg("prune --keep-days 15 --wait=1s").exits(75);
     let waiting = || {
         let mut command = sandbox.command();
@@ -619,10 +619,10 @@ fn a_wrong_value_of_an_environment_variable_is_blamed_on_the_variable() {
         let mut command = sandbox.command();
         command.env(variable, value).args(line.split(' '));
         let run = sandbox.run(&mut command).exits(2);
-        run.tells(&[&format!("invalid value '{value}' for '{variable}'")]);
+        run.shows(&[&format!("invalid value '{value}' for '{variable}'")]);
     }
     let mut command = sandbox.command();
     command.env("AGG_MEMORY", "1KB").args(["list", "--memory", "2KB"]);
     let run = sandbox.run(&mut command).exits(2);
-    run.tells(&["invalid value '2KB' for '--memory <SIZE>'"]);
+    run.shows(&["invalid value '2KB' for '--memory <SIZE>'"]);
 }

@@ -100,7 +100,7 @@ fn a_run_that_fails_keeps_the_time_of_the_last_success() {
     sandbox.write("m.prom", text.replace(&format!("{at}"), "1600000000"));
     sandbox.write("20211201.log", "2|2|FR\n");
     for _ in 0..2 {
-        sandbox.agg(run).exits(65).tells(&["--add"]).in_one_line();
+        sandbox.agg(run).exits(65).shows(&["--add"]).in_one_line();
         assert_eq!(success(&sandbox, "m.prom", "reduce-day"), Some(1_600_000_000.0));
         let failed = samples(&sandbox, "m.prom");
         assert_eq!(failed["agg_exit_status{command=\"reduce-day\"}"], 65.0);
@@ -118,7 +118,7 @@ fn a_file_that_cannot_be_written_is_reported_before_the_work_and_never_written_t
     let sandbox = Sandbox::new();
     sandbox.write("20211201.log", "1|1|FR\n");
     let run = sandbox.agg("reduce-day --metrics gone/m.prom 20211201.log").exits(73);
-    run.tells(&["gone/m.prom"]).in_one_line();
+    run.shows(&["gone/m.prom"]).in_one_line();
     assert!(!sandbox.exists("agg-store"), "the work has not begun");
     let other = "# HELP agg_other Of somebody else.\n";
     sandbox.write("target", other);
@@ -161,7 +161,7 @@ fn what_is_not_a_file_of_metrics_is_never_replaced() {
     for name in ["20211201.log", "binary", "out", "null", "link"] {
         let before = fs::symlink_metadata(sandbox.path(name)).unwrap().ino();
         let run = sandbox.agg(&format!("reduce-day --metrics {name} 20211201.log"));
-        run.exits(73).in_one_line().tells(&[name]);
+        run.exits(73).in_one_line().shows(&[name]);
         assert_eq!(fs::symlink_metadata(sandbox.path(name)).unwrap().ino(), before, "{name}");
     }
     assert!(!sandbox.exists("agg-store"));
@@ -190,6 +190,6 @@ fn a_pipe_is_not_a_file_of_metrics() {
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     // Before any work, and without waiting for a reader.
     let run = sandbox.agg("reduce-day --metrics pipe.prom 20211201.log");
-    run.exits(73).in_one_line().tells(&["pipe.prom", "not a regular file"]);
+    run.exits(73).in_one_line().shows(&["pipe.prom", "not a regular file"]);
     assert!(!sandbox.has_partial("2021-12-01"));
 }

@@ -82,7 +82,7 @@ fn a_success_hook_that_fails_leaves_all_published_runs_the_failure_hook_and_is_7
     let sandbox = &machine.sandbox;
     let mut night = night_with(&machine, "nightly 2021-12-07 --hook-timeout 1s", "--on-failure");
     let run = sandbox.run(night.args(["--on-success", "exit 3"])).exits(74);
-    run.tells(&["--on-success", "exit status: 3"]).tells(&["the night itself was good"]);
+    run.shows(&["--on-success", "exit status: 3"]).shows(&["the night itself was good"]);
     assert!(sandbox.text("on-failure").starts_with("2021-12-07 74 yes "));
     assert!(sandbox.exists("agg-out/2021-12-07/manifest.json"));
     assert!(sandbox.text("m.prom").contains("agg_exit_status{command=\"backfill\"} 74"));
@@ -100,10 +100,10 @@ fn a_success_hook_that_fails_leaves_all_published_runs_the_failure_hook_and_is_7
     // One that hangs is ended, with what it started.
     let mut night = night_with(&machine, "nightly 2021-12-07 --hook-timeout 1s", "--on-failure");
     let run = sandbox.run(night.args(["--on-success", "sleep 60 | sleep 60"])).exits(74);
-    run.tells(&["it took longer than --hook-timeout"]);
+    run.shows(&["it took longer than --hook-timeout"]);
     // The failure hook's own failure is a line.
     let run = machine.agg("nightly 2021-12-08 --on-failure [\"/no/such/program\"]").exits(66);
-    run.tells(&["cannot run the hook --on-failure", "no log for 2021-12-08"]);
+    run.shows(&["cannot run the hook --on-failure", "no log for 2021-12-08"]);
 }
 
 #[test]

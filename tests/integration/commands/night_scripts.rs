@@ -21,7 +21,7 @@ fn settings_that_are_missing_or_name_no_program_are_wrong_usage() {
         [("AGG_LOGS=", "AGG_LOGS"), ("AGG_STORE=", "AGG_STORE"), ("AGG=/nowhere/agg", "AGG is")]
     {
         let machine = Machine::with_logs_in("logs", setting);
-        machine.script("nightly.sh", "2021-12-07").exits(2).tells(&[printed]).in_one_line();
+        machine.script("nightly.sh", "2021-12-07").exits(2).shows(&[printed]).in_one_line();
     }
 }
 
@@ -39,7 +39,7 @@ fn a_closed_table_does_not_fail_the_night_but_a_full_disk_does() {
         let _ = fs::remove_file(machine.sandbox.path("m-night.prom"));
     }
     fs::create_dir(machine.sandbox.path("m-night.prom")).unwrap();
-    machine.script("nightly.sh", "2021-12-07").exits(73).tells(&["m-night.prom"]);
+    machine.script("nightly.sh", "2021-12-07").exits(73).shows(&["m-night.prom"]);
     assert_eq!(machine.sandbox.names("m-night.prom"), [""; 0]);
 }
 
@@ -51,12 +51,12 @@ fn no_word_of_the_settings_and_no_time_zone_fails_a_night_without_a_line() {
     machine.script("nightly.sh", "2026-04-24").exits(0);
     assert!(machine.sandbox.has_partial("2026-04-24"));
     // The program itself is not a shell.
-    machine.night("2026-04-24").exits(2).tells(&["this line needs a shell"]).in_one_line();
+    machine.night("2026-04-24").exits(2).shows(&["this line needs a shell"]).in_one_line();
     let machine = Machine::with_logs_in("logs", "AGG_OUT = out");
     machine
         .script("nightly.sh", "2021-12-07")
         .exits(2)
-        .tells(&["AGG_OUT: command not found", "cannot be read as settings"]);
+        .shows(&["AGG_OUT: command not found", "cannot be read as settings"]);
 }
 
 #[test]
@@ -101,16 +101,16 @@ fn a_signal_to_the_script_ends_the_step_that_is_at_work() {
 #[test]
 fn settings_that_are_not_there_are_66_and_wrong_usage_is_2() {
     let machine = Machine::new();
-    machine.script("backfill.sh", "2021-12-01").exits(2).tells(&["usage"]);
-    machine.script("nightly.sh", "2021-12-01 2021-12-02").exits(2).tells(&["2021-12-02"]);
+    machine.script("backfill.sh", "2021-12-01").exits(2).shows(&["usage"]);
+    machine.script("nightly.sh", "2021-12-01 2021-12-02").exits(2).shows(&["2021-12-02"]);
     fs::remove_file(machine.sandbox.path("agg.env")).unwrap();
     fs::create_dir(machine.sandbox.path("agg.env")).unwrap();
-    machine.script("nightly.sh", "2021-12-01").exits(66).tells(&["agg.env"]);
+    machine.script("nightly.sh", "2021-12-01").exits(66).shows(&["agg.env"]);
     fs::remove_dir(machine.sandbox.path("agg.env")).unwrap();
     for (script, days) in [("nightly.sh", "2021-12-01"), ("backfill.sh", "2021-12-01 2021-12-01")] {
-        machine.script(script, days).exits(66).tells(&["agg.env", "AGG_ENV"]).in_one_line();
+        machine.script(script, days).exits(66).shows(&["agg.env", "AGG_ENV"]).in_one_line();
     }
-    machine.night("2021-12-01").exits(66).tells(&["agg.env"]).in_one_line();
+    machine.night("2021-12-01").exits(66).shows(&["agg.env"]).in_one_line();
 }
 
 /// Names that run something, or stop something, in a shell that reads them.

@@ -37,7 +37,7 @@ fn a_missing_day_is_66_once_a_window_is_published() {
     DAYS.into_iter().skip(1).for_each(|day| machine.arrives(day));
     machine.nights_of(DAYS[1], "2021-12-06");
     machine.has_windows(&WINDOWS[1..2]);
-    machine.night("2021-12-05").exits(66).tells(&["no partial for 2021-11-29"]);
+    machine.night("2021-12-05").exits(66).shows(&["no partial for 2021-11-29"]);
     // For windows of another shape, these are the first nights.
     let other = machine.agg("nightly 2021-12-05 --top 3").exits(0);
     assert!(other.stdout.contains("first full window on 2021-12-06"), "{}", other.stdout);
@@ -68,10 +68,10 @@ fn days_before_the_window_are_caught_up_and_their_gaps_are_one_warning() {
         machine.sandbox.write(format!("logs/2021-12-{at:02}.log"), format!("1|{at}|FR\n"));
     }
     // Without the flag, a day that is named is looked at with its window alone.
-    machine.night("2021-12-14").exits(0).tells(&["day 1 of 7: 2021-12-08 reduced"]);
+    machine.night("2021-12-14").exits(0).shows(&["day 1 of 7: 2021-12-08 reduced"]);
     assert_eq!(machine.sandbox.names("agg-store/partials").len(), 7);
     let gap = "warning: no log for 2021-12-04, and not stored";
-    let night = machine.agg("nightly 2021-12-14 --catch-up 15").exits(0).tells(&[gap]);
+    let night = machine.agg("nightly 2021-12-14 --catch-up 15").exits(0).shows(&[gap]);
     assert_eq!(night.stderr.matches("2021-12-04,").count(), 1, "{}", night.stderr);
     // 29 November is 15 days before, and the store begins there.
     assert_eq!(machine.sandbox.names("agg-store/partials").len(), 15);
@@ -94,7 +94,7 @@ fn without_a_day_it_is_yesterday_in_the_time_zone_and_35_days_before() {
     machine.agg("nightly --time-zone Etc/UTC").exits(66);
     let has = days.map(|day| machine.sandbox.has_partial(&day));
     assert_eq!(has, [true, true, false]);
-    machine.agg("nightly --time-zone Mars/Olympus").exits(2).tells(&["not a time zone"]);
+    machine.agg("nightly --time-zone Mars/Olympus").exits(2).shows(&["not a time zone"]);
 }
 
 #[test]
@@ -145,11 +145,11 @@ fn a_log_is_waited_for_until_it_is_complete() {
     let machine = Machine::new();
     let wait = "nightly 2021-12-01 --poll-interval 20 --wait-for-log";
     // Nothing comes.
-    machine.agg(&format!("{wait} 0s")).exits(66).tells(&["no log for 2021-12-01"]).in_one_line();
+    machine.agg(&format!("{wait} 0s")).exits(66).shows(&["no log for 2021-12-01"]).in_one_line();
     // A copy that does not end.
     machine.sandbox.write("logs/2021-12-01.log.part", "1|1|FR\n");
     let arriving = machine.agg(&format!("{wait} 0s")).exits(66);
-    let told = arriving.tells(&["still being written", "2021-12-01.log.part"]).in_one_line();
+    let told = arriving.shows(&["still being written", "2021-12-01.log.part"]).in_one_line();
     assert!(told.stdout.is_empty() && !machine.sandbox.exists("agg-store"));
     let mut night = spawn(&mut machine.command(&format!("{wait} 1h")));
     let stays = |night: &mut std::process::Child| {
@@ -221,14 +221,14 @@ fn a_store_that_cannot_be_written_is_one_line_before_any_work() {
     DAYS.into_iter().for_each(|day| machine.arrives(day));
     // In the way of the folder, and of its lock.
     machine.sandbox.write("agg-store", "");
-    machine.night("2021-12-07").exits(73).tells(&["agg-store"]).in_one_line();
+    machine.night("2021-12-07").exits(73).shows(&["agg-store"]).in_one_line();
     fs::remove_file(machine.sandbox.path("agg-store")).unwrap();
     fs::create_dir_all(machine.sandbox.path("agg-store/.lock")).unwrap();
-    let night = machine.night("2021-12-07").exits(73).tells(&["agg-store/.lock"]).in_one_line();
+    let night = machine.night("2021-12-07").exits(73).shows(&["agg-store/.lock"]).in_one_line();
     assert!(night.stdout.is_empty());
     fs::remove_dir_all(machine.sandbox.path("agg-store")).unwrap();
     fs::create_dir_all(machine.sandbox.path("agg-out/.out.lock")).unwrap();
-    machine.night("2021-12-07").exits(73).tells(&["agg-out/.out.lock"]).in_one_line();
+    machine.night("2021-12-07").exits(73).shows(&["agg-out/.out.lock"]).in_one_line();
     assert!(!machine.sandbox.exists("agg-store"));
 }
 
@@ -237,7 +237,7 @@ fn a_backfill_into_a_store_that_cannot_be_written_ends_at_the_first_day() {
     let machine = Machine::new();
     DAYS.into_iter().for_each(|day| machine.arrives(day));
     machine.sandbox.write("agg-store", "");
-    machine.agg("backfill --emit").exits(73).tells(&["agg-store"]).in_one_line();
+    machine.agg("backfill --emit").exits(73).shows(&["agg-store"]).in_one_line();
 }
 
 #[test]
@@ -261,11 +261,11 @@ fn a_log_that_comes_late_is_counted_by_the_next_night_in_every_window_it_belongs
     DAYS.into_iter().filter(|day| *day != late).for_each(|day| machine.arrives(day));
     machine.nights_of(DAYS[0], "2021-12-03");
     // The first week of the store lacks a day, and the next one does.
-    machine.night("2021-12-05").exits(66).tells(&[late]);
-    machine.night("2021-12-06").exits(66).tells(&[late]);
+    machine.night("2021-12-05").exits(66).shows(&[late]);
+    machine.night("2021-12-06").exits(66).shows(&[late]);
     machine.has_windows(&[]);
     // The night whose own log has not come fails too, and says so.
-    machine.night(late).exits(66).tells(&[late]);
+    machine.night(late).exits(66).shows(&[late]);
     machine.arrives(late);
     machine.night("2021-12-07").exits(0);
     machine.has_windows(&WINDOWS);
@@ -309,7 +309,7 @@ fn a_published_window_that_is_stale_and_lacks_a_day_now_is_not_a_good_night() {
     corrected.extend_from_slice(b"\n1|1|FR\n");
     machine.sandbox.write("logs/sample_listen-2021-12-06.txt", corrected);
     fs::remove_file(machine.sandbox.path("night-night.prom")).unwrap();
-    machine.night("2021-12-07").exits(66).tells(&["2021-12-02"]);
+    machine.night("2021-12-07").exits(66).shows(&["2021-12-02"]);
     assert!(!machine.sandbox.exists("night-night.prom"));
 }
 
@@ -378,7 +378,7 @@ fn one_rotten_log_of_a_good_day_fails_the_night_unless_the_limit_is_higher() {
     let machine = Machine::new();
     machine.sandbox.write("logs/2021-12-07/a.log", "1|1|FR\n".repeat(5000));
     machine.sandbox.write("logs/2021-12-07/b.log", "2|2|DE\n".repeat(50) + &"no row\n".repeat(150));
-    machine.night("2021-12-07").exits(65).tells(&["2021-12-07/b.log", "--max-log-reject-ratio"]);
+    machine.night("2021-12-07").exits(65).shows(&["2021-12-07/b.log", "--max-log-reject-ratio"]);
     assert!(!machine.sandbox.has_partial("2021-12-07"));
     machine.agg("nightly 2021-12-07 --max-log-reject-ratio 0.8").exits(0);
     let mut night = machine.command("nightly 2021-12-07 --store other");

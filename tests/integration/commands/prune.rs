@@ -119,7 +119,7 @@ fn of_a_day_that_was_moved_to_another_disk_the_link_goes_alone() {
 #[test]
 fn without_a_store_nothing_is_made_and_without_a_day_nothing_goes() {
     let sandbox = Sandbox::new();
-    sandbox.agg("prune --keep-days 35").exits(66).tells(&["agg-store", "--store"]).in_one_line();
+    sandbox.agg("prune --keep-days 35").exits(66).shows(&["agg-store", "--store"]).in_one_line();
     assert_eq!(sandbox.names(""), [""; 0]);
     sandbox.write("agg-store/partials/readme", "");
     sandbox.write("agg-store/rejects/2021-01-01.txt", "");
@@ -143,7 +143,7 @@ fn a_newest_file_that_is_not_a_partial_of_its_day_keeps_all_others() {
         }
         for line in ["prune --keep-days 35 --dry-run", "prune --keep-days 35"] {
             let run = sandbox.agg(line).exits(if bytes.is_some() { 65 } else { 66 });
-            run.tells(&["2022-03-03.agg"]).in_one_line();
+            run.shows(&["2022-03-03.agg"]).in_one_line();
         }
         fs::remove_file(&stray).unwrap();
         assert_eq!(days(&sandbox), before);
@@ -159,7 +159,7 @@ fn a_day_of_the_future_keeps_all_others() {
     }
     for flags in ["", "--dry-run"] {
         let run = sandbox.agg(&format!("prune --keep-days 35 {flags}")).exits(65).in_one_line();
-        run.tells(&["2190-01-01.agg", "ahead of the clock"]);
+        run.shows(&["2190-01-01.agg", "ahead of the clock"]);
     }
     assert_eq!(sandbox.names("agg-store/partials").len(), 3);
     fs::remove_file(sandbox.path("agg-store/partials/2190-01-01.agg")).unwrap();
@@ -171,7 +171,7 @@ fn a_day_of_the_future_keeps_all_others() {
 fn nothing_goes_unless_days_or_emissions_are_asked_for() {
     let sandbox = stored(&DAYS);
     for line in ["prune", "prune --dry-run --json", "prune --out agg-out --days 1"] {
-        sandbox.agg(line).exits(2).tells(&["--keep-days", "--keep-emissions"]).in_one_line();
+        sandbox.agg(line).exits(2).shows(&["--keep-days", "--keep-emissions"]).in_one_line();
     }
     assert_eq!(days(&sandbox).0, DAYS.map_to_owned());
     let run = sandbox.agg("prune --keep-days all").exits(0);
@@ -188,7 +188,7 @@ fn fewer_days_than_two_windows_less_one_and_fewer_emissions_than_two_are_refused
         ("--keep-days 100 --keep-emissions 1", "--keep-emissions 1"),
         ("--keep-emissions 0", "the minimum is 2"),
     ] {
-        sandbox.agg(&format!("prune {flags}")).exits(2).tells(&[told]).in_one_line();
+        sandbox.agg(&format!("prune {flags}")).exits(2).shows(&[told]).in_one_line();
     }
     assert_eq!(days(&sandbox).0, DAYS.map_to_owned());
     sandbox.agg("prune --keep-days 1 --days 1").exits(0);
@@ -271,7 +271,7 @@ fn links_foreign_folders_and_the_emission_that_latest_names_are_never_removed() 
     let before = sandbox.names("agg-out");
 
     let run = sandbox.agg("prune --keep-emissions 2").exits(0);
-    run.tells(&["2021-11-02", "2021-11-03", "notes.md", "more", "passwd", "never removed"]);
+    run.shows(&["2021-11-02", "2021-11-03", "notes.md", "more", "passwd", "never removed"]);
     let gone = ["2021-12-05", "2021-12-07"];
     let stay: Vec<_> = before.iter().filter(|name| !gone.contains(&name.as_str())).collect();
     assert_eq!(sandbox.names("agg-out").iter().collect::<Vec<_>>(), stay);
@@ -284,7 +284,7 @@ fn an_output_folder_that_another_run_writes_to_is_locked() {
     let sandbox = emitted(1..=3);
     let lock = fs::File::open(sandbox.path("agg-out/.out.lock")).unwrap();
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
-    sandbox.agg("prune --keep-emissions 2").exits(75).tells(&["agg-out", "locked"]).in_one_line();
+    sandbox.agg("prune --keep-emissions 2").exits(75).shows(&["agg-out", "locked"]).in_one_line();
     sandbox.agg("prune --keep-emissions 2 --dry-run").exits(0);
     assert_eq!(dates(&sandbox), ["01", "02", "03", "latest"]);
 }

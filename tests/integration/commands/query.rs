@@ -56,7 +56,7 @@ fn a_key_without_streams_is_an_empty_result_with_a_note() {
     for key in ["--user 1", "--user 9223372036854775807", "--country AA", "--country ZZ"] {
         let run = sandbox.agg(&format!("query {key} --format text")).exits(0);
         assert_eq!(run.stdout, "");
-        run.tells(&["has no streams in the 7 days that end on 2021-12-07"]).in_one_line();
+        run.shows(&["has no streams in the 7 days that end on 2021-12-07"]).in_one_line();
         assert_eq!(sandbox.agg(&format!("query -q {key}")).exits(0).stderr, "");
     }
 }
@@ -66,15 +66,15 @@ fn missing_days_are_named_unless_they_may_be_missing() {
     let sandbox = stored(3, 50);
     fs::remove_file(sandbox.path("agg-store/partials/2021-12-02.agg")).unwrap();
     let ask = |options: &str| sandbox.agg(&format!("query --country FR {options}"));
-    ask("--days 3").exits(66).tells(&["2021-12-02", "--allow-missing"]).in_one_line();
-    ask("--days 3 --allow-missing").exits(0).tells(&["not stored: 2021-12-02"]).in_one_line();
+    ask("--days 3").exits(66).shows(&["2021-12-02", "--allow-missing"]).in_one_line();
+    ask("--days 3 --allow-missing").exits(0).shows(&["not stored: 2021-12-02"]).in_one_line();
     ask("--days 1").exits(0).in_no_line();
-    let none = ask("--days 1 --date 2021-12-02 --allow-missing").exits(66).tells(&["2021-12-02"]);
+    let none = ask("--days 1 --date 2021-12-02 --allow-missing").exits(66).shows(&["2021-12-02"]);
     assert!(!none.stderr.contains("--allow-missing"), "advice that does not help: {none:?}");
-    ask("--store gone").exits(66).tells(&["gone"]).in_one_line();
+    ask("--store gone").exits(66).shows(&["gone"]).in_one_line();
     fs::remove_file(sandbox.path("agg-store/partials/2021-12-01.agg")).unwrap();
     fs::remove_file(sandbox.path("agg-store/partials/2021-12-03.agg")).unwrap();
-    ask("").exits(66).tells(&["store is empty"]).in_one_line();
+    ask("").exits(66).shows(&["store is empty"]).in_one_line();
 }
 
 #[test]
@@ -185,6 +185,6 @@ fn a_damaged_block_is_an_error_and_never_a_short_answer() {
     bytes[30] ^= 1;
     sandbox.write(path, &bytes);
     let run = sandbox.agg("query --user 0 --days 1").exits(65);
-    run.tells(&[path, "offset 24", "--force"]).in_one_line();
+    run.shows(&[path, "offset 24", "--force"]).in_one_line();
     sandbox.agg("query --country FR --days 1").exits(0);
 }

@@ -125,11 +125,11 @@ fn other_logs_for_the_day_are_refused_and_nothing_changes() {
     sandbox.write("other.log", "9|9|ES\nnothing\n");
     for logs in ["other.log", "day.log other.log"] {
         let run = sandbox.agg(&format!("reduce-day --date {DAY} --max-reject-ratio 1 {logs}"));
-        run.exits(65).tells(&[DAY, "--force"]).in_one_line();
+        run.exits(65).shows(&[DAY, "--force"]).in_one_line();
     }
     // The same name with other content of the same length and time.
     sandbox.write("day.log", GOOD.replace("2|DE", "3|DE"));
-    sandbox.agg(&format!("reduce-day --date {DAY} day.log")).exits(65).tells(&["--force"]);
+    sandbox.agg(&format!("reduce-day --date {DAY} day.log")).exits(65).shows(&["--force"]);
     assert_eq!(partial(&sandbox), before);
     assert_eq!(sandbox.rejects(DAY), "");
 }
@@ -168,7 +168,7 @@ fn one_row_in_ten_may_be_corrupt_and_not_one_more() {
     sandbox.write("above-20211202.log", mixed(10, 89));
     sandbox.agg("reduce-day limit-20211201.log").exits(0);
     let run = sandbox.agg("reduce-day above-20211202.log");
-    run.exits(65).tells(&["--max-reject-ratio", "rejects/2021-12-02.txt"]).in_one_line();
+    run.exits(65).shows(&["--max-reject-ratio", "rejects/2021-12-02.txt"]).in_one_line();
     assert_eq!(sandbox.names("agg-store/partials"), ["2021-12-01.agg"]);
     // What is wrong with the log can be read all the same.
     let lines: String =
@@ -225,7 +225,7 @@ fn fewer_good_rows_than_asked_for_are_refused() {
     let reduce =
         |least: u32| sandbox.agg(&format!("reduce-day --date {DAY} --min-rows {least} day.log"));
     // 21 rows, but only 20 good ones.
-    reduce(21).exits(65).tells(&["--min-rows", "20"]).in_one_line();
+    reduce(21).exits(65).shows(&["--min-rows", "20"]).in_one_line();
     assert!(!sandbox.has_partial(DAY));
     reduce(20).exits(0);
     assert!(sandbox.has_partial(DAY));
@@ -238,7 +238,7 @@ fn an_empty_day_is_a_day_unless_rows_are_asked_for() {
     sandbox.agg(&format!("reduce-day --date {DAY} --min-rows 1 day.log")).exits(65);
     assert!(!sandbox.has_partial(DAY));
     let day = sandbox.agg(&format!("reduce-day --date {DAY} day.log")).exits(0);
-    day.tells(&["warning: 2021-12-01 has no row", "--min-rows 1"]).in_one_line();
+    day.shows(&["warning: 2021-12-01 has no row", "--min-rows 1"]).in_one_line();
     assert!(sandbox.has_partial(DAY));
     // An empty log beside one with rows is nothing to speak of, on top of such a one neither.
     sandbox.write("rows.log", "1|1|FR\n");
@@ -257,16 +257,16 @@ fn a_standard_input_without_a_byte_is_refused_be_it_empty_or_closed() {
     let sandbox = Sandbox::new();
     let words = ["\"-\": it is empty", "--allow-empty"];
     let reduce = format!("reduce-day --force --date {DAY} -");
-    sandbox.agg_reading(b"", &reduce).exits(65).tells(&words).in_one_line();
-    sandbox.agg(&reduce).exits(65).tells(&words).in_one_line();
+    sandbox.agg_reading(b"", &reduce).exits(65).shows(&words).in_one_line();
+    sandbox.agg(&reduce).exits(65).shows(&words).in_one_line();
     // Closed, it is opened as /dev/null before the program's first line, and cannot be distinguished from that.
     let script = format!("exec {} {reduce} <&-", env!("CARGO_BIN_EXE_agg"));
     let mut shell = Command::new("sh");
     shell.args(["-c", &script]).current_dir(sandbox.path(""));
-    sandbox.run(&mut shell).exits(65).tells(&words).in_one_line();
+    sandbox.run(&mut shell).exits(65).shows(&words).in_one_line();
     assert!(!sandbox.has_partial(DAY));
     let no_row = ["warning: 2021-12-01 has no row", "--min-rows 1"];
-    sandbox.agg(&format!("{reduce} --allow-empty")).exits(0).tells(&no_row).in_one_line();
+    sandbox.agg(&format!("{reduce} --allow-empty")).exits(0).shows(&no_row).in_one_line();
     sandbox.agg(&format!("{reduce} --allow-empty --min-rows 1")).exits(65);
 }
 
@@ -347,7 +347,7 @@ fn a_log_that_comes_again_under_the_next_date_is_counted_and_warned_of() {
     sandbox.write("20211209.log", "1|1|FR\n");
     sandbox.agg("reduce-day 20211201.log").exits(0).in_no_line();
     let again = sandbox.agg("reduce-day 20211202.log.gz").exits(0).in_one_line();
-    again.tells(&["2021-12-02", "20211202.log.gz", "a log of 2021-12-01", "counted for both days"]);
+    again.shows(&["2021-12-02", "20211202.log.gz", "a log of 2021-12-01", "counted for both days"]);
     // Not of days further apart, nor of logs without rows or with a small part of the day's.
     for day in 5..8 {
         sandbox.write(format!("2021120{day}/head.log"), "sng_id|user_id|country\n");

@@ -217,7 +217,7 @@ fn days_that_are_not_stored_are_an_error_or_a_gap() {
         .agg("report --date 2021-12-08 --days 3 --out week.html")
         .exits(66)
         .in_one_line()
-        .tells(&["no partial for 2021-12-07"]);
+        .shows(&["no partial for 2021-12-07"]);
     sandbox.agg("report --date 2022-12-08 --out week.html --allow-missing").exits(66).in_one_line();
     assert!(!sandbox.exists("week.html"));
     let figures = figures(&page(&sandbox, "--date 2021-12-08 --days 3 --allow-missing"));
@@ -242,7 +242,7 @@ fn names_of_songs_are_data_whatever_they_hold() {
     let flags = "--date 2021-12-08 --days 1";
     let plain = page(&sandbox, flags);
     let run = sandbox.agg(&format!("report {flags} --songs songs.csv --out week.html")).exits(0);
-    run.tells(&["songs.csv\":6: skipped 1 row that is not a song"]);
+    run.shows(&["songs.csv\":6: skipped 1 row that is not a song"]);
     let named = sandbox.text("week.html");
     let expected =
         json!([["1", hostile, "a,\"b\""], ["2"], ["3"], ["9223372036854775807", "two\nlines", ""]]);
@@ -308,7 +308,7 @@ fn what_cannot_be_done_leaves_the_old_page() {
         ("1 --out - --json", 2, "--json and --out -"),
     ] {
         let flags = format!("{report} {flags}");
-        sandbox.agg(&flags).exits(code).in_one_line().tells(&[words]);
+        sandbox.agg(&flags).exits(code).in_one_line().shows(&[words]);
     }
     // A day that is only compared with is checked like any other. The last byte before the roots is of its country run.
     let path = sandbox.path("agg-store/partials/2021-12-07.agg");
@@ -320,7 +320,7 @@ fn what_cannot_be_done_leaves_the_old_page() {
         .agg(&format!("{report} 1 --out week.html"))
         .exits(65)
         .in_one_line()
-        .tells(&["checksum"]);
+        .shows(&["checksum"]);
     assert_eq!(sandbox.text("week.html"), "old");
     assert_eq!(sandbox.names(""), ["agg-store", "logs", "no-songs.csv", "week.html"]);
 }

@@ -58,11 +58,11 @@ fn a_night_removes_days_and_emissions_and_the_next_one_does_not_make_them_again(
     assert_eq!(kept(&sandbox), (range(22, 31), range(27, 31)));
     // Without the flags: what went is not made again.
     let night = sandbox.agg(&format!("{NIGHT} 2021-12-31 --catch-up 20")).exits(0);
-    night.tells(&["skipped 2021-12-11 to 2021-12-21", "2021-12-22", "--from"]).in_one_line();
+    night.shows(&["skipped 2021-12-11 to 2021-12-21", "2021-12-22", "--from"]).in_one_line();
     assert_eq!(kept(&sandbox), (range(22, 31), range(27, 31)));
     // The window of a day that is named is not emitted only to be removed.
     let night = sandbox.agg(&format!("{NIGHT} 2021-12-23 {keep}")).exits(0);
-    night.tells(&["no window is emitted for 2021-12-23", "emit-window"]).in_one_line();
+    night.shows(&["no window is emitted for 2021-12-23", "emit-window"]).in_one_line();
     assert_eq!(kept(&sandbox), (range(22, 31), range(27, 31)));
 }
 
@@ -153,7 +153,7 @@ fn a_first_night_emits_no_window_that_it_would_remove_again() {
     assert_eq!(emitted(&night("--catch-up 20"), "emitted"), 16);
     // A window that is named is not emitted only to be removed either.
     let run = sandbox.agg(&format!("{NIGHT} 2021-12-12 {keep} --top 3")).exits(0);
-    run.tells(&["no window is emitted for 2021-12-12", "2021-12-26", "emit-window"]);
+    run.shows(&["no window is emitted for 2021-12-12", "2021-12-26", "emit-window"]);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_backfill_skips_what_was_removed_unless_from_names_it() {
         let run = sandbox.agg(&format!("{backfill} {flags}")).exits(0);
         let windows = "no window is emitted for 2021-12-06 to 2021-12-17: older than 2021-12-18";
         let days = "skipped 2021-12-01 to 2021-12-05: older than 2021-12-06";
-        let run = run.tells(&[days, windows]);
+        let run = run.shows(&[days, windows]);
         assert_eq!(run.stderr.lines().count(), 2, "{run:?}");
         assert!(!run.stdout.contains("2021-12-05"), "{run:?}");
         assert_eq!(kept(&sandbox), (range(6, 20), range(18, 20)));
@@ -196,7 +196,7 @@ fn a_record_that_is_damaged_is_named_and_the_next_prune_repairs_it() {
         damaged[12] ^= 1;
         sandbox.write(record, &damaged);
         for line in ["backfill --logs logs --emit --days 1", &format!("{NIGHT} 2021-12-20")] {
-            sandbox.agg(line).exits(65).tells(&[record, "damaged", "prune"]).in_one_line();
+            sandbox.agg(line).exits(65).shows(&[record, "damaged", "prune"]).in_one_line();
         }
         sandbox.agg("prune --keep-days 15 --keep-emissions 3").exits(0);
         assert_eq!(sandbox.read(record), whole);

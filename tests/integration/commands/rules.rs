@@ -64,7 +64,7 @@ fn reduce_day_refuses_a_day_of_other_rules_and_names_both() {
     let before = sandbox.read(PARTIAL);
     sandbox.write("late-20211201.log", "55|66|DE\n");
     for line in ["logs/listen-20211201.log", "--add late-20211201.log"] {
-        sandbox.agg(&format!("reduce-day --max-reject-ratio 1 --max-log-reject-ratio 1 {line}")).exits(65).in_one_line().tells(&[
+        sandbox.agg(&format!("reduce-day --max-reject-ratio 1 --max-log-reject-ratio 1 {line}")).exits(65).in_one_line().shows(&[
             "2021-12-01 is already counted with --countries any, and this run has the default rules",
             "use the same rules, or replace the day with --force",
         ]);
@@ -85,9 +85,9 @@ fn a_day_of_version_1_matches_any_rules_and_takes_on_those_of_logs_that_are_adde
     let before = sandbox.read(PARTIAL);
     let warning =
         "2021-12-01 recorded no rules when stored, and is taken as counted with --countries any";
-    let run = reduce(&sandbox, "--countries any").exits(0).in_one_line().tells(&[warning]);
+    let run = reduce(&sandbox, "--countries any").exits(0).in_one_line().shows(&[warning]);
     assert_eq!(json(&run)["outcome"], "unchanged");
-    let run = backfill(&sandbox, "--countries any").exits(0).in_one_line().tells(&[warning]);
+    let run = backfill(&sandbox, "--countries any").exits(0).in_one_line().shows(&[warning]);
     assert_eq!(json(&run)["days"][0]["outcome"], "unchanged");
     assert!(sandbox.read(PARTIAL) == before);
     sandbox.write("late-20211201.log", "55|66|ZZ\n");
@@ -109,7 +109,7 @@ fn backfill_replaces_a_day_of_other_rules_even_by_fewer_good_rows() {
     // A log that lost rows is refused whatever the rules.
     reduce(&sandbox, "--countries any --force").exits(0);
     sandbox.write("logs/listen-20211201.log", "11|22|FR\n");
-    backfill(&sandbox, "").exits(65).tells(&["1 good row, and the stored day has 2"]);
+    backfill(&sandbox, "").exits(65).shows(&["1 good row, and the stored day has 2"]);
 }
 
 #[cfg(feature = "parquet")]
@@ -121,7 +121,7 @@ fn rules_travel_with_exported_tables() {
     sandbox
         .agg(&format!("import --date {DAY} dataset --store other"))
         .exits(65)
-        .tells(&["country"]);
+        .shows(&["country"]);
     sandbox.agg(&format!("import --date {DAY} dataset --store other --countries any")).exits(0);
     assert!(sandbox.read(PARTIAL) == sandbox.read("other/partials/2021-12-01.agg"));
 }
@@ -136,7 +136,7 @@ fn a_window_of_days_with_different_rules_is_warned_of() {
     for line in
         ["emit-window --date 2021-12-01 --days 2", "query --country FR --date 2021-12-01 --days 2"]
     {
-        sandbox.agg(line).exits(0).in_one_line().tells(&[warning]);
+        sandbox.agg(line).exits(0).in_one_line().shows(&[warning]);
     }
     sandbox.agg("emit-window --date 2021-12-01 --days 1 --force").exits(0).in_no_line();
     assert_eq!(sandbox.manifest(DAY)["partials"][0].as_object().unwrap().len(), 4);

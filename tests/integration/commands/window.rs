@@ -184,7 +184,7 @@ fn a_missing_day_is_named_with_the_way_out_and_nothing_is_published() {
     fs::remove_file(sandbox.path("agg-store/partials/2021-12-02.agg")).unwrap();
     let run = sandbox.agg("emit-window --date 2021-12-03 --days 4");
     let words = ["2021-11-30", "2021-12-02", "reduce-day", "--allow-missing"];
-    let run = run.exits(66).tells(&words).in_one_line();
+    let run = run.exits(66).shows(&words).in_one_line();
     assert!(!run.stderr.contains("2021-12-01"), "a day that is there: {run:?}");
     assert_eq!(sandbox.names("agg-out"), [""; 0]);
 }
@@ -282,7 +282,7 @@ fn a_window_that_includes_a_day_more_is_kept_unless_forced() {
     let before = published(&sandbox, "agg-out");
     fs::remove_file(sandbox.path("agg-store/partials/2021-12-02.agg")).unwrap();
     let run = sandbox.agg("emit-window --date 2021-12-03 --days 3 --allow-missing");
-    run.exits(65).tells(&["2021-12-02", "--force"]).in_one_line();
+    run.exits(65).shows(&["2021-12-02", "--force"]).in_one_line();
     assert_eq!(published(&sandbox, "agg-out"), before);
     sandbox.agg("emit-window --date 2021-12-03 --days 3 --allow-missing --force").exits(0);
     assert_eq!(sandbox.tops("2021-12-03").1, "1|1:1\n3|3:1\n1000|1000:2\n");
@@ -309,7 +309,7 @@ fn a_window_of_another_n_k_or_set_of_formats_is_kept_unless_forced() {
         ("--days 4 --allow-missing --format jsonl", remove(both)),
     ] {
         let run = sandbox.agg(&format!("emit-window --date 2021-12-03 {flags}")).exits(65);
-        run.tells(&[
+        run.shows(&[
             "agg-out/2021-12-03",
             "published with 3 days, top 50",
             &goes,
@@ -341,7 +341,7 @@ fn a_backfill_replaces_a_window_of_another_shape_with_a_warning() {
     let files = "top50_songs_per_country.txt, top50_songs_per_user.txt";
     let line = "backfill --logs logs --emit --days 2 --top 7 --from 2021-12-02";
     let run = sandbox.agg(&format!("{line} --dry-run"));
-    let run = run.exits(0).tells(&[
+    let run = run.exits(0).shows(&[
         "2021-12-02: would replace windows of 2 days, top 50 by",
         "and remove",
         files,
@@ -349,7 +349,7 @@ fn a_backfill_replaces_a_window_of_another_shape_with_a_warning() {
     assert!(run.stdout.contains("would emit"), "{run:?}");
     assert_eq!(published(&sandbox, "agg-out"), before);
     let run = sandbox.agg(&format!("{line} --json")).exits(0);
-    run.tells(&["2021-12-02: replaced windows of 2 days, top 50 by", "and removed", files]);
+    run.shows(&["2021-12-02: replaced windows of 2 days, top 50 by", "and removed", files]);
     assert_eq!(
         sandbox.names("agg-out/2021-12-02"),
         ["manifest.json", "top7_songs_per_country.txt", "top7_songs_per_user.txt"]

@@ -28,7 +28,7 @@ fn imported(sandbox: &Sandbox, users: &[u8], countries: &[u8]) -> Run {
 fn refused(users: &[u8], countries: &[u8], words: &[&str]) {
     let sandbox = Sandbox::new();
     let run = imported(&sandbox, users, countries).exits(65).in_one_line();
-    run.tells(&["\"u.parquet\": "]).tells(words);
+    run.shows(&["\"u.parquet\": "]).shows(words);
     assert_eq!(sandbox.files("agg-store"), [""; 0]);
 }
 

@@ -36,7 +36,7 @@ fn refused(countries: &[u8], words: &[&str]) {
     let sandbox = Sandbox::new();
     let run = imported(&sandbox, &table(USERS), countries).exits(65).in_one_line();
     assert!(run.stderr.len() < 600, "{} bytes", run.stderr.len());
-    run.tells(&["\"c.parquet\": "]).tells(words);
+    run.shows(&["\"c.parquet\": "]).shows(words);
     assert_eq!(sandbox.files("agg-store"), [""; 0]);
 }
 
@@ -51,7 +51,7 @@ fn a_page_that_does_not_match_its_checksum_is_refused() {
         // The last byte of a column belongs to its last page.
         changed[usize::try_from(start + length - 1).unwrap()] ^= 1;
         let run = imported(&sandbox, &changed, &countries).exits(65).in_one_line();
-        run.tells(&["\"u.parquet\": ", "checksum"]);
+        run.shows(&["\"u.parquet\": ", "checksum"]);
         assert_eq!(sandbox.files("agg-store"), [""; 0]);
     }
     imported(&sandbox, &users, &countries).exits(0).in_no_line();
@@ -187,7 +187,7 @@ mod decoder {
         let mut command = sandbox.command();
         command.args(["import", "--memory", "64MiB", "--date", DAY, "u.parquet", "c.parquet"]);
         command.envs([("AGG_DECODER_FAULT", fault), ("AGG_DECODER_SECONDS", "1")]);
-        sandbox.run(&mut command).exits(code).in_one_line().tells(words);
+        sandbox.run(&mut command).exits(code).in_one_line().shows(words);
         assert_eq!(sandbox.files("agg-store"), [""; 0]);
         assert!(sandbox.names("").iter().all(|name| !name.starts_with("core")));
     }
@@ -227,7 +227,7 @@ mod decoder {
             shell.args(["-c", &format!("{run} --date {DAY} u.parquet c.parquet")]);
             let remedy = "; raise the limit of 1 s of processor time (ulimit -t) and run again";
             let words = [&format!("{signal} ended its decoder"), remedy];
-            sandbox.run(&mut shell).exits(74).in_one_line().tells(&words);
+            sandbox.run(&mut shell).exits(74).in_one_line().shows(&words);
         }
     }
 
@@ -238,7 +238,7 @@ mod decoder {
         command.current_dir(sandbox.path("")).env("AGG_DECODER_FAULT", "panic");
         command.args(["--ignore-signal=CHLD", env!("CARGO_BIN_EXE_agg"), "import"]);
         command.args(["--memory", "64MiB", "--date", DAY, "u.parquet", "c.parquet"]);
-        sandbox.run(&mut command).exits(65).in_one_line().tells(&["parquet\": ", "SIGABRT"]);
+        sandbox.run(&mut command).exits(65).in_one_line().shows(&["parquet\": ", "SIGABRT"]);
     }
 
     #[test]
@@ -261,7 +261,7 @@ mod decoder {
             command.args([inherited, env!("CARGO_BIN_EXE_agg"), "import"]);
             command.args(["--memory", "64MiB", "--date", DAY, "u.parquet", "c.parquet"]);
             let run = sandbox.run(&mut command).exits(65).in_one_line();
-            run.tells(&["parquet\": ", "no row in 1 s of processor time"]);
+            run.shows(&["parquet\": ", "no row in 1 s of processor time"]);
         }
     }
 

@@ -187,7 +187,7 @@ fn a_link_under_the_name_of_a_lock_is_73_and_not_followed() {
         } else {
             "emit-window --date 2021-12-01 --days 1"
         };
-        sandbox.agg(command).exits(73).tells(&[lock, "symbolic link"]).in_one_line();
+        sandbox.agg(command).exits(73).shows(&[lock, "symbolic link"]).in_one_line();
         untouched(&sandbox);
     }
 }

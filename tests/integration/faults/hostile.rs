@@ -36,7 +36,7 @@ fn a_dated_folder_of_logs_is_never_replaced_by_an_emission() {
     let sandbox = Sandbox::new();
     sandbox.write("logs/2021-12-01/part.log", "1|1|FR\n");
     let backfill = "backfill --logs logs --emit --days 1 --out logs";
-    sandbox.agg(backfill).exits(73).tells(&["logs/2021-12-01", "manifest.json", "out of the way"]);
+    sandbox.agg(backfill).exits(73).shows(&["logs/2021-12-01", "manifest.json", "out of the way"]);
     sandbox.agg(&format!("{EMIT} --out logs --force")).exits(73).in_one_line();
     assert_eq!(sandbox.text("logs/2021-12-01/part.log"), "1|1|FR\n");
     assert_eq!(sandbox.files("logs/2021-12-01"), ["logs/2021-12-01/part.log"]);
@@ -50,7 +50,7 @@ fn a_dated_folder_of_logs_is_never_replaced_by_an_emission() {
 fn a_file_with_the_name_of_an_emission_is_73() {
     let sandbox = reduced();
     sandbox.write("agg-out/2021-12-01", "in the way");
-    sandbox.agg(EMIT).exits(73).tells(&["agg-out/2021-12-01", "out of the way"]).in_one_line();
+    sandbox.agg(EMIT).exits(73).shows(&["agg-out/2021-12-01", "out of the way"]).in_one_line();
     assert_eq!(sandbox.text("agg-out/2021-12-01"), "in the way");
 }
 
@@ -61,7 +61,7 @@ fn a_pipe_under_the_name_of_a_partial_or_a_manifest_is_an_error_and_not_waited_f
     let manifest = sandbox.path("agg-out/2021-12-01/manifest.json");
     fs::remove_file(&manifest).unwrap();
     pipe(&manifest);
-    sandbox.agg(EMIT).exits(66).tells(&["manifest.json", "not a regular file"]).in_one_line();
+    sandbox.agg(EMIT).exits(66).shows(&["manifest.json", "not a regular file"]).in_one_line();
 
     let partial = sandbox.path("agg-store/partials/2021-12-01.agg");
     fs::remove_file(&partial).unwrap();
@@ -71,19 +71,19 @@ fn a_pipe_under_the_name_of_a_partial_or_a_manifest_is_an_error_and_not_waited_f
         sandbox
             .agg(command)
             .exits(66)
-            .tells(&["2021-12-01.agg", "not a regular file"])
+            .shows(&["2021-12-01.agg", "not a regular file"])
             .in_one_line();
     }
-    let run = sandbox.agg("list").exits(66).tells(&["2021-12-01.agg", "not a regular file"]);
+    let run = sandbox.agg("list").exits(66).shows(&["2021-12-01.agg", "not a regular file"]);
     assert!(run.stdout.contains("2021-12-01") && run.stdout.contains("failed"), "{run:?}");
-    let run = sandbox.agg("verify").exits(66).tells(&["2021-12-01"]).in_one_line();
+    let run = sandbox.agg("verify").exits(66).shows(&["2021-12-01"]).in_one_line();
     for words in ["2021-12-01 failed", "2021-12-01.agg", "not a regular file"] {
         assert_eq!(run.stdout.matches(words).count(), 1, "{run:?}");
     }
     fs::remove_file(&partial).unwrap();
     fs::create_dir(&partial).unwrap();
-    sandbox.agg("list").exits(66).tells(&["2021-12-01.agg"]).in_one_line();
-    sandbox.agg(reduce).exits(66).tells(&["2021-12-01.agg"]).in_one_line();
+    sandbox.agg("list").exits(66).shows(&["2021-12-01.agg"]).in_one_line();
+    sandbox.agg(reduce).exits(66).shows(&["2021-12-01.agg"]).in_one_line();
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn another_days_partial_under_a_days_name_is_damage_and_not_that_other_day() {
     sandbox
         .agg("reduce-day logs/2021-12-02.log")
         .exits(65)
-        .tells(&["2021-12-02.agg", "this is the partial of 2021-12-01"])
+        .shows(&["2021-12-02.agg", "this is the partial of 2021-12-01"])
         .in_one_line();
     sandbox.agg("reduce-day --force logs/2021-12-02.log").exits(0);
     sandbox.agg("verify").exits(0);
@@ -118,7 +118,7 @@ fn a_limit_on_the_size_of_files_is_74_and_leaves_no_temporary() {
     sandbox.write("day-20211201.log", log);
     limited(&sandbox, "-f 1", "reduce-day day-20211201.log")
         .exits(74)
-        .tells(&["agg-store", "cannot write"])
+        .shows(&["agg-store", "cannot write"])
         .in_one_line();
     assert_eq!(sandbox.files("agg-store"), [""; 0]);
 }
@@ -146,7 +146,7 @@ fn a_limit_of_open_files_is_74_and_names_the_limit_wherever_it_is_met() {
         if run.stderr.is_empty() {
             run.exits(0);
         } else {
-            run.exits(74).tells(&["Too many open files", "ulimit -n"]).in_one_line();
+            run.exits(74).shows(&["Too many open files", "ulimit -n"]).in_one_line();
             met += 1;
         }
     }
@@ -157,7 +157,7 @@ fn a_limit_of_open_files_is_74_and_names_the_limit_wherever_it_is_met() {
 fn a_limit_of_the_address_space_below_the_memory_is_74_before_the_work_and_names_both() {
     let sandbox = reduced();
     let words = ["97.7 MiB", "ulimit -v", "--memory 512.0 MiB"];
-    limited(&sandbox, "-v 100000", EMIT).exits(74).tells(&words).in_one_line();
+    limited(&sandbox, "-v 100000", EMIT).exits(74).shows(&words).in_one_line();
     assert!(!sandbox.exists("agg-out"));
     limited(&sandbox, "-v 4000000", &format!("{EMIT} --memory 64MiB")).exits(0);
     // With two threads, glibc may reserve 448 MiB more than the memory.
@@ -172,7 +172,7 @@ fn a_limit_of_the_address_space_below_the_memory_is_74_before_the_work_and_names
             let arguments = format!("{arguments} --memory 64MiB --threads 2");
             let run = limited(&sandbox, &format!("-v {}", limit << 10), &arguments).exits(code);
             if code == 74 {
-                run.tells(&["ulimit -v", "--memory 64.0 MiB"]).in_one_line();
+                run.shows(&["ulimit -v", "--memory 64.0 MiB"]).in_one_line();
             }
         }
         let variable = format!("-v {}; export MALLOC_ARENA_MAX=1", 400 << 10);
@@ -201,7 +201,7 @@ fn a_standard_output_that_takes_nothing_is_74_where_the_result_goes_there() {
         "--version",
         &format!("{EMIT} --json"),
     ] {
-        run(arguments).exits(74).tells(&["standard output", "Bad file descriptor"]).in_one_line();
+        run(arguments).exits(74).shows(&["standard output", "Bad file descriptor"]).in_one_line();
     }
     assert!(!sandbox.exists("agg-out"));
     // What was done is known without the account of it.
@@ -209,7 +209,7 @@ fn a_standard_output_that_takes_nothing_is_74_where_the_result_goes_there() {
     let read_only = "1</dev/null";
     for arguments in ["list", "query --user 1", "--version", &format!("{EMIT} --json")] {
         let run = limited(&sandbox, "-c 0", &format!("{arguments} {read_only}"));
-        run.exits(74).tells(&["standard output", "Bad file descriptor"]).in_one_line();
+        run.exits(74).shows(&["standard output", "Bad file descriptor"]).in_one_line();
     }
     limited(&sandbox, "-c 0", &format!("{EMIT} {read_only}")).exits(0);
     limited(&sandbox, "-c 0", "list >/dev/null").exits(0);
@@ -234,7 +234,7 @@ fn a_path_that_is_too_long_is_66_to_read_and_73_to_write() {
             format!("import --date 2021-12-02 {name}"),
             format!("report {days} --out page --songs {name}"),
         ] {
-            sandbox.agg(&arguments).exits(66).tells(&["the path is too long"]).in_one_line();
+            sandbox.agg(&arguments).exits(66).shows(&["the path is too long"]).in_one_line();
         }
         for arguments in [
             format!("reduce-day 20211202.log --store {name}"),
@@ -245,7 +245,7 @@ fn a_path_that_is_too_long_is_66_to_read_and_73_to_write() {
             format!("report {days} --out {name}"),
             format!("generate --rows 1 --days 1 {name}"),
         ] {
-            sandbox.agg(&arguments).exits(73).tells(&["the path is too long"]);
+            sandbox.agg(&arguments).exits(73).shows(&["the path is too long"]);
         }
     }
 }

@@ -99,7 +99,7 @@ fn a_user_who_may_only_read_can_neither_hold_a_lock_nor_write() {
         [(reduce(), "agg-store/.lock"), (emit(), "agg-out/.out.lock"), (night, "agg-store/.lock")];
     for (arguments, lock) in refused {
         let words = [lock, &format!("only the user with the id {OWNER} may write here")];
-        machine.agg(STRANGER, "022", &arguments).exits(73).tells(&words).in_one_line();
+        machine.agg(STRANGER, "022", &arguments).exits(73).shows(&words).in_one_line();
     }
     machine.agg(STRANGER, "022", &format!("query --user 1 --days 1 --date {DAY}")).exits(0);
 }
@@ -117,7 +117,7 @@ fn users_of_one_group_share_a_store_and_its_locks() {
         }
         machine.agg(OWNER, "002", &format!("emit-window --days 1 --date {DAY} --force")).exits(0);
         let words = ["and its group may write here"];
-        machine.agg(STRANGER, "022", &emit()).exits(73).tells(&words).in_one_line();
+        machine.agg(STRANGER, "022", &emit()).exits(73).shows(&words).in_one_line();
     }
 }
 
@@ -163,5 +163,5 @@ fn a_colleague_who_comes_before_a_new_lock_file_has_its_mode_waits_for_it() {
     widened.join().unwrap();
     // One that stays private is its owner's alone.
     set_mode(&machine.sandbox.path("agg-store/.lock"), 0o600);
-    machine.agg(COLLEAGUE, "022", &reduce()).exits(73).tells(&["only the user"]);
+    machine.agg(COLLEAGUE, "022", &reduce()).exits(73).shows(&["only the user"]);
 }

@@ -508,7 +508,7 @@ fn a_day_whose_own_rows_exceed_a_bigint_is_refused_alone_too() {
         format!("export {DAY} --out tables"),
         format!("export --window {DAY} --days 1 --out tables"),
     ] {
-        sandbox.agg(&command).exits(65).tells(&["more than 2^63-1 rows"]).in_one_line();
+        sandbox.agg(&command).exits(65).shows(&["more than 2^63-1 rows"]).in_one_line();
     }
     // The counts of a key are right, and its rows are shown.
     sandbox.agg(&format!("query --user 7 {window}")).exits(0);

@@ -244,7 +244,7 @@ fn a_backfill_names_a_damaged_manifest_and_the_command_that_replaces_it() {
     let bytes = sandbox.read(&name);
     for damaged in [&b""[..], &bytes[..bytes.len() / 2], b"null", b"[[[[", &[0xff; 99]] {
         sandbox.write(&name, damaged);
-        backfill(65).tells(&["manifest.json", "agg emit-window --force"]);
+        backfill(65).shows(&["manifest.json", "agg emit-window --force"]);
         sandbox.agg(&format!("emit-window --date {DAY} --days 1 --force")).exits(0);
         assert!(output(&sandbox) == whole);
         backfill(0);
@@ -269,6 +269,6 @@ fn a_damaged_partial_is_one_line_and_code_65_of_the_program() {
         .agg(&format!("emit-window --date {DAY} --days 1"))
         .exits(65)
         .in_one_line()
-        .tells(&[&name, "offset"]);
+        .shows(&[&name, "offset"]);
     assert!(!sandbox.exists(format!("agg-out/{DAY}")), "nothing was published");
 }

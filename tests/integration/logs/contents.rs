@@ -42,12 +42,12 @@ fn assert_refused(content: &[u8], words: &[&str]) {
     for name in ["a.log", "a.log.gz"] {
         let sandbox = Sandbox::new();
         sandbox.write(name, content);
-        reduce(&sandbox, name).exits(65).tells(&[name]).tells(words).in_one_line();
+        reduce(&sandbox, name).exits(65).shows(&[name]).shows(words).in_one_line();
         assert!(!sandbox.has_partial(DAY));
     }
     let sandbox = Sandbox::new();
     let run = sandbox.agg_reading(content, &format!("reduce-day --date {DAY} -"));
-    run.exits(65).tells(words).in_one_line();
+    run.exits(65).shows(words).in_one_line();
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn damage_is_reported_under_any_name_and_from_standard_input() {
     // What was meant to be compressed, and is of no format, is a damaged stream.
     let sandbox = Sandbox::new();
     sandbox.write("a.log.gz", b"\x9c\x8b\x08\x00\x01\x02\x03");
-    reduce(&sandbox, "a.log.gz").exits(65).tells(&["damaged gzip stream"]).in_one_line();
+    reduce(&sandbox, "a.log.gz").exits(65).shows(&["damaged gzip stream"]).in_one_line();
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn other_formats_are_refused_by_name_with_what_to_do() {
     }
     // Standard input has no name.
     let run = sandbox.agg_reading(&utf16, &format!("reduce-day --date {DAY} -"));
-    run.exits(65).tells(&["iconv -f UTF-16 -t UTF-8 FILE | agg reduce-day --date 2021-12-01 -"]);
+    run.exits(65).shows(&["iconv -f UTF-16 -t UTF-8 FILE | agg reduce-day --date 2021-12-01 -"]);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_dictionary_over_the_limit_is_refused_with_what_to_do() {
     let sandbox = Sandbox::new();
     sandbox.write("a.xz", encoder.finish().unwrap());
     let words = "needs an xz dictionary of 100663296 bytes, more than the limit of 67108864; raise --memory to eight times as much";
-    reduce(&sandbox, "a.xz").exits(65).tells(&["\"a.xz\"", words]).in_one_line();
+    reduce(&sandbox, "a.xz").exits(65).shows(&["\"a.xz\"", words]).in_one_line();
     reduce(&sandbox, "--memory 768MiB a.xz").exits(0);
 }
 

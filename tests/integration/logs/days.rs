@@ -95,7 +95,7 @@ fn two_different_days_are_refused() {
     sandbox.write("listen-20211201.log", "1|1|FR\n");
     sandbox.write("listen-20211202.log", "1|1|FR\n");
     let run = sandbox.agg("reduce-day listen-20211201.log listen-20211202.log");
-    run.exits(65).tells(&["2021-12-01", "2021-12-02", "agg backfill --logs"]).in_one_line();
+    run.exits(65).shows(&["2021-12-01", "2021-12-02", "agg backfill --logs"]).in_one_line();
     assert_eq!(days(&sandbox), [""; 0]);
 }
 
@@ -104,7 +104,7 @@ fn a_log_without_a_day_beside_one_with_a_day_is_refused() {
     let sandbox = Sandbox::new();
     sandbox.write("listen-20211201.log", "1|1|FR\n");
     sandbox.write("listen.log", "2|2|FR\n");
-    sandbox.agg("reduce-day listen-20211201.log listen.log").exits(65).tells(&["listen.log"]);
+    sandbox.agg("reduce-day listen-20211201.log listen.log").exits(65).shows(&["listen.log"]);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn the_day_of_a_folder_is_that_of_its_logs() {
     assert_eq!(sandbox.tops_of_day("2021-12-01").1, "1|1:1\n2|2:1\n");
     sandbox.write("mixed/listen-20211202.log", "1|1|FR\n");
     sandbox.write("mixed/listen-20211203.log", "2|2|FR\n");
-    sandbox.agg("reduce-day mixed").exits(65).tells(&["2021-12-02", "2021-12-03"]);
+    sandbox.agg("reduce-day mixed").exits(65).shows(&["2021-12-02", "2021-12-03"]);
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn a_backfill_emits_the_dates_whose_window_is_stored_and_lists_the_others() {
 fn a_backfill_goes_on_after_a_bad_day_and_exits_with_its_code() {
     let sandbox = logs_named(&["20211201.log", "20211203.log"]);
     sandbox.write("logs/20211202.log", "corrupt\n");
-    sandbox.agg("backfill --logs logs --emit --days 1").exits(65).tells(&["2021-12-02"]);
+    sandbox.agg("backfill --logs logs --emit --days 1").exits(65).shows(&["2021-12-02"]);
     assert_eq!(days(&sandbox), ["2021-12-01", "2021-12-03"]);
     assert_eq!(sandbox.names("agg-out"), ["2021-12-01", "2021-12-03", "latest"]);
 }
@@ -216,6 +216,6 @@ fn a_second_backfill_has_nothing_to_do() {
 #[test]
 fn a_backfill_of_a_folder_that_is_not_there_or_has_no_logs_is_missing_input() {
     let sandbox = logs_named(&["readme.md"]);
-    sandbox.agg("backfill --logs gone").exits(66).tells(&["gone"]);
-    sandbox.agg("backfill --logs logs").exits(66).tells(&["logs"]);
+    sandbox.agg("backfill --logs gone").exits(66).shows(&["gone"]);
+    sandbox.agg("backfill --logs logs").exits(66).shows(&["logs"]);
 }

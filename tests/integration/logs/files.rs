@@ -23,7 +23,7 @@ fn assert_damaged(name: &str, content: &[u8]) {
     let sandbox = Sandbox::new();
     sandbox.write(name, content);
     sandbox.write("good.log", log_of(1, 3));
-    reduce(&sandbox, &format!("good.log {name}")).exits(65).tells(&[name]).in_one_line();
+    reduce(&sandbox, &format!("good.log {name}")).exits(65).shows(&[name]).in_one_line();
     assert!(!sandbox.has_partial(DAY), "a day without its damaged log is a short day");
 }
 
@@ -66,7 +66,7 @@ fn what_is_not_a_log_in_a_folder_is_named_or_on_the_quiet_list() {
     }
     let run = reduce(&sandbox, "day").exits(0);
     assert_eq!(run.stderr.lines().count(), named.len());
-    run.tells(
+    run.shows(
         &named
             .map(|name| format!("warning: skipped \"day/{name}\""))
             .each_ref()
@@ -101,7 +101,7 @@ fn a_link_to_a_log_is_read() {
 fn a_folder_without_a_log_is_missing_input() {
     let sandbox = Sandbox::new();
     sandbox.write("day/readme.md", "no log");
-    reduce(&sandbox, "day").exits(66).tells(&["day"]).in_one_line();
+    reduce(&sandbox, "day").exits(66).shows(&["day"]).in_one_line();
     assert!(!sandbox.has_partial(DAY));
 }
 
@@ -109,7 +109,7 @@ fn a_folder_without_a_log_is_missing_input() {
 fn a_log_that_is_not_there_is_missing_input_and_the_others_are_not_reduced() {
     let sandbox = Sandbox::new();
     sandbox.write("good.log", log_of(1, 1));
-    reduce(&sandbox, "good.log gone.log").exits(66).tells(&["gone.log"]).in_one_line();
+    reduce(&sandbox, "good.log gone.log").exits(66).shows(&["gone.log"]).in_one_line();
     assert!(!sandbox.has_partial(DAY));
 }
 
@@ -122,7 +122,7 @@ fn a_file_that_reports_size_0_and_has_content_is_refused_and_read_through_standa
     let words = "\"/proc/self/status\": reports size 0 but has content; copy it to a disk and count the copy";
     let flags = "--store it's --max-reject-ratio 1 --max-log-reject-ratio 1 --json --force";
     let run = sandbox.agg(&format!("reduce-day {flags} --date {DAY} /proc/self/status"));
-    let run = run.exits(65).tells(&[words]).in_one_line();
+    let run = run.exits(65).shows(&[words]).in_one_line();
     assert_eq!(sandbox.files("it's/partials"), [""; 0]);
     let (_, command) = run.stderr.trim_end().split_once(", or run: ").unwrap();
     let mut shell = std::process::Command::new("sh");
@@ -143,7 +143,7 @@ fn a_file_that_reports_size_0_and_has_content_is_refused_and_read_through_standa
         "reduce-day --date 2021-12-03 - listen-20211203.log",
         "backfill --logs .",
     ] {
-        let run = sandbox.agg(arguments).exits(65).tells(&["and count the copy\n"]);
+        let run = sandbox.agg(arguments).exits(65).shows(&["and count the copy\n"]);
         assert!(!run.stderr.contains("or run"), "{run:?}");
     }
 }
@@ -167,7 +167,7 @@ fn standard_input_may_be_one_of_several_inputs_and_longer_than_a_pipe() {
 #[test]
 fn standard_input_has_no_date_of_its_own() {
     let sandbox = Sandbox::new();
-    sandbox.agg_reading(b"1|1|FR\n", "reduce-day -").exits(65).tells(&["--date"]).in_one_line();
+    sandbox.agg_reading(b"1|1|FR\n", "reduce-day -").exits(65).shows(&["--date"]).in_one_line();
 }
 
 #[test]
@@ -309,11 +309,11 @@ fn of_a_log_and_its_compressed_form_the_plain_one_counts() {
         let whole = compressed(log_of(1, 3));
         sandbox.write(&form, &whole[..whole.len() - 2]);
         let run = reduce(&sandbox, "--force day").exits(0);
-        run.tells(&[&form, "it is cut short", "\"day/part.log\" is counted"]).in_one_line();
+        run.shows(&[&form, "it is cut short", "\"day/part.log\" is counted"]).in_one_line();
         // It is whole, and another log.
         sandbox.write(&form, compressed(log_of(2, 3)));
         let run = reduce(&sandbox, "--force day").exits(65);
-        run.tells(&[&form, "has other content than \"day/part.log\""]).in_one_line();
+        run.shows(&[&form, "has other content than \"day/part.log\""]).in_one_line();
         assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:3\n");
     }
     let sandbox = Sandbox::new();
@@ -346,7 +346,7 @@ fn one_file_under_several_names_is_one_log() {
         reduce(&sandbox, &format!("--force {inputs}")).exits(0);
         assert_eq!(sandbox.tops_of_day(DAY).1, "1|1:1\n", "{inputs}");
     }
-    reduce(&sandbox, "- day -").exits(65).tells(&["\"-\": given twice"]).in_one_line();
+    reduce(&sandbox, "- day -").exits(65).shows(&["\"-\": given twice"]).in_one_line();
 }
 
 #[test]
@@ -357,7 +357,7 @@ fn logs_with_the_same_content_are_refused_unless_they_may() {
     sandbox.write("copy.log.gz", gz(log_of(1, 9)));
     for copy in ["copy.log", "copy.log.gz"] {
         let run = reduce(&sandbox, &format!("a.log {copy}")).exits(65);
-        run.tells(&["has the same content as", "--allow-duplicates"]).in_one_line();
+        run.shows(&["has the same content as", "--allow-duplicates"]).in_one_line();
         assert!(!sandbox.has_partial(DAY));
     }
     reduce(&sandbox, "--allow-duplicates a.log copy.log").exits(0);
@@ -386,7 +386,7 @@ fn logs_that_begin_alike_or_share_a_whole_mebibyte_are_refused() {
         ("big.log big.gz", "\"big.gz\": has a whole MiB in common with \"big.log\""),
         ("other.log big.log big.zst", "\"big.zst\": has a whole MiB in common with \"big.log\""),
     ] {
-        let run = reduce(&sandbox, logs).exits(65).tells(&[words, "--allow-duplicates"]);
+        let run = reduce(&sandbox, logs).exits(65).shows(&[words, "--allow-duplicates"]);
         run.in_one_line();
         assert!(!sandbox.has_partial(DAY));
     }

@@ -76,7 +76,7 @@ fn a_dated_file_that_is_not_counted_is_on_standard_error_in_the_report_and_in_th
     let sandbox = logs(&names);
     let run = sandbox.agg("backfill --logs logs --json --metrics m.prom").exits(0);
     let warning = format!("agg: warning: skipped \"{bak}\": not named as a log");
-    let run = run.tells(&[&warning]).in_one_line();
+    let run = run.shows(&[&warning]).in_one_line();
     let report = report(&run);
     assert_eq!(rows(&report), [(DAY.to_owned(), 2)]);
     let expected = [(bak, "not_a_log"), ("logs/notes.md", "undated")];
@@ -91,7 +91,7 @@ fn a_dated_file_that_is_not_counted_is_on_standard_error_in_the_report_and_in_th
     // The other command, in a folder of a day.
     let sandbox = logs(&["2021-12-01/a.log", "2021-12-01/a.log.part"]);
     let run =
-        sandbox.agg("reduce-day 2021-12-01 --json").exits(0).tells(&["2021-12-01/a.log.part"]);
+        sandbox.agg("reduce-day 2021-12-01 --json").exits(0).shows(&["2021-12-01/a.log.part"]);
     let expected = ("2021-12-01/a.log.part".to_owned(), "arriving".to_owned());
     assert_eq!(skipped(&self::report(&run.in_one_line())), [expected]);
 }
@@ -102,7 +102,7 @@ fn five_files_of_a_reason_are_named_and_the_others_counted() {
     for at in 0..8 {
         sandbox.write(format!("logs/20211201.log.bak{at}"), "");
     }
-    let run = sandbox.agg("backfill --logs logs").exits(0).tells(&["bak4", "skipped 3 more"]);
+    let run = sandbox.agg("backfill --logs logs").exits(0).shows(&["bak4", "skipped 3 more"]);
     assert_eq!(run.stderr.lines().count(), 6);
     // What is not counted is said to those who asked for quiet, too.
     let run = sandbox.agg("backfill --logs logs -q").exits(0);
@@ -117,7 +117,7 @@ fn a_pattern_takes_its_days_for_both_commands() {
     let mut command = sandbox.command();
     command.args(["backfill", "--json", "--logs", "web*/listen-%Y-%m-%d.csv"]);
     let run =
-        sandbox.run(&mut command).exits(0).tells(&["fewer logs than the day before"]).in_one_line();
+        sandbox.run(&mut command).exits(0).shows(&["fewer logs than the day before"]).in_one_line();
     assert_eq!(rows(&report(&run)), [(DAY.to_owned(), 2), ("2021-12-02".to_owned(), 1)]);
     let day = "reduce-day --json --date 2021-12-01 --logs";
     let run = sandbox.agg(&format!("{day} web*/listen-%Y-%m-%d.csv")).exits(0).in_no_line();
@@ -126,16 +126,16 @@ fn a_pattern_takes_its_days_for_both_commands() {
     let run = sandbox.agg(&format!("{day} web*/*-01.csv")).exits(0).in_no_line();
     assert_eq!(report(&run)["outcome"], "unchanged");
     let run = sandbox.agg("reduce-day --date 2021-12-02 --logs web2/listen-%Y%m%d").exits(66);
-    run.tells(&["\"web2/listen-20211202\": no log matches this"]).in_one_line();
+    run.shows(&["\"web2/listen-20211202\": no log matches this"]).in_one_line();
     sandbox
         .agg("backfill --logs web*/listen-%H")
         .exits(2)
-        .tells(&["%H is not known"])
+        .shows(&["%H is not known"])
         .in_one_line();
     sandbox
         .agg("backfill --logs web*/listen-%Y")
         .exits(2)
-        .tells(&["needs %Y, %m and %d"])
+        .shows(&["needs %Y, %m and %d"])
         .in_one_line();
     sandbox.agg("reduce-day --logs web1 --date 2021-12-01 a.log").exits(2);
 }
@@ -172,7 +172,7 @@ fn folders_that_cannot_match_the_range_are_not_listed() {
 fn the_day_of_rotation_is_warned_of_until_an_offset_is_given() {
     let sandbox = logs(&["logs/listen.log-20211202.gz"]);
     let warning = "use --date-offset -1, or 0 if logrotate has 'dateyesterday'";
-    sandbox.agg("backfill --logs logs --dry-run").exits(0).tells(&[warning]).in_one_line();
+    sandbox.agg("backfill --logs logs --dry-run").exits(0).shows(&[warning]).in_one_line();
     sandbox.agg("backfill --logs logs --date-offset -1").exits(0).in_no_line();
     assert!(sandbox.has_partial(DAY));
     sandbox.agg("reduce-day logs/listen.log-20211202.gz --date-offset=-1").exits(0).in_no_line();
@@ -196,7 +196,7 @@ fn a_stored_day_gains_no_logs_that_the_first_version_did_not_read() {
     for dry_run in ["--dry-run", ""] {
         let run = sandbox.agg(&format!("backfill --logs logs --json {dry_run}")).exits(0);
         assert_eq!(report(&run)["days"][0]["outcome"], "kept");
-        run.tells(&["2021-12-01 is kept", "logs/2021-12-01/listen.log.1\"", "--force"])
+        run.shows(&["2021-12-01 is kept", "logs/2021-12-01/listen.log.1\"", "--force"])
             .in_one_line();
     }
     assert!(sandbox.read(PARTIAL) == before);
@@ -225,7 +225,7 @@ fn a_plain_log_beside_its_counted_compressed_form_is_compared_with_it() {
     sandbox.agg("backfill --logs logs").exits(0);
     sandbox.write("logs/a-20211201.log", "1|1|FR\n2|2|FR\n");
     let both = ["a-20211201.log\"", "a-20211201.log.gz\""];
-    sandbox.agg("backfill --logs logs").exits(65).tells(&both);
+    sandbox.agg("backfill --logs logs").exits(65).shows(&both);
     fs::remove_file(sandbox.path("logs/a-20211201.log.gz")).unwrap();
     let run = sandbox.agg("backfill --logs logs --json").exits(0).in_no_line();
     assert_eq!(rows(&report(&run)), [(DAY.to_owned(), 2)]);
@@ -241,7 +241,7 @@ fn a_pattern_names_links_and_folders_set_aside_in_a_dated_place_and_copies_that_
     ]);
     symlink(sandbox.path("elsewhere"), sandbox.path("p/2021/12/01/web1")).unwrap();
     let run = sandbox.agg("backfill --logs p/%Y/%m/%d/*/a.log --json").exits(0);
-    let run = run.tells(&["01/old\"", "01/web1\"", "01/web2/a.log.tmp\""]);
+    let run = run.shows(&["01/old\"", "01/web1\"", "01/web2/a.log.tmp\""]);
     assert_eq!(rows(&report(&run)), [(DAY.to_owned(), 1)]);
 }
 
@@ -253,9 +253,9 @@ fn a_damaged_record_of_the_days_of_an_earlier_version_is_named_and_can_be_remove
     // A run whose result does not depend on it goes on.
     sandbox.agg("backfill --logs logs").exits(0).in_no_line();
     sandbox.write("logs/web2/listen-20211201.log", "9|9|FR\n");
-    sandbox.agg("backfill --logs logs").exits(65).tells(&[EARLIER, "remove the file"]);
+    sandbox.agg("backfill --logs logs").exits(65).shows(&[EARLIER, "remove the file"]);
     fs::remove_file(sandbox.path(EARLIER)).unwrap();
-    sandbox.agg("backfill --logs logs").exits(0).tells(&["2021-12-01 is kept"]);
+    sandbox.agg("backfill --logs logs").exits(0).shows(&["2021-12-01 is kept"]);
 }
 
 #[test]
@@ -263,14 +263,14 @@ fn fewer_logs_than_the_day_before_are_warned_of_and_can_be_refused() {
     let sandbox = logs(&["logs/20211201-a.log", "logs/20211201-b.log", "logs/20211202-a.log"]);
     let warning = "2021-12-02 has fewer logs than the day before: 1, and 2021-12-01 has 2";
     let refusal = "2021-12-02 has 1 log, fewer than --min-logs 2";
-    sandbox.agg("backfill --logs logs --min-logs 2").exits(65).tells(&[refusal]);
+    sandbox.agg("backfill --logs logs --min-logs 2").exits(65).shows(&[refusal]);
     assert!(!sandbox.has_partial("2021-12-02"));
     sandbox
         .agg("reduce-day logs/20211202-a.log --min-logs 2")
         .exits(65)
-        .tells(&[refusal])
+        .shows(&[refusal])
         .in_one_line();
-    sandbox.agg("backfill --logs logs").exits(0).tells(&[warning]).in_one_line();
+    sandbox.agg("backfill --logs logs").exits(0).shows(&[warning]).in_one_line();
     sandbox.agg("backfill --logs logs").exits(0).in_no_line();
     sandbox.write("late-20211202.log", "7|7|FR\n");
     sandbox.agg("reduce-day --add --min-logs 2 late-20211202.log").exits(0).in_no_line();
@@ -283,7 +283,7 @@ fn store_and_output_are_never_searched_and_links_to_folders_are_named() {
     let backfill = "backfill --logs . --store 20211204/store --out 20211205/out --emit --days 1";
     for _ in 0..2 {
         let run = sandbox.agg(&format!("{backfill} --json")).exits(0);
-        run.tells(&["skipped \"./20211203\": a link to a folder"]).in_one_line();
+        run.shows(&["skipped \"./20211203\": a link to a folder"]).in_one_line();
     }
     let run = sandbox.agg("backfill --logs . --store another --json --dry-run").exits(0);
     let of_agg = |path: &str| (path.to_owned(), "of_agg".to_owned());

@@ -54,7 +54,7 @@ fn the_output_of_commands_is_counted_like_logs() {
     sandbox.write("b.gz", gz("33|44|DE\n55|66|GB\n"));
     let commands = ["cat b.gz", "echo \"$AGG_DAY\" >day; printf '7|8|FR'"];
     let run = reduce(&sandbox, &commands, "a.log --json").exits(0).in_one_line();
-    let run = run.tells(&["\"command-2\": the last line has no end"]);
+    let run = run.shows(&["\"command-2\": the last line has no end"]);
     let inputs = json(&run)["inputs"].as_array().unwrap().clone();
     let named = inputs.iter().map(|input| (input["name"].as_str().unwrap(), &input["rows"]));
     let expected = [("a.log", 1.into()), ("command-1", 2.into()), ("command-2", 1.into())];
@@ -84,17 +84,17 @@ fn a_command_that_fails_publishes_nothing_and_its_last_words_are_shown() {
         ("exit 3", "its standard error was empty"),
     ] {
         let run = reduce(&sandbox, &[command], "").exits(66).in_one_line();
-        run.tells(&["\"command-1\": ", first, words]);
+        run.shows(&["\"command-1\": ", first, words]);
         assert!(sandbox.files("agg-store").is_empty(), "{command}");
     }
     let long = "head -c 5000000 /dev/zero | tr '\\0' x >&2; exit 4";
     let run = reduce(&sandbox, &["echo '1|2|FR'", long], "").exits(66).in_one_line();
     assert!(run.stderr.len() < 1000, "{run:?}");
-    run.tells(&["\"command-2\": the command ended with status 4", &"x".repeat(200)]);
+    run.shows(&["\"command-2\": the command ended with status 4", &"x".repeat(200)]);
     let run = reduce(&sandbox, &["echo '1|2|FR'; kill -9 $$"], "").exits(66).in_one_line();
-    run.tells(&["the command was ended by signal 9"]);
+    run.shows(&["the command was ended by signal 9"]);
     let run = reduce(&sandbox, &["no-such-program-of-any-machine"], "").exits(66).in_one_line();
-    run.tells(&["ended with status 127", "not found"]);
+    run.shows(&["ended with status 127", "not found"]);
     assert!(sandbox.files("agg-store").is_empty());
 }
 
@@ -108,7 +108,7 @@ fn what_a_command_writes_to_standard_error_does_not_block_it_and_is_in_the_verbo
     assert_eq!(json(&run)["rows"], 300_000);
     reduce(&sandbox, &["echo careful >&2; echo '1|2|FR'"], "-v --force")
         .exits(0)
-        .tells(&["careful"]);
+        .shows(&["careful"]);
 }
 
 #[test]
@@ -130,20 +130,20 @@ fn an_empty_pipe_is_refused_unless_it_may_be_empty() {
         "it is empty, as after a source that failed; if the day has no streams, use --allow-empty",
     ];
     for bytes in [Vec::new(), gz("")] {
-        reduce_stdin(&sandbox, &bytes, "").exits(65).in_one_line().tells(&words);
+        reduce_stdin(&sandbox, &bytes, "").exits(65).in_one_line().shows(&words);
     }
     sandbox.write("a.log", ROWS);
-    reduce_stdin(&sandbox, b"", "a.log").exits(65).in_one_line().tells(&words);
-    reduce(&sandbox, &["true"], "").exits(65).in_one_line().tells(&["\"command-1\": it is empty"]);
+    reduce_stdin(&sandbox, b"", "a.log").exits(65).in_one_line().shows(&words);
+    reduce(&sandbox, &["true"], "").exits(65).in_one_line().shows(&["\"command-1\": it is empty"]);
     assert!(sandbox.files("agg-store").is_empty());
     let no_rows = ["2021-12-01 has no rows"];
-    reduce_stdin(&sandbox, b"", "--allow-empty").exits(0).in_one_line().tells(&no_rows);
+    reduce_stdin(&sandbox, b"", "--allow-empty").exits(0).in_one_line().shows(&no_rows);
     let again = reduce_stdin(&sandbox, b"", "--json").exits(0);
     assert_eq!(json(&again)["outcome"], "unchanged");
     // An empty day is the start of any other.
     let run = reduce_stdin(&sandbox, ROWS.as_bytes(), "--json").exits(0).in_no_line();
     assert_eq!(json(&run)["outcome"], "replaced");
-    reduce(&sandbox, &["true"], "--add").exits(65).tells(&words);
+    reduce(&sandbox, &["true"], "--add").exits(65).shows(&words);
     reduce(&sandbox, &["true"], "--add --allow-empty").exits(0);
 }
 
@@ -159,7 +159,7 @@ fn a_day_of_standard_input_is_replaced_without_force_by_more_of_the_same_alone()
     let refused = |bytes: &[u8]| {
         let before = sandbox.tree(&["agg-store"]);
         let run = reduce_stdin(&sandbox, bytes, "").exits(65).in_one_line();
-        run.tells(&[
+        run.shows(&[
             "2021-12-01 is already reduced, and its rows are not the first ones of this input",
         ]);
         assert!(sandbox.tree(&["agg-store"]) == before);
@@ -179,7 +179,7 @@ fn a_day_of_standard_input_is_replaced_without_force_by_more_of_the_same_alone()
     outcome(&gz(&log), "unchanged");
     // Other logs than standard input: as ever.
     sandbox.write("a.log", format!("{log}1|2|FR\n"));
-    sandbox.agg(&format!("reduce-day --date {DAY} a.log")).exits(65).tells(&["from other logs"]);
+    sandbox.agg(&format!("reduce-day --date {DAY} a.log")).exits(65).shows(&["from other logs"]);
     reduce_stdin(&sandbox, b"1|2|FR\n", "--force").exits(0);
     assert_eq!(json(&sandbox.agg(&format!("inspect {DAY} --json")).exits(0))["rows"], 1);
 }
@@ -196,7 +196,7 @@ fn a_day_of_commands_is_replaced_by_commands_that_have_written_on() {
     assert_eq!(outcome(&["echo '1|2|FR'", "echo '3|4|FR'; echo '5|6|FR'"]), "replaced");
     let failed = ["echo '1|2|FR'; echo '7|8|FR'", "echo '3|4|FR'; exit 1"];
     reduce(&sandbox, &failed, "").exits(66);
-    reduce(&sandbox, &["echo '1|2|FR'"], "").exits(65).tells(&["use --force"]);
+    reduce(&sandbox, &["echo '1|2|FR'"], "").exits(65).shows(&["use --force"]);
     reduce(&sandbox, &["echo '9|9|FR'"], "--add").exits(0);
     assert_eq!(json(&sandbox.agg(&format!("inspect {DAY} --json")).exits(0))["rows"], 4);
 }
@@ -209,9 +209,9 @@ fn commands_with_the_same_output_are_refused_like_copies_of_a_log() {
     sandbox.write("b.log", format!("{rows}1|2|FR\n"));
     for commands in [["cat a.log", "cat a.log"], ["cat a.log", "cat b.log"]] {
         let run = reduce(&sandbox, &commands, "").exits(65).in_one_line();
-        run.tells(&["\"command-2\": ", "\"command-1\""]);
+        run.shows(&["\"command-2\": ", "\"command-1\""]);
     }
-    reduce(&sandbox, &["cat a.log"], "b.log").exits(65).tells(&["command-1", "b.log"]);
+    reduce(&sandbox, &["cat a.log"], "b.log").exits(65).shows(&["command-1", "b.log"]);
     reduce(&sandbox, &["cat a.log"], "b.log --allow-duplicates").exits(0);
 }
 
@@ -256,7 +256,7 @@ fn commands_are_ended_where_the_run_fails_without_them() {
         ("yes '1|2|FR' | head -n 700000; exit 9", 66),
     ] {
         let run = reduce(&sandbox, &[failing, waiting], "--threads 2").exits(code).in_one_line();
-        run.tells(&["\"command-1\": "]);
+        run.shows(&["\"command-1\": "]);
         assert!(!is_alive(&sandbox, "shell"), "{failing}");
     }
     // All of it is corrupt, and it goes on after its end.
@@ -290,9 +290,9 @@ fn pipes_with_a_path_are_read_like_standard_input() {
         .exits(0);
     assert_eq!(json(&run)["rows"], 2);
     let run = bash(&format!("{reduce} <(printf '1|2|FR\\n3|4|FR\\n') <(printf '5|6|FR\\n')"));
-    run.exits(65).tells(&["use --force"]);
-    bash(&format!("{reduce} --force <(true)")).exits(65).tells(&["it is empty"]);
-    sandbox.agg("reduce-day p-20211201.log").exits(65).in_one_line().tells(&["--date"]);
+    run.exits(65).shows(&["use --force"]);
+    bash(&format!("{reduce} --force <(true)")).exits(65).shows(&["it is empty"]);
+    sandbox.agg("reduce-day p-20211201.log").exits(65).in_one_line().shows(&["--date"]);
     // In a folder it is not a log.
     sandbox.agg(&format!("reduce-day --date {DAY} .")).exits(66);
 }
@@ -329,13 +329,13 @@ fn commands_need_the_day_and_are_typed_where_they_are_needed() {
     let sandbox = Sandbox::new();
     let mut command = sandbox.command();
     let run = sandbox.run(command.args(["reduce-day", "--from-command", "true"])).exits(2);
-    run.in_one_line().tells(&["--date"]);
+    run.in_one_line().shows(&["--date"]);
     let mut command = sandbox.command();
     sandbox.run(command.args(["backfill", "--logs", ".", "--from-command", "true"])).exits(2);
-    reduce(&sandbox, &["true"], "--logs .").exits(2).tells(&["cannot be used with"]);
+    reduce(&sandbox, &["true"], "--logs .").exits(2).shows(&["cannot be used with"]);
     sandbox.write("agg.toml", "[reduce-day]\nfrom-command = \"true\"\n");
     let run = reduce(&sandbox, &["true"], "--config agg.toml").exits(2).in_one_line();
-    run.tells(&["agg.toml", "`from-command` cannot be set in a file"]);
+    run.shows(&["agg.toml", "`from-command` cannot be set in a file"]);
     sandbox.write("agg.toml", "[reduce-day]\nallow-empty = true\n");
     reduce(&sandbox, &["true"], "--config agg.toml").exits(0);
 }

@@ -32,12 +32,12 @@ fn one_rotten_log_of_many_refuses_its_day_and_is_named() {
         "first: \"logs/2021-12-01/9.log\":1 `9000000|1|fr`: country codes are upper case",
     ];
     let run = reduce(&sandbox, "--max-reject-ratio 0.2 logs/2021-12-01");
-    run.exits(65).tells(&words).in_one_line();
+    run.exits(65).shows(&words).in_one_line();
     assert!(!sandbox.has_partial(DAY));
     assert_eq!(sandbox.rejects(DAY).lines().count(), 1000);
     // In a range of days the others are done.
     sandbox.write("logs/2021-12-02/0.log", good(0, 10));
-    sandbox.agg("backfill --logs logs --max-reject-ratio 0.2").exits(65).tells(&words);
+    sandbox.agg("backfill --logs logs --max-reject-ratio 0.2").exits(65).shows(&words);
     assert!(!sandbox.has_partial(DAY) && sandbox.has_partial("2021-12-02"));
     let lax = "--max-reject-ratio 0.2 --max-log-reject-ratio 1";
     reduce(&sandbox, &format!("{lax} logs/2021-12-01")).exits(0);
@@ -53,9 +53,9 @@ fn the_limit_of_a_log_is_set_by_flag_environment_and_settings_file() {
         sandbox.run(command.args(line.split_ascii_whitespace()))
     };
     with("1", "").exits(0);
-    with("0.999", "").exits(65).tells(&["--max-log-reject-ratio 0.999 allows"]);
+    with("0.999", "").exits(65).shows(&["--max-log-reject-ratio 0.999 allows"]);
     with("1", "--max-log-reject-ratio 0.9").exits(65);
-    with("2", "").exits(2).tells(&["AGG_MAX_LOG_REJECT_RATIO"]);
+    with("2", "").exits(2).shows(&["AGG_MAX_LOG_REJECT_RATIO"]);
     sandbox.write("agg.toml", "max-log-reject-ratio = 1\nmax-reject-ratio = 0.2\n");
     sandbox.agg("reduce-day --config agg.toml --force logs/2021-12-01").exits(0);
 }
@@ -90,11 +90,11 @@ fn a_log_of_zeros_after_a_crash_is_refused_by_its_bytes_in_every_kind_of_log() {
             let sandbox = Sandbox::new();
             sandbox.write(name, content);
             let named = format!("\"{name}\": ");
-            reduce(&sandbox, name).exits(65).tells(&words).tells(&[&named]).in_one_line();
+            reduce(&sandbox, name).exits(65).shows(&words).shows(&[&named]).in_one_line();
         }
         let sandbox = Sandbox::new();
         let run = sandbox.agg_reading(&log, &format!("reduce-day --date {DAY} -"));
-        run.exits(65).tells(&words).in_one_line();
+        run.exits(65).shows(&words).in_one_line();
     }
     // Less than 16 KiB of them are one corrupt row.
     let sandbox = Sandbox::new();
@@ -117,7 +117,7 @@ fn a_rotten_log_shows_its_own_row_when_others_have_the_first_1000() {
     ];
     for threads in [1, 4] {
         let flags = format!("--threads {threads} --max-reject-ratio 1");
-        reduce(&sandbox, &format!("{flags} logs")).exits(65).tells(&words).in_one_line();
+        reduce(&sandbox, &format!("{flags} logs")).exits(65).shows(&words).in_one_line();
     }
 }
 
@@ -129,7 +129,7 @@ fn a_log_that_is_added_is_held_to_the_limits_alone() {
     sandbox.write("b.log", good(2, 100).replace("FR", "UK"));
     let words =
         ["100 of 100 rows", "\"b.log\":1 `2000000|1|UK`: the code of the United Kingdom is GB"];
-    reduce(&sandbox, "--add --max-reject-ratio 1 b.log").exits(65).tells(&words).in_one_line();
+    reduce(&sandbox, "--add --max-reject-ratio 1 b.log").exits(65).shows(&words).in_one_line();
     let found = sandbox.agg(&format!("inspect --json {DAY}")).exits(0).stdout;
     assert!(found.contains("\"rows\":10000,"), "{found}");
 }
@@ -147,7 +147,7 @@ fn a_refused_day_shows_the_first_row_of_its_most_frequent_reason_with_any_number
     ];
     for threads in [1, 2, 4] {
         let run = reduce(&sandbox, &format!("--threads {threads} a.log b.log --allow-duplicates"));
-        let run = run.exits(65).tells(&words).in_one_line();
+        let run = run.exits(65).shows(&words).in_one_line();
         assert!(
             !run.stderr.contains("raise the limit") && !run.stderr.contains("fetch"),
             "{run:?}"

@@ -96,9 +96,9 @@ fn a_file_that_does_not_show_the_day_is_warned_of_until_the_day_is_made_again() 
     sandbox.write("logs/20211201.log", "no row\nno row\n");
     sandbox.agg("reduce-day --force logs/20211201.log").exits(65);
     let words = ["2021-12-01.txt", "of a run that was refused", "reduce 2021-12-01 with --force"];
-    reduce(&good).exits(0).tells(&words).in_one_line();
+    reduce(&good).exits(0).shows(&words).in_one_line();
     std::fs::remove_file(sandbox.path("agg-store/rejects/2021-12-01.txt")).unwrap();
-    reduce(&good).exits(0).tells(&["2021-12-01.txt", "is missing"]).in_one_line();
+    reduce(&good).exits(0).shows(&["2021-12-01.txt", "is missing"]).in_one_line();
     sandbox.agg("reduce-day --force 20211201.log").exits(0).in_no_line();
     reduce(&good).exits(0).in_no_line();
     assert_eq!(sandbox.rejects(DAY), "20211201.log:21: field_count: no row\n");

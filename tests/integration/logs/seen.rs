@@ -156,13 +156,13 @@ fn a_compressed_log_of_other_content_is_refused_beside_an_unchanged_day() {
     let sandbox = counted("1|1|FR\n");
     sandbox.write("logs/20211201.log.gz", gz("2|1|FR\n"));
     for _ in 0..2 {
-        sandbox.agg("backfill --logs logs").exits(65).tells(&["20211201.log.gz", "20211201.log"]);
+        sandbox.agg("backfill --logs logs").exits(65).shows(&["20211201.log.gz", "20211201.log"]);
     }
     // A log that is not complete yet does no harm, and is checked again.
     let whole = gz("1|1|FR\n");
     sandbox.write("logs/20211201.log.gz", &whole[..whole.len() - 4]);
     for _ in 0..2 {
-        sandbox.agg("backfill --logs logs").exits(0).tells(&["warning", "20211201.log.gz"]);
+        sandbox.agg("backfill --logs logs").exits(0).shows(&["warning", "20211201.log.gz"]);
     }
     sandbox.write("logs/20211201.log.gz", whole);
     assert!(reads(&sandbox));
@@ -175,7 +175,7 @@ fn what_is_kept_of_logs_may_be_removed_or_damaged_at_any_time() {
     let kept = sandbox.read(SEEN);
     for damage in [&b""[..], b"x", b"agg-seen\x01\0\0\0\xff\xff\xff\xff0123456789", &[0; 1 << 16]] {
         sandbox.write(SEEN, damage);
-        let run = sandbox.agg("backfill --logs logs -v").exits(0).tells(&["seen", "is damaged"]);
+        let run = sandbox.agg("backfill --logs logs -v").exits(0).shows(&["seen", "is damaged"]);
         assert!(run.stdout.contains("unchanged"), "{run:?}");
         assert_eq!(sandbox.read(SEEN), kept, "written again");
         sandbox.agg("backfill --logs logs").exits(0).in_no_line();

@@ -72,6 +72,7 @@ fn open(path: &Path) -> io::Result<File> {
         match rustix::fs::open(path, new, Mode::from_raw_mode(PRIVATE)) {
             // Another run was faster.
             Err(Errno::EXIST) => {}
+            Err(Errno::ACCESS) => return Err(not_open_to_us(folder_of(path))),
             created => return Ok(created?.into()),
         }
     }
@@ -126,7 +127,7 @@ fn is_shared(folder: &Metadata) -> bool {
     folder.mode() & GROUP_WRITES != 0
 }
 
-/// Names the user who may open it: a run that may only read is refused before its work.
+/// Names the user who may open it, or may create files in it: a run that may only read is refused before its work.
 fn not_open_to_us(path: &Path) -> io::Error {
     let refused = io::Error::from(Errno::ACCESS);
     match fs::symlink_metadata(path) {

@@ -169,7 +169,8 @@ fn check_writable(context: &Context, options: &NightlyOptions) -> Result<()> {
     let (store, output) = (context.store(), context.output(&options.emit.out));
     // Another run that holds the lock ends before it is needed, or ends this one then.
     let is_refusal = |error: &Error| !matches!(error.kind(), ErrorKind::Locked);
-    let of_store = exists(store.root()).then(|| StoreLock::take(&store).map(drop));
+    let try_store = || StoreLock::take(&store)?.temporary_partial().map(drop);
+    let of_store = exists(store.root()).then(try_store);
     let of_output = exists(output.root()).then(|| OutputLock::take(&output).map(drop));
     let refused = [of_store, of_output].into_iter().flatten().filter_map(Result::err);
     refused.into_iter().find(is_refusal).map_or(Ok(()), Err)

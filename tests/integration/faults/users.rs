@@ -97,9 +97,15 @@ fn a_user_who_may_only_read_can_neither_hold_a_lock_nor_write() {
     let night = format!("nightly --logs . {DAY}");
     let refused =
         [(reduce(), "agg-store/.lock"), (emit(), "agg-out/.out.lock"), (night, "agg-store/.lock")];
-    for (arguments, lock) in refused {
-        let words = [lock, &format!("only the user with the id {OWNER} may write here")];
-        machine.agg(STRANGER, "022", &arguments).exits(73).shows(&words).in_one_line();
+    // Also where there is no lock file yet.
+    for has_lock in [true, false] {
+        for (arguments, lock) in &refused {
+            let words = [*lock, &format!("only the user with the id {OWNER} may write here")];
+            machine.agg(STRANGER, "022", arguments).exits(73).shows(&words).in_one_line();
+            if has_lock {
+                let _ = fs::remove_file(machine.sandbox.path(lock));
+            }
+        }
     }
     machine.agg(STRANGER, "022", &format!("query --user 1 --days 1 --date {DAY}")).exits(0);
 }

@@ -65,8 +65,8 @@ impl PruneOptions {
         let (days, least) = (self.window_days, Self::least_days(self.window_days));
         if let Some(kept) = self.keep_days.filter(|kept| *kept < least) {
             let text = format!(
-                "--keep-days {kept} (AGG_KEEP_DAYS) is too few; windows of {days} days need at least {least}, because a night also \
-                 checks the windows of the days before"
+                "--keep-days {kept} is too few; windows of {days} days need at least {least}, because a night also checks the \
+                 windows of the days before; 'agg config nightly' shows where it is set"
             );
             return Err(ErrorKind::Usage(text).into());
         }

@@ -348,7 +348,7 @@ fn typed_values(argument: &Arg, value: &DeValue<'_>) -> Result<Vec<String>, Stri
     let values = match (argument.get_action(), value) {
         // Run as it is: the command line takes such a list as JSON.
         (_, DeValue::Array(list)) if is_command => {
-            let words = list.iter().map(|word| one(word.get_ref())).collect::<Option<Vec<_>>>();
+            let words = list.iter().map(|word| word.get_ref().as_str()).collect::<Option<Vec<_>>>();
             words.and_then(|words| serde_json::to_string(&words).ok()).map(|list| vec![list])
         }
         (ArgAction::SetTrue | ArgAction::SetFalse, value) => {
@@ -611,6 +611,11 @@ logs = "/data/logs"
                 "[backfill]\n\nformat = 'cvs'",
                 3,
                 "invalid value 'cvs' for '--format <FORMAT>' [possible values: text, parquet, csv, jsonl]",
+            ),
+            (
+                "[nightly]\non-success = [1]",
+                2,
+                "`on-success` takes a text or a list of texts, not this list",
             ),
             ("[backfill.logs]", 1, "`logs` takes a text or a list of texts, not a table"),
             ("[[backfill]]", 1, "unknown key `backfill`"),

@@ -75,10 +75,15 @@ fn check_places(metadata: &ParquetMetaData) -> Result<()> {
     shared.map_or(Ok(()), |at| Err(refused(at, "two of its columns have the same pages")))
 }
 
-/// Where the pages of a column begin and end; the crate takes for granted that these numbers are not negative.
+/// Where the pages of a column begin and end; the crate takes for granted that these numbers are not negative, and that
+/// a dictionary comes before the data. Other readers begin at the data where it does not.
 fn place(chunk: &ColumnChunkMetaData) -> Option<(u64, u64)> {
-    let start = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
-    let start = u64::try_from(start).ok()?;
+    let data = chunk.data_page_offset();
+    let dictionary = chunk.dictionary_page_offset();
+    if dictionary.is_some_and(|dictionary| dictionary >= data) {
+        return None;
+    }
+    let start = u64::try_from(dictionary.unwrap_or(data)).ok()?;
     let length = u64::try_from(chunk.compressed_size()).ok()?;
     Some((start, start.checked_add(length)?))
 }

@@ -3,7 +3,8 @@
 //!
 //! A footer is a struct in Thrift's compact protocol. Its field 2 is the schema, a list of elements in the order of a
 //! walk through the tree. Field 5 of an element is its number of children. The crate reads the value of a field that it
-//! knows whatever its type, so such a field has to have its type.
+//! knows whatever its type, so such a field has to have its type. Of a field that occurs twice it takes the first or the
+//! last, and other readers the other one, so no struct may have a field twice.
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -31,6 +32,8 @@ const LIST: u8 = 9;
 const SET: u8 = 10;
 const MAP: u8 = 11;
 const STRUCT: u8 = 12;
+/// No type: the field must not be there.
+const NONE: u8 = 16;
 
 /// A field of a struct: its number, its type, and the fields of the structs in it or in its list.
 struct Field(i16, u8, &'static [Field]);
@@ -73,6 +76,8 @@ const CHUNK: &[Field] = &[
     Field(5, I32, &[]),
     Field(6, I64, &[]),
     Field(7, I32, &[]),
+    // Of an encrypted column, whose bytes the crate would take for pages.
+    Field(8, NONE, &[]),
 ];
 const COLUMN: &[Field] = &[
     Field(1, I32, &[]),
@@ -106,28 +111,46 @@ const PAIR: &[Field] = &[Field(1, BINARY, &[]), Field(2, BINARY, &[])];
 /// pairs.
 pub(super) fn check(footer: &[u8]) -> Result<usize> {
     let mut thrift = Thrift { rest: footer };
-    let (mut last, mut schemas, mut pairs) = (0, 0, 0);
-    while let Some((field, kind)) = thrift.field(&mut last).ok_or_else(damaged)? {
+    let (mut read, mut has_schema, mut pairs) = (ReadFields::default(), false, 0);
+    while let Some((field, kind)) = thrift.field(&mut read).ok_or_else(damaged)? {
         match (field, kind) {
             (SCHEMA, LIST) => {
-                schemas += 1;
+                has_schema = true;
                 thrift.check_schema()?;
             }
             _ => {
                 let before = thrift.rest.len();
                 thrift.skip_field(FILE, (field, kind), MAX_NESTING).ok_or_else(damaged)?;
                 if (field, kind) == (PAIRS, LIST) {
-                    pairs += before - thrift.rest.len();
+                    pairs = before - thrift.rest.len();
                 }
             }
         }
     }
-    // Of two the crate takes the second.
-    if schemas == 1 { Ok(pairs) } else { Err(damaged()) }
+    if has_schema { Ok(pairs) } else { Err(damaged()) }
 }
 
 fn damaged() -> Error {
     ErrorKind::NotParquet("its footer is damaged".to_owned()).into()
+}
+
+/// The fields of a struct that were read.
+#[derive(Default)]
+struct ReadFields {
+    last: i16,
+    /// A bit for each number below 64; Parquet's own are below 20.
+    numbers: u64,
+}
+
+impl ReadFields {
+    /// `None` for a field that was read before.
+    fn add(&mut self, number: i16) -> Option<()> {
+        let bit = u32::try_from(number).ok().and_then(|number| 1_u64.checked_shl(number));
+        let bit = bit.unwrap_or(0);
+        let is_new = self.numbers & bit == 0;
+        *self = ReadFields { last: number, numbers: self.numbers | bit };
+        is_new.then_some(())
+    }
 }
 
 /// What is left of the footer. Every function returns `None` where it ends too early, or is not valid Thrift.
@@ -169,8 +192,8 @@ impl Thrift<'_> {
 
     /// The number of children of the element that follows.
     fn children(&mut self) -> Option<u64> {
-        let (mut last, mut children) = (0, 0);
-        while let Some((field, kind)) = self.field(&mut last)? {
+        let (mut read, mut children) = (ReadFields::default(), 0);
+        while let Some((field, kind)) = self.field(&mut read)? {
             match (field, kind) {
                 (CHILDREN, I32) => {
                     let value = self.varint()?;
@@ -207,7 +230,7 @@ impl Thrift<'_> {
     }
 
     /// The next field's number and type; `Some(None)` at the end of a struct.
-    fn field(&mut self, last: &mut i16) -> Option<Option<(i16, u8)>> {
+    fn field(&mut self, read: &mut ReadFields) -> Option<Option<(i16, u8)>> {
         let byte = self.byte()?;
         if byte == 0 {
             return Some(None);
@@ -218,9 +241,9 @@ impl Thrift<'_> {
                 let value = (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed();
                 i16::try_from(value).ok()?
             }
-            step => last.checked_add(step.into())?,
+            step => read.last.checked_add(step.into())?,
         };
-        *last = number;
+        read.add(number)?;
         Some(Some((number, byte & 0xf)))
     }
 
@@ -264,8 +287,8 @@ impl Thrift<'_> {
 
     /// Skips the fields of a struct, of which these are known.
     fn skip_struct(&mut self, known: &[Field], depth: u32) -> Option<()> {
-        let mut last = 0;
-        while let Some(field) = self.field(&mut last)? {
+        let mut read = ReadFields::default();
+        while let Some(field) = self.field(&mut read)? {
             self.skip_field(known, field, depth)?;
         }
         Some(())
@@ -391,6 +414,11 @@ mod tests {
             changed[at] = is;
             assert!(refusal(&with(&changed)).contains("damaged"), "{at}");
         }
+        // A field twice, its second number by itself; and that of an encrypted column.
+        let twice = [&group[..8], &[0x06, 4, 8], &group[8..]].concat();
+        assert!(refusal(&with(&twice)).contains("damaged"));
+        let encrypted = [&group[..12], &[0x5c, 0], &group[12..]].concat();
+        assert!(refusal(&with(&encrypted)).contains("damaged"));
         // A field that is not known may have any type.
         assert!(check(&with(&[0xf5, 8])).is_ok() && check(&with(&[0xf6, 8])).is_ok());
     }

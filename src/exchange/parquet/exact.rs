@@ -12,6 +12,7 @@ use parquet::basic::Encoding;
 use parquet::column::page::Page;
 
 use super::judge::Form;
+use super::varint::{varint, zigzag};
 
 /// Bytes before a text, and before the levels of a page of the first version.
 const LENGTH: usize = 4;
@@ -160,7 +161,7 @@ impl<'a> Rest<'a> {
     fn runs(&mut self, width: u64, values: u64, mut see: impl FnMut(Run<'a>)) -> Option<()> {
         let mut left = values;
         while left > 0 {
-            let head = self.varint()?;
+            let head = varint(&mut self.0)?;
             let claimed = head >> 1;
             if head & 1 == 0 {
                 let value = self.take(width.div_ceil(8))?;
@@ -212,8 +213,9 @@ impl<'a> Rest<'a> {
         if values == 0 && self.0.is_empty() {
             return Some(());
         }
-        let [block, parts, claimed] = [self.varint()?, self.varint()?, self.varint()?];
-        let first = self.zigzag()?;
+        let [block, parts, claimed] =
+            [varint(&mut self.0)?, varint(&mut self.0)?, varint(&mut self.0)?];
+        let first = zigzag(&mut self.0)?;
         if claimed != values || parts == 0 {
             return None;
         }
@@ -221,7 +223,7 @@ impl<'a> Rest<'a> {
         see(Part { least: first, bytes: &[], width: 0, count: values.min(1) })?;
         let mut left = values.saturating_sub(1);
         while left > 0 {
-            let least = self.zigzag()?;
+            let least = zigzag(&mut self.0)?;
             for width in self.take(parts)? {
                 // The widths of parts without values are there, the parts are not.
                 let (width, count) = (u64::from(*width), part_values.min(left));
@@ -237,23 +239,6 @@ impl<'a> Rest<'a> {
             }
         }
         Some(())
-    }
-
-    fn varint(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..70).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    fn zigzag(&mut self) -> Option<i64> {
-        let value = self.varint()?;
-        Some((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
     }
 
     fn byte(&mut self) -> Option<u8> {

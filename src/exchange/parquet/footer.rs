@@ -6,6 +6,7 @@
 //! knows whatever its type, so such a field has to have its type. Of a field that occurs twice it takes the first or the
 //! last, and other readers the other one, so no struct may have a field twice.
 
+use super::varint::{varint, zigzag};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Columns and groups of a schema. Tables of counts have four; more are read to be named in the refusal.
@@ -196,7 +197,7 @@ impl Thrift<'_> {
         while let Some((field, kind)) = self.field(&mut read)? {
             match (field, kind) {
                 (CHILDREN, I32) => {
-                    let value = self.varint()?;
+                    let value = varint(&mut self.rest)?;
                     // Zigzag; a number of children is not negative.
                     children = (value & 1 == 0).then_some(value >> 1)?;
                 }
@@ -217,18 +218,6 @@ impl Thrift<'_> {
         Some(())
     }
 
-    fn varint(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..70).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
     /// The next field's number and type; `Some(None)` at the end of a struct.
     fn field(&mut self, read: &mut ReadFields) -> Option<Option<(i16, u8)>> {
         let byte = self.byte()?;
@@ -236,11 +225,7 @@ impl Thrift<'_> {
             return Some(None);
         }
         let number = match byte >> 4 {
-            0 => {
-                let zigzag = self.varint()?;
-                let value = (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed();
-                i16::try_from(value).ok()?
-            }
+            0 => i16::try_from(zigzag(&mut self.rest)?).ok()?,
             step => read.last.checked_add(step.into())?,
         };
         read.add(number)?;
@@ -251,7 +236,7 @@ impl Thrift<'_> {
     fn list(&mut self) -> Option<(u64, u8)> {
         let byte = self.byte()?;
         let short = u64::from(byte >> 4);
-        let length = if short == 15 { self.varint()? } else { short };
+        let length = if short == 15 { varint(&mut self.rest)? } else { short };
         Some((length, byte & 0xf))
     }
 
@@ -261,10 +246,10 @@ impl Thrift<'_> {
         match kind {
             TRUE | FALSE => {}
             BYTE => self.bytes(1)?,
-            I16 | I32 | I64 => drop(self.varint()?),
+            I16 | I32 | I64 => drop(varint(&mut self.rest)?),
             DOUBLE => self.bytes(8)?,
             BINARY => {
-                let length = self.varint()?;
+                let length = varint(&mut self.rest)?;
                 self.bytes(length)?;
             }
             LIST | SET => {
@@ -272,7 +257,7 @@ impl Thrift<'_> {
                 (0..length).try_for_each(|_| self.skip_element(kind, depth))?;
             }
             MAP => {
-                let length = self.varint()?;
+                let length = varint(&mut self.rest)?;
                 let kinds = if length == 0 { 0 } else { self.byte()? };
                 (0..length).try_for_each(|_| {
                     self.skip_element(kinds >> 4, depth)?;

@@ -13,6 +13,7 @@ mod judge;
 mod pages;
 mod read;
 mod schema;
+mod varint;
 mod write;
 
 use ::parquet::errors::ParquetError;

@@ -1,27 +1,16 @@
 //! Tables whose footers claim other rows or other columns than their pages have.
 
-use std::fs;
-
 use parquet::file::metadata::{
     ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader, ParquetMetaDataWriter,
     RowGroupMetaData,
 };
 
-use crate::harness::{DAY, Run, Sandbox, repository};
+use super::foreign::{imported, table};
+use crate::harness::Sandbox;
 
 /// Two tables of one day: without statistics, dictionaries or compression, with page checksums.
 const USERS: &str = "pyarrow-nullable-users";
 const COUNTRIES: &str = "pyarrow-required-countries";
-
-fn table(name: &str) -> Vec<u8> {
-    fs::read(repository(&format!("tests/data/tables/{name}.parquet"))).unwrap()
-}
-
-fn imported(sandbox: &Sandbox, users: &[u8], countries: &[u8]) -> Run {
-    sandbox.write("u.parquet", users);
-    sandbox.write("c.parquet", countries);
-    sandbox.agg(&format!("import --memory 64MiB --date {DAY} u.parquet c.parquet"))
-}
 
 /// Both tables are refused together, and leave nothing.
 #[track_caller]

@@ -19,12 +19,12 @@ use crate::harness::{DAY, Run, Sandbox, repository};
 const USERS: &str = "pyarrow-pages-1-users";
 const COUNTRIES: &str = "pyarrow-pages-2-countries";
 
-fn table(name: &str) -> Vec<u8> {
+pub(super) fn table(name: &str) -> Vec<u8> {
     fs::read(repository(&format!("tests/data/tables/{name}.parquet"))).unwrap()
 }
 
 /// Imports both tables within the least memory, in a sandbox that has nothing else.
-fn imported(sandbox: &Sandbox, users: &[u8], countries: &[u8]) -> Run {
+pub(super) fn imported(sandbox: &Sandbox, users: &[u8], countries: &[u8]) -> Run {
     sandbox.write("u.parquet", users);
     sandbox.write("c.parquet", countries);
     sandbox.agg(&format!("import --memory 64MiB --date {DAY} u.parquet c.parquet"))

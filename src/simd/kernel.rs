@@ -21,7 +21,7 @@ pub(crate) trait Kernel: Copy {
     /// A bit for each byte up to this byte, which is ASCII.
     fn up_to(self, bytes: &[u8; LOOK], last: u8) -> u32;
 
-    /// The place of a set bit, of which there are `before` lower ones; 64 if there is none.
+    /// The position of the set bit after the `before` lowest set bits; 64 if there are not so many.
     fn place(self, bits: u64, before: u8) -> usize;
 
     /// The values of two numbers of up to sixteen digits.

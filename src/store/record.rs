@@ -50,7 +50,7 @@ impl Format {
     }
 }
 
-/// The bytes of a file, one more than `max` if it is longer; `None` if there is none.
+/// The first `max + 1` bytes of a file, so that a longer file shows; `None` if the file does not exist.
 pub(super) fn read(files: &dyn FileSystem, path: &Path, max: usize) -> Result<Option<Vec<u8>>> {
     let file = match files.open(path) {
         Ok(file) => file,

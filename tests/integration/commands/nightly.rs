@@ -149,8 +149,8 @@ fn a_log_is_waited_for_until_it_is_complete() {
     // A copy that does not end.
     machine.sandbox.write("logs/2021-12-01.log.part", "1|1|FR\n");
     let arriving = machine.agg(&format!("{wait} 0s")).exits(66);
-    let told = arriving.shows(&["still being written", "2021-12-01.log.part"]).in_one_line();
-    assert!(told.stdout.is_empty() && !machine.sandbox.exists("agg-store"));
+    let arriving = arriving.shows(&["still being written", "2021-12-01.log.part"]).in_one_line();
+    assert!(arriving.stdout.is_empty() && !machine.sandbox.exists("agg-store"));
     let mut night = spawn(&mut machine.command(&format!("{wait} 1h")));
     let stays = |night: &mut std::process::Child| {
         thread::sleep(Duration::from_millis(150));

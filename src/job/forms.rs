@@ -11,7 +11,8 @@ use crate::store::SeenLog;
 /// Compares other forms with the logs that count, which have these facts. Returns the complete forms, to be kept for
 /// later runs.
 ///
-/// A form is read, its first line as a header if `header` says so, unless it was seen unchanged. An incomplete form does no harm, and gives a warning.
+/// A form is read unless it was seen unchanged; `header` is whether its first line is no row. An incomplete form does no
+/// harm, and gives a warning.
 ///
 /// # Errors
 /// [`ErrorKind::OtherContent`], and signals.

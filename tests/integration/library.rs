@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use agg::budget::Budget;
 use agg::fs::{FileSystem, OsFileSystem};
-use agg::job::{Context, Silent};
+use agg::job::{self, BackfillOptions, BackfillReport, Context, Silent};
 use agg::merge::Stream;
 use agg::model::{Batch, Position};
 use agg::partial::Partial;
@@ -79,6 +79,15 @@ pub(crate) fn unless_locked<T>(mut job: impl FnMut() -> Result<T>) -> Result<T> 
             outcome => return outcome,
         }
     }
+}
+
+/// Runs a backfill that no lock stops; it takes the store's lock anew for each day, and its report says which one stopped
+/// it.
+pub(crate) fn backfilled(context: &Context, options: &BackfillOptions) -> BackfillReport {
+    unlocked(|| {
+        let mut report = job::backfill(context, options)?;
+        report.stopped.take().map_or(Ok(report), Err)
+    })
 }
 
 /// Numbers that look random and are the same in every run.

@@ -15,7 +15,7 @@ use agg::{Day, Error, ErrorClass, ErrorKind, Kind};
 
 use crate::faulty::{Faulty, Operation, Verdict};
 use crate::harness::Sandbox;
-use crate::library::{context, context_over, unlocked};
+use crate::library::{backfilled, context, context_over, unlocked};
 
 const OLD: &str = "2021-12-01";
 const NEW: &str = "2021-12-02";
@@ -289,7 +289,7 @@ fn a_day_of_a_backfill_that_changes_while_the_report_is_printed_is_an_error_of_t
             dry_run: false,
         };
         let context = context(&sandbox.path(""), 4 << 20, 1);
-        let report = unlocked(|| job::backfill(&context, &options));
+        let report = backfilled(&context, &options);
         let partial = sandbox.path(format!("agg-store/partials/{NEW}.agg"));
         make(change, &sandbox.path(""), &partial, 1);
         let shown = serde_json::to_value(&report).unwrap();

@@ -7,7 +7,7 @@ use agg::job::{BackfillOptions, DayOutcome, ReduceOptions, backfill, list, reduc
 use agg::{ErrorClass, ErrorKind};
 
 use crate::harness::{DAY, Sandbox};
-use crate::library::{context, open, unless_locked, unlocked};
+use crate::library::{backfilled, context, open, unless_locked, unlocked};
 
 /// A folder of logs of one row each.
 fn logs(sandbox: &Sandbox, number: usize) -> PathBuf {
@@ -113,15 +113,15 @@ fn days_that_do_not_fit_the_memory_together_are_refused_before_a_log_is_read() {
     assert!(!sandbox.exists("agg-store/partials"));
     // Names in a folder of days that are not wanted do not count.
     let to = DAY.parse().ok();
-    let report = backfill(
+    let report = backfilled(
         &context(&sandbox.path(""), 700 << 10, 1),
         &BackfillOptions { to, ..options.clone() },
     );
-    assert_eq!(report.unwrap().days.len(), 1);
+    assert_eq!(report.days.len(), 1);
     let dry = BackfillOptions { dry_run: true, ..options.clone() };
-    let report = backfill(&context(&sandbox.path(""), 2 << 20, 1), &dry).unwrap();
+    let report = backfilled(&context(&sandbox.path(""), 2 << 20, 1), &dry);
     assert_eq!(report.days[7].logs.len(), 1000);
-    let report = backfill(&context(&sandbox.path(""), 2 << 20, 1), &options).unwrap();
+    let report = backfilled(&context(&sandbox.path(""), 2 << 20, 1), &options);
     assert!(report.days.iter().all(|day| matches!(day.reduced, DayOutcome::Reduced(_))));
 }
 

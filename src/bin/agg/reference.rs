@@ -68,14 +68,12 @@ impl FlagRow {
         let cell = |text: &str| text.replace('|', "\\|");
         let commands =
             if self.commands.len() == all { "all".to_owned() } else { self.commands.join(", ") };
-        format!(
-            "| {} | {} | {} | {} | {} | {commands} |\n",
-            self.flag,
-            cell(&self.value),
-            self.variable,
-            cell(&self.default),
-            cell(&self.meaning),
-        )
+        let flag = [self.flag.as_str(), &cell(&self.value)].join(" ");
+        let known = [cell(&self.default), self.variable.clone()];
+        let known =
+            known.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ");
+        let known = if known.is_empty() { known } else { format!(" [{known}]") };
+        format!("| {} | {}{known} | {commands} |\n", flag.trim_end(), cell(&self.meaning))
     }
 }
 
@@ -113,7 +111,7 @@ fn table() -> String {
     // Gives every command the flags that all share.
     agg.build();
     let all = agg.get_subcommands().filter(|command| command.get_name() != "help").count();
-    let mut table = "| flag | value | environment | default | | commands |\n| --- | --- | --- | --- | --- | --- |\n".to_owned();
+    let mut table = "| flag | [default, variable] | commands |\n| --- | --- | --- |\n".to_owned();
     table.extend(rows(&agg).iter().map(|row| row.render(all)));
     table
 }

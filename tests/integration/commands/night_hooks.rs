@@ -289,7 +289,7 @@ fn smtp(mut stream: TcpStream, kept: &Kept) -> std::io::Result<()> {
 
 /// The recipe of the documentation below these words, for a server on this machine.
 fn recipe(words: &str, host: &str, server: &Server) -> String {
-    let page = fs::read_to_string(repository("docs/operations.md")).unwrap();
+    let page = fs::read_to_string(repository("docs/guides.md")).unwrap();
     let (_, below) = page.split_once(words).unwrap_or_else(|| panic!("{words}"));
     let (_, text) = below.split_once("```toml\n").unwrap();
     let (text, _) = text.split_once("```\n").unwrap();
@@ -353,7 +353,7 @@ if [ -e "$HOME/lossy" ]; then head -c 9 "$from" >"$to"; else cat "$from" >"$to";
 
 #[test]
 fn the_recipe_of_an_upload_sends_what_is_not_there_and_finds_other_content() {
-    let page = fs::read_to_string(repository("docs/operations.md")).unwrap();
+    let page = fs::read_to_string(repository("docs/guides.md")).unwrap();
     let (_, below) = page.split_once("Upload each emission").unwrap();
     let (_, recipe) = below.split_once("```toml\n").unwrap();
     let (recipe, _) = recipe.split_once("```\n").unwrap();

@@ -22,7 +22,7 @@ BLOCKS: dict[str, Block] = {
     "slopes": scaling.measured,
     "plans": scaling.plans,
 }
-PAGES = ("docs/performance.md", "docs/scaling.md", "README.md")
+PAGES = ("docs/performance.md", "README.md")
 MARKED = re.compile(r"(<!-- bench (?P<name>[a-z]+) -->\n)(?P<old>.*?)(<!-- bench end -->)", re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""Plans for larger services from the measured slopes. docs/scaling.md has every formula; these are its numbers.
+"""Plans for larger services from the measured slopes. docs/performance.md has the formulas; these are its numbers.
 
 Nothing here is measured at these sizes: a straight line is drawn through what was.
 """

@@ -1,4 +1,4 @@
-//! The table of all flags in docs/reference.md and the example of a settings file, made from the definition of the command
+//! The list of all flags in docs/reference.md and the example of a settings file, made from the definition of the command
 //! line.
 //!
 //! None of this is in the program. The tests compare the files with the generated text; with `UPDATE_REFERENCE=1` in
@@ -15,7 +15,7 @@ use crate::config;
 const BEGIN: &str = "<!-- flags: UPDATE_REFERENCE=1 cargo test --bin agg reference -->\n";
 const END: &str = "<!-- flags end -->\n";
 
-/// A row of the table: one flag as one or several commands take it.
+/// An item of the list: one flag as one or several commands take it.
 #[derive(Debug, PartialEq)]
 struct FlagRow {
     flag: String,
@@ -65,15 +65,14 @@ impl FlagRow {
     }
 
     fn render(&self, all: usize) -> String {
-        let cell = |text: &str| text.replace('|', "\\|");
         let commands =
             if self.commands.len() == all { "all".to_owned() } else { self.commands.join(", ") };
-        let flag = [self.flag.as_str(), &cell(&self.value)].join(" ");
-        let known = [cell(&self.default), self.variable.clone()];
+        let flag = [self.flag.as_str(), &self.value].join(" ");
+        let known = [self.default.as_str(), &self.variable];
         let known =
             known.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ");
         let known = if known.is_empty() { known } else { format!(" [{known}]") };
-        format!("| {} | {}{known} | {commands} |\n", flag.trim_end(), cell(&self.meaning))
+        format!("- {} ({commands}): {}{known}\n", flag.trim_end(), self.meaning)
     }
 }
 
@@ -111,9 +110,7 @@ fn table() -> String {
     // Gives every command the flags that all share.
     agg.build();
     let all = agg.get_subcommands().filter(|command| command.get_name() != "help").count();
-    let mut table = "| flag | [default, variable] | commands |\n| --- | --- | --- |\n".to_owned();
-    table.extend(rows(&agg).iter().map(|row| row.render(all)));
-    table
+    rows(&agg).iter().map(|row| row.render(all)).collect()
 }
 
 /// The text before the marked part of a page, in it, and after it.

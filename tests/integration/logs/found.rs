@@ -292,16 +292,20 @@ fn store_and_output_are_never_searched_and_links_to_folders_are_named() {
     assert!(found.contains(&of_agg("./20211205/out")), "{found:?}");
 }
 
-/// The rows of the table of names in the reference.
+/// The names in the reference, each with what becomes of it: indented below that line.
 fn table() -> Vec<(String, String)> {
     let page = std::fs::read_to_string(repository("docs/reference.md")).unwrap();
-    let table = page.split("| file below the folder | |\n").nth(1).unwrap();
-    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
-    rows.map(|row| {
-        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        (cells[1].trim_matches('`').to_owned(), cells[2].replace('`', ""))
-    })
-    .collect()
+    let (_, table) = page.split_once("```text\nlog of 2021-12-01\n").unwrap();
+    let (table, _) = table.split_once("```\n").unwrap();
+    let mut outcome = "log of 2021-12-01";
+    let mut rows = Vec::new();
+    for line in table.lines() {
+        match line.strip_prefix("  ") {
+            Some(name) => rows.push((name.to_owned(), outcome.to_owned())),
+            None => outcome = line,
+        }
+    }
+    rows
 }
 
 #[test]

@@ -336,12 +336,6 @@ OTHER_CODECS = re.compile(
 """Suffixes that Spark knows by itself, whatever codecs Hadoop has, in letters of any case."""
 
 
-def rows_by_log(spark: SparkSession, logs: list[Log]) -> dict[str, int]:
-    """The rows of each log by its address, as `F.input_file_name` has it, without parsing them."""
-    files = spark.read.text([literal(log.path) for log in logs], lineSep="\n").select(F.input_file_name())
-    return dict(map(tuple, files.toDF("file").groupBy("file").count().collect()))
-
-
 def _refuse_other_codecs(spark: SparkSession, logs: list[Log]) -> None:
     """Spark silently decompresses by suffix, in letters of any case."""
     context = spark.sparkContext

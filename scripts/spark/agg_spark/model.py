@@ -31,6 +31,9 @@ REASONS = ("too_long", "blank", "field_count", "song_id", "user_id", "country")
 REJECTS = "rejects"
 """Stands for a kind where rejected rows are counted beside countries."""
 
+REJECTED_BYTES = "bytes"
+"""Stands for a reason where the bytes of rejected rows are counted beside the rows."""
+
 ISO_3166 = frozenset(
     [
         "AD",

@@ -10,7 +10,7 @@ Left to others: where a day's files lie and when they count (`store`).
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import reduce
 from operator import xor
@@ -22,7 +22,7 @@ from pyspark.sql import functions as F
 
 from agg_spark.error import BadData, Failed
 from agg_spark.fs import join
-from agg_spark.model import REASONS, REJECTS, Kind, Tally
+from agg_spark.model import REASONS, REJECTED_BYTES, REJECTS, Kind, Tally
 from agg_spark.patterns import literal
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def write_countries(fs: FileSystem, counts: DataFrame, root: str) -> int:
     """
     seen = Observation()
     ordered = counts.sortWithinPartitions("kind", "country", "sng_id")
-    observed = ordered.observe(seen, F.sum("streams").alias("rows"))
+    is_rows = F.col("country") != REJECTED_BYTES
+    observed = ordered.observe(seen, F.sum(F.when(is_rows, F.col("streams"))).alias("rows"))
     # What is in the folder is what this run has put there: plain copies of logs.
     observed.write.mode("append").partitionBy("kind").parquet(root)
     if not fs.exists(folder_of(root, Kind.COUNTRY)):
@@ -90,16 +91,29 @@ def _write_none(spark: SparkSession, kind: Kind, root: str) -> None:
     nothing.coalesce(1).write.parquet(folder_of(root, kind))
 
 
-def take_rejects(spark: SparkSession, fs: FileSystem, root: str) -> tuple[dict[str, int], dict[int, int]]:
+@dataclass
+class LogRejects:
+    """What is corrupt of a log."""
+
+    rows: int = 0
+    bytes: int = 0
+
+
+def take_rejects(
+    spark: SparkSession, fs: FileSystem, root: str
+) -> tuple[dict[str, int], dict[int, LogRejects]]:
     """The rejected rows that `write_countries` wrote, by reason and by log; their folder is removed."""
     folder = join(root, f"kind={REJECTS}")
     by_reason = Tally().rejects
-    by_log: Counter[int] = Counter()
+    by_log: defaultdict[int, LogRejects] = defaultdict(LogRejects)
     if fs.exists(folder):
         rows = spark.read.schema("country STRING, sng_id BIGINT, streams BIGINT").parquet(literal(folder))
         for reason, log, count in rows.collect():
-            by_reason[reason] += count
-            by_log[log] += count
+            if reason == REJECTED_BYTES:
+                by_log[log].bytes += count
+            else:
+                by_reason[reason] += count
+                by_log[log].rows += count
         fs.remove(folder)
     return {reason: by_reason[reason] for reason in REASONS}, by_log
 

@@ -32,19 +32,21 @@ SEPARATOR = r"\|"
 
 
 def parse(raw: DataFrame, countries: str) -> DataFrame:
-    """Columns `reason` (null for a good row), `sng_id`, `user_id` and `country`.
+    """Columns `reason` (null for a good row), `sng_id`, `user_id`, `country` and `bytes`, with an LF.
 
-    `countries` is `iso` or `any`. The columns of a rejected row other than its reason mean nothing.
+    `countries` is `iso` or `any`. A rejected row has nothing but its reason and its bytes.
     """
-    whole = raw.select(F.expr(_WITHOUT_CR).alias("row"))
-    text = whole.select(F.expr(_TEXT).alias("text"), F.expr(_TOO_LONG).alias("too_long"))
+    whole = raw.select(F.expr(BYTES).alias("bytes"), F.expr(_WITHOUT_CR).alias("row"))
+    text = whole.select("bytes", F.expr(_TEXT).alias("text"), F.expr(_TOO_LONG).alias("too_long"))
     fields = text.select(
+        "bytes",
         "text",
         "too_long",
         F.col("text").rlike(SHAPE).alias("shaped"),
         F.split("text", SEPARATOR).alias("fields"),
     )
     values = fields.select(
+        "bytes",
         "text",
         "too_long",
         "fields",
@@ -52,8 +54,11 @@ def parse(raw: DataFrame, countries: str) -> DataFrame:
         _when_shaped(_number(1)).alias("user_id"),
         _when_shaped(F.btrim(_field(2), F.lit(BLANKS))).alias("country"),
     )
-    return values.select(_reason(countries).alias("reason"), "sng_id", "user_id", "country")
+    return values.select(_reason(countries).alias("reason"), "sng_id", "user_id", "country", "bytes")
 
+
+BYTES = "octet_length(raw) + 1"
+"""The bytes of a row with its LF, which a log's last row may lack."""
 
 _WITHOUT_CR = "IF(substring(raw, -1, 1) = X'0D', substring(raw, 1, octet_length(raw) - 1), raw)"
 _TOO_LONG = f"octet_length(row) > {MAX_ROW_BYTES}"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from agg_spark.model import REJECTS, Kind
+from agg_spark.model import REJECTED_BYTES, REJECTS, Kind
+from agg_spark.row import BYTES
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -20,19 +21,31 @@ def by_country(rows: DataFrame) -> DataFrame:
     """Streams by country and song, and rejected rows by reason: the result of one reading of the logs.
 
     Columns `kind`, `country`, `sng_id`, `streams`; under the kind `rejects` the country is the reason and
-    the song the hash of the log's address. The rejects are groups like any other because a group is counted
-    once however often a task is repeated; an accumulator, or a metric observed before a shuffle, is not.
+    the song the hash of the log's address; the bytes of all are further rows under the reason
+    `REJECTED_BYTES`. The rejects are groups like any other because a group is counted once however often a
+    task is repeated; an accumulator, or a metric observed before a shuffle, is not.
     """
     good = F.col("reason").isNull()
-    return (
+    counts = (
         rows.select(
             F.when(good, F.lit(Kind.COUNTRY.value)).otherwise(F.lit(REJECTS)).alias("kind"),
             F.coalesce("reason", "country").alias("country"),
             F.when(good, F.col("sng_id")).otherwise(F.xxhash64(F.input_file_name())).alias("sng_id"),
+            F.when(~good, F.col("bytes")).alias("bytes"),
         )
         .groupBy("kind", "country", "sng_id")
-        .agg(F.count(F.lit(1)).alias("streams"))
+        .agg(F.count(F.lit(1)).alias("streams"), F.sum("bytes").alias("bytes"))
     )
+    number = F.struct("country", "streams")
+    size = F.struct(F.lit(REJECTED_BYTES).alias("country"), F.col("bytes").alias("streams"))
+    both = F.when(F.col("bytes").isNull(), F.array(number)).otherwise(F.array(number, size))
+    return counts.select("kind", "sng_id", F.inline(both)).select("kind", "country", "sng_id", "streams")
+
+
+def by_log(raw: DataFrame) -> DataFrame:
+    """Columns `file`, the address of each log as `F.input_file_name` has it, its `rows` and its `bytes`."""
+    rows = raw.select(F.input_file_name().alias("file"), F.expr(BYTES).alias("bytes"))
+    return rows.groupBy("file").agg(F.count(F.lit(1)).alias("rows"), F.sum("bytes").alias("bytes"))
 
 
 def by_user(rows: DataFrame) -> DataFrame:

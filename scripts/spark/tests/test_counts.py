@@ -10,6 +10,7 @@ from operator import xor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pyspark.sql import functions as F
 
 from agg_spark import merge, partial, run
 from agg_spark.error import BadData
@@ -39,7 +40,7 @@ def test_a_day_is_counted_by_country_with_its_rejects_and_by_user(spark: SparkSe
     bad = [("blank", None, None, None), ("country", 1, 2, "XX"), ("country", 1, 2, None)]
     rows = spark.createDataFrame(
         [*good, *bad], "reason STRING, sng_id BIGINT, user_id BIGINT, country STRING"
-    )
+    ).withColumn("bytes", F.lit(10))
     # Rows that come from no log have one hash.
     found = [tuple(row) for row in run.by_country(rows).collect()]
     by_country = {(kind, key, 0 if kind == "rejects" else song, n) for kind, key, song, n in found}
@@ -48,7 +49,9 @@ def test_a_day_is_counted_by_country_with_its_rejects_and_by_user(spark: SparkSe
         ("country", "FR", MAX_ID, 1),
         ("country", "GB", 1, 1),
         ("rejects", "blank", 0, 1),
+        ("rejects", "bytes", 0, 10),
         ("rejects", "country", 0, 2),
+        ("rejects", "bytes", 0, 20),
     }
     assert {tuple(row) for row in run.by_user(rows).collect()} == {(2, 1, 2), (3, 1, 1), (2, MAX_ID, 1)}
 
@@ -60,6 +63,7 @@ def test_one_user_or_country_with_all_rows_is_spread_over_the_tasks(spark: Spark
         "2999 - id AS sng_id",
         "id % 1 AS user_id",
         "IF(id < 0, 'GB', 'FR') AS country",
+        "7 AS bytes",
     )
     # As they are cut, not as they are joined again for being small.
     kept = {"coalescePartitions.enabled", "localShuffleReader.enabled"}
@@ -81,13 +85,19 @@ def test_one_user_or_country_with_all_rows_is_spread_over_the_tasks(spark: Spark
 def test_what_is_written_is_read_again_and_rejects_are_taken_out(context: Context, tmp_path: Path) -> None:
     spark, fs, root = context.spark, context.fs, str(tmp_path / "day")
     counted = spark.createDataFrame(
-        [("country", "FR", 1, 2), ("rejects", "blank", 3, 5), ("rejects", "user_id", 3, 7)],
+        [
+            ("country", "FR", 1, 2),
+            ("rejects", "blank", 3, 5),
+            ("rejects", "bytes", 3, 20),
+            ("rejects", "user_id", 3, 7),
+            ("rejects", "bytes", 3, 40),
+        ],
         "kind STRING, country STRING, sng_id BIGINT, streams BIGINT",
     )
-    partial.write_countries(fs, counted, root)
+    assert partial.write_countries(fs, counted, root) == 14
     partial.write_users(counts(spark, Kind.USER, [(5, 1, 1), (MAX_ID, 1, 1)]), root)
     rejects, by_log = partial.take_rejects(spark, fs, root)
-    assert by_log == {3: 12}
+    assert by_log == {3: partial.LogRejects(rows=12, bytes=60)}
     assert rejects == {**dict.fromkeys(REASONS, 0), "blank": 5, "user_id": 7}
     assert list(rejects) == list(REASONS)
     assert sorted(entry.name for entry in fs.list(root)) == ["kind=country", "kind=user"]

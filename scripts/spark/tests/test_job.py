@@ -336,6 +336,17 @@ def test_one_log_that_is_mostly_corrupt_refuses_the_day_by_its_name(bench: Bench
     assert bench.run(*logs, "--max-log-reject-ratio", "0.6")[0] == 0
 
 
+def test_a_log_of_few_corrupt_rows_that_are_most_of_its_bytes_refuses_the_day(bench: Bench) -> None:
+    corrupt = b"x" * 1023 + b"\n"
+    log = bench.log(1, b"1|2|FR\n" * 1000 + corrupt * 15)
+    assert bench.run("reduce-day", log)[0] == 0
+    log = bench.log(2, b"1|2|FR\n" * 1000 + corrupt * 16)
+    code, error = bench.run("reduce-day", log)
+    told = "16 of 1016 rows are corrupt, and 16384 of 23384 bytes"
+    assert (code, told in error) == (65, True), error
+    assert bench.run("reduce-day", log, "--max-log-reject-ratio", "0.71")[0] == 0
+
+
 def test_a_range_of_days_is_reduced_in_one_session_and_the_worst_day_decides(bench: Bench) -> None:
     for day in (1, 3):
         bench.log(day, b"1|2|FR\n")

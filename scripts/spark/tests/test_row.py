@@ -38,7 +38,8 @@ def judged(spark: SparkSession, raw: Sequence[bytes], countries: str = "iso") ->
     """Of each row: the reason, or song, user and country."""
     frame = spark.createDataFrame([(bytearray(line),) for line in raw], "raw BINARY")
     found = row.parse(frame, countries).collect()
-    return [reason or (song, user, country) for reason, song, user, country in found]
+    assert [size for *_, size in found] == [len(line) + 1 for line in raw]
+    return [reason or (song, user, country) for reason, song, user, country, _ in found]
 
 
 def test_every_row_of_the_table_is_judged_as_the_rules_have_it(spark: SparkSession) -> None:

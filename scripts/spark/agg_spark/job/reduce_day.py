@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from agg_spark.job.context import Context
     from agg_spark.versions import Write
 
-MIN_LOG_REJECTS = 100
-"""A log with fewer corrupt rows is never refused for itself."""
+MIN_LOG_REJECTS = partial.LogRejects(rows=100, bytes=16 << 10)
+"""A log with fewer corrupt rows, and fewer bytes of them, is never refused for itself."""
 
 
 @dataclass(frozen=True)
@@ -180,23 +180,30 @@ def _refuse_copies(context: Context, request: Request, logs: list[Log]) -> None:
 
 
 def _refuse_bad_log(
-    context: Context, request: Request, logs: list[Log], readable: list[Log], by_log: dict[int, int]
+    context: Context,
+    request: Request,
+    logs: list[Log],
+    readable: list[Log],
+    by_log: dict[int, partial.LogRejects],
 ) -> None:
-    """Refuses a mostly corrupt log. Rows of logs are counted only if a log has enough corrupt rows."""
-    suspects = {log: count for log, count in by_log.items() if count >= MIN_LOG_REJECTS}
+    """Refuses a mostly corrupt log. The logs are read for it only if one has enough corrupt rows or bytes."""
+    suspects = {
+        log: rejects
+        for log, rejects in by_log.items()
+        if rejects.rows >= MIN_LOG_REJECTS.rows or rejects.bytes >= MIN_LOG_REJECTS.bytes
+    }
     if not suspects:
         return
-    rows = logs_input.rows_by_log(context.spark, readable)
+    found = run.by_log(logs_input.read(context.spark, readable)).select("*", F.xxhash64("file"))
     named = {copy.path: log.path for log, copy in zip(logs, readable, strict=True)}
-    hashes = F.xxhash64("file")
-    found = context.spark.createDataFrame([*rows.items()], "file STRING, rows BIGINT").select("*", hashes)
-    for address, count, log in sorted(found.collect()):
-        rejected = suspects.get(log, 0)
-        if rejected > request.max_log_reject_ratio * count:
+    ratio = request.max_log_reject_ratio
+    for address, rows, size, log in sorted(found.collect()):
+        rejects = suspects.get(log, partial.LogRejects())
+        if rejects.rows > ratio * rows or rejects.bytes > ratio * size:
             path = unquote(address).replace("file:///", "file:/", 1)
             raise BadData(
-                f"{named.get(path, path)}: {rejected} of {count} rows are corrupt; "
-                "look at the log, or raise --max-log-reject-ratio"
+                f"{named.get(path, path)}: {rejects.rows} of {rows} rows are corrupt, and {rejects.bytes} of "
+                f"{size} bytes; look at the log, or raise --max-log-reject-ratio"
             )
 
 

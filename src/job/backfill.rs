@@ -121,6 +121,7 @@ pub(super) fn fill(
     for (before, DatedDay { day, inputs, unread_before }) in days.into_iter().enumerate() {
         let inputs = inputs.map(Arc::new);
         let logs = inputs.as_ref().ok().filter(|_| dry_run).map(Arc::clone).unwrap_or_default();
+        run.begin(StepKind::Day, before + 1, of);
         let reduced = run.reduce(day, inputs, held, &unread_before);
         if reduced.is_news() {
             let outcome = reduced.word();
@@ -150,6 +151,13 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Reports the beginning of a day or window.
+    fn begin(&self, kind: StepKind, at: usize, of: usize) {
+        if !self.options.dry_run {
+            self.context.observer.begin_step(kind, at, of);
+        }
+    }
+
     /// Reports the end of a day or window as it comes.
     fn ended(&self, step: Step) {
         if !self.options.dry_run {
@@ -246,6 +254,7 @@ impl Run<'_> {
         let of = self.report.days.len();
         for at in 0..of {
             let Some(day) = self.report.days.get(at).map(|dated| dated.day) else { break };
+            self.begin(StepKind::Window, at + 1, of);
             let window = self.emit(emit, day, &stored, &mut digests);
             if let Some(outcome) = window.word().filter(|_| window.is_news()) {
                 self.ended(Step { kind: StepKind::Window, at: at + 1, of, day, outcome });

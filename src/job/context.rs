@@ -230,6 +230,8 @@ pub trait Observer: std::fmt::Debug + Send + Sync {
     fn advance(&self, phase: Phase, units: u64);
     /// A phase ended.
     fn end(&self, phase: Phase);
+    /// A day or window of many begins: the one in place `at`, from 1, `of` so many.
+    fn begin_step(&self, _kind: StepKind, _at: usize, _of: usize) {}
     /// A day or window of many took time and ended, or failed.
     fn step(&self, _: &Step) {}
     /// Something that the user should know and that does not stop the run.

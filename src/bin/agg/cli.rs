@@ -253,15 +253,14 @@ fn variable_of(error: &clap::Error, agg: &Command, typed: &[OsString]) -> Option
 
 #[cfg(test)]
 mod tests {
-    use clap::{CommandFactory, Parser};
+    use clap::CommandFactory;
 
     use super::*;
     use crate::cmd::Cli;
 
     /// Parses `agg` and the words of `line`.
     fn typed(line: &str) -> Result<Cli, String> {
-        Cli::try_parse_from(std::iter::once("agg").chain(line.split_whitespace()))
-            .map_err(|error| crate::exit::usage(&error))
+        crate::cmd::whole(line)
     }
 
     fn common(line: &str) -> Common {
@@ -352,7 +351,7 @@ mod tests {
         assert_eq!(common("list --memory 67108864").memory, 64 << 20);
         assert_eq!(
             refusal("list --memory 63MiB"),
-            "invalid value '63MiB' for '--memory <SIZE>': too small; the minimum is 64MiB; for more information, try '--help'"
+            "invalid value '63MiB' for '--memory <SIZE>': too small; the minimum is 64MiB; for more information, try 'agg list --help'"
         );
         assert!(refusal("list --memory 99999999999GiB").contains("too large"));
         for wrong in ["lots", "1.2.3GiB", "12parsecs", "NaN"] {

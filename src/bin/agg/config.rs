@@ -393,7 +393,7 @@ fn check(argument: &Arg, flag: &str, values: &[String]) -> Result<(), String> {
         .arg(alone)
         .try_get_matches_from(std::iter::once("agg".to_owned()).chain(words));
     parsed.map(drop).map_err(|error| {
-        let text = exit::usage(&error);
+        let text = exit::usage(&error, "agg");
         text.split("; for more information").next().unwrap_or_default().to_owned()
     })
 }

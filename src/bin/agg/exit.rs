@@ -4,6 +4,7 @@
 use std::io::{self, Write as _};
 
 use agg::ErrorClass;
+use clap::error::{ContextKind, ContextValue};
 
 use crate::message::{self, OrRun};
 use crate::output;
@@ -74,28 +75,33 @@ impl From<ErrorClass> for Exit {
 
 /// Prints what ended the run. It fails only if a help page cannot be written, which it has then reported; a reader that
 /// closed the pipe had enough.
-pub(crate) fn print(error: &anyhow::Error) -> io::Result<()> {
+pub(crate) fn print(error: &anyhow::Error, command: &str) -> io::Result<()> {
     let help = error.downcast_ref::<clap::Error>().filter(|clap| is_help(clap));
     let Some(clap) = help else {
-        message::line(&line_of(error));
+        message::error(&line_of(error, command));
         return Ok(());
     };
-    let printed = if clap.use_stderr() { Ok(()) } else { crate::stdout::check() };
+    if clap.use_stderr() {
+        // There is no command on the line.
+        let _ = io::stderr().write_all(FIRST_STEPS.as_bytes());
+        return Ok(());
+    }
+    let printed = crate::stdout::check();
     let printed = printed.and_then(|()| clap.print()).and_then(|()| io::stdout().flush());
     match printed {
-        Err(error) if !clap.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let kind = error.kind();
-            message::line(&output::error(error).to_string());
+            message::error(&output::error(error).to_string());
             Err(kind.into())
         }
         _ => Ok(()),
     }
 }
 
-/// An error in one line: what is wrong, and what to do.
-pub(crate) fn line_of(error: &anyhow::Error) -> String {
+/// An error of a command in one line: what is wrong, and what to do.
+pub(crate) fn line_of(error: &anyhow::Error, command: &str) -> String {
     match (error.downcast_ref::<clap::Error>(), error.downcast_ref::<agg::Error>()) {
-        (Some(clap), _) => usage(clap),
+        (Some(clap), _) => usage(clap, command),
         (_, Some(known)) => match error.downcast_ref::<OrRun>() {
             Some(OrRun(command)) => format!("{known}, or run: {command}"),
             None => message::described(known),
@@ -105,22 +111,53 @@ pub(crate) fn line_of(error: &anyhow::Error) -> String {
 }
 
 /// A wrong command line in one line: what is wrong, the hints, where to read on.
-pub(crate) fn usage(error: &clap::Error) -> String {
+pub(crate) fn usage(error: &clap::Error, command: &str) -> String {
     let text = error.to_string();
+    let help = if command == "agg" { String::new() } else { format!("{command} ") };
     let mut message = String::new();
     for paragraph in text.split("\n\n") {
         let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
         let words = words.strip_prefix("error: ").unwrap_or(&words).trim_end_matches('.');
-        if words.is_empty() || words.starts_with("Usage:") {
+        let is_no_help = words.is_empty() || words.starts_with("Usage:");
+        if is_no_help || words.starts_with("tip: a similar subcommand") && !is_near_command(error) {
             continue;
         }
         if !message.is_empty() {
             message.push_str("; ");
         }
-        message.push_str(&words.replace("For more information", "for more information"));
+        let words = words.replace("For more information", "for more information");
+        message.push_str(&words.replace("try '--help'", &format!("try 'agg {help}--help'")));
     }
     message
 }
+
+/// Changes of a letter after which a word is not taken for another one.
+const MAX_CHANGES: usize = 2;
+
+/// Whether the command that is suggested is one that was mistyped, not just one with some of its letters.
+fn is_near_command(error: &clap::Error) -> bool {
+    let names = |kind| match error.get(kind) {
+        Some(ContextValue::String(name)) => vec![name.as_str()],
+        Some(ContextValue::Strings(names)) => names.iter().map(String::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let typed = names(ContextKind::InvalidSubcommand);
+    let pairs = names(ContextKind::SuggestedSubcommand)
+        .into_iter()
+        .flat_map(|name| typed.iter().map(move |typed| strsim::osa_distance(typed, name)));
+    pairs.min().is_none_or(|changes| changes <= MAX_CHANGES)
+}
+
+/// What is shown to those who type `agg` alone.
+const FIRST_STEPS: &str = "\
+Top songs of every country and every user, from daily listening logs.
+
+  agg reduce-day listen-20211207.log     count a day's log
+  agg emit-window --date 2021-12-07      write the top songs of the week that ends there
+  agg nightly --logs /data/logs          both, each night: for a timer or cron
+
+'agg COMMAND --help' explains a command, and 'agg --help' lists all.
+";
 
 fn is_help(error: &clap::Error) -> bool {
     use clap::error::ErrorKind;
@@ -136,7 +173,6 @@ fn is_help(error: &clap::Error) -> bool {
 mod tests {
     use agg::{Error, ErrorKind};
     use anyhow::Context as _;
-    use clap::Parser;
 
     use super::*;
 
@@ -167,22 +203,24 @@ mod tests {
 
     #[test]
     fn a_wrong_command_line_is_reported_in_one_line() {
-        let message = |line: &str| {
-            let words = std::iter::once("agg").chain(line.split_whitespace());
-            usage(&crate::cmd::Cli::try_parse_from(words).unwrap_err())
-        };
+        let message = |line: &str| crate::cmd::typed(line).unwrap_err();
         assert_eq!(
             message("emit-window"),
-            "the following required arguments were not provided: --date <DAY>; for more information, try '--help'"
+            "the following required arguments were not provided: --date <DAY>; for more information, try 'agg emit-window --help'"
         );
         assert_eq!(
             message("emit-window --date 2021-12-7"),
             "invalid value '2021-12-7' for '--date <DAY>': '2021-12-7' is not a day; write YYYY-MM-DD, \
-             from 1970-01-01 to 2199-12-31; for more information, try '--help'"
+             from 1970-01-01 to 2199-12-31; for more information, try 'agg emit-window --help'"
         );
         assert_eq!(
             message("lst"),
-            "unrecognized subcommand 'lst'; tip: a similar subcommand exists: 'list'; for more information, try '--help'"
+            "unrecognized subcommand 'lst'; tip: a similar subcommand exists: 'list'; for more information, try 'agg --help'"
+        );
+        // Not `prune`, which removes days.
+        assert_eq!(
+            message("upgrade"),
+            "unrecognized subcommand 'upgrade'; for more information, try 'agg --help'"
         );
     }
 }

@@ -13,7 +13,7 @@ use crate::output;
 /// Prints an error as one line on standard error, and with `--json` as a document of `command`; returns the process's code.
 pub(crate) fn end(outcome: anyhow::Result<Exit>, command: &str) -> ExitCode {
     let exit = outcome.unwrap_or_else(|error| {
-        let printed = exit::print(&error);
+        let printed = exit::print(&error, command);
         if Exit::of(&error) != Exit::Done && output::lacks_document() {
             // The error itself is on standard error already.
             let _ = writeln!(io::stdout(), "{}", document(command, &error));
@@ -41,7 +41,7 @@ enum FailureError<'a> {
 pub(crate) fn document(command: &str, error: &anyhow::Error) -> String {
     let known = error.downcast_ref().map(FailureError::Known);
     let error = known.unwrap_or_else(|| {
-        let (exit_code, message) = (Exit::of(error).code(), exit::line_of(error));
+        let (exit_code, message) = (Exit::of(error).code(), exit::line_of(error, command));
         FailureError::Other { exit_code, message, remedy: None }
     });
     let document = serde_json::to_string(&Failure { command, error }).unwrap_or_default();

@@ -97,7 +97,7 @@ impl HookArguments {
         let Exit::Failed(Data | NoInput | CannotCreate | Io | Locked) = exit else { return };
         let Some(hook) = &self.on_failure else { return };
         if let Err(error) = hook.run(night, exit, self.hook_timeout, stop) {
-            message::line(&format!("cannot run the hook --on-failure: {error}"));
+            message::error(&format!("cannot run the hook --on-failure: {error}"));
         }
     }
 }

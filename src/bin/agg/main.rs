@@ -30,6 +30,7 @@ mod stdout;
 mod summary;
 
 use std::ffi::OsString;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -49,10 +50,7 @@ fn main() -> ExitCode {
     if words.iter().any(|word| word == "--json") {
         output::want_document();
     }
-    let agg = Cli::command();
-    let is_command = |word: &&str| agg.find_subcommand(word).is_some();
-    let command = words.iter().filter_map(|word| word.to_str()).find(is_command);
-    failure::end(typed(&words).and_then(run), command.unwrap_or(agg.get_name()))
+    failure::end(typed(&words).and_then(run), cmd::name_in(&words, &Cli::command()))
 }
 
 /// The command line, with the settings of the environment and the file for all other flags.
@@ -67,6 +65,9 @@ fn typed(words: &[OsString]) -> anyhow::Result<Cli> {
 fn run(cli: Cli) -> anyhow::Result<Exit> {
     limits::relax().map_err(|error| agg::Error::io("set the limits of the process", error))?;
     let progress = Progress::on_stderr(cli.common.quiet);
+    if io::stdout().is_terminal() {
+        summary::group_digits();
+    }
     logging::start(&cli.common, &progress);
     let stop = signals::watch().map_err(|error| agg::Error::io("wait for signals", error))?;
     let settings = Settings::new(&cli.common, progress, stop)?;

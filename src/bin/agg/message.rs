@@ -6,10 +6,24 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 
 use agg::text;
+use console::style;
 
 /// Writes `agg: words` as one line. A failure of standard error itself cannot be reported.
 pub(crate) fn line(words: &str) {
-    let _ = writeln!(io::stderr().lock(), "agg: {}", text::line(words));
+    write(&told(words));
+}
+
+/// As [`line`], red where that can be seen: on a terminal, unless `NO_COLOR` is set.
+pub(crate) fn error(words: &str) {
+    write(&style(told(words)).for_stderr().red().to_string());
+}
+
+fn told(words: &str) -> String {
+    format!("agg: {}", text::line(words))
+}
+
+fn write(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
 /// The command to run instead of the failed command, as the context of its error.

@@ -140,7 +140,7 @@ pub(crate) fn recorded(
         (Ok(()), outcome) => outcome,
         (Err(error), Ok(_)) => Err(error.into()),
         (Err(error), outcome) => {
-            message::line(&message::described(&error));
+            message::error(&message::described(&error));
             outcome
         }
     }

@@ -2,7 +2,7 @@
 //! and warnings.
 //!
 //! Bars show when standard error is a terminal that can redraw a line, and never with `-q`. They
-//! have no colours, so `NO_COLOR` needs no care. Warnings are kept too, for the JSON report.
+//! have no colours. Warnings are kept too, for the JSON report.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -11,10 +11,8 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use agg::job::{Observer, Phase, Step, Warning};
-use indicatif::{
-    HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
-};
+use agg::job::{Observer, Phase, Step, StepKind, Warning};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use jiff::Timestamp;
 
 use crate::message;
@@ -37,6 +35,8 @@ pub(crate) struct Progress {
 struct OpenBars {
     /// Whether days and windows are logged as they end.
     logs_steps: bool,
+    /// Which day or window of many is at work: `day 3 of 60`.
+    place: Option<String>,
     /// The running phases; a phase that began twice (two days at once) has one bar for both.
     open: BTreeMap<Phase, OpenPhase>,
     /// Wall clock of the phases that ended.
@@ -108,17 +108,17 @@ impl Progress {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn bar(&self, phase: Phase, total: Option<u64>) -> ProgressBar {
+    fn bar(&self, place: Option<&str>, phase: Phase, total: Option<u64>) -> ProgressBar {
         let bar = match total {
             Some(total) => ProgressBar::new(total),
             None => ProgressBar::no_length(),
         };
-        let bar = bar.with_style(style(
-            phase,
-            total.is_some(),
-            stdout::columns_of_stderr().unwrap_or(80),
-        ));
-        self.bars.add(bar.with_prefix(phase.verb()).with_message(phase.units()))
+        let verb = phase.verb();
+        let prefix =
+            place.map_or_else(|| format!("{verb:<10}"), |place| format!("{place}, {verb:<10}"));
+        let columns = stdout::columns_of_stderr().unwrap_or(80).into();
+        let bar = bar.with_style(style(phase, total.is_some(), columns, prefix.len()));
+        self.bars.add(bar.with_prefix(prefix))
     }
 }
 
@@ -130,7 +130,7 @@ impl Observer for Progress {
             open.begun += 1;
             open.bar.inc_length(total.unwrap_or(0));
         } else {
-            let bar = self.bar(phase, total);
+            let bar = self.bar(state.place.as_deref(), phase, total);
             state.open.insert(phase, OpenPhase { bar, since: Instant::now(), begun: 1 });
         }
     }
@@ -152,6 +152,10 @@ impl Observer for Progress {
             state.open.remove(&phase);
             *state.spent.entry(phase).or_default() += spent;
         }
+    }
+
+    fn begin_step(&self, kind: StepKind, at: usize, of: usize) {
+        self.state().place = (of > 1).then(|| format!("{kind} {at} of {of}"));
     }
 
     fn step(&self, step: &Step) {
@@ -196,44 +200,71 @@ fn step_line(now: Timestamp, step: &Step) -> String {
     format!("{now} {kind} {at} of {of}: {day} {outcome}")
 }
 
-/// A line that fits in so many columns: one that wraps leaves pieces behind when it is drawn again.
-fn template(phase: Phase, total_known: bool, columns: u16) -> String {
-    // Figures of a day of 99 million rows take 64 columns.
-    let bar = columns.saturating_sub(64).min(30);
-    let (done, total, speed) = match phase {
-        Phase::Read => ("{binary_bytes}", "{binary_total_bytes}", "{binary_bytes_per_sec}"),
-        _ => ("{human_pos}", "{human_len} {msg}", "{speed}"),
-    };
-    match (total_known, bar >= 10) {
-        (true, true) => {
-            format!("{{prefix:<10}} [{{bar:{bar}}}] {done}/{total}, {speed}, {{eta}} left")
-        }
-        (true, false) => "{prefix:<10} [{bar:10}] {percent}%, {eta} left".to_owned(),
-        (false, true) => {
-            let units = if phase == Phase::Read { "" } else { " {msg}" };
-            format!("{{prefix:<10}} {done}{units}, {speed}, {{elapsed}}")
-        }
-        (false, false) => format!("{{prefix:<10}} {done}, {{elapsed}}"),
+/// Columns of the widest `999.9 M/999.9 M entries`, of `999.9 M entries/s`, and of the time that is left.
+const FIGURES: [usize; 3] = [23, 17, 8];
+/// Columns of a bar.
+const MIN_BAR: usize = 10;
+const MAX_BAR: usize = 30;
+
+/// A line that fits in so many columns after its prefix: one that wraps leaves pieces behind when it is drawn again.
+fn template(total_known: bool, columns: usize, prefix: usize) -> String {
+    if !total_known {
+        return "{prefix} {done} {units}, {speed}, {elapsed}".to_owned();
     }
+    // The figures that fit beside the shortest bar, with what is between them.
+    let [done, speed, left] = FIGURES;
+    let room = |figures: usize| {
+        columns.checked_sub(prefix + " [] ".len() + figures).filter(|room| *room >= MIN_BAR)
+    };
+    let (bar, figures) = match (room(done + speed + left + 4), room(speed + left + 2)) {
+        (Some(bar), _) => (bar, "{done}/{all} {units}, {speed}, {eta} left"),
+        (None, Some(bar)) => (bar, "{speed}, {eta} left"),
+        (None, None) => (MIN_BAR, "{percent}%"),
+    };
+    format!("{{prefix}} [{{bar:{}}}] {figures}", bar.min(MAX_BAR))
 }
 
-fn style(phase: Phase, total_known: bool, columns: u16) -> ProgressStyle {
+fn style(phase: Phase, total_known: bool, columns: usize, prefix: usize) -> ProgressStyle {
+    let figure = |of: fn(&ProgressState) -> u64| {
+        // Nothing can be done about a bar that cannot be drawn.
+        move |state: &ProgressState, out: &mut dyn fmt::Write| {
+            let _ = write!(out, "{}", short(of(state)));
+        }
+    };
+    let units = phase.units();
     // The test below shows that every template is valid; otherwise a plain bar is shown.
-    ProgressStyle::with_template(&template(phase, total_known, columns))
+    ProgressStyle::with_template(&template(total_known, columns, prefix))
         .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .with_key("speed", write_speed)
+        .with_key("done", figure(ProgressState::pos))
+        .with_key("all", figure(|state| state.len().unwrap_or_default()))
+        .with_key("units", move |_: &ProgressState, out: &mut dyn fmt::Write| {
+            let _ = out.write_str(units);
+        })
+        .with_key("speed", move |state: &ProgressState, out: &mut dyn fmt::Write| {
+            let _ = write!(out, "{} {units}/s", short(speed(state)));
+        })
         .progress_chars("=> ")
 }
 
-/// Units a second, without the decimals of indicatif's own.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a speed is not negative, and one beyond 64 bits is shown as the largest"
 )]
-fn write_speed(state: &ProgressState, out: &mut dyn fmt::Write) {
-    // Nothing can be done about a bar that cannot be drawn.
-    let _ = write!(out, "{}/s", HumanCount(state.per_sec() as u64));
+fn speed(state: &ProgressState) -> u64 {
+    state.per_sec() as u64
+}
+
+/// `999`, `12.3 k`, `2.3 M`.
+fn short(number: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "four digits are shown")]
+    let scaled = |unit: u64| number as f64 / unit as f64;
+    match number {
+        0..1_000 => number.to_string(),
+        1_000..1_000_000 => format!("{:.1} k", scaled(1_000)),
+        1_000_000..1_000_000_000 => format!("{:.1} M", scaled(1_000_000)),
+        _ => format!("{:.1} G", scaled(1_000_000_000)),
+    }
 }
 
 #[cfg(test)]
@@ -251,24 +282,34 @@ mod tests {
     }
 
     #[test]
-    fn every_template_is_valid() {
-        for phase in Phase::ALL {
-            for total_known in [true, false] {
-                for columns in [1, 40, 73, 74, 80, 200] {
-                    let text = template(phase, total_known, columns);
-                    assert!(ProgressStyle::with_template(&text).is_ok(), "{text}");
-                }
-            }
+    fn a_line_of_a_bar_fits_its_terminal() {
+        let widest =
+            [("{prefix}", ""), ("{done}", "999.9 M"), ("{all}", "999.9 M"), ("{units}", "entries")];
+        let widest = widest.into_iter().chain([
+            ("{speed}", "999.9 M entries/s"),
+            ("{eta}", "59m"),
+            ("{percent}", "100"),
+        ]);
+        for (columns, prefix) in [(40, 10), (80, 10), (80, 25), (80, 30), (200, 10), (1, 10)] {
+            let template = template(true, columns, prefix);
+            assert!(ProgressStyle::with_template(&template).is_ok(), "{template}");
+            let (before, bar) = template.split_once("{bar:").unwrap();
+            let (bar, after) = bar.split_once('}').unwrap();
+            let line = widest
+                .clone()
+                .fold(format!("{before}{after}"), |line, (key, text)| line.replace(key, text));
+            let taken = prefix + line.len() + bar.parse::<usize>().unwrap();
+            assert!(taken <= columns || columns < 40, "{taken} of {columns}: {line}");
         }
+        assert!(ProgressStyle::with_template(&template(false, 80, 10)).is_ok());
+        assert!(template(true, 80, 10).contains("{done}/{all} {units}, {speed}, {eta} left"));
+        assert!(template(true, 80, 25).ends_with("] {speed}, {eta} left"));
     }
 
     #[test]
-    fn a_bar_is_as_wide_as_the_terminal_leaves_room_for() {
-        let of = |columns| template(Phase::Count, true, columns);
-        let rest = "{human_pos}/{human_len} {msg}, {speed}, {eta} left";
-        assert_eq!(of(200), format!("{{prefix:<10}} [{{bar:30}}] {rest}"));
-        assert_eq!(of(80), format!("{{prefix:<10}} [{{bar:16}}] {rest}"));
-        assert_eq!(of(40), "{prefix:<10} [{bar:10}] {percent}%, {eta} left");
+    fn numbers_are_short() {
+        let shown = [0, 999, 1_000, 12_345, 2_345_678, 3_210_000_000].map(short);
+        assert_eq!(shown, ["0", "999", "1.0 k", "12.3 k", "2.3 M", "3.2 G"]);
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(crate) fn watch() -> io::Result<Arc<AtomicI32>> {
         if let Some(signal) = wait(&mut signals, &flag, GRACE, SAME) {
             agg::fs::kill_commands();
             remove_temporaries();
-            message::line(&Error::from(ErrorKind::Interrupted(signal)).to_string());
+            message::error(&Error::from(ErrorKind::Interrupted(signal)).to_string());
             process::exit(Exit::Failed(agg::ErrorClass::Interrupted(signal)).code().into());
         }
     };

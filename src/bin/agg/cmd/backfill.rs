@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use agg::job::{
     self, BackfillDay, BackfillOptions, BackfillReport, DayOutcome, ReduceOptions, WindowOutcome,
 };
-use agg::text::{self, counted};
 use agg::{Day, ErrorKind};
 use anyhow::Context as _;
 use clap::Args;
@@ -15,7 +14,7 @@ use crate::exit::{self, Exit};
 use crate::message;
 use crate::metrics;
 use crate::settings::Settings;
-use crate::summary::{Alignment, RunCost, Summary, TextTable, rejected, size};
+use crate::summary::{Alignment, RunCost, Summary, TextTable, number, rejected, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -96,13 +95,13 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
         let (report, run) = settings.job(|context| job::backfill(context, &options))?;
         facts.filled(&report);
         for (day, error) in failures(&report) {
-            message::line(&format!("{day}: {}", message::described(error)));
+            message::error(&format!("{day}: {}", message::described(error)));
         }
         settings.output.print(&report, &run)?;
         for error in unread(&report) {
-            message::line(&message::described(error));
+            message::error(&message::described(error));
         }
-        report.stopped.iter().for_each(|error| message::line(&message::described(error)));
+        report.stopped.iter().for_each(|error| message::error(&message::described(error)));
         Ok(Exit::of_report(&report))
     })
 }
@@ -154,7 +153,7 @@ fn cells(day: &BackfillDay) -> Vec<String> {
     let mut cells = vec![day.day.to_string(), day.reduced.word().replace('_', " ")];
     match &day.reduced {
         DayOutcome::Reduced(report) => cells.extend([
-            report.counts.rows.to_string(),
+            number(report.counts.rows),
             rejected(&report.counts),
             size(report.partial_bytes),
         ]),
@@ -162,7 +161,8 @@ fn cells(day: &BackfillDay) -> Vec<String> {
     }
     cells.push(match &day.window {
         WindowOutcome::Lacking(days) => {
-            format!("lacks {}: {}", counted(days.len() as u64, "day"), text::days(days))
+            let days = days.len() as u64;
+            format!("needs {days} more {}", if days == 1 { "day" } else { "days" })
         }
         window => window.word().unwrap_or("-").replace('_', " "),
     });
@@ -284,7 +284,7 @@ mod tests {
             report().text(&RunCost::default()),
             "\
 DAY         OUTCOME  ROWS  REJECTS     SIZE  WINDOW
-2021-12-01  reduced   100        3  1.5 KiB  lacks 6 days: 2021-11-25 to 2021-11-30
+2021-12-01  reduced   100        3  1.5 KiB  needs 6 more days
 2021-12-02  failed      -        -        -  failed
 2021-12-06  no logs     -        -        -  fresh
 2021-12-07  no logs     -        -        -  emitted

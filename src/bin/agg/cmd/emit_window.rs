@@ -2,14 +2,14 @@
 
 use agg::Day;
 use agg::job::{self, EmitOptions, EmitReport};
-use agg::text::{self, counted};
+use agg::text;
 use clap::Args;
 
 use crate::cli::WindowArguments;
 use crate::exit::Exit;
 use crate::metrics;
 use crate::settings::Settings;
-use crate::summary::{RunCost, Summary, TextTable, rejected_share, size};
+use crate::summary::{RunCost, Summary, TextTable, counted, number, rejected_share, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -67,7 +67,7 @@ impl Summary for EmitReport {
         if !self.missing.is_empty() {
             pairs.pair("missing", text::days(&self.missing));
         }
-        pairs.pair("rows", self.counts.rows);
+        pairs.pair("rows", number(self.counts.rows));
         pairs.pair("rejected", rejected_share(&self.counts));
         pairs.pair("folder", text::path(&self.folder));
         for file in &self.files {

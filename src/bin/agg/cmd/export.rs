@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use agg::exchange::TableFormat;
 use agg::job::{self, ExportOptions, ExportReport, Selection};
-use agg::text::{self, counted};
+use agg::text;
 use agg::{Day, Kind};
 use clap::Args;
 use clap::builder::TypedValueParser;
@@ -12,7 +12,7 @@ use clap::builder::TypedValueParser;
 use crate::cli::one_of;
 use crate::exit::Exit;
 use crate::settings::Settings;
-use crate::summary::{RunCost, Summary, TextTable, rejected_share, size};
+use crate::summary::{RunCost, Summary, TextTable, counted, number, rejected_share, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -99,7 +99,7 @@ impl Summary for ExportReport {
         if !self.missing.is_empty() {
             pairs.pair("missing", text::days(&self.missing));
         }
-        pairs.pair("rows", self.counts.rows);
+        pairs.pair("rows", number(self.counts.rows));
         pairs.pair("rejected", rejected_share(&self.counts));
         for partition in &self.partitions {
             let (folder, files) = (text::path(&partition.folder), &partition.files);

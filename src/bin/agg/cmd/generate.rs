@@ -11,7 +11,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::cli;
 use crate::exit::Exit;
 use crate::settings::Settings;
-use crate::summary::{Alignment, RunCost, Summary, TextTable, rejected, size};
+use crate::summary::{Alignment, RunCost, Summary, TextTable, number, rejected, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -110,7 +110,7 @@ impl Summary for GenerateReport {
         for log in &self.logs {
             table.row([
                 log.day.to_string(),
-                log.counts.rows.to_string(),
+                number(log.counts.rows),
                 rejected(&log.counts),
                 size(log.bytes),
                 text::path(&log.path),

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use agg::Day;
 use agg::job::{self, ImportOptions, ImportReport};
-use agg::text::{self, counted};
+use agg::text;
 use clap::Args;
 
 use crate::cli::CountryRule;
 use crate::exit::Exit;
 use crate::settings::Settings;
-use crate::summary::{RunCost, Summary, TextTable, rejected_share, size};
+use crate::summary::{RunCost, Summary, TextTable, counted, number, rejected_share, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,14 +72,14 @@ impl Summary for ImportReport {
         let mut pairs = TextTable::of_pairs();
         pairs.pair("day", format_args!("{} ({})", self.day, self.outcome.word()));
         pairs.pair("tables", counted(self.tables.len() as u64, "file"));
-        pairs.pair("rows", self.counts.rows);
+        pairs.pair("rows", number(self.counts.rows));
         if self.rejects_known {
             pairs.pair("rejected", rejected_share(&self.counts));
         } else {
             pairs.pair("rejected", "unknown: not recorded in the tables");
         }
         for (kind, run) in self.runs.iter() {
-            let text = format!("{} ({} pairs with a song)", run.keys, run.pairs);
+            let text = format!("{} ({} pairs with a song)", number(run.keys), number(run.pairs));
             pairs.pair(kind.plural(), text);
         }
         let partial = text::path(&self.partial);

@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::exit::Exit;
 use crate::settings::Settings;
-use crate::summary::{RunCost, Summary, TextTable, rejected};
+use crate::summary::{RunCost, Summary, TextTable, number, rejected};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,22 +46,22 @@ impl Summary for DayFacts {
         let mut pairs = TextTable::of_pairs();
         pairs.pair("day", self.day);
         pairs.pair("partial", text::path(&self.path));
-        pairs.pair("bytes", self.bytes);
+        pairs.pair("bytes", number(self.bytes));
         pairs.pair("version", self.version);
         if let Some(rules) = self.rules {
             pairs.pair("rules", rules);
         }
         pairs.pair("digest", text::hex128(self.digest));
-        pairs.pair("rows", self.counts.rows);
-        pairs.pair("accepted", self.counts.accepted);
+        pairs.pair("rows", number(self.counts.rows));
+        pairs.pair("accepted", number(self.counts.accepted));
         pairs.pair("rejected", rejected(&self.counts));
         for (reason, count) in self.counts.rejects.iter().flat_map(RejectCounts::named) {
-            pairs.pair(&format!("rejected.{reason}"), count);
+            pairs.pair(&format!("rejected.{reason}"), number(count));
         }
         for (kind, run) in self.runs.iter() {
             let label = kind.plural();
-            pairs.pair(label, run.keys);
-            pairs.pair(&format!("{label}.pairs"), run.pairs);
+            pairs.pair(label, number(run.keys));
+            pairs.pair(&format!("{label}.pairs"), number(run.pairs));
             pairs.pair(&format!("{label}.blocks"), run.blocks);
         }
         pairs.pair("inputs", self.inputs.len());
@@ -69,14 +69,14 @@ impl Summary for DayFacts {
         let width = pairs.with_label(format_args!("input.{}.modified_ns", self.inputs.len()));
         write!(out, "{pairs}")?;
         let inputs = self.inputs.read().map_err(io::Error::other)?;
-        for (number, input) in (1..).zip(&*inputs) {
+        for (place, input) in (1..).zip(&*inputs) {
             let mut line = |name: &str, value: &dyn fmt::Display| {
-                let label = format!("input.{number}.{name}");
+                let label = format!("input.{place}.{name}");
                 writeln!(out, "{}", format!("{label:<width$}  {value}").trim_end())
             };
             line("name", &text::name(input.name))?;
-            line("bytes", &input.size)?;
-            line("rows", &input.rows)?;
+            line("bytes", &number(input.size))?;
+            line("rows", &number(input.rows))?;
             line("modified_ns", &input.modified_ns)?;
             line("digest", &text::hex128(input.digest))?;
         }

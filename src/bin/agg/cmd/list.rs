@@ -10,7 +10,7 @@ use clap::Args;
 use crate::exit::{self, Exit};
 use crate::message;
 use crate::settings::Settings;
-use crate::summary::{Alignment, RunCost, Summary, TextTable, rejected, size};
+use crate::summary::{Alignment, RunCost, Summary, TextTable, number, rejected, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,11 +31,11 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
     let (report, run) =
         settings.small_job(|context| job::list(context, arguments.out.as_deref()))?;
     for error in failures(&report) {
-        message::line(&message::described(error));
+        message::error(&message::described(error));
     }
     settings.output.print(&report, &run)?;
     for error in unread(&report) {
-        message::line(&message::described(error));
+        message::error(&message::described(error));
     }
     Ok(Exit::of_report(&report))
 }
@@ -60,6 +60,10 @@ impl Summary for ListReport {
     }
 
     fn text(&self, _: &RunCost) -> String {
+        let emissions = self.emissions.as_deref().map(emissions).unwrap_or_default();
+        if self.days.is_empty() {
+            return format!("no days are stored\n{emissions}");
+        }
         let numbers =
             ["ROWS", "REJECTS", "USERS", "PAIRS", "SIZE"].map(|name| (name, Alignment::Right));
         let columns: Vec<_> = std::iter::once(("DAY", Alignment::Left)).chain(numbers).collect();
@@ -73,16 +77,15 @@ impl Summary for ListReport {
             match &checked.facts {
                 Ok(facts) => table.row([
                     facts.day.to_string(),
-                    facts.counts.rows.to_string(),
+                    number(facts.counts.rows),
                     rejected(&facts.counts),
-                    facts.runs[Kind::User].keys.to_string(),
-                    facts.runs[Kind::User].pairs.to_string(),
+                    number(facts.runs[Kind::User].keys),
+                    number(facts.runs[Kind::User].pairs),
                     size(facts.bytes),
                 ]),
                 Err(_) => table.line(format!("{}  failed", checked.day)),
             }
         }
-        let emissions = self.emissions.as_deref().map(emissions).unwrap_or_default();
         table.to_string() + &emissions
     }
 }
@@ -100,6 +103,9 @@ fn state(facts: &EmissionFacts) -> String {
 }
 
 fn emissions(emissions: &[CheckedEmission]) -> String {
+    if emissions.is_empty() {
+        return "\nno emissions\n".to_owned();
+    }
     let columns = [
         ("EMISSION", Alignment::Left),
         ("WINDOW", Alignment::Right),
@@ -212,7 +218,7 @@ DAY         ROWS  REJECTS  USERS  PAIRS     SIZE
         assert_eq!(
             report.text(&RunCost::default()),
             "\
-DAY  ROWS  REJECTS  USERS  PAIRS  SIZE
+no days are stored
 
 EMISSION         WINDOW  TOP  FORMATS      SIZE  STATE
 2021-12-06       7 days   50  text,csv  2.0 KiB  1 day no longer stored

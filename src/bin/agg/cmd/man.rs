@@ -3,6 +3,7 @@
 use clap::error::ErrorKind;
 use clap::{Args, Command};
 use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::exit::Exit;
 use crate::output;
@@ -41,8 +42,55 @@ fn page(command: Option<&str>, mut agg: Command) -> anyhow::Result<Vec<u8>> {
         None => &agg,
     };
     let mut page = Vec::new();
-    Man::new(described.clone()).render(&mut page)?;
+    let man = Man::new(described.clone());
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    if described.has_subcommands() {
+        man.render_subcommands_section(&mut page)?;
+    }
+    environment(described).to_writer(&mut page)?;
+    remarks(described).to_writer(&mut page)?;
     Ok(page)
+}
+
+/// The variables that stand for flags.
+fn environment(command: &Command) -> Roff {
+    let mut section = Roff::new();
+    let shown = command.get_arguments().filter(|argument| !argument.is_hide_set());
+    let flags = shown
+        .filter_map(|argument| Some((argument.get_env()?.to_string_lossy(), argument.get_long()?)));
+    for (at, (variable, flag)) in flags.enumerate() {
+        if at == 0 {
+            section.control("SH", ["ENVIRONMENT"]);
+        }
+        section
+            .control("TP", [])
+            .text([bold(variable)])
+            .text([roman(format!("The same as --{flag}, which goes before it."))]);
+    }
+    section
+}
+
+/// What help shows after the flags: blocks under a heading as they are, which are examples and exit codes, and text.
+fn remarks(command: &Command) -> Roff {
+    let mut section = Roff::new();
+    let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    for block in text.split("\n\n") {
+        match block.split_once(":\n") {
+            Some((heading, lines)) => {
+                section.control("SH", [heading.to_uppercase().as_str()]).control("nf", []);
+                for line in lines.lines() {
+                    section.text([roman(line)]);
+                }
+                section.control("fi", []);
+            }
+            None => drop(section.control("PP", []).text([roman(block.replace('\n', " "))])),
+        }
+    }
+    section
 }
 
 fn unknown(name: &str, agg: &Command) -> clap::Error {
@@ -62,7 +110,13 @@ mod tests {
     #[test]
     fn a_command_s_page_has_its_name_its_flags_and_those_that_all_share() {
         let page = String::from_utf8(page(Some("reduce-day"), Cli::command()).unwrap()).unwrap();
-        for part in [".TH agg-reduce-day 1", "max\\-reject\\-ratio", "\\-\\-store", "Examples:"] {
+        for part in [
+            ".TH agg-reduce-day 1",
+            "max\\-reject\\-ratio",
+            "\\-\\-store",
+            ".SH EXAMPLES\n.nf\n",
+            ".SH ENVIRONMENT\n.TP\n",
+        ] {
             assert!(page.contains(part), "{part}: {page}");
         }
     }
@@ -81,7 +135,7 @@ mod tests {
     fn an_unknown_command_is_refused_with_the_list_of_commands() {
         let error = page(Some("lst"), Cli::command()).unwrap_err();
         assert_eq!(Exit::of(&error), Exit::Failed(agg::ErrorClass::Usage));
-        let refusal = exit::usage(error.downcast_ref().unwrap());
+        let refusal = exit::usage(error.downcast_ref().unwrap(), "man");
         assert!(refusal.contains("no such command") && refusal.contains("reduce-day"), "{refusal}");
     }
 }

@@ -17,6 +17,8 @@ pub(crate) mod reduce_day;
 pub(crate) mod report;
 pub(crate) mod verify;
 
+use std::ffi::OsString;
+
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -108,6 +110,12 @@ pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<Exit
     }
 }
 
+/// The name of the command on a command line, which may be wrong; `agg` if there is none.
+pub(crate) fn name_in<'a>(words: &'a [OsString], agg: &'a clap::Command) -> &'a str {
+    let is_command = |word: &&str| agg.find_subcommand(word).is_some();
+    words.iter().filter_map(|word| word.to_str()).find(is_command).unwrap_or(agg.get_name())
+}
+
 /// Whether the command's result goes to standard output; other commands print a report there.
 fn result_is_printed(command: &Command) -> bool {
     match command {
@@ -128,9 +136,17 @@ fn result_is_printed(command: &Command) -> bool {
 
 /// Parses the words of `line` as `agg` would: for the tests of each command.
 #[cfg(test)]
-fn typed(line: &str) -> Result<Command, String> {
-    let words = std::iter::once("agg").chain(line.split_whitespace());
-    Cli::try_parse_from(words).map(|cli| cli.command).map_err(|error| crate::exit::usage(&error))
+pub(crate) fn typed(line: &str) -> Result<Command, String> {
+    whole(line).map(|cli| cli.command)
+}
+
+/// As [`typed`], with the flags that all commands share.
+#[cfg(test)]
+pub(crate) fn whole(line: &str) -> Result<Cli, String> {
+    let words: Vec<OsString> =
+        std::iter::once("agg").chain(line.split_whitespace()).map(OsString::from).collect();
+    let agg = Cli::command();
+    Cli::try_parse_from(&words).map_err(|error| crate::exit::usage(&error, name_in(&words, &agg)))
 }
 
 /// The arguments of the command `$variant` on the line, or the test fails with the refusal.

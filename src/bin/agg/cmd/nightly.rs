@@ -142,7 +142,7 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
     let exit = outcome.as_ref().map_or_else(Exit::of, |exit| *exit);
     let mut night = night.map_or_else(|| ended_night(&options, None), Ok)?;
     if let Err(error) = &outcome {
-        night.error = exit::line_of(error);
+        night.error = exit::line_of(error, NightlyReport::COMMAND);
         if night.report.is_empty() {
             night.report = failure::document(NightlyReport::COMMAND, error);
         }
@@ -191,19 +191,19 @@ fn work(
     metrics::recorded("backfill", &metrics, settings, |facts| {
         let (mut report, run) = settings.job(|context| job::nightly(context, options))?;
         facts.filled(&report.filled);
-        report.failures().for_each(|failure| message::line(&line_of(failure)));
+        report.failures().for_each(|failure| message::error(&line_of(failure)));
         let ended = night.insert(ended_night(options, Some((&report, &run)))?);
         let is_document = settings.output == ReportForm::Json;
         if !is_document {
             settings.output.print(&report, &run)?;
         }
         let other = backfill::unread(&report.filled).chain(&report.filled.stopped);
-        other.for_each(|error| message::line(&message::described(error)));
+        other.for_each(|error| message::error(&message::described(error)));
         if report.failure().is_none()
             && !options.dry_run
             && let Err(error) = arguments.hooks.after_success(ended, settings.stop())
         {
-            message::line(&message::described(&error));
+            message::error(&message::described(&error));
             report.errors.push(error);
             *ended = ended_night(options, Some((&report, &run)))?;
         }

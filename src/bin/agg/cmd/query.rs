@@ -12,7 +12,7 @@ use crate::cli;
 use crate::exit::Exit;
 use crate::output::{self, ReportForm};
 use crate::settings::Settings;
-use crate::summary::{Alignment, RunCost, Summary, TextTable};
+use crate::summary::{Alignment, RunCost, Summary, TextTable, number};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -113,10 +113,13 @@ impl Summary for QueryReport {
     const COMMAND: &'static str = "query";
 
     fn text(&self, _: &RunCost) -> String {
+        if self.ranked().next().is_none() {
+            return "no streams\n".to_owned();
+        }
         let columns = ["RANK", "SONG", "COUNT"].map(|heading| (heading, Alignment::Right));
         let mut table = TextTable::with_header(&columns);
         for RankedSong { rank, song, count } in self.ranked() {
-            table.row([rank.to_string(), song.to_string(), count.to_string()]);
+            table.row([rank.to_string(), song.to_string(), number(count)]);
         }
         table.to_string()
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use agg::job::{self, ReduceOptions, ReduceOutcome, ReduceReport};
 use agg::model::RejectCounts;
-use agg::text::{self, counted};
+use agg::text;
 use agg::{Day, ErrorKind};
 use clap::Args;
 
@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::message::OrRun;
 use crate::metrics;
 use crate::settings::Settings;
-use crate::summary::{RunCost, Summary, TextTable, rejected_share, size};
+use crate::summary::{RunCost, Summary, TextTable, counted, number, rejected_share, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -139,11 +139,14 @@ impl Summary for ReduceReport {
         let mut pairs = TextTable::of_pairs();
         pairs.pair("day", format_args!("{} {}", self.day, self.outcome.word()));
         if self.outcome == ReduceOutcome::Added {
-            pairs.pair("rows", format_args!("{} (+{})", self.counts.rows, self.rows_read));
+            pairs.pair(
+                "rows",
+                format_args!("{} (+{})", number(self.counts.rows), number(self.rows_read)),
+            );
         } else {
-            pairs.pair("rows", self.counts.rows);
+            pairs.pair("rows", number(self.counts.rows));
         }
-        pairs.pair("accepted", self.counts.accepted);
+        pairs.pair("accepted", number(self.counts.accepted));
         let share = rejected_share(&self.counts);
         if matches!(self.counts.rejected(), None | Some(0)) {
             pairs.pair("rejected", share);
@@ -154,11 +157,11 @@ impl Summary for ReduceReport {
         for (reason, count) in
             self.counts.rejects.iter().flat_map(RejectCounts::named).filter(|(_, count)| *count > 0)
         {
-            pairs.pair(&format!("  {reason}"), count);
+            pairs.pair(&format!("  {reason}"), number(count));
         }
         for (kind, run) in self.runs.iter() {
             let songs = counted(run.pairs, "song pair");
-            pairs.pair(kind.plural(), format_args!("{} ({songs})", run.keys));
+            pairs.pair(kind.plural(), format_args!("{} ({songs})", number(run.keys)));
         }
         let partial = text::path(&self.partial);
         pairs.pair("partial", format_args!("{partial} ({})", size(self.partial_bytes)));

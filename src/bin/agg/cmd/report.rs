@@ -10,7 +10,7 @@ use clap::Args;
 use crate::exit::Exit;
 use crate::output;
 use crate::settings::Settings;
-use crate::summary::{RunCost, Summary, TextTable, rejected_share, size};
+use crate::summary::{RunCost, Summary, TextTable, number, rejected_share, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -97,10 +97,17 @@ impl Summary for ReportOutcome {
                 days => format!("the windows to {}", days.join(" and ")),
             },
         );
-        pairs.pair("rows", self.counts.rows);
+        pairs.pair("rows", number(self.counts.rows));
         pairs.pair("rejected", rejected_share(&self.counts));
-        pairs.pair("countries", self.countries);
-        pairs.pair("songs", format_args!("{}, {} with a name", self.songs, self.named));
+        pairs.pair("countries", number(self.countries as u64));
+        pairs.pair(
+            "songs",
+            format_args!(
+                "{}, {} with a name",
+                number(self.songs as u64),
+                number(self.named as u64)
+            ),
+        );
         if let Some(file) = &self.file {
             pairs.pair("file", format_args!("{} ({})", text::path(file), size(self.bytes)));
         }

@@ -2,13 +2,13 @@
 
 use agg::Day;
 use agg::job::{self, CheckedDay, VerifyReport};
-use agg::text::{self, counted};
+use agg::text;
 use clap::Args;
 
 use crate::exit::{self, Exit};
 use crate::message;
 use crate::settings::Settings;
-use crate::summary::{RunCost, Summary, size};
+use crate::summary::{RunCost, Summary, counted, size};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &Arguments, settings: &Settings) -> anyhow::Result<
     settings.output.print(&report, &run)?;
     // Each failure is in the report.
     if let Some(complaint) = complaint(&report) {
-        message::line(&complaint);
+        message::error(&complaint);
     }
     Ok(Exit::of_report(&report))
 }

@@ -8,10 +8,12 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use agg::model::RowCounts;
 use bytesize::ByteSize;
+use indicatif::HumanCount;
 use serde::{Serialize, Serializer};
 
 use crate::memory;
@@ -108,9 +110,14 @@ impl RunCost {
     pub(crate) fn cost(&self, rows: Option<u64>) -> String {
         let mut text = format!("{:.3} s", self.seconds);
         if let Some(rows) = rows.filter(|_| self.seconds > 0.0) {
-            #[expect(clippy::cast_precision_loss, reason = "a speed of three digits")]
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a speed of three digits, not negative"
+            )]
             let rate = rows as f64 / self.seconds;
-            text += &format!(", {rate:.0} rows/s");
+            text += &format!(", {} rows/s", number(rate as u64));
         }
         if let Some(bytes) = self.peak_memory_bytes {
             text += &format!(", {} peak memory", size(bytes));
@@ -129,6 +136,28 @@ pub(crate) fn size(bytes: u64) -> String {
     ByteSize(bytes).display().iec().to_string()
 }
 
+/// Whether digits stand in groups of three, for people at a terminal: programs read numbers without.
+static GROUPS_DIGITS: AtomicBool = AtomicBool::new(false);
+
+/// Lets digits stand in groups of three from now on.
+pub(crate) fn group_digits() {
+    GROUPS_DIGITS.store(true, Ordering::Relaxed);
+}
+
+/// `1234567`, or `1,234,567` on a terminal.
+pub(crate) fn number(number: u64) -> String {
+    if GROUPS_DIGITS.load(Ordering::Relaxed) {
+        HumanCount(number).to_string()
+    } else {
+        number.to_string()
+    }
+}
+
+/// `1 day`, `1234 days`, or `1,234 days` on a terminal.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", number(count), if count == 1 { "" } else { "s" })
+}
+
 /// Rejected rows and their share: `12 (0.05%)`, `0`, or `unknown`.
 pub(crate) fn rejected_share(counts: &RowCounts) -> String {
     match counts.rejected() {
@@ -136,14 +165,14 @@ pub(crate) fn rejected_share(counts: &RowCounts) -> String {
         Some(rejected) => {
             #[expect(clippy::cast_precision_loss, reason = "a percentage of two decimals")]
             let percent = rejected as f64 * 100.0 / counts.rows as f64;
-            format!("{rejected} ({percent:.2}%)")
+            format!("{} ({percent:.2}%)", number(rejected))
         }
     }
 }
 
 /// Rejected rows: `12`, or `unknown`.
 pub(crate) fn rejected(counts: &RowCounts) -> String {
-    counts.rejected().map_or_else(|| "unknown".to_owned(), |rejected| rejected.to_string())
+    counts.rejected().map_or_else(|| "unknown".to_owned(), number)
 }
 
 #[cfg(test)]

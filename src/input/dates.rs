@@ -174,10 +174,32 @@ pub(super) fn dates_in(name: &[u8]) -> Dates {
     days.find(|day| *day != first).map_or(Dates::One(first), |second| Dates::Two(first, second))
 }
 
-/// Whether version 0.1 took a date from this name.
-pub(super) fn had_date(name: &[u8]) -> bool {
-    let mut days = sightings(name).filter(|found| !found.time && found.separator != "_");
-    days.any(|found| found.day.is_some())
+/// The dates that version 0.1 saw in a name: eight digits or `YYYY-MM-DD`, without a digit on either side, also in unique
+/// ids.
+pub(super) fn dates_before(name: &[u8]) -> Dates {
+    let numbers: Vec<&[u8]> = name.split(|byte| !byte.is_ascii_digit()).collect();
+    let day_of = |digits: &[u8]| {
+        let part = |at: Range<usize>| digits.get(at).and_then(number);
+        let year = i16::try_from(part(0..4)?).ok()?;
+        Day::new(year, i8::try_from(part(4..6)?).ok()?, i8::try_from(part(6..8)?).ok()?)
+    };
+    // Where each number ends, so that the dashes around it can be seen.
+    let mut end = 0;
+    let dashed = |end: usize| name.get(end) == Some(&b'-');
+    let mut days = numbers.iter().enumerate().filter_map(|(at, run)| {
+        end += run.len() + usize::from(at > 0);
+        match (run.len(), numbers.get(at + 1), numbers.get(at + 2)) {
+            (8, ..) => day_of(run),
+            (4, Some(month), Some(day))
+                if month.len() == 2 && day.len() == 2 && dashed(end) && dashed(end + 3) =>
+            {
+                day_of(&[*run, *month, *day].concat())
+            }
+            _ => None,
+        }
+    });
+    let Some(first) = days.next() else { return Dates::None };
+    days.find(|day| *day != first).map_or(Dates::One(first), |second| Dates::Two(first, second))
 }
 
 /// Text that looks like a date in a name but is not a day of the calendar.

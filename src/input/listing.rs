@@ -75,6 +75,7 @@ pub(super) fn keep_few<T: Ord>(few: &mut BTreeSet<T>, one: T) {
 pub(super) struct Marks {
     lock: bool,
     partials: bool,
+    rejects: bool,
     lock_of_output: bool,
     /// An entry that may be the manifest of an emission.
     pub(super) manifest: bool,
@@ -87,6 +88,7 @@ impl Marks {
         match name.as_bytes() {
             b".lock" => self.lock = true,
             b".out.lock" => self.lock_of_output = true,
+            b"rejects" => self.rejects = file_type != FileType::File,
             b"partials" => self.partials = file_type != FileType::File,
             b"manifest.json" => self.manifest = file_type == FileType::File,
             name if name.starts_with(b"kind=") => self.dataset |= file_type == FileType::Folder,
@@ -94,13 +96,19 @@ impl Marks {
         }
     }
 
+    /// Whether it is a store, or the copy of a store without its lock.
     pub(super) fn is_store(&self) -> bool {
-        self.lock && self.partials
+        self.partials && (self.lock || self.rejects)
     }
 
     /// Whether agg wrote the folder, whatever its manifest contains.
     pub(super) fn is_of_agg(&self) -> bool {
         self.lock_of_output || self.is_store() || self.dataset
+    }
+
+    /// Whether it is a dataset.
+    pub(super) fn is_dataset(&self) -> bool {
+        self.dataset
     }
 }
 

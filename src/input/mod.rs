@@ -58,7 +58,7 @@ mod walk;
 mod window;
 
 pub(crate) use digest::{PieceDigests, digest_of_piece};
-pub use digest_all::digest_all;
+pub use digest_all::{begins_with, digest_all};
 pub use facts::{Finished, InputStat};
 pub use find::{
     DatedDay, DatedLogs, DayLogs, Search, SearchWarning, find_any_days, find_day, find_days,

@@ -3,14 +3,17 @@
 //! `%Y`, `%m` and `%d` match the digits of the day, `%%` a percent sign, `**` any number of folders. `*`, `?` and `[…]`
 //! match within one component, as in a shell. A wildcard at the start of a component matches no leading dot. Pure
 //! functions: the caller supplies the names to match, one by one.
+//!
+//! A wildcard can leave the digits of a date in several places: `*%Y%m%d*` matches `listen-2021120112.log` with
+//! 2021-12-01, with 2112-01-12 and with what is no day. A date begins where its digits begin, if there is one; else all
+//! days that fit count, and two of them are no day.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::iter::Peekable;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::str::Chars;
-
-use regex::Regex;
 
 use super::dates::Dates;
 use super::names::{NameKind, arriving_as, is_quiet_folder, is_set_aside};
@@ -53,11 +56,26 @@ enum Part {
 /// A component below the root.
 #[derive(Debug)]
 struct Component {
-    regex: Regex,
-    tokens: Vec<Token>,
+    pieces: Vec<Piece>,
     /// Its text when nothing in it is a wildcard or a token.
     literal: Option<String>,
     takes_hidden: bool,
+}
+
+/// What one piece of a component matches.
+#[derive(Debug)]
+enum Piece {
+    Letter(char),
+    /// `*`
+    Any,
+    /// `?`
+    One,
+    /// `[…]`: characters from the first to the second of each pair, or all others.
+    Class {
+        ranges: Vec<(char, char)>,
+        is_negated: bool,
+    },
+    Digits(Token),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,11 +89,15 @@ enum Token {
 pub(super) type State = Vec<(usize, Stamp)>;
 
 /// Numbers taken by `%Y`, `%m` and `%d` so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Stamp {
     year: Option<i16>,
     month: Option<i8>,
     day: Option<i8>,
+    /// Whether a number is none of the calendar's.
+    is_unreal: bool,
+    /// Whether a wildcard took digits right before it.
+    is_inside: bool,
 }
 
 /// The result of matching a folder.
@@ -121,13 +143,13 @@ impl Pattern {
             let any = Component::parse("*").map_err(|what| refuse(&what))?;
             parts.push(Part::Name(Box::new(any)));
         }
-        let names = parts.iter().filter_map(|part| match part {
-            Part::Name(component) => Some(component.tokens.iter()),
-            Part::Folders => None,
-        });
-        let tokens: Vec<Token> = names.flatten().copied().collect();
-        let has_all =
-            [Token::Year, Token::Month, Token::Day].iter().all(|token| tokens.contains(token));
+        let has = |token: Token| {
+            parts.iter().any(|part| match part {
+                Part::Name(component) => component.has(token),
+                Part::Folders => false,
+            })
+        };
+        let has_all = [Token::Year, Token::Month, Token::Day].into_iter().all(has);
         if needs_date && !has_all {
             return Err(refuse(
                 "a pattern needs %Y, %m and %d, or name the day with reduce-day --date",
@@ -140,6 +162,16 @@ impl Pattern {
     /// The folder to begin in, empty for the current one.
     pub(super) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Whether a component begins so.
+    pub(super) fn means(&self, start: &str) -> bool {
+        self.text.split('/').any(|component| component.starts_with(start))
+    }
+
+    /// Whether any number of folders may come next.
+    pub(super) fn is_between_folders(&self, state: &State) -> bool {
+        state.iter().any(|(at, _)| matches!(self.parts.get(*at), Some(Part::Folders)))
     }
 
     pub(super) fn start(&self) -> State {
@@ -164,22 +196,24 @@ impl Pattern {
                 next.push((at, stamp));
             }
         };
-        for (at, stamp) in state {
+        let taken = state.iter().flat_map(|(at, stamp)| {
             let (taken, is_literal) = match self.parts.get(*at) {
-                Some(Part::Folders) => (Some(*stamp), false),
+                Some(Part::Folders) => (vec![*stamp], false),
                 Some(Part::Name(component)) => {
                     (component.take(name, *stamp), component.literal.is_some())
                 }
-                None => (None, false),
+                None => (Vec::new(), false),
             };
-            let Some(stamp) = taken.filter(|stamp| stamp.may_be_of(days)) else { continue };
-            let is_folders = matches!(self.parts.get(*at), Some(Part::Folders));
+            taken.into_iter().map(move |stamp| (*at, stamp, is_literal))
+        });
+        for (at, stamp, is_literal) in taken.filter(|(_, stamp, _)| stamp.may_be_of(days)) {
+            let is_folders = matches!(self.parts.get(at), Some(Part::Folders));
             if is_quiet_folder(name) && !is_literal && (is_folders || !name.starts_with(b".")) {
                 continue;
             } else if is_set_aside(name) && !is_literal {
                 set_aside = Some(stamp.dates());
             } else if is_folders {
-                add(*at, stamp);
+                add(at, stamp);
             } else if at + 1 < self.parts.len() {
                 add(at + 1, stamp);
             } else {
@@ -227,7 +261,7 @@ impl Pattern {
                 continue;
             };
             let taken = component.take(name, *stamp);
-            if let Some(stamp) = taken.filter(|stamp| stamp.may_be_of(days)) {
+            for stamp in taken.into_iter().filter(|stamp| stamp.may_be_of(days)) {
                 found = Some(match (found, stamp.dates()) {
                     (Some(Dates::One(one)), Dates::One(other)) if one != other => {
                         Dates::Two(one, other)
@@ -256,50 +290,141 @@ impl Pattern {
 
 impl Component {
     fn parse(text: &str) -> Result<Component, String> {
-        let mut component = Spelled::default();
-        let mut letters = text.chars().peekable();
+        let (mut pieces, mut letters) = (Vec::new(), text.chars().peekable());
         while let Some(letter) = letters.next() {
-            match letter {
-                '%' => component.percent(letters.next())?,
-                '*' => component.wildcard(".*"),
-                '?' => component.wildcard("."),
-                '[' => component.wildcard(&class(&mut letters)?),
-                _ => component.letter(letter),
-            }
+            pieces.push(match letter {
+                '%' => percent(letters.next())?,
+                '*' => Piece::Any,
+                '?' => Piece::One,
+                '[' => class(&mut letters)?,
+                _ => Piece::Letter(letter),
+            });
         }
-        let Spelled { regex, tokens, literal, .. } = component;
-        let regex = Regex::new(&format!("(?s)^{regex}$")).map_err(|error| error.to_string())?;
-        let takes_hidden = text.starts_with('.');
-        Ok(Component { regex, tokens, literal, takes_hidden })
+        let spelled = pieces.iter().map(|piece| match piece {
+            Piece::Letter(letter) => Some(*letter),
+            _ => None,
+        });
+        let literal = spelled.collect();
+        Ok(Component { pieces, literal, takes_hidden: text.starts_with('.') })
     }
 
-    /// The numbers with those that this name adds; `None` if it does not match, or they do not agree. Bytes that are
-    /// not UTF-8 are characters like others.
-    fn take(&self, name: &[u8], stamp: Stamp) -> Option<Stamp> {
+    fn has(&self, token: Token) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Digits(other) if *other == token))
+    }
+
+    /// The numbers with those that this name adds, in each way that it matches; none if they do not agree. Ways in which
+    /// the digits begin where a date can begin, and then those that are in the calendar, go before all others. Bytes that
+    /// are not UTF-8 are characters like others.
+    fn take(&self, name: &[u8], stamp: Stamp) -> Vec<Stamp> {
         if name.starts_with(b".") && !self.takes_hidden {
-            return None;
+            return Vec::new();
         }
-        let name = String::from_utf8_lossy(name);
-        let captures = self.regex.captures(&name)?;
-        let numbers = self.tokens.iter().zip(captures.iter().skip(1));
-        numbers
-            .into_iter()
-            .try_fold(stamp, |stamp, (token, digits)| stamp.with(*token, digits?.as_str()))
+        let name: Vec<char> = String::from_utf8_lossy(name).chars().collect();
+        let mut ways = Ways { name: &name, at: BTreeSet::from([(0, stamp)]), is_floating: false };
+        for piece in &self.pieces {
+            ways.take(piece);
+        }
+        let whole = ways.at.iter().filter(|(at, _)| ways.is_floating || *at == name.len());
+        let stamps: BTreeSet<Stamp> = whole.map(|(_, stamp)| *stamp).collect();
+        let of = |is_good: fn(&Stamp) -> bool| -> Vec<Stamp> {
+            stamps.iter().copied().filter(is_good).collect()
+        };
+        let best = of(|stamp| stamp.may_be_real() && !stamp.is_inside);
+        let best = if best.is_empty() { of(Stamp::may_be_real) } else { best };
+        let best = if best.is_empty() { of(|_| true) } else { best };
+        // From here on, where the digits were does not matter.
+        best.into_iter().map(|stamp| Stamp { is_inside: false, ..stamp }).collect()
     }
 }
 
-/// The expression of a class, `[…]`, whose bracket was read. A bracket at its start is literal.
-fn class(letters: &mut Peekable<Chars<'_>>) -> Result<String, String> {
-    let escape = |letter: char| regex::escape(letter.encode_utf8(&mut [0; 4]));
-    let negated = letters.next_if(|letter| matches!(letter, '!' | '^')).is_some();
-    let mut regex = String::from(if negated { "[^" } else { "[" });
-    let mut is_empty = true;
+/// The ways in which the start of a name matches.
+///
+/// Memory and time: a way for each place and for each date that can be read, which are few: impossible numbers are one.
+struct Ways<'n> {
+    name: &'n [char],
+    /// Where the matched start ends, and the numbers in it.
+    at: BTreeSet<(usize, Stamp)>,
+    /// Whether each end may also be any later place, because a `*` was last.
+    is_floating: bool,
+}
+
+impl Ways<'_> {
+    fn take(&mut self, piece: &Piece) {
+        if let Piece::Any = piece {
+            // Of the ends with the same numbers, the first stands for all.
+            let mut seen = BTreeSet::new();
+            self.at.retain(|(_, stamp)| seen.insert(*stamp));
+            self.is_floating = true;
+            return;
+        }
+        let mut next = BTreeSet::new();
+        for (first, stamp) in &self.at {
+            let last = if self.is_floating { self.name.len() } else { *first };
+            for at in *first..=last {
+                let is_inside =
+                    at > *first && self.name.get(at - 1).is_some_and(char::is_ascii_digit);
+                let (length, stamp) = match piece {
+                    Piece::Digits(token) => {
+                        let digits = self.name.get(at..at + token.digits());
+                        let stamp = Stamp { is_inside: stamp.is_inside || is_inside, ..*stamp };
+                        (token.digits(), digits.and_then(|digits| stamp.with(*token, digits)))
+                    }
+                    piece => {
+                        (1, self.name.get(at).filter(|letter| piece.is(**letter)).map(|_| *stamp))
+                    }
+                };
+                next.extend(stamp.map(|stamp| (at + length, stamp)));
+            }
+        }
+        (self.at, self.is_floating) = (next, false);
+    }
+}
+
+impl Piece {
+    /// Whether it matches one character.
+    fn is(&self, letter: char) -> bool {
+        match self {
+            Piece::Letter(own) => *own == letter,
+            Piece::One => true,
+            Piece::Class { ranges, is_negated } => {
+                ranges.iter().any(|(first, last)| (*first..=*last).contains(&letter)) != *is_negated
+            }
+            Piece::Any | Piece::Digits(_) => false,
+        }
+    }
+}
+
+impl Token {
+    fn digits(self) -> usize {
+        if self == Token::Year { 4 } else { 2 }
+    }
+}
+
+/// The piece of a percent sign and the letter after it.
+fn percent(letter: Option<char>) -> Result<Piece, String> {
+    Ok(match letter {
+        Some('%') => Piece::Letter('%'),
+        Some('Y') => Piece::Digits(Token::Year),
+        Some('m') => Piece::Digits(Token::Month),
+        Some('d') => Piece::Digits(Token::Day),
+        other => {
+            let found: String = other.into_iter().collect();
+            return Err(format!(
+                "%{found} is not known; a pattern has %Y, %m and %d, and %% for a percent sign"
+            ));
+        }
+    })
+}
+
+/// The piece of a class, `[…]`, whose bracket was read. A bracket at its start is literal.
+fn class(letters: &mut Peekable<Chars<'_>>) -> Result<Piece, String> {
+    let is_negated = letters.next_if(|letter| matches!(letter, '!' | '^')).is_some();
+    let mut ranges = Vec::new();
     loop {
         let first = match letters.next().ok_or("unclosed character class")? {
-            ']' if !is_empty => break,
+            ']' if !ranges.is_empty() => return Ok(Piece::Class { ranges, is_negated }),
             first => first,
         };
-        is_empty = false;
         let mut ahead = letters.clone();
         let last = match (ahead.next(), ahead.next()) {
             (Some('-'), Some(last)) if last != ']' => {
@@ -311,72 +436,45 @@ fn class(letters: &mut Peekable<Chars<'_>>) -> Result<String, String> {
         if first > last {
             return Err(format!("invalid range {first}-{last}"));
         }
-        regex += &format!("{}-{}", escape(first), escape(last));
-    }
-    Ok(regex + "]")
-}
-
-/// A component while it is read.
-#[derive(Default)]
-struct Spelled {
-    regex: String,
-    tokens: Vec<Token>,
-    literal: Option<String>,
-    is_pattern: bool,
-}
-
-impl Spelled {
-    fn letter(&mut self, letter: char) {
-        self.regex += &regex::escape(letter.encode_utf8(&mut [0; 4]));
-        if !self.is_pattern {
-            self.literal.get_or_insert_default().push(letter);
-        }
-    }
-
-    fn wildcard(&mut self, regex: &str) {
-        self.regex += regex;
-        (self.is_pattern, self.literal) = (true, None);
-    }
-
-    fn percent(&mut self, letter: Option<char>) -> Result<(), String> {
-        let (token, digits) = match letter {
-            Some('%') => {
-                self.letter('%');
-                return Ok(());
-            }
-            Some('Y') => (Token::Year, 4),
-            Some('m') => (Token::Month, 2),
-            Some('d') => (Token::Day, 2),
-            other => {
-                let found: String = other.into_iter().collect();
-                return Err(format!(
-                    "%{found} is not known; a pattern has %Y, %m and %d, and %% for a percent sign"
-                ));
-            }
-        };
-        self.tokens.push(token);
-        self.wildcard(&format!("([0-9]{{{digits}}})"));
-        Ok(())
+        ranges.push((first, last));
     }
 }
 
 impl Stamp {
-    fn with(self, token: Token, digits: &str) -> Option<Stamp> {
-        fn agreed<N: Copy + PartialEq + std::str::FromStr>(
-            known: Option<N>,
-            digits: &str,
-        ) -> Option<Option<N>> {
-            let number = digits.parse().ok()?;
-            known.is_none_or(|known| known == number).then_some(Some(number))
+    /// With the number of these digits; `None` if it is another than the known one, or they are not digits.
+    fn with(self, token: Token, digits: &[char]) -> Option<Stamp> {
+        let mut number = 0;
+        for digit in digits {
+            number = 10 * number + i16::try_from(digit.to_digit(10)?).ok()?;
         }
-        Some(match token {
-            Token::Year => Stamp { year: agreed(self.year, digits)?, ..self },
-            Token::Month => Stamp { month: agreed(self.month, digits)?, ..self },
-            Token::Day => Stamp { day: agreed(self.day, digits)?, ..self },
+        let known = match token {
+            Token::Year => self.year,
+            Token::Month => self.month.map(i16::from),
+            Token::Day => self.day.map(i16::from),
+        };
+        if known.is_some_and(|known| known != number) {
+            return None;
+        }
+        Some(match (token, i8::try_from(number)) {
+            (Token::Year, _) if (1970..=2199).contains(&number) => {
+                Stamp { year: Some(number), ..self }
+            }
+            (Token::Month, Ok(month @ 1..=12)) => Stamp { month: Some(month), ..self },
+            (Token::Day, Ok(day @ 1..=31)) => Stamp { day: Some(day), ..self },
+            _ => Stamp { is_unreal: true, ..self },
         })
     }
 
+    /// Whether a day of the calendar can have these numbers.
+    fn may_be_real(&self) -> bool {
+        let is_whole = self.year.is_some() && self.month.is_some() && self.day.is_some();
+        !self.is_unreal && (!is_whole || self.real_day().is_some())
+    }
+
     fn real_day(self) -> Option<Day> {
+        if self.is_unreal {
+            return None;
+        }
         Day::new(self.year?, self.month?, self.day?)
     }
 
@@ -386,9 +484,10 @@ impl Stamp {
 
     /// Whether one of the days can have these numbers.
     fn may_be_of(self, days: Days) -> bool {
-        let Stamp { year, month, day } = self;
+        let Stamp { year, month, day, is_unreal, .. } = self;
         if let Some(only) = days.from.filter(|from| days.to == Some(*from)).map(Day::parts) {
-            return year.is_none_or(|year| year == only.0)
+            return !is_unreal
+                && year.is_none_or(|year| year == only.0)
                 && month.is_none_or(|month| month == only.1)
                 && day.is_none_or(|day| day == only.2);
         }
@@ -466,6 +565,20 @@ mod tests {
             ("%Y%m%d.log", "20211201.log.tmp", "(Arriving, One(2021-12-01))"),
             ("%Y%m%d.log", "20211201.tmp", "-"),
             ("%Y%m%d.log", "20210229.log", "(Log, None)"),
+            ("%Y%m%d.log", "20211301.log", "(Log, None)"),
+            ("listen*%Y%m%d*.log", "listen2021120100.log", "2021-12-01"),
+            ("listen*%Y%m%d*.log", "listen2021120112.log", "2021-12-01"),
+            ("listen*%Y%m%d*.log", "listen-20211201-1795967086.log", "2021-12-01"),
+            ("listen*%Y%m%d*.log", "listen-20211201T13.log", "2021-12-01"),
+            ("listen*%Y%m%d*.log", "listen120211201.log", "2021-12-01"),
+            ("listen[0-9]%Y%m%d*", "listen120211201.log", "2021-12-01"),
+            ("web*-%Y%m%d*.log", "web1-20211201-1638316800.log", "2021-12-01"),
+            ("*-%Y%m%d*", "a-20211201-20211202", "(Log, Two(2021-12-01, 2021-12-02))"),
+            ("*%Y*%m*%d*", "a2021-12-01", "2021-12-01"),
+            ("*/%m%d.log", "20211201/1201.log", "(Log, None)"),
+            ("*%Y%m%d*/*%d*", "x20211201-20211202/a02", "2021-12-02"),
+            ("*a*b*c", "aXbabXc", "(Log, None)"),
+            ("*a*b*c", "aXbabXcd", "-"),
             ("*/%Y%m%d.log", "old/20211201.log", "SetAside(None)"),
             ("%Y%m%d/*/a.log", "20211201/old/a.log", "SetAside(One(2021-12-01))"),
             ("old/%Y%m%d.log", "old/20211201.log", "2021-12-01"),

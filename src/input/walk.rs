@@ -79,14 +79,14 @@ enum Under {
 
 impl Walk<'_> {
     /// Searches a folder that was named, and all folders below it that are not excluded; `""` is the current folder.
-    /// The named folder may be the folder of emissions, which are excluded below it, but not a store.
+    /// The named folder may be the folder of emissions, which are excluded below it, but not a store or a dataset.
     ///
     /// # Errors
     /// A folder that cannot be listed, and what `found` returns.
     pub(super) fn named(&mut self, folder: &Path, at: &At<'_>) -> Result<()> {
         let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let listing = self.listing(listed, at)?;
-        if listing.marks.is_store() {
+        if listing.marks.is_store() || listing.marks.is_dataset() && !at.means_dataset() {
             return self.skip(listed.to_owned(), SkipReason::OfAgg, at.dates());
         }
         self.entries(folder, &listing, at)
@@ -99,7 +99,7 @@ impl Walk<'_> {
             return Ok(());
         }
         let listing = self.listing(&folder, at)?;
-        if self.is_of_agg(&folder, &listing.marks) {
+        if self.is_of_agg(&folder, &listing.marks) && !at.means_dataset() {
             self.room.give(listing.bytes());
             return self.skip(folder, SkipReason::OfAgg, at.dates());
         }
@@ -205,7 +205,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Links to folders are reported and not followed: so a search ends, and finds no log twice.
+    /// Links to folders are reported and not followed: so a search ends, and finds no log twice. A component of a pattern
+    /// follows them, as in a shell; `**` does not.
     fn linked_folder(&mut self, path: PathBuf, name: &OsStr, at: &At<'_>) -> Result<()> {
         let dates = match at {
             At::Folder(_) if is_quiet_folder(name.as_bytes()) => return Ok(()),
@@ -213,7 +214,8 @@ impl Walk<'_> {
             At::Pattern(pattern, state) => match pattern.enter(state, name, self.days) {
                 Entered::No => return Ok(()),
                 Entered::Match(dates) | Entered::SetAside(dates) => dates,
-                Entered::Into(state) => Pattern::dates(&state),
+                Entered::Into(next) if pattern.is_between_folders(state) => Pattern::dates(&next),
+                Entered::Into(next) => return self.folder(path, &At::Pattern(pattern, next)),
             },
         };
         self.skip(path, SkipReason::Link, dates)
@@ -268,6 +270,11 @@ impl Walk<'_> {
 }
 
 impl At<'_> {
+    /// Whether a pattern spells the folders of a dataset out.
+    fn means_dataset(&self) -> bool {
+        matches!(self, At::Pattern(pattern, _) if pattern.means("kind="))
+    }
+
     fn dates(&self) -> Dates {
         match self {
             At::Folder(place) => place.dates(),

@@ -130,6 +130,11 @@ pub(super) struct Base {
 }
 
 impl Base {
+    /// The day's logs.
+    pub(super) fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
     /// Takes the partial, and the lines of its corrupt rows from the rejects file.
     ///
     /// If the file is not the partial's own, for example a refused run's, only the lines are lost: the counts are in

@@ -8,11 +8,13 @@ use super::Context;
 use super::seen::{self, Contents, SeenLogs};
 use crate::budget::LogLists;
 use crate::error::{Error, ErrorKind, Result};
-#[cfg(doc)]
-use crate::input;
-use crate::input::{InputPath, InputPaths, Unread, uncompressed_name};
+use crate::fs::FileType;
+use crate::input::{self, InputPath, InputPaths, Unread, uncompressed_name};
 use crate::model::{Day, InputFacts, Inputs};
 use crate::partial::Partial;
+
+/// Maximum logs that are compared with the start of others.
+const MAX_STARTS: usize = 64;
 
 /// How the given logs compare with the partial's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +100,30 @@ fn first_known(known: &Inputs, paths: &InputPaths, given: &Inputs) -> Option<usi
     let mut given = paths.iter().zip(given);
     given.position(|(path, facts)| {
         facts.rows > 0 && (contents.binary_search(&facts.digest).is_ok() || is_named(&names, path))
+    })
+}
+
+/// The first given log that begins with a whole log of the day, and that log's name: its rows would count twice. Only plain
+/// logs, and the first [`MAX_STARTS`] of each; of a log that cannot be read, its reading tells.
+///
+/// Cost: reads the given logs up to the longest log of the day.
+pub(super) fn that_begins(
+    context: &Context,
+    known: &Inputs,
+    paths: &InputPaths,
+) -> Option<(usize, Vec<u8>)> {
+    let is_plain = |name: &[u8]| uncompressed_name(name) == name;
+    let files = context.files.as_ref();
+    let logs = known.iter().filter(|facts| facts.rows > 0 && is_plain(facts.name));
+    let logs: Vec<InputFacts<'_>> = logs.take(MAX_STARTS).collect();
+    let given = paths.iter().enumerate().filter(|(_, path)| is_plain(path.name()));
+    given.take(MAX_STARTS).find_map(|(at, path)| {
+        let path = path.path();
+        let stat = files.stat(&path).ok().filter(|stat| stat.file_type == FileType::File)?;
+        let shorter = || logs.iter().filter(|facts| facts.size < stat.size);
+        let starts = shorter().map(|facts| (facts.size, facts.digest));
+        let found = input::begins_with(files, &path, starts).ok()??;
+        Some((at, shorter().nth(found)?.name.to_vec()))
     })
 }
 

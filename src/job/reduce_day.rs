@@ -234,7 +234,11 @@ pub(super) fn reduce_inputs(
             outcome = ReduceOutcome::Added;
             lists.stored = partial.metadata_bytes();
             context.budget.beside(lists.logs, lists.bytes())?;
-            base = Some(Base::new(context, &lock, partial)?);
+            let day = Base::new(context, &lock, partial)?;
+            if !options.allow_duplicates {
+                refuse_longer(context, &day, &inputs)?;
+            }
+            base = Some(day);
         } else if let Some(known) = pipes_of(context, if_stored, &unread, &partial, lists)? {
             stored = Some((*partial.metadata(), partial.bytes(), known));
         } else {
@@ -269,6 +273,14 @@ pub(super) fn reduce_inputs(
     SeenLogs::of(context, day, lists).keep((lock, day), read, is_added);
     let report = report(context, &metadata, bytes, outcome, inputs);
     Ok(ReduceReport { spilled_runs, rows_read: rows, ..report })
+}
+
+/// Refuses to add a log to a day that begins with a log of the day, whose rows would count twice.
+fn refuse_longer(context: &Context, day: &Base, inputs: &InputPaths) -> Result<()> {
+    let Some((at, name)) = known::that_begins(context, day.inputs(), inputs) else { return Ok(()) };
+    let path = inputs.get(at).map(|log| log.path()).unwrap_or_default();
+    let shorter = PathBuf::from(OsStr::from_bytes(&name));
+    Err(Error::from(ErrorKind::BeginsWith(shorter)).at(path))
 }
 
 /// The logs of a day that may be replaced by pipes that begin with them, which is known when these are read.
@@ -336,6 +348,10 @@ impl Given<'_> {
         }
         drop(facts);
         seen.keep((lock, day), logs, false);
+        let is_refused = if_stored == IfStored::Refuse && compared.comparison != Comparison::Same;
+        if is_refused && compared.known.is_none() {
+            compared.known = known::that_begins(context, &known, inputs).map(|(at, _)| at);
+        }
         compared.comparison = rules::compared(compared.comparison, &metadata, options.rules);
         // By other rules, the same logs may have any number of good rows.
         let other_rules = compared.comparison == Comparison::OtherRules;

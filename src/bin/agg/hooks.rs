@@ -22,6 +22,9 @@ use crate::message;
 /// How often a running hook is checked.
 const STEP: Duration = Duration::from_millis(10);
 
+/// Maximum bytes of the error that a hook is given.
+const MAX_ERROR: usize = 32 << 10;
+
 /// A command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Hook {
@@ -125,7 +128,7 @@ impl Hook {
         command
             .env("AGG_DAY", night.day.to_string())
             .env("AGG_EXIT_CODE", exit.code().to_string())
-            .env("AGG_ERROR", &night.error)
+            .env("AGG_ERROR", shortened(&night.error))
             .env("AGG_EMITTED", if night.has_emitted { "yes" } else { "no" })
             .env("AGG_OUT_FOLDER", &night.out_folder)
             .stdin(Stdio::piped())
@@ -138,6 +141,11 @@ impl Hook {
         }
         success(ended(&mut child, at_most, stop)?)
     }
+}
+
+/// The text, or its start: the kernel starts no program with a variable of 128 KiB.
+fn shortened(error: &str) -> &str {
+    error.get(..error.floor_char_boundary(MAX_ERROR)).unwrap_or(error)
 }
 
 /// Waits for the hook; ends its process group when the time is over or a signal has come.
@@ -164,6 +172,13 @@ fn success(status: ExitStatus) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hook_is_given_the_start_of_a_very_long_error() {
+        assert_eq!(shortened("é"), "é");
+        assert_eq!(shortened(&"é".repeat(MAX_ERROR)).len(), MAX_ERROR);
+        assert_eq!(shortened(&format!("x{}", "é".repeat(MAX_ERROR))).len(), MAX_ERROR - 1);
+    }
 
     #[test]
     fn a_list_is_run_as_it_is_and_all_else_by_the_shell() {

@@ -13,9 +13,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileSystem;
 use crate::input::dates::{self, Dates};
 use crate::input::listing::Room;
-use crate::input::names::uncompressed_name;
 use crate::input::paths::{COMPARED, InputPaths, one_of_each};
-use crate::input::skipped::{SkipReason, Skipped};
+use crate::input::skipped::{MAX_WARNED, SkipReason, Skipped};
 use crate::input::walk::{Met, What, Where};
 use crate::model::Day;
 
@@ -44,6 +43,35 @@ pub struct DatedDay {
     pub inputs: Result<InputPaths>,
     /// The logs (indexes, ascending) that version 0.1 did not read in the same folder.
     pub unread_before: Vec<usize>,
+}
+
+impl DatedLogs {
+    /// Warns of logs that two places gave to two days.
+    pub(super) fn warn_of_logs_in_two_days(
+        &mut self,
+        files: &dyn FileSystem,
+        room: &Room,
+    ) -> Result<()> {
+        let mut days = BTreeMap::new();
+        let logs = self.days.iter().filter_map(|day| Some((day.day, day.inputs.as_ref().ok()?)));
+        for (day, path) in
+            logs.flat_map(|(day, logs)| logs.iter().map(move |log| (day, log.path())))
+        {
+            // A log that has gone is reported where it is read.
+            let Ok(stat) = files.stat(&path) else { continue };
+            room.take(0, COMPARED)?;
+            if let Some(first) = days.insert(stat.identity, day).filter(|first| *first != day) {
+                let warned = self
+                    .warnings
+                    .iter()
+                    .filter(|warning| matches!(warning, SearchWarning::InTwoDays { .. }));
+                if warned.count() < MAX_WARNED {
+                    self.warnings.push(SearchWarning::InTwoDays { path, first, second: day });
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl DatedDay {
@@ -103,17 +131,15 @@ impl<'a> Found<'a> {
             }
             (What::Log | What::BrokenLog(_), Dates::None)
             | (What::Skip(SkipReason::NotALog | SkipReason::Table), Dates::None) => {
-                self.notes.skipped.add(&path, undated(&path), false);
+                self.notes.skipped.add(&path, undated(&path), self.root.is_none());
             }
             (What::Skip(reason), _) => {
                 if is_dated && reason == SkipReason::Arriving {
                     self.notes.arriving(&path);
                 }
-                let is_warned = match reason {
-                    SkipReason::Arriving => true,
-                    SkipReason::OfAgg => false,
-                    _ => is_dated,
-                };
+                // Who writes a pattern means what it matches.
+                let is_meant = self.root.is_none() && reason == SkipReason::Link;
+                let is_warned = reason == SkipReason::Arriving || is_dated || is_meant;
                 self.notes.skipped.add(&path, reason, is_warned);
             }
         }
@@ -132,7 +158,7 @@ impl<'a> Found<'a> {
         match (files.as_mut(), log) {
             (Ok(files), Ok(log)) => {
                 let before = files.inputs.bytes();
-                if self.root.is_some_and(|root| !was_read_before(root, log)) {
+                if self.root.is_some_and(|root| !was_read_before(root, log, day)) {
                     files.unread_before.push(files.inputs.len());
                 }
                 files.inputs.push(log);
@@ -184,20 +210,28 @@ impl<'a> Found<'a> {
     }
 }
 
-/// Whether version 0.1 read this log in this folder: one with a date and a log's name right in it, or one with a log's
-/// name in a dated folder right in it.
-pub(super) fn was_read_before(root: &Path, path: &Path) -> bool {
+/// Whether version 0.1 read this log in this folder for this day: one with a date and a log's name right in it, or one
+/// with a log's name in a dated folder right in it, whose own date went before the folder's.
+pub(super) fn was_read_before(root: &Path, path: &Path, day: Day) -> bool {
     let below: Vec<&[u8]> = path
         .strip_prefix(root)
         .map(|path| path.iter().map(OsStr::as_bytes).collect())
         .unwrap_or_default();
     let is_named = |name: &[u8]| {
-        let name = uncompressed_name(name);
+        let name = [&b".gz"[..], b".zst"]
+            .iter()
+            .find_map(|suffix| name.strip_suffix(*suffix))
+            .unwrap_or(name);
         name.ends_with(b".log") || name.ends_with(b".txt")
     };
+    let is_of = |dates: Dates| dates == Dates::One(day);
     match below.as_slice() {
-        [name] => is_named(name) && dates::had_date(name),
-        [folder, name] => is_named(name) && dates::had_date(folder),
+        [name] => is_named(name) && is_of(dates::dates_before(name)),
+        [folder, name] => {
+            let (own, of_folder) = (dates::dates_before(name), dates::dates_before(folder));
+            let decides = if own == Dates::None { of_folder } else { own };
+            is_named(name) && of_folder != Dates::None && is_of(decides)
+        }
         _ => false,
     }
 }

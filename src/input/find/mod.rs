@@ -132,5 +132,9 @@ fn find_in(files: &dyn FileSystem, places: &[Where], search: &Search) -> Result<
         let text = "name a folder or a pattern with --logs";
         return Err(ErrorKind::Usage(text.to_owned()).into());
     };
-    found.finish(files, first)
+    let mut logs = found.finish(files, first)?;
+    if places.len() > 1 {
+        logs.warn_of_logs_in_two_days(files, &room)?;
+    }
+    Ok(logs)
 }

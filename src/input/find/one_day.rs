@@ -98,8 +98,7 @@ impl<'a> Given<'a> {
             (What::Log, None, Dates::Two(..)) => return Err(two_dates_error(&path, self.search)),
             (What::Skip(reason), date, dates) => {
                 let is_dated = date.is_some() || dates != Dates::None;
-                let is_warned =
-                    reason == SkipReason::Arriving || is_dated && reason != SkipReason::OfAgg;
+                let is_warned = reason == SkipReason::Arriving || is_dated;
                 self.notes.skipped.add(&path, reason, is_warned);
                 return Ok(());
             }

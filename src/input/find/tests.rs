@@ -296,17 +296,31 @@ fn a_day_that_is_not_known_is_an_error_that_says_why() {
 
 #[test]
 fn logs_that_version_0_1_did_not_read_are_known() {
-    let was_read = |path: &str| was_read_before(Path::new("d"), &Path::new("d").join(path));
+    let was_read = |path: &str| {
+        was_read_before(Path::new("d"), &Path::new("d").join(path), "2021-12-01".parse().unwrap())
+    };
     assert!(
-        ["20211201.log", "a-2021-12-01.txt.gz", "2021-12-01/a.log", "2021-12-01/a.log.zst"]
-            .into_iter()
-            .all(was_read)
+        [
+            "20211201.log",
+            "a-2021-12-01.txt.gz",
+            "2021-12-01/a.log",
+            "2021-12-01/a.log.zst",
+            "2021-12-02/20211201.log",
+            "a-20211201-2021-12-01.log",
+        ]
+        .into_iter()
+        .all(was_read)
     );
     assert!(
         ![
             "20211201",
             "20211201.log.1",
             "2021120113.log",
+            "20211201.log.xz",
+            "20211201-19870315-9f2c-4d11-8a77-aabbccddeeff.log",
+            "2021-12-01/19870315-9f2c-4d11-8a77-aabbccddeeff.log",
+            "20211202.log",
+            "a/20211201.log",
             "2021-12-01/part-0",
             "2021_12_01/a.log",
             "2021/12/01/a.log",

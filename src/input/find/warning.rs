@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::input::skipped::{MAX_WARNED, SkipReason, Skipped, SkippedFile};
+use crate::model::Day;
 
 /// Something that was found, or not found, while logs were searched for. Each text is one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +18,18 @@ pub enum SearchWarning {
          logrotate has 'dateyesterday'"
     )]
     Rotated(PathBuf),
+    /// Two places give a log to two days.
+    #[error(
+        "{path:?} is counted for {first} and for {second}, because two --logs find it; make them agree"
+    )]
+    InTwoDays {
+        /// Where it is.
+        path: PathBuf,
+        /// A day.
+        first: Day,
+        /// Another day.
+        second: Day,
+    },
     /// A file or folder that may have rows of a day is not counted.
     #[error("skipped {path:?}: {reason}")]
     Skipped {

@@ -311,3 +311,16 @@ proptest! {
         prop_assert_eq!(by_name(&one), by_name(&other));
     }
 }
+
+#[test]
+fn a_log_that_begins_with_one_of_the_day_is_not_added_and_the_refusal_does_not_advise_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a-20211201.log", "1|1|FR\n2|2|FR\n");
+    sandbox.write("b-20211201.log", "1|1|FR\n2|2|FR\n3|3|FR\n");
+    sandbox.agg("reduce-day a-20211201.log").exits(0);
+    let refused = sandbox.agg("reduce-day b-20211201.log").exits(65).shows(&["--force"]);
+    assert!(!refused.stderr.contains("or --add"), "{}", refused.stderr);
+    let begins = "begins with the whole content of \"a-20211201.log\"";
+    sandbox.agg("reduce-day --add b-20211201.log").exits(65).shows(&[begins]).in_one_line();
+    sandbox.agg("reduce-day --add --allow-duplicates b-20211201.log").exits(0);
+}

@@ -232,7 +232,7 @@ fn a_plain_log_beside_its_counted_compressed_form_is_compared_with_it() {
 }
 
 #[test]
-fn a_pattern_names_links_and_folders_set_aside_in_a_dated_place_and_copies_that_arrive() {
+fn a_pattern_follows_links_and_names_folders_set_aside_in_a_dated_place_and_copies_that_arrive() {
     let sandbox = logs(&[
         "p/2021/12/01/web0/a.log",
         "p/2021/12/01/old/a.log",
@@ -241,8 +241,49 @@ fn a_pattern_names_links_and_folders_set_aside_in_a_dated_place_and_copies_that_
     ]);
     symlink(sandbox.path("elsewhere"), sandbox.path("p/2021/12/01/web1")).unwrap();
     let run = sandbox.agg("backfill --logs p/%Y/%m/%d/*/a.log --json").exits(0);
+    let run = run.shows(&["01/old\"", "01/web2/a.log.tmp\""]);
+    assert_eq!(rows(&report(&run)), [(DAY.to_owned(), 2)]);
+    // Any number of folders does not lead through one.
+    let run = sandbox.agg("backfill --store s --logs p/%Y/%m/%d/**/a.log --json").exits(0);
     let run = run.shows(&["01/old\"", "01/web1\"", "01/web2/a.log.tmp\""]);
     assert_eq!(rows(&report(&run)), [(DAY.to_owned(), 1)]);
+}
+
+#[test]
+fn a_wildcard_before_a_date_does_not_move_it_into_digits_that_follow() {
+    let hours = ["00", "12", "13", "23"].map(|hour| format!("logs/listen20211201{hour}.log"));
+    let sandbox = logs(&hours.each_ref().map(String::as_str));
+    for place in ["logs", "logs/listen*%Y%m%d*.log", "logs/listen%Y%m%d*"] {
+        let store = place.len();
+        let run = sandbox.agg(&format!("backfill --logs {place} --json --store {store}"));
+        let run = run.exits(0).in_no_line();
+        assert_eq!(rows(&report(&run)), [(DAY.to_owned(), 4)], "{place}");
+    }
+    // It matches, but no day has it.
+    sandbox.write("logs/listen20210229.log", "1|1|FR\n");
+    sandbox
+        .agg("backfill --logs logs/listen*%Y%m%d*.log -q")
+        .exits(0)
+        .shows(&["listen20210229.log\""]);
+}
+
+#[test]
+fn a_dated_folder_with_a_dataset_in_it_is_named_and_a_pattern_may_spell_it_out() {
+    let sandbox =
+        logs(&["logs/2021-12-01/a.log", "logs/2021-12-01/kind=x/part-1", "logs/2021-12-02/b.log"]);
+    let named = "logs/2021-12-01\": ";
+    let run = sandbox.agg("backfill -q --logs logs --json").exits(0).shows(&[named]).in_one_line();
+    assert_eq!(rows(&report(&run)), [("2021-12-02".to_owned(), 1)]);
+    sandbox.agg("reduce-day logs/2021-12-01").exits(66);
+    let run = sandbox.agg("backfill --store s --logs logs/%Y-%m-%d/kind=*/part-* --json").exits(0);
+    assert_eq!(rows(&report(&run)), [(DAY.to_owned(), 1)]);
+}
+
+#[test]
+fn a_log_that_two_places_give_to_two_days_is_named() {
+    let sandbox = logs(&["p/export-2021-12-20/listen-20211201.log"]);
+    let run = sandbox.agg("backfill -q --logs p --logs p/export-%Y-%m-%d/*").exits(0);
+    run.shows(&["counted for 2021-12-01 and for 2021-12-20"]).in_one_line();
 }
 
 #[test]

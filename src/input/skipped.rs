@@ -59,7 +59,7 @@ pub enum SkipReason {
     BrokenLink,
     /// A link to a folder.
     #[error(
-        "a link to a folder; links to folders are not followed, name it with --logs of its own"
+        "a link to a folder, which is not followed; a pattern in --logs follows it, as 'logs/%Y-%m-%d/*' does"
     )]
     Link,
     /// A folder where a pattern ends.
@@ -67,11 +67,13 @@ pub enum SkipReason {
     Folder,
     /// A folder for files that were put aside, by its name.
     #[error(
-        "folders of this name are not searched; name it with --logs of its own to count its logs"
+        "folders of this name are not searched; to count its logs, name it in a pattern: --logs 'logs/%Y-%m-%d/old/*'"
     )]
     SetAside,
     /// A store, an output folder, an emission or a dataset.
-    #[error("a folder that agg writes")]
+    #[error(
+        "a folder that agg writes: a store, an output folder, an emission, or tables in kind=…; keep logs elsewhere"
+    )]
     OfAgg,
 }
 

@@ -174,7 +174,7 @@ fn folders_of_this_run_and_other_folders_of_agg_are_not_searched() {
         [
             "2021-12-01: d/20211201.log",
             "2021-12-05: d/2021-12-05/part-0",
-            "d/2021-12-04 of_agg",
+            "d/2021-12-04 of_agg!",
             "d/2021-12-05/manifest.json not_a_log!",
             "d/data of_agg",
             "d/out of_agg",

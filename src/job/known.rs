@@ -9,7 +9,7 @@ use super::seen::{self, Contents, SeenLogs};
 use crate::budget::LogLists;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileType;
-use crate::input::{self, InputPath, InputPaths, Unread, uncompressed_name};
+use crate::input::{self, InputPath, InputPaths, Unread, stat_input, uncompressed_name};
 use crate::model::{Day, InputFacts, Inputs};
 use crate::partial::Partial;
 
@@ -104,27 +104,38 @@ fn first_known(known: &Inputs, paths: &InputPaths, given: &Inputs) -> Option<usi
 }
 
 /// The first given log that begins with a whole log of the day, and that log's name: its rows would count twice. Only plain
-/// logs, and the first [`MAX_STARTS`] of each; of a log that cannot be read, its reading tells.
+/// logs, and the first [`MAX_STARTS`] of each.
 ///
 /// Cost: reads the given logs up to the longest log of the day.
+///
+/// # Errors
+/// A given log that cannot be read.
 pub(super) fn that_begins(
     context: &Context,
     known: &Inputs,
     paths: &InputPaths,
-) -> Option<(usize, Vec<u8>)> {
+) -> Result<Option<(usize, Vec<u8>)>> {
     let is_plain = |name: &[u8]| uncompressed_name(name) == name;
     let files = context.files.as_ref();
     let logs = known.iter().filter(|facts| facts.rows > 0 && is_plain(facts.name));
     let logs: Vec<InputFacts<'_>> = logs.take(MAX_STARTS).collect();
     let given = paths.iter().enumerate().filter(|(_, path)| is_plain(path.name()));
-    given.take(MAX_STARTS).find_map(|(at, path)| {
+    for (at, path) in given.take(MAX_STARTS) {
+        let InputPath::File { .. } = path else { continue };
         let path = path.path();
-        let stat = files.stat(&path).ok().filter(|stat| stat.file_type == FileType::File)?;
+        let stat = stat_input(files, &path)?;
+        if stat.file_type != FileType::File {
+            continue;
+        }
         let shorter = || logs.iter().filter(|facts| facts.size < stat.size);
         let starts = shorter().map(|facts| (facts.size, facts.digest));
-        let found = input::begins_with(files, &path, starts).ok()??;
-        Some((at, shorter().nth(found)?.name.to_vec()))
-    })
+        let found = input::begins_with(files, &path, starts);
+        let found = found.map_err(|error| Error::io("read", error).at(&path))?;
+        if let Some(facts) = found.and_then(|found| shorter().nth(found)) {
+            return Ok(Some((at, facts.name.to_vec())));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether a log has one of these base names of a day's logs. In a folder below the day's, as of an hour or a host, a

@@ -277,7 +277,9 @@ pub(super) fn reduce_inputs(
 
 /// Refuses to add a log to a day that begins with a log of the day, whose rows would count twice.
 fn refuse_longer(context: &Context, day: &Base, inputs: &InputPaths) -> Result<()> {
-    let Some((at, name)) = known::that_begins(context, day.inputs(), inputs) else { return Ok(()) };
+    let Some((at, name)) = known::that_begins(context, day.inputs(), inputs)? else {
+        return Ok(());
+    };
     let path = inputs.get(at).map(|log| log.path()).unwrap_or_default();
     let shorter = PathBuf::from(OsStr::from_bytes(&name));
     Err(Error::from(ErrorKind::BeginsWith(shorter)).at(path))
@@ -350,7 +352,7 @@ impl Given<'_> {
         seen.keep((lock, day), logs, false);
         let is_refused = if_stored == IfStored::Refuse && compared.comparison != Comparison::Same;
         if is_refused && compared.known.is_none() {
-            compared.known = known::that_begins(context, &known, inputs).map(|(at, _)| at);
+            compared.known = known::that_begins(context, &known, inputs)?.map(|(at, _)| at);
         }
         compared.comparison = rules::compared(compared.comparison, &metadata, options.rules);
         // By other rules, the same logs may have any number of good rows.

@@ -255,7 +255,7 @@ fn speed(state: &ProgressState) -> u64 {
     state.per_sec() as u64
 }
 
-/// `999`, `12.3 k`, `2.3 M`.
+/// `999`, `12.3 k`, `2.3 M`; a speed that no time has passed for is the largest.
 fn short(number: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "four digits are shown")]
     let scaled = |unit: u64| number as f64 / unit as f64;
@@ -263,7 +263,7 @@ fn short(number: u64) -> String {
         0..1_000 => number.to_string(),
         1_000..1_000_000 => format!("{:.1} k", scaled(1_000)),
         1_000_000..1_000_000_000 => format!("{:.1} M", scaled(1_000_000)),
-        _ => format!("{:.1} G", scaled(1_000_000_000)),
+        _ => format!("{:.1} G", scaled(1_000_000_000).min(999.9)),
     }
 }
 
@@ -308,8 +308,8 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let shown = [0, 999, 1_000, 12_345, 2_345_678, 3_210_000_000].map(short);
-        assert_eq!(shown, ["0", "999", "1.0 k", "12.3 k", "2.3 M", "3.2 G"]);
+        let shown = [0, 999, 1_000, 12_345, 2_345_678, 3_210_000_000, u64::MAX].map(short);
+        assert_eq!(shown, ["0", "999", "1.0 k", "12.3 k", "2.3 M", "3.2 G", "999.9 G"]);
     }
 
     #[test]

@@ -186,11 +186,11 @@ fn a_backfill_emits_the_dates_whose_window_is_stored_and_lists_the_others() {
     let sandbox = logs_named(&["20211201.log", "20211202.log", "20211203.log", "20211205.log"]);
     let run = sandbox.agg("backfill --logs logs --emit --days 2").exits(0);
     assert_eq!(sandbox.names("agg-out"), ["2021-12-02", "2021-12-03", "latest"]);
-    let printed = run.stdout + &run.stderr;
-    assert!(
-        printed.contains("2021-11-30") && printed.contains("2021-12-04"),
-        "the days that lack:\n{printed}"
-    );
+    assert!(run.stdout.contains("needs 2021-11-30\n"), "{}", run.stdout);
+    assert!(run.stdout.contains("needs 2021-12-04\n"), "{}", run.stdout);
+    let run = sandbox.agg("backfill --logs logs --emit --days 4 --json").exits(0);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(report["days"][0]["lacking"].as_array().unwrap().len(), 3, "{report}");
 }
 
 #[test]

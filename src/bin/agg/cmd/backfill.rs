@@ -160,10 +160,10 @@ fn cells(day: &BackfillDay) -> Vec<String> {
         _ => cells.extend(["-", "-", "-"].map(str::to_owned)),
     }
     cells.push(match &day.window {
-        WindowOutcome::Lacking(days) => {
-            let days = days.len() as u64;
-            format!("needs {days} more {}", if days == 1 { "day" } else { "days" })
-        }
+        WindowOutcome::Lacking(days) => match days.as_slice() {
+            [day] => format!("needs {day}"),
+            days => format!("needs {} more days", days.len()),
+        },
         window => window.word().unwrap_or("-").replace('_', " "),
     });
     cells

@@ -99,14 +99,10 @@ impl Summary for ReportOutcome {
         );
         pairs.pair("rows", number(self.counts.rows));
         pairs.pair("rejected", rejected_share(&self.counts));
-        pairs.pair("countries", number(self.countries as u64));
+        pairs.pair("countries", number(self.countries));
         pairs.pair(
             "songs",
-            format_args!(
-                "{}, {} with a name",
-                number(self.songs as u64),
-                number(self.named as u64)
-            ),
+            format_args!("{}, {} with a name", number(self.songs), number(self.named)),
         );
         if let Some(file) = &self.file {
             pairs.pair("file", format_args!("{} ({})", text::path(file), size(self.bytes)));

@@ -110,20 +110,23 @@ impl RunCost {
     pub(crate) fn cost(&self, rows: Option<u64>) -> String {
         let mut text = format!("{:.3} s", self.seconds);
         if let Some(rows) = rows.filter(|_| self.seconds > 0.0) {
-            #[expect(
-                clippy::cast_precision_loss,
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a speed of three digits, not negative"
-            )]
-            let rate = rows as f64 / self.seconds;
-            text += &format!(", {} rows/s", number(rate as u64));
+            text += &format!(", {} rows/s", number(rate(rows, self.seconds)));
         }
         if let Some(bytes) = self.peak_memory_bytes {
             text += &format!(", {} peak memory", size(bytes));
         }
         text
     }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a speed, of which three digits matter, is not negative"
+)]
+fn rate(rows: u64, seconds: f64) -> u64 {
+    (rows as f64 / seconds).round() as u64
 }
 
 /// To the millisecond.

@@ -82,7 +82,12 @@ impl Codec {
             Codec::Zstd => {
                 file.starts_with(b"\x28\xb5\x2f\xfd") || file.get(1..4) == Some(b"\x2a\x4d\x18")
             }
-            Codec::Bzip2 => file.starts_with(b"BZh"),
+            Codec::Bzip2 => {
+                let ends = [&b"1AY&SY"[..], b"\x17\x72\x45\x38\x50\x90"];
+                file.starts_with(b"BZh")
+                    && file.get(3).is_some_and(|level| (b'1'..=b'9').contains(level))
+                    && file.get(4..10).is_some_and(|end| ends.contains(&end))
+            }
             Codec::Xz => file.starts_with(b"\xfd7zXZ\0"),
         }
     }

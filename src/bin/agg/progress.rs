@@ -208,11 +208,13 @@ const MAX_BAR: usize = 30;
 
 /// A line that fits in so many columns after its prefix: one that wraps leaves pieces behind when it is drawn again.
 fn template(total_known: bool, columns: usize, prefix: usize) -> String {
+    let [done, speed, left] = FIGURES;
     if !total_known {
-        return "{prefix} {done} {units}, {speed}, {elapsed}".to_owned();
+        let has_room = columns > prefix + done + speed + left;
+        let speed = if has_room { ", {speed}" } else { "" };
+        return format!("{{prefix}} {{done}} {{units}}{speed}, {{elapsed}}");
     }
     // The figures that fit beside the shortest bar, with what is between them.
-    let [done, speed, left] = FIGURES;
     let room = |figures: usize| {
         columns.checked_sub(prefix + " [] ".len() + figures).filter(|room| *room >= MIN_BAR)
     };
@@ -301,7 +303,11 @@ mod tests {
             let taken = prefix + line.len() + bar.parse::<usize>().unwrap();
             assert!(taken <= columns || columns < 40, "{taken} of {columns}: {line}");
         }
-        assert!(ProgressStyle::with_template(&template(false, 80, 10)).is_ok());
+        for (columns, has_speed) in [(80, true), (40, false)] {
+            let template = template(false, columns, 10);
+            assert!(ProgressStyle::with_template(&template).is_ok());
+            assert_eq!(template.contains("{speed}"), has_speed);
+        }
         assert!(template(true, 80, 10).contains("{done}/{all} {units}, {speed}, {eta} left"));
         assert!(template(true, 80, 25).ends_with("] {speed}, {eta} left"));
     }

@@ -555,6 +555,23 @@ pub enum ErrorKind {
         /// What is wrong with it.
         reason: String,
     },
+    /// A line that no file of tops has, or not in this place.
+    #[error("not a valid line here: {0}")]
+    BadLine(&'static str),
+    /// Two emissions that answer different questions.
+    #[error(
+        "the emission of {day} has {shape}, and that of {against} has {other}; only emissions with the same days and songs can be compared"
+    )]
+    OtherShape {
+        /// The date of the newer one.
+        day: Day,
+        /// Its shape.
+        shape: Box<Shape>,
+        /// The date of the other one.
+        against: Day,
+        /// That one's shape.
+        other: Box<Shape>,
+    },
     /// An internal error, which neither data nor operator can cause.
     #[error("internal error (this is a bug): {0}; nothing was published; please report it")]
     Fault(&'static str),

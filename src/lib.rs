@@ -62,6 +62,7 @@
 //! | [`merge`] | tool: sorted streams to one, equal entries added |
 //! | [`ordered`] | tool: pieces made on all threads, delivered in order |
 //! | [`exchange`] | tool: counts and tops as Parquet, CSV and JSON lines |
+//! | [`changes`] | tool: two files of tops to their difference, and back |
 //! | [`job`] | the stages joined: reduce a day, emit a window, back-fill, query, export, import, … |
 //! | [`page`] | the page that shows a window: figures and names to one HTML file |
 //! | [`store`] | where files live and how they get there: names, locks, publishing, sweeping |
@@ -78,6 +79,7 @@ compile_error!(
     "agg needs a 64-bit little-endian target: offsets and words of its files are used as they are in memory"
 );
 
+pub mod changes;
 pub mod codec;
 pub mod exchange;
 pub mod input;

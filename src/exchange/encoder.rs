@@ -77,11 +77,11 @@ impl TableEncoder {
             #[cfg(not(feature = "parquet"))]
             None => return Err(super::unsupported()),
         };
-        Ok(EncodedRows { rows: rows.entries.len(), content })
+        Ok(EncodedRows { rows: rows.keys.len(), content })
     }
 
-    /// Starts a file. Its `facts` are in Parquet's footer; the other formats have no place for them.
-    pub fn begin<W: Write + Send>(&self, sink: W, facts: &Facts) -> Result<TableWriter<W>> {
+    /// Starts a file. Its `facts`, if it has any, are in Parquet's footer; the other formats have no place for them.
+    pub fn begin<W: Write + Send>(&self, sink: W, facts: Option<&Facts>) -> Result<TableWriter<W>> {
         let sink = match self.format.text() {
             Some(text) => Sink::Text(write_first(sink, &(text.header)(self.table))?),
             #[cfg(feature = "parquet")]

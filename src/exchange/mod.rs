@@ -22,7 +22,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 pub use encoder::{EncodedRows, GROUP_ROWS, MAX_GROUPS, TableEncoder, TableWriter};
 pub use facts::{Facts, Origin, PartialFacts};
@@ -30,8 +30,6 @@ pub use facts::{Facts, Origin, PartialFacts};
 pub use open::{GroupOutline, Judge, OpenTable, Outline, TableDecoder, TableRules};
 #[cfg(feature = "parquet")]
 pub use parquet::TrustingDecoder;
-#[cfg(feature = "parquet")]
-pub(crate) use table::RANK;
 pub use table::{Rows, SONG, STREAMS, Table};
 use text::TextForm;
 
@@ -108,6 +106,12 @@ impl fmt::Display for TableFormat {
     }
 }
 
+/// The error of more row groups than a Parquet file may have.
+pub(crate) fn too_many_groups() -> Error {
+    let text = "the footer of a Parquet file with this number of rows exceeds the memory; raise --memory, or use --format csv or jsonl";
+    ErrorKind::Usage(text.to_owned()).into()
+}
+
 /// Whether this build writes (and, for Parquet, reads) the format.
 ///
 /// # Errors
@@ -121,7 +125,7 @@ pub fn check_supported(format: TableFormat) -> Result<()> {
 }
 
 #[cfg(not(feature = "parquet"))]
-fn unsupported() -> crate::Error {
+fn unsupported() -> Error {
     let text = "this build of agg lacks Parquet: build it with the feature 'parquet', which is on unless turned off";
-    crate::ErrorKind::Usage(text.to_owned()).into()
+    ErrorKind::Usage(text.to_owned()).into()
 }

@@ -260,12 +260,14 @@ impl Walk<'_> {
         marks.is_of_agg() || marks.manifest && manifest()
     }
 
-    /// Whether the file begins as the manifest of an emission does.
+    /// Whether the file begins as the manifest of an emission, or of what changed in one, does.
     fn is_manifest(&self, path: &Path) -> io::Result<bool> {
         let mut bytes = vec![0; MANIFEST_START];
         let read = self.files.open(path)?.read_full_at(&mut bytes, 0)?;
         let start = String::from_utf8_lossy(bytes.get(..read).unwrap_or_default()).into_owned();
-        Ok(["\"window\"", "\"top\"", "\"partials\""].iter().all(|field| start.contains(field)))
+        let has = |fields: [&str; 3]| fields.iter().all(|field| start.contains(field));
+        let of_emission = ["\"window\"", "\"top\"", "\"partials\""];
+        Ok(has(of_emission) || has(["\"top\"", "\"older\"", "\"newer\""]))
     }
 }
 

@@ -198,7 +198,7 @@ fn emit(
         files: files.iter().map(|(name, file)| file_entry(name, file)).collect(),
         totals: counts,
     };
-    write_manifest(&built, &manifest)?;
+    write_manifest(&built, &manifest.encode())?;
     let folder = output.day_folder(options.day);
     context.phase(Phase::Publish, Some(1), || {
         store::publish_emission(&mut lock, options.day, built)
@@ -244,7 +244,7 @@ fn formats(
     Ok(formats)
 }
 
-fn file_entry(name: &str, file: &EmittedFile) -> FileEntry {
+pub(super) fn file_entry(name: &str, file: &EmittedFile) -> FileEntry {
     FileEntry {
         name: name.to_owned(),
         keys: file.keys,
@@ -264,15 +264,28 @@ fn write_file(built: &BuildFolder, tops: &Tops<'_>, name: String) -> Result<(Str
         ErrorKind::Io { .. } => error.at(&path),
         _ => error,
     })?;
+    Ok((name, end_file(out, path, keys)?))
+}
+
+/// Syncs a file that is written; its path is still the one that it has until it is published.
+pub(super) fn end_file(
+    out: HashingWriter<Box<dyn WriteFile>>,
+    path: PathBuf,
+    keys: u64,
+) -> Result<EmittedFile> {
     let finished = out.finish().and_then(|(mut file, written)| file.sync().map(|()| written));
     let Written { bytes, xxh3_64 } =
         finished.map_err(|error| Error::io("write", error).at(&path))?;
-    Ok((name, EmittedFile { path, keys, bytes, xxh3_64 }))
+    Ok(EmittedFile { path, keys, bytes, xxh3_64 })
 }
 
-fn write_manifest(built: &BuildFolder, manifest: &Manifest) -> Result<()> {
-    let bytes = manifest.encode().map_err(|error| Error::damaged(error.to_string()))?;
+/// Writes and syncs a manifest that is encoded.
+pub(super) fn write_manifest(
+    built: &BuildFolder,
+    encoded: &serde_json::Result<Vec<u8>>,
+) -> Result<()> {
+    let bytes = encoded.as_ref().map_err(|error| Error::damaged(error.to_string()))?;
     let mut file: Box<dyn WriteFile> = built.create_file(MANIFEST)?;
-    let written = file.write_all(&bytes).and_then(|()| file.flush()).and_then(|()| file.sync());
+    let written = file.write_all(bytes).and_then(|()| file.flush()).and_then(|()| file.sync());
     written.map_err(|error| Error::io("write", error).at(built.path().join(MANIFEST)))
 }

@@ -15,7 +15,7 @@ use crate::exchange::{
     EncodedRows, Facts, Origin, Rows, Table, TableEncoder, TableFormat, TableWriter,
 };
 use crate::fs::WriteFile;
-use crate::model::{Batch, Day, Inputs, Kind, RowCounts};
+use crate::model::{Batch, Day, Entries, Inputs, Kind, RowCounts};
 use crate::ordered;
 use crate::runfile::{Cut, Cutter, Run, split};
 use crate::store::{
@@ -323,7 +323,8 @@ impl Tabulation<'_> {
         let head = (!cut.head.is_empty()).then_some((&cut.head, 0..cut.head.len()));
         let body = cut.full.clone().step_by(group).map(|start| (&cut.body, start..start + group));
         let chunks = head.into_iter().chain(body).map(|(batch, range)| {
-            self.encoder.encode(Rows { entries: batch.entries().slice(range), ranks: &[] })
+            let Entries { keys, songs, counts } = batch.entries().slice(range);
+            self.encoder.encode(Rows { keys, numbers: &[songs, counts] })
         });
         chunks.collect()
     }
@@ -355,8 +356,9 @@ impl<'a> Parts<'a> {
     ) -> Result<(String, OpenFile)> {
         let name = store::part_name(part, encoder.format().extension());
         let sink = HashingWriter::new(folder.create_file(&name)?);
-        let file =
-            encoder.begin(sink, facts).map_err(|error| error.at(folder.path().join(&name)))?;
+        let file = encoder
+            .begin(sink, Some(facts))
+            .map_err(|error| error.at(folder.path().join(&name)))?;
         Ok((name, file))
     }
 

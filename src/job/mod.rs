@@ -5,6 +5,7 @@
 //! all that the program shows its user.
 
 mod backfill;
+mod changes;
 mod context;
 mod count;
 mod day_inputs;
@@ -38,6 +39,7 @@ mod warning;
 mod window;
 
 pub use backfill::{BackfillOptions, backfill};
+pub use changes::{ChangesOptions, ChangesReport, apply_changes, print_changes, write_changes};
 pub use context::{Context, Observer, Phase, Silent, Step, StepKind};
 pub use count::ReduceOptions;
 pub use day_inputs::DayInputs;

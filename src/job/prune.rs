@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::earlier::lock_store;
-use super::emissions::emission;
+use super::emissions::{self, emission};
 use super::inspect::open_stored;
 use super::warning::Warning;
 use crate::error::{Error, ErrorClass, ErrorKind, Result};
@@ -134,6 +134,8 @@ pub struct PrunedEmissions {
     pub removed: Vec<PrunedEmission>,
     /// Size of their files.
     pub bytes: u64,
+    /// The dates whose changes were removed (would be, in a dry run) because their emissions are, ascending.
+    pub changes: Vec<PrunedEmission>,
 }
 
 /// Removes the partials and rejects files of all days but the newest, and the emissions of all dates but the newest.
@@ -270,13 +272,50 @@ fn prune_emissions(
             store::remove_emission(lock, emission.day)?;
         }
     }
+    let changes = prune_changes(context, &output, floor, &emissions, dry_run)?;
     Ok(PrunedEmissions {
+        changes,
         keep: keep.count,
         keep_from,
         kept: (all - emissions.len()) as u64,
         bytes: emissions.iter().map(|emission| emission.bytes).sum(),
         removed: emissions,
     })
+}
+
+/// Removes the changes of dates before `floor` whose emission is gone, or would be: `removed`.
+fn prune_changes(
+    context: &Context,
+    output: &Output,
+    floor: Option<Day>,
+    removed: &[PrunedEmission],
+    dry_run: bool,
+) -> Result<Vec<PrunedEmission>> {
+    let changes = output.changes();
+    if identity(context, changes.root())?.is_none() {
+        return Ok(Vec::new());
+    }
+    let take = || context.locked(|| OutputLock::take(&changes));
+    let mut lock = if dry_run { None } else { Some(take()?) };
+    let mut gone = Vec::new();
+    for day in changes.days_of_folders()?.into_iter().filter(|day| floor > Some(*day)) {
+        context.check_stop()?;
+        let is_removed = || removed.iter().any(|emission| emission.day == day);
+        let Some((bytes, stranger)) = emissions::changes(context, &changes, day)? else { continue };
+        if !is_removed() && identity(context, &output.manifest_path(day))?.is_some() {
+            continue;
+        }
+        if let Some(name) = stranger {
+            let why = format!("{name:?} in it is not a file of changes");
+            context.observer.warn(&Warning::NotCounted { path: changes.day_folder(day), why });
+            continue;
+        }
+        if let Some(lock) = &mut lock {
+            store::remove_emission(lock, day)?;
+        }
+        gone.push(PrunedEmission { day, bytes });
+    }
+    Ok(gone)
 }
 
 /// What a link leads to, however it is written; `None` if it is absent or leads nowhere.

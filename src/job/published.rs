@@ -55,25 +55,29 @@ fn check_days(published: &Manifest, days: &[PartialEntry]) -> Result<()> {
 
 /// The manifest at `path`, if there is one.
 pub(super) fn read_manifest(context: &Context, path: &Path) -> Result<Option<Manifest>> {
+    let Some(bytes) = read_document(context, path)? else { return Ok(None) };
+    Manifest::decode(&bytes).map(Some).map_err(|error| damaged(&error.to_string()).at(path))
+}
+
+fn damaged(why: &str) -> Error {
+    Error::damaged(format!("{why}; to replace the emission anyway, use agg emit-window --force"))
+}
+
+/// The bytes of the manifest at `path`, if there is one.
+pub(super) fn read_document(context: &Context, path: &Path) -> Result<Option<Vec<u8>>> {
     let unreadable = |error| Error::from(ErrorKind::Unreadable(error)).at(path);
     let file = match context.files.open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(error)),
     };
-    let damaged = |why: String| {
-        Error::damaged(format!(
-            "{why}; to replace the emission anyway, use agg emit-window --force"
-        ))
-        .at(path)
-    };
     let failed = |error| Error::io("read", error).at(path);
     let size = file.stat().map_err(failed)?.size;
     if size > MAX_MANIFEST_BYTES {
-        return Err(damaged(format!("manifest too large: {size} bytes")));
+        return Err(damaged(&format!("manifest too large: {size} bytes")).at(path));
     }
     let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
     let read = file.read_full_at(&mut bytes, 0).map_err(failed)?;
     bytes.truncate(read);
-    Manifest::decode(&bytes).map(Some).map_err(|error| damaged(error.to_string()))
+    Ok(Some(bytes))
 }

@@ -82,6 +82,49 @@ pub struct FileEntry {
     pub xxh3_64: String,
 }
 
+/// What was compared, and the files beside it, which say what changed.
+///
+/// It has no clock, host or path: the same two emissions give the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangesManifest {
+    /// Maximum songs of each key, of both emissions.
+    pub top: u32,
+    /// The emission from which the changes lead.
+    pub older: ComparedEmission,
+    /// The emission to which they lead.
+    pub newer: ComparedEmission,
+    /// The files beside it; keys are those that changed.
+    pub files: Vec<FileEntry>,
+}
+
+/// An emission and those of its files that were compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComparedEmission {
+    /// The days summed.
+    pub window: Window,
+    /// Its text files.
+    pub files: Vec<FileEntry>,
+}
+
+/// Indented JSON, fields in their order, an LF at the end.
+fn encoded(document: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(document)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+impl ChangesManifest {
+    /// The bytes of the file: indented JSON, fields in this order, an LF at the end.
+    pub fn encode(&self) -> serde_json::Result<Vec<u8>> {
+        encoded(self)
+    }
+
+    /// Reads the bytes of a file.
+    pub fn decode(bytes: &[u8]) -> serde_json::Result<ChangesManifest> {
+        serde_json::from_slice(bytes)
+    }
+}
+
 impl Manifest {
     /// What its files are of.
     #[must_use]
@@ -92,9 +135,7 @@ impl Manifest {
 
     /// The bytes of the file: indented JSON, fields in this order, an LF at the end.
     pub fn encode(&self) -> serde_json::Result<Vec<u8>> {
-        let mut bytes = serde_json::to_vec_pretty(self)?;
-        bytes.push(b'\n');
-        Ok(bytes)
+        encoded(self)
     }
 
     /// Reads the bytes of a file.
@@ -109,9 +150,77 @@ mod tests {
     use crate::model::RejectCounts;
     use crate::text;
 
+    fn day(text: &str) -> Day {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_manifest_of_changes_is_this_text() {
+        let file = |name: &str, keys| FileEntry {
+            name: name.to_owned(),
+            keys,
+            bytes: 9,
+            xxh3_64: text::hex64(11),
+        };
+        let compared = |from, to, keys| ComparedEmission {
+            window: Window { from: day(from), to: day(to), days: 7 },
+            files: vec![file("top50_songs_per_user.txt", keys)],
+        };
+        let manifest = ChangesManifest {
+            top: 50,
+            older: compared("2021-11-25", "2021-12-01", 3),
+            newer: compared("2021-11-26", "2021-12-02", 4),
+            files: vec![file("top50_changes_per_user.txt", 2)],
+        };
+        let expected = r#"{
+  "top": 50,
+  "older": {
+    "window": {
+      "from": "2021-11-25",
+      "to": "2021-12-01",
+      "days": 7
+    },
+    "files": [
+      {
+        "name": "top50_songs_per_user.txt",
+        "keys": 3,
+        "bytes": 9,
+        "xxh3_64": "000000000000000b"
+      }
+    ]
+  },
+  "newer": {
+    "window": {
+      "from": "2021-11-26",
+      "to": "2021-12-02",
+      "days": 7
+    },
+    "files": [
+      {
+        "name": "top50_songs_per_user.txt",
+        "keys": 4,
+        "bytes": 9,
+        "xxh3_64": "000000000000000b"
+      }
+    ]
+  },
+  "files": [
+    {
+      "name": "top50_changes_per_user.txt",
+      "keys": 2,
+      "bytes": 9,
+      "xxh3_64": "000000000000000b"
+    }
+  ]
+}
+"#;
+        let bytes = manifest.encode().unwrap();
+        assert_eq!(String::from_utf8_lossy(&bytes), expected);
+        assert_eq!(ChangesManifest::decode(&bytes).unwrap(), manifest);
+    }
+
     #[test]
     fn a_manifest_is_this_text() {
-        let day = |text: &str| text.parse::<Day>().unwrap();
         let manifest = Manifest {
             window: Window { from: day("2021-11-25"), to: day("2021-12-01"), days: 7 },
             top: 50,

@@ -15,7 +15,7 @@ use crate::model::Kind;
 
 pub use format::{Format, Pieces};
 pub use lines::Lines;
-pub use manifest::{FileEntry, Manifest, PartialEntry, Window};
+pub use manifest::{ChangesManifest, ComparedEmission, FileEntry, Manifest, PartialEntry, Window};
 pub use table::Tabular;
 pub use text::Text;
 
@@ -56,6 +56,12 @@ impl TopsFormat {
     #[must_use]
     pub fn file_name(self, kind: Kind, top: u32) -> String {
         format!("top{top}_songs_per_{}.{}", kind.noun(), self.extension())
+    }
+
+    /// The name of the file with what changed in the best `top` songs of each key of a kind.
+    #[must_use]
+    pub fn changes_name(self, kind: Kind, top: u32) -> String {
+        format!("top{top}_changes_per_{}.{}", kind.noun(), self.extension())
     }
 
     /// How its files' names end.

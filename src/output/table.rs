@@ -8,8 +8,10 @@ use std::io::Write;
 use super::Lines;
 use super::format::{Format, Pieces};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exchange::{Facts, Rows, Table, TableEncoder, TableFormat, TableWriter};
-use crate::model::{Batch, Entry, Kind, PerKind, Ranked};
+use crate::exchange::{
+    Facts, Rows, Table, TableEncoder, TableFormat, TableWriter, too_many_groups,
+};
+use crate::model::{Batch, Entries, Entry, Kind, PerKind, Ranked};
 
 /// Bytes of memory for each row group in the footer of a Parquet file.
 const GROUP_BYTES: u64 = 6 << 10;
@@ -54,7 +56,7 @@ impl Format for Tabular {
         out: &'a mut (dyn Write + Send),
     ) -> Result<Box<dyn Pieces + 'a>> {
         let encoder = &self.encoders[kind];
-        let writer = encoder.begin(out, &self.facts)?;
+        let writer = encoder.begin(out, Some(&self.facts))?;
         let (rows, ranks, max_groups) = (Batch::default(), Vec::new(), self.max_groups);
         Ok(Box::new(Sink { encoder, writer, rows, ranks, max_groups, groups: 0 }))
     }
@@ -101,11 +103,10 @@ impl Sink<'_> {
     fn end_group(&mut self) -> Result<()> {
         self.groups += 1;
         if self.groups > self.max_groups && self.encoder.format() == TableFormat::Parquet {
-            let text = "the footer of a Parquet file with this number of rows exceeds the memory; raise --memory, or use --format csv or jsonl";
-            return Err(Error::from(ErrorKind::Usage(text.to_owned())));
+            return Err(too_many_groups());
         }
-        let rows = Rows { entries: self.rows.entries(), ranks: &self.ranks };
-        let chunk = self.encoder.encode(rows)?;
+        let Entries { keys, songs, counts } = self.rows.entries();
+        let chunk = self.encoder.encode(Rows { keys, numbers: &[&self.ranks, songs, counts] })?;
         self.rows.clear();
         self.ranks.clear();
         self.writer.append(chunk)

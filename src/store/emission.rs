@@ -36,17 +36,37 @@ use crate::model::Day;
 /// # Errors
 /// `ErrorKind::CannotCreate` where something that is not an emission is in the way, before anything has changed;
 /// `ErrorKind::Io`, also where the file system cannot exchange two folders.
-pub fn publish_emission(lock: &mut OutputLock, day: Day, mut built: BuildFolder) -> Result<()> {
-    let output = lock.output();
-    let files = output.files().as_ref();
-    let target = output.day_folder(day);
-    let old = emission_there(files, &target)?;
-    check_latest(output)?;
+pub fn publish_emission(lock: &mut OutputLock, day: Day, built: BuildFolder) -> Result<()> {
+    check_latest(lock.output())?;
+    publish_changes(lock, day, built)?;
+    advance_latest(lock.output())
+}
 
+/// Publishes what changed in the emission of `day`, as [`publish_emission`] does an emission, in a folder of changes,
+/// which has no `latest`.
+///
+/// # Errors
+/// As [`publish_emission`].
+pub fn publish_changes(lock: &mut OutputLock, day: Day, mut built: BuildFolder) -> Result<()> {
+    let output = lock.output();
+    let target = output.day_folder(day);
+    let old = emission_there(output.files().as_ref(), &target)?;
     built.publish(&target, old, output.root())?;
-    advance_latest(output)?;
-    tracing::debug!(%day, path = ?target, "published the emission");
+    tracing::debug!(%day, path = ?target, "published");
     Ok(())
+}
+
+/// As [`finish_interrupted`], for a folder of changes.
+///
+/// # Errors
+/// As [`finish_interrupted`].
+pub fn settle_changes(output: &Output) -> Result<()> {
+    let files = output.files().as_ref();
+    if has_leftovers(files, output.root())? {
+        // Sweeps.
+        return OutputLock::take(output).map(drop);
+    }
+    settle(files, output.root())
 }
 
 /// Ends what a killed run had begun: moves `latest`, removes leftovers, and makes durable what that run named. Takes

@@ -12,6 +12,8 @@
 //! OUT/YYYY-MM-DD/                     one emission a date
 //! OUT/latest -> YYYY-MM-DD            the newest of them
 //! OUT/.floor                          the oldest kept emission, once emissions were pruned
+//! OUT/changes/.out.lock               held by the one writer
+//! OUT/changes/YYYY-MM-DD/             what changed from the emission before that of the date
 //! DIR/.out.lock                       held by the one writer
 //! DIR/kind=country/day=YYYY-MM-DD/    one partition of an exported dataset
 //! FILE                                a page or metrics, wherever its reader wants it; without a lock
@@ -49,7 +51,9 @@ pub use aside::Aside;
 pub use build::BuildFolder;
 pub use dataset::{DatasetFolder, PartitionDays, check_partition, part_name, publish_partition};
 pub use earlier::record_earlier_partials;
-pub use emission::{check_replaceable, finish_interrupted, publish_emission};
+pub use emission::{
+    check_replaceable, finish_interrupted, publish_changes, publish_emission, settle_changes,
+};
 pub use floor::{
     oldest_kept_day, oldest_kept_emission, record_oldest_kept_day, record_oldest_kept_emission,
 };

@@ -274,6 +274,12 @@ impl Output {
         self.root.join("latest")
     }
 
+    /// The folder of what changed from one emission to the next, which has a lock of its own.
+    #[must_use]
+    pub fn changes(&self) -> Output {
+        Output { files: Arc::clone(&self.files), root: self.root.join("changes") }
+    }
+
     /// The record of the oldest kept emission.
     #[must_use]
     pub fn floor_path(&self) -> PathBuf {
@@ -350,6 +356,7 @@ mod tests {
         assert_eq!(output.day_folder(day), Path::new("o/2021-12-01"));
         assert_eq!(output.latest_link(), Path::new("o/latest"));
         assert_eq!(output.floor_path(), Path::new("o/.floor"));
+        assert_eq!(output.changes().day_folder(day), Path::new("o/changes/2021-12-01"));
     }
 
     #[test]

@@ -25,6 +25,8 @@ mod commands {
     mod add;
     /// `backfill`: what is done again, what stays, what is reported.
     mod backfill;
+    /// `changes`: lines and songs that differ between two emissions, and back.
+    mod changes;
     /// Tables for other engines, and those of other engines.
     mod exchange;
     /// What the exit code says, what the streams carry.

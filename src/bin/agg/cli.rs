@@ -164,7 +164,7 @@ pub(crate) fn one_of<T: Clone + Send + Sync + 'static>(
     })
 }
 
-fn tops_format() -> impl TypedValueParser<Value = TopsFormat> {
+pub(crate) fn tops_format() -> impl TypedValueParser<Value = TopsFormat> {
     one_of(TopsFormat::all().map(|format| (format, format.name(), format.description().to_owned())))
 }
 

@@ -27,8 +27,8 @@ pub(crate) const DEFAULT_PATH: &str = "/etc/agg.toml";
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Flags that are decided run by run, besides days.
-const NEVER_SET: [&str; 7] =
-    ["add", "config", "dry-run", "force", "from-command", "help", "version"];
+const NEVER_SET: [&str; 8] =
+    ["add", "apply", "config", "dry-run", "force", "from-command", "help", "version"];
 
 /// The refusal of these flags and of days.
 const NOT_IN_A_FILE: &str = "`FLAG` cannot be set in a file; type it where it is needed";

@@ -3,6 +3,8 @@
 use std::io::{self, BufWriter, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use agg::ErrorKind;
+
 use crate::message;
 use crate::summary::{RunCost, Summary};
 
@@ -65,6 +67,18 @@ impl ReportForm {
 pub(crate) fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     accepted(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+}
+
+/// The end of a job that wrote its result to standard output, whose failures have no path.
+pub(crate) fn printed<T>(outcome: agg::Result<T>) -> anyhow::Result<()> {
+    let Err(failed) = outcome else { return Ok(()) };
+    match failed.kind() {
+        ErrorKind::Io { source, .. } if failed.path().is_none() => {
+            let source = source.raw_os_error().map(io::Error::from_raw_os_error);
+            accepted(Err(source.unwrap_or_else(|| io::ErrorKind::Other.into())))
+        }
+        _ => Err(failed.into()),
+    }
 }
 
 /// A reader that closed the pipe had enough.

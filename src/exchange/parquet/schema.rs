@@ -1,7 +1,7 @@
 //! The columns of our tables as Parquet names them, and how each is written.
 //!
 //! Ids and counts are signed INT64 (readers turn unsigned ones into decimals), a code (of a country) is a STRING, and nothing is
-//! nullable. Rows are sorted by key, then by rank or song; keys and songs are written as differences, counts and
+//! nullable but the sides of a change. Rows are sorted by key, then by rank or song; keys and songs are written as differences, counts and
 //! countries, which have few different values, as places in a dictionary.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use parquet::schema::types::{ColumnPath, Type, TypePtr};
 
 use super::write_error;
 use crate::error::Result;
-use crate::exchange::{RANK, SONG, STREAMS, Table};
+use crate::exchange::table::{Content, RANK, SONG, STREAMS, Table};
 
 /// Rows of a page: what is read to find one key is a page a column.
 const PAGE_ROWS: usize = 16 << 10;
@@ -28,7 +28,9 @@ pub(super) fn schema(table: Table) -> Result<TypePtr> {
         let builder = Type::primitive_type_builder(name, physical(table, name));
         let text = physical(table, name) == Physical::BYTE_ARRAY;
         let logical = text.then_some(LogicalType::String);
-        let builder = builder.with_repetition(Repetition::REQUIRED).with_logical_type(logical);
+        let optional = table.is_optional(name);
+        let repetition = if optional { Repetition::OPTIONAL } else { Repetition::REQUIRED };
+        let builder = builder.with_repetition(repetition).with_logical_type(logical);
         builder.build().map(Arc::new).map_err(write_error)
     };
     let fields = table.columns().into_iter().map(field).collect::<Result<Vec<_>>>()?;
@@ -54,34 +56,37 @@ pub(super) fn properties(table: Table, pairs: Vec<KeyValue>) -> Result<WriterPro
         .set_compression(Compression::ZSTD(zstd))
         .set_dictionary_enabled(false)
         .set_encoding(Encoding::DELTA_BINARY_PACKED)
-        .set_column_dictionary_enabled(column(STREAMS), true)
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_write_batch_size(PAGE_ROWS)
         .set_sorting_columns(Some(sorting(table)))
         .set_key_value_metadata(Some(pairs).filter(|pairs| !pairs.is_empty()));
     if table.kind.has_codes() {
-        let key = column(key);
         builder = builder
-            .set_column_dictionary_enabled(key.clone(), true)
-            .set_column_encoding(key, Encoding::PLAIN);
+            .set_column_dictionary_enabled(column(key), true)
+            .set_column_encoding(column(key), Encoding::PLAIN);
     }
-    if table.ranked {
-        builder = builder.set_column_dictionary_enabled(column(RANK), true);
+    for name in table.columns().into_iter().filter(|name| *name != key && *name != SONG) {
+        builder = builder.set_column_dictionary_enabled(column(name), true);
     }
-    if !table.ranked {
+    if table.content == Content::Counts {
         // Statistics of a page's counts are not worth their space.
         builder = builder.set_column_statistics_enabled(column(STREAMS), EnabledStatistics::Chunk);
     }
     Ok(builder.build())
 }
 
-/// By key, then by rank, or by song if there is no rank.
+/// By key, then by rank, or by song if there are all songs.
 fn sorting(table: Table) -> Vec<SortingColumn> {
-    let second = if table.ranked { RANK } else { SONG };
-    let by = [table.kind.column(), second];
+    let second = match table.content {
+        Content::Counts => Some(SONG),
+        Content::Tops => Some(RANK),
+        // In the order of the new ranks, then of the old ones.
+        Content::Changes => None,
+    };
+    let by = [table.kind.column()].into_iter().chain(second);
     let columns = table.columns();
-    let at = by.iter().filter_map(|name| columns.iter().position(|column| column == name));
+    let at = by.filter_map(|name| columns.iter().position(|column| *column == name));
     let sorting = |at: usize| SortingColumn {
         column_idx: i32::try_from(at).unwrap_or(0),
         descending: false,

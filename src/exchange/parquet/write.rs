@@ -14,7 +14,7 @@ use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor, TypePtr};
 use super::schema::{properties, schema};
 use super::write_error;
 use crate::error::{Error, ErrorKind, Result};
-use crate::exchange::{Facts, RANK, Rows, SONG, STREAMS, Table};
+use crate::exchange::{Facts, Rows, Table};
 
 /// Codes that are handed to the encoder at once.
 const CODES_AT_ONCE: usize = 16 << 10;
@@ -53,35 +53,37 @@ impl Layout {
 
     /// Encodes rows as one row group.
     pub(in crate::exchange) fn encode(&self, rows: Rows<'_>) -> Result<RowGroup> {
-        let columns = self.descriptor.columns().iter();
-        let columns = columns.map(|column| self.encode_column(column, rows));
+        let values = [rows.keys].into_iter().chain(rows.numbers.iter().copied());
+        let columns = self.descriptor.columns().iter().zip(values);
+        let columns = columns.map(|(column, values)| self.encode_column(column, values));
         Ok(RowGroup { columns: columns.collect::<Result<_>>()? })
     }
 
     fn encode_column(
         &self,
         column: &ColumnDescPtr,
-        rows: Rows<'_>,
+        values: &[u64],
     ) -> Result<(Bytes, ColumnCloseResult)> {
         let mut sink = TrackedWrite::new(Vec::new());
         let pages = Box::new(SerializedPageWriter::new(&mut sink));
         let writer = get_column_writer(Arc::clone(column), Arc::clone(&self.properties), pages);
-        let close = match (writer, column.name()) {
-            (ColumnWriter::Int64ColumnWriter(mut writer), name) => {
-                let values = match name {
-                    RANK => rows.ranks,
-                    SONG => rows.entries.songs,
-                    STREAMS => rows.entries.counts,
-                    _ => rows.entries.keys,
-                };
+        let close = match (writer, column.max_def_level()) {
+            (ColumnWriter::Int64ColumnWriter(mut writer), 1..) => {
+                let present: Vec<u64> = values.iter().copied().filter(|value| *value > 0).collect();
+                let levels: Vec<i16> = values.iter().map(|value| i16::from(*value > 0)).collect();
+                let present: &[i64] = bytemuck::cast_slice(&present);
+                let written = writer.write_batch(present, Some(&levels), None);
+                written.and_then(|_| writer.close())
+            }
+            (ColumnWriter::Int64ColumnWriter(mut writer), _) => {
                 // Ids and counts are below 2^63.
                 let values: &[i64] = bytemuck::cast_slice(values);
                 let written = writer.write_batch(values, None, None);
                 written.and_then(|_| writer.close())
             }
             (ColumnWriter::ByteArrayColumnWriter(mut writer), _) => {
-                let mut codes = Vec::with_capacity(CODES_AT_ONCE.min(rows.entries.len()));
-                for keys in rows.entries.keys.chunks(CODES_AT_ONCE) {
+                let mut codes = Vec::with_capacity(CODES_AT_ONCE.min(values.len()));
+                for keys in values.chunks(CODES_AT_ONCE) {
                     codes.clear();
                     for key in keys {
                         codes.push(self.code(*key)?);
@@ -107,10 +109,11 @@ impl Layout {
     pub(in crate::exchange) fn begin<W: Write + Send>(
         &self,
         sink: W,
-        facts: &Facts,
+        facts: Option<&Facts>,
     ) -> Result<FileWriter<W>> {
         let pair = |(key, value): (&str, String)| KeyValue::new(key.to_owned(), value);
-        let pairs = facts.pairs()?.into_iter().map(pair).collect();
+        let pairs = facts.map(Facts::pairs).transpose()?.unwrap_or_default();
+        let pairs = pairs.into_iter().map(pair).collect();
         let properties = Arc::new(properties(self.table, pairs)?);
         let writer = SerializedFileWriter::new(sink, Arc::clone(&self.schema), properties);
         Ok(FileWriter(writer.map_err(write_error)?))

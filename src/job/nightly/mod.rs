@@ -2,6 +2,7 @@
 //!
 //! A night is a backfill over a few days, and a verdict: the night's own day and its window decide whether it was good.
 
+mod changes;
 mod due;
 mod options;
 mod wait;
@@ -11,6 +12,7 @@ use serde::Serialize;
 use self::due::Due;
 use super::Context;
 use super::backfill::fill;
+use super::changes::ChangesReport;
 use super::kept::Kept;
 use super::outcome::{BackfillDay, BackfillReport, WindowOutcome};
 use super::prune::{PruneOptions, PruneReport, prune};
@@ -35,6 +37,8 @@ pub struct NightlyReport {
     pub filled: BackfillReport,
     /// The date of the first window that all its days can have, where the store begins after the window of `day`.
     pub first_full_window: Option<Day>,
+    /// The changes that were written.
+    pub changes: Vec<ChangesReport>,
     /// What was removed, or would be; `None` if nothing was asked to be, or the night was not good.
     pub pruned: Option<PruneReport>,
     /// What went wrong besides the days and windows.
@@ -98,6 +102,7 @@ impl NightlyReport {
 ///     emit: EmitOptions::new(day, folder.path().join("out")),
 ///     keep_days: None,
 ///     keep_emissions: None,
+///     changes: false,
 ///     wait: None,
 ///     dry_run: false,
 /// })?;
@@ -113,6 +118,7 @@ impl NightlyReport {
 pub fn nightly(context: &Context, options: &NightlyOptions) -> Result<NightlyReport> {
     let pruning = options.pruning();
     pruning.as_ref().map_or(Ok(()), PruneOptions::check)?;
+    changes::check(options)?;
     if !options.dry_run {
         check_writable(context, options)?;
         wait::wait_for_log(context, options)?;
@@ -133,6 +139,7 @@ pub fn nightly(context: &Context, options: &NightlyOptions) -> Result<NightlyRep
         window_from,
         filled,
         first_full_window: None,
+        changes: Vec::new(),
         pruned: None,
         errors: Vec::new(),
     };
@@ -142,6 +149,10 @@ pub fn nightly(context: &Context, options: &NightlyOptions) -> Result<NightlyRep
     let began = began(context, &night)?;
     judge(context, options, began, &mut night);
     warn_of_older(context, &night, range.0.max(began));
+    match changes::write(context, options, &night.filled.days) {
+        Ok(written) => night.changes = written,
+        Err(error) => night.errors.push(error),
+    }
     if let Some(pruning) = pruning.filter(|_| night.failures().next().is_none()) {
         remove_old(context, &pruning, &mut night);
     }

@@ -28,6 +28,8 @@ pub struct NightlyOptions {
     pub keep_days: Option<u32>,
     /// The newest emissions that stay, if old emissions are removed.
     pub keep_emissions: Option<u32>,
+    /// Write what changed in each window to the folder of changes in the output folder.
+    pub changes: bool,
     /// Wait until the day's logs are complete.
     pub wait: Option<WaitForLog>,
     /// Only report what would be done, as in [`BackfillOptions::dry_run`]; does not wait.
@@ -107,6 +109,7 @@ mod tests {
             emit: EmitOptions::new(day, PathBuf::new()),
             keep_days: None,
             keep_emissions: None,
+            changes: false,
             wait: None,
             dry_run: false,
         }

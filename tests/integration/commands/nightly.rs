@@ -198,6 +198,7 @@ fn a_log_that_grows_is_not_complete() {
             emit: EmitOptions::new(day, sandbox.path("agg-out")),
             keep_days: None,
             keep_emissions: None,
+            changes: false,
             wait: Some(wait(100)),
             dry_run: false,
         },

@@ -8,11 +8,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use agg::changes::ChangedBy;
 use agg::fs::OsFileSystem;
 use agg::job::{
-    Context, DayOutcome, EmitOptions, KeepEmissions, NightlyOptions, PruneOptions, ReduceOptions,
-    WindowOutcome, emit_window, nightly, prune, reduce_day,
+    ChangesOptions, Context, DayOutcome, EmitOptions, KeepEmissions, NightlyOptions, PruneOptions,
+    ReduceOptions, WindowOutcome, emit_window, nightly, prune, reduce_day, write_changes,
 };
+use agg::output::TopsFormat;
 use agg::{Error, ErrorClass, ErrorKind, Kind, Result};
 use rustix::io::Errno;
 
@@ -197,8 +199,13 @@ pub(crate) fn state(sandbox: &Sandbox) -> State {
 /// As [`Sandbox::files`], and empty temporary folders.
 fn files(sandbox: &Sandbox, folder: &str) -> Vec<String> {
     let mut files = sandbox.files(folder);
-    for entry in fs::read_dir(sandbox.path(folder)).into_iter().flatten() {
-        let name = format!("{folder}/{}", entry.unwrap().file_name().into_string().unwrap());
+    let parents = [folder.to_owned(), format!("{folder}/changes")];
+    let entries = parents.iter().flat_map(|parent| {
+        let entries = fs::read_dir(sandbox.path(parent)).into_iter().flatten();
+        entries.map(move |entry| (parent, entry.unwrap().file_name().into_string().unwrap()))
+    });
+    for (parent, name) in entries {
+        let name = format!("{parent}/{name}");
         let path = sandbox.path(&name);
         if name.contains(TEMPORARY) && path.is_dir() && sandbox.files(&name).is_empty() {
             fs::write(path.join("empty"), "").unwrap();
@@ -212,12 +219,14 @@ fn temporaries(state: &State) -> Vec<&String> {
     state.keys().filter(|name| name.contains(TEMPORARY)).collect()
 }
 
-/// What readers take for one thing: a file of the store, a date's folder, the link. Temporaries are none.
+/// What readers take for one thing: a file of the store, a date's folder, the changes of a date, the link. Temporaries are none.
 fn units(state: &State) -> BTreeMap<String, Vec<(&String, &Vec<u8>)>> {
     let mut units: BTreeMap<String, Vec<_>> = BTreeMap::new();
     for (name, bytes) in state.iter().filter(|(name, _)| !name.contains(TEMPORARY)) {
-        let parts: Vec<&str> = name.splitn(3, '/').collect();
-        let unit = if name.starts_with("agg-out") { parts[..2].join("/") } else { name.clone() };
+        let parts: Vec<&str> = name.splitn(4, '/').collect();
+        let depth = if name.starts_with("agg-out/changes/") { 3 } else { 2 };
+        let unit =
+            if name.starts_with("agg-out") { parts[..depth].join("/") } else { name.clone() };
         units.entry(unit).or_default().push((name, bytes));
     }
     units
@@ -395,6 +404,7 @@ pub(crate) fn night(context: &Context, folder: &Path) -> Result<()> {
         emit,
         keep_days: Some(15),
         keep_emissions: Some(2),
+        changes: true,
         wait: None,
         dry_run: false,
     };
@@ -411,6 +421,20 @@ pub(crate) fn night(context: &Context, folder: &Path) -> Result<()> {
         }
     }
     night.filled.stopped.map_or(Ok(()), Err)
+}
+
+/// Writes the changes of a date, which has an emission before it.
+pub(crate) fn write_changed(context: &Context, folder: &Path, day: &str) -> Result<()> {
+    let out = folder.join("agg-out");
+    let to = out.join("changes");
+    let (format, by) = (TopsFormat::Text, ChangedBy::default());
+    let options = ChangesOptions { day: day.parse().unwrap(), against: None, out, format, by };
+    write_changes(context, &options, &to).map(drop)
+}
+
+pub(crate) fn changed(sandbox: &Sandbox, day: &str) {
+    let context = context_over(Arc::new(OsFileSystem), &sandbox.path(""), 1 << 20, 1);
+    unlocked(|| write_changed(&context, &sandbox.path(""), day));
 }
 
 pub(crate) fn emitted(sandbox: &Sandbox, day: &str) {
@@ -491,9 +515,13 @@ fn a_removal_of_emissions_that_fails_anywhere_leaves_whole_ones_and_all_that_are
         reduced(&sandbox, "day.log", day);
         emitted(&sandbox, day);
     }
+    // One of an emission that goes, one of an emission that stays.
+    for day in ["2021-11-29", DAY] {
+        changed(&sandbox, day);
+    }
     let scene = Scene::new(&sandbox, 1 << 20, &prune_most);
-    let emissions = |state: &State| state.keys().filter(|name| name.ends_with(".json")).count();
-    assert_eq!([emissions(&scene.before), emissions(&scene.after)], [4, 2]);
+    let manifests = |state: &State| state.keys().filter(|name| name.ends_with(".json")).count();
+    assert_eq!([manifests(&scene.before), manifests(&scene.after)], [4 + 2, 2 + 1]);
     assert!(
         ["agg-out/.floor", "agg-store/partials/.floor"].map(|name| scene.after.contains_key(name))
             == [true; 2]
@@ -597,6 +625,11 @@ fn disturb_job(job: Job) {
 #[test]
 fn an_import_that_fails_anywhere_is_the_old_day_or_the_new_one() {
     disturb_job(Job::Import);
+}
+
+#[test]
+fn changes_that_fail_anywhere_are_the_old_ones_or_the_new_ones() {
+    disturb_job(Job::Changes);
 }
 
 #[test]

@@ -16,8 +16,8 @@ use agg::store::Aside;
 use agg::{ErrorClass, Kind, Result};
 
 use crate::faults::calls::{
-    DATED_LOG, Scene, add, corrected, emit, emitted, night, prune_emissions, prune_most, reduce,
-    reduced, small_log,
+    DATED_LOG, Scene, add, changed, corrected, emit, emitted, night, prune_emissions, prune_most,
+    reduce, reduced, small_log, write_changed,
 };
 use crate::faulty::{Call, Faulty, Operation};
 use crate::harness::{DAY, Sandbox};
@@ -47,6 +47,7 @@ pub(crate) enum Job {
     Export,
     Report,
     Metrics,
+    Changes,
 }
 
 impl Job {
@@ -66,6 +67,7 @@ impl Job {
         Job::Export,
         Job::Report,
         Job::Metrics,
+        Job::Changes,
     ];
 
     pub(crate) fn memory(self) -> u64 {
@@ -89,6 +91,17 @@ impl Job {
                     reduced(sandbox, "old.log", day);
                     emitted(sandbox, day);
                 }
+                changed(sandbox, "2021-11-02");
+            }
+            Job::Changes => {
+                for (log, day) in [("old.log", "2021-11-30"), ("new.log", DAY)] {
+                    reduced(sandbox, log, day);
+                    emitted(sandbox, day);
+                }
+                self.prepare_by_running(sandbox);
+                small_log(sandbox, "more.log", 50);
+                reduced(sandbox, "more.log", DAY);
+                emitted(sandbox, DAY);
             }
             Job::Emit => {
                 reduced(sandbox, "old.log", "2021-11-30");
@@ -97,10 +110,12 @@ impl Job {
             }
             Job::Night => corrected(sandbox),
             Job::NightNew => {
-                // Old enough to go.
-                reduced(sandbox, "old.log", "2021-11-01");
-                reduced(sandbox, "old.log", "2021-11-30");
-                emitted(sandbox, "2021-11-30");
+                // The first is old enough to go.
+                for day in ["2021-11-01", "2021-11-30"] {
+                    reduced(sandbox, "old.log", day);
+                    emitted(sandbox, day);
+                }
+                changed(sandbox, "2021-11-30");
                 small_log(sandbox, DATED_LOG, 40);
             }
             Job::EmitAgain => {
@@ -151,6 +166,7 @@ impl Job {
                 .map(drop)
             }
             Job::Export => exported(context, &folder.join("agg-out")),
+            Job::Changes => write_changed(context, folder, DAY),
             Job::Report => {
                 let out = Some(folder.join("agg-out/page.html"));
                 let day = DAY.parse().unwrap();
@@ -277,6 +293,11 @@ fn a_removal_of_emissions_alone_that_is_killed_anywhere_leaves_whole_emissions()
 #[test]
 fn an_import_that_is_killed_anywhere_is_the_old_day_or_the_new_one() {
     kill_each(Job::Import);
+}
+
+#[test]
+fn changes_that_are_killed_anywhere_are_the_old_ones_or_the_new_ones() {
+    kill_each(Job::Changes);
 }
 
 #[test]

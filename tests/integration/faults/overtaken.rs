@@ -2,15 +2,17 @@
 //! that it ends with the truth, and never with words that make an operator throw the day away.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use agg::changes::ChangedBy;
 use agg::exchange::TableFormat;
 use agg::job::{
-    self, Context, EmitOptions, ExportOptions, QueryOptions, ReduceOptions, ReportOptions,
-    Selection, emit_window, reduce_day,
+    self, ChangesOptions, Context, EmitOptions, ExportOptions, QueryOptions, ReduceOptions,
+    ReportOptions, Selection, emit_window, reduce_day, write_changes,
 };
+use agg::output::TopsFormat;
 use agg::{Day, Error, ErrorClass, ErrorKind, Kind};
 
 use crate::faulty::{Faulty, Operation, Verdict};
@@ -300,4 +302,54 @@ fn a_day_of_a_backfill_that_changes_while_the_report_is_printed_is_an_error_of_t
         assert_eq!(failures[0].class().exit_code(), exit_code);
         assert_harmless(failures[0]);
     }
+}
+
+#[test]
+fn changes_are_of_one_emission_or_of_the_one_that_replaces_it_meanwhile() {
+    let sandbox = stored();
+    let context = context(&sandbox.path(""), 4 << 20, 1);
+    let emit = |date: &str, out: &str| {
+        let options = EmitOptions { days: 1, ..EmitOptions::new(day(date), sandbox.path(out)) };
+        unlocked(|| emit_window(&context, &options));
+    };
+    emit(OLD, "agg-out");
+    emit(NEW, "agg-out");
+    fs::copy(sandbox.path("other-1"), sandbox.path(format!("agg-store/partials/{NEW}.agg")))
+        .unwrap();
+    emit(NEW, "other-out");
+    let folders = ["agg-out", "other-out"].map(|out| sandbox.path(out).join(NEW));
+    let write = |context: &Context| {
+        let (out, format) = (sandbox.path("agg-out"), TopsFormat::Text);
+        let (day, by) = (day(NEW), ChangedBy::Rank);
+        let options = ChangesOptions { day, against: None, out, format, by };
+        write_changes(context, &options, &sandbox.path("diff")).map(drop)
+    };
+    let written = || sandbox.tree(&["diff"]);
+    let (watching, mut expected) = (Faulty::watching(), Vec::new());
+    for _ in 0..2 {
+        unlocked(|| write(&context_over(watching.files(), &sandbox.path(""), 4 << 20, 1)));
+        expected.push(written());
+        swap_folders(&folders);
+    }
+    assert_ne!(expected[0], expected[1]);
+    let calls = watching.calls().len() / 2;
+    for number in 0..calls {
+        let folders = folders.clone();
+        let twin = Faulty::new(move |call| {
+            if call.number == number {
+                swap_folders(&folders);
+            }
+            Verdict::Go
+        });
+        unlocked(|| write(&context_over(twin.files(), &sandbox.path(""), 4 << 20, 1)));
+        assert!(expected.contains(&written()), "a mixture after call {number}");
+    }
+}
+
+/// Swaps two folders as readers of paths see it.
+fn swap_folders([one, other]: &[PathBuf; 2]) {
+    let aside = one.with_file_name("aside");
+    fs::rename(one, &aside).unwrap();
+    fs::rename(other, one).unwrap();
+    fs::rename(&aside, other).unwrap();
 }

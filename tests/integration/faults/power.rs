@@ -43,6 +43,7 @@ const LEAST_RUNS: &[(Job, usize)] = &[
     (Job::Export, 120),
     (Job::Report, 22),
     (Job::Metrics, 22),
+    (Job::Changes, 60),
 ];
 const LEAST_RUNS_IN_ALL: usize = 2_000;
 const FOLDERS: [&str; 2] = ["agg-store", "agg-out"];
@@ -51,7 +52,9 @@ const FOLDERS: [&str; 2] = ["agg-store", "agg-out"];
 fn record(scene: &Scene<'_>, twins: &[&dyn Fn() -> Faulty]) -> Disk {
     scene.restore();
     // What an older run leaves beside its results.
-    for (folder, lock) in [("agg-store", ".lock"), ("agg-out", ".out.lock")] {
+    let locks =
+        [("agg-store", ".lock"), ("agg-out", ".out.lock"), ("agg-out/changes", ".out.lock")];
+    for (folder, lock) in locks {
         if scene.sandbox.exists(folder) {
             scene.sandbox.write(format!("{folder}/{lock}"), "");
         }
@@ -245,6 +248,11 @@ fn a_removal_of_emissions_alone_that_loses_power_leaves_whole_emissions() {
 #[test]
 fn an_import_that_loses_power_is_the_old_day_or_the_new_one() {
     cut_everywhere(Job::Import);
+}
+
+#[test]
+fn changes_that_lose_power_are_the_old_ones_or_the_new_ones() {
+    cut_everywhere(Job::Changes);
 }
 
 #[test]

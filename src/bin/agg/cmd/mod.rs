@@ -1,6 +1,7 @@
 //! The list of commands, and a file for each with the same two steps: its arguments, then `run`.
 
 pub(crate) mod backfill;
+pub(crate) mod changes;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod emit_window;
@@ -77,6 +78,7 @@ pub(crate) enum Command {
     Inspect(inspect::Arguments),
     Verify(verify::Arguments),
     Query(query::Arguments),
+    Changes(changes::Arguments),
     Prune(prune::Arguments),
     Report(report::Arguments),
     Generate(generate::Arguments),
@@ -101,6 +103,7 @@ pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<Exit
         Command::Inspect(arguments) => inspect::run(arguments, settings),
         Command::Verify(arguments) => verify::run(arguments, settings),
         Command::Query(arguments) => query::run(arguments, settings),
+        Command::Changes(arguments) => changes::run(arguments, settings),
         Command::Prune(arguments) => prune::run(arguments, settings),
         Command::Report(arguments) => report::run(arguments, settings),
         Command::Generate(arguments) => generate::run(arguments, settings),
@@ -126,6 +129,7 @@ fn result_is_printed(command: &Command) -> bool {
         | Command::Config(_)
         | Command::Completions(_)
         | Command::Man(_) => true,
+        Command::Changes(arguments) => arguments.is_printed(),
         Command::Report(arguments) => arguments.is_printed(),
         Command::Backfill(arguments) => arguments.dry_run,
         Command::Nightly(arguments) => arguments.dry_run,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use agg::Day;
 use agg::job::{self, NightlyOptions, NightlyReport, ReduceOptions, WaitForLog};
+use agg::text::counted;
 use anyhow::Context as _;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -67,6 +68,10 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     retention: prune::Retention,
 
+    /// Write what changed since the window before to OUT/changes/DAY, as 'agg changes' does
+    #[arg(long)]
+    changes: bool,
+
     /// Print what would be done with each day and window, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -126,6 +131,7 @@ impl Arguments {
             emit: self.window.options(day),
             keep_days: self.retention.keep_days,
             keep_emissions: self.retention.keep_emissions,
+            changes: self.changes,
             wait: self.wait_for_log.map(|at_most| WaitForLog { at_most, poll }),
             dry_run: self.dry_run,
         })
@@ -231,6 +237,11 @@ impl Summary for NightlyReport {
         if let Some(date) = self.first_full_window {
             text += &format!("first full window on {date}\n");
         }
+        for changes in &self.changes {
+            let (day, against) = (changes.day, changes.against);
+            let keys = counted(changes.files.iter().map(|file| file.keys).sum(), "changed key");
+            text += &format!("changes of {day} against {against} written ({keys})\n");
+        }
         let pruned = self.pruned.as_ref();
         text + &pruned.map(|pruned| pruned.text(run)).unwrap_or_default()
     }
@@ -316,6 +327,7 @@ mod tests {
                 emit: true,
             },
             first_full_window: Some(day("2021-12-07")),
+            changes: vec![super::super::changes::tests::report()],
             pruned: Some(PruneReport {
                 keep_days: Some(35),
                 dry_run: false,
@@ -335,13 +347,16 @@ mod tests {
 DAY         OUTCOME  ROWS  REJECTS  SIZE  WINDOW
 2021-12-01  no logs     -        -     -  not due
 first full window on 2021-12-07
+changes of 2021-12-08 against 2021-12-07 written (3 changed keys)
 0 days gone (0 B), 1 day kept
 "
         );
         let document = report.document(&run).unwrap();
         let begins = r#"{"command":"nightly","day":"2021-12-01","dry_run":false,"days":[{"day":"2021-12-01","#;
         assert!(document.starts_with(begins), "{document}");
-        let ends = r#""first_full_window":"2021-12-07","pruned":{"keep_days":35,"#;
+        let ends = r#""first_full_window":"2021-12-07","changes":[{"day":"2021-12-08","#;
+        assert!(document.contains(ends), "{document}");
+        let ends = r#""xxh3_64":"000000000000feed"}]}],"pruned":{"keep_days":35,"#;
         assert!(document.contains(ends), "{document}");
     }
 }

@@ -119,6 +119,9 @@ impl Summary for PruneReport {
         for emission in &emissions.removed {
             text += &format!("emission of {} {goes} ({})\n", emission.day, size(emission.bytes));
         }
+        for changes in &emissions.changes {
+            text += &format!("changes of {} {goes} ({})\n", changes.day, size(changes.bytes));
+        }
         let removed = counted(emissions.removed.len() as u64, "emission");
         let (kept, from) = (counted(emissions.kept, "emission"), from(emissions.keep_from));
         text + &format!("{removed} {goes} ({}), {kept} kept{from}\n", size(emissions.bytes))
@@ -204,6 +207,7 @@ DAY         PARTIAL  REJECTS
         assert_eq!(
             only.text(&RunCost::default()),
             "emission of 2021-12-01 gone (2.0 KiB)\n\
+             changes of 2021-12-01 gone (1.0 KiB)\n\
              1 emission gone (2.0 KiB), 2 emissions kept, from 2021-12-30\n"
         );
     }
@@ -215,6 +219,7 @@ DAY         PARTIAL  REJECTS
             kept: 2,
             removed: vec![PrunedEmission { day: day("2021-12-01"), bytes: 2048 }],
             bytes: 2048,
+            changes: vec![PrunedEmission { day: day("2021-12-01"), bytes: 1024 }],
         }
     }
 
@@ -230,7 +235,8 @@ DAY         PARTIAL  REJECTS
                 r#"{"day":"2021-12-01","partial_bytes":2048,"rejects_bytes":10},"#,
                 r#"{"day":"2021-12-02","partial_bytes":null,"rejects_bytes":0}],"bytes":2058,"#,
                 r#""emissions":{"keep":2,"keep_from":"2021-12-30","kept":2,"#,
-                r#""removed":[{"day":"2021-12-01","bytes":2048}],"bytes":2048},"#,
+                r#""removed":[{"day":"2021-12-01","bytes":2048}],"bytes":2048,"#,
+                r#""changes":[{"day":"2021-12-01","bytes":1024}]},"#,
                 r#""seconds":0.0,"phases":{},"peak_memory_bytes":null,"warnings":[]}"#
             )
         );

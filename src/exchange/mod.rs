@@ -115,7 +115,7 @@ pub(crate) fn too_many_groups() -> Error {
 /// Whether this build writes (and, for Parquet, reads) the format.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`](crate::ErrorKind::Usage), which says so.
+/// [`ErrorKind::Usage`], which says so.
 pub fn check_supported(format: TableFormat) -> Result<()> {
     match format {
         #[cfg(not(feature = "parquet"))]

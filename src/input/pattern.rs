@@ -5,10 +5,9 @@
 //! functions: the caller supplies the names to match, one by one.
 //!
 //! A wildcard can leave the digits of a date in several places: `*%Y%m%d*` matches `listen-2021120112.log` with
-//! 2021-12-01, with 2112-01-12 and with what is no day. A date begins where its digits begin, if there is one; else all
-//! days that fit count, and two of them are no day.
+//! 2021-12-01, with 2112-01-12 and with what is no day. All ways to match a path are followed to its end. Then those count
+//! whose numbers all begin where digits begin, if one of them is a real day; else all real days. Two days are no day.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::iter::Peekable;
 use std::os::unix::ffi::OsStrExt;
@@ -103,8 +102,8 @@ pub(super) struct Stamp {
 /// The result of matching a folder.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Entered {
-    /// Search in it.
-    Into(State),
+    /// Search in it. The dates are there if the pattern, which ends in a date, matches the folder too.
+    Into(State, Option<Dates>),
     /// It would match, but folders of this name are not searched.
     SetAside(Dates),
     /// A match itself, though it is not a file.
@@ -187,51 +186,73 @@ impl Pattern {
         text.replace("%m", &format!("{month:02}")).replace("%d", &format!("{day:02}")).into()
     }
 
-    /// Goes into the folder `name`.
+    /// Goes into the folder `name`. It is not entered if no way to match it can be of these days.
     pub(super) fn enter(&self, state: &State, name: &OsStr, days: Days) -> Entered {
         let name = name.as_bytes();
-        let (mut next, mut set_aside, mut matched) = (State::new(), None, None);
+        let (mut next, mut set_aside, mut matched) = (State::new(), Vec::new(), Vec::new());
+        let taken: Vec<_> = state
+            .iter()
+            .flat_map(|(at, stamp)| {
+                self.taken(*at, name, *stamp).into_iter().map(move |stamp| (*at, stamp))
+            })
+            .collect();
+        if !taken.iter().any(|(_, stamp)| stamp.may_be_of(days)) {
+            return Entered::No;
+        }
         let mut add = |at: usize, stamp: Stamp| {
             if !next.contains(&(at, stamp)) {
                 next.push((at, stamp));
             }
         };
-        let taken = state.iter().flat_map(|(at, stamp)| {
-            let (taken, is_literal) = match self.parts.get(*at) {
-                Some(Part::Folders) => (vec![*stamp], false),
-                Some(Part::Name(component)) => {
-                    (component.take(name, *stamp), component.literal.is_some())
-                }
-                None => (Vec::new(), false),
-            };
-            taken.into_iter().map(move |stamp| (*at, stamp, is_literal))
-        });
-        for (at, stamp, is_literal) in taken.filter(|(_, stamp, _)| stamp.may_be_of(days)) {
-            let is_folders = matches!(self.parts.get(at), Some(Part::Folders));
-            if is_quiet_folder(name) && !is_literal && (is_folders || !name.starts_with(b".")) {
+        for (at, stamp) in taken {
+            let Some(part) = self.parts.get(at) else { continue };
+            let is_folders = matches!(part, Part::Folders);
+            if is_quiet_folder(name)
+                && !part.is_literal()
+                && (is_folders || !name.starts_with(b"."))
+            {
                 continue;
-            } else if is_set_aside(name) && !is_literal {
-                set_aside = Some(stamp.dates());
+            } else if is_set_aside(name) && !part.is_literal() {
+                set_aside.push(stamp);
             } else if is_folders {
                 add(at, stamp);
             } else if at + 1 < self.parts.len() {
                 add(at + 1, stamp);
             } else {
-                matched = Some(stamp.dates());
+                matched.push(stamp);
             }
         }
-        match (next.is_empty(), matched, set_aside) {
-            (false, ..) => Entered::Into(self.with_empty_folders(next)),
+        let matched = (!matched.is_empty()).then(|| dates_of(&matched, days));
+        match (next.is_empty(), matched, set_aside.is_empty()) {
+            (false, matched, _) => {
+                let ends_here = matched.filter(|_| self.ends_in_a_date());
+                Entered::Into(self.with_empty_folders(next), ends_here)
+            }
             (true, Some(dates), _) => Entered::Match(dates),
-            (true, None, Some(dates)) => Entered::SetAside(dates),
-            (true, None, None) => Entered::No,
+            (true, None, false) => Entered::SetAside(dates_of(&set_aside, days)),
+            (true, None, true) => Entered::No,
         }
+    }
+
+    /// The numbers with those that this name adds as the part `at`, in each way.
+    fn taken(&self, at: usize, name: &[u8], stamp: Stamp) -> Vec<Stamp> {
+        match self.parts.get(at) {
+            Some(Part::Folders) => vec![stamp],
+            Some(Part::Name(component)) => component.take(name, stamp),
+            None => Vec::new(),
+        }
+    }
+
+    /// Whether the last component has a letter of the day.
+    fn ends_in_a_date(&self) -> bool {
+        let last = self.parts.last();
+        last.is_some_and(|part| matches!(part, Part::Name(last) if last.pieces.iter().any(|piece| matches!(piece, Piece::Digits(_)))))
     }
 
     /// The date of a folder that is so far into the pattern.
     pub(super) fn dates(state: &State) -> Dates {
-        let dates = state.iter().map(|(_, stamp)| stamp.dates());
-        dates.into_iter().find(|dates| *dates != Dates::None).unwrap_or(Dates::None)
+        let stamps: Vec<Stamp> = state.iter().map(|(_, stamp)| *stamp).collect();
+        dates_of(&stamps, Days::default())
     }
 
     /// The day of a file that matches, or will when it is whole: `None` if it does not match, or not in these days.
@@ -253,25 +274,11 @@ impl Pattern {
     }
 
     fn matched(&self, state: &State, name: &[u8], days: Days) -> Option<Dates> {
-        let mut found: Option<Dates> = None;
-        for (at, stamp) in state {
-            let Some(Part::Name(component)) =
-                self.parts.get(*at).filter(|_| at + 1 == self.parts.len())
-            else {
-                continue;
-            };
-            let taken = component.take(name, *stamp);
-            for stamp in taken.into_iter().filter(|stamp| stamp.may_be_of(days)) {
-                found = Some(match (found, stamp.dates()) {
-                    (Some(Dates::One(one)), Dates::One(other)) if one != other => {
-                        Dates::Two(one, other)
-                    }
-                    (Some(known @ (Dates::One(_) | Dates::Two(..))), _) => known,
-                    (_, dates) => dates,
-                });
-            }
-        }
-        found
+        let last = self.parts.len().checked_sub(1)?;
+        let at_end = state.iter().filter(|(at, _)| *at == last);
+        let stamps = at_end.flat_map(|(at, stamp)| self.taken(*at, name, *stamp));
+        let stamps: Vec<Stamp> = stamps.collect();
+        best(&stamps).iter().any(|stamp| stamp.may_be_of(days)).then(|| dates_of(&stamps, days))
     }
 
     /// `**` may be no folder at all.
@@ -285,6 +292,35 @@ impl Pattern {
             at += 1;
         }
         state
+    }
+}
+
+impl Part {
+    /// Whether nothing in it is a wildcard or a letter of the day.
+    fn is_literal(&self) -> bool {
+        matches!(self, Part::Name(component) if component.literal.is_some())
+    }
+}
+
+/// Those whose numbers begin where digits begin, if one can be real; else those that can be real, or all.
+fn best(stamps: &[Stamp]) -> Vec<Stamp> {
+    let of = |is_good: fn(&Stamp) -> bool| -> Vec<Stamp> {
+        stamps.iter().copied().filter(is_good).collect()
+    };
+    let found = of(|stamp| stamp.may_be_real() && !stamp.is_inside);
+    let found = if found.is_empty() { of(Stamp::may_be_real) } else { found };
+    if found.is_empty() { stamps.to_vec() } else { found }
+}
+
+/// The day of the best of these ways to match, or two of their days, first one of those that are wanted.
+fn dates_of(stamps: &[Stamp], days: Days) -> Dates {
+    let mut real: Vec<Day> = best(stamps).into_iter().filter_map(Stamp::real_day).collect();
+    real.sort_unstable_by_key(|day| (!days.contain(*day), *day));
+    real.dedup();
+    match real.as_slice() {
+        [] => Dates::None,
+        [day] => Dates::One(*day),
+        [first, second, ..] => Dates::Two(*first, *second),
     }
 }
 
@@ -312,84 +348,97 @@ impl Component {
         self.pieces.iter().any(|piece| matches!(piece, Piece::Digits(other) if *other == token))
     }
 
-    /// The numbers with those that this name adds, in each way that it matches; none if they do not agree. Ways in which
-    /// the digits begin where a date can begin, and then those that are in the calendar, go before all others. Bytes that
-    /// are not UTF-8 are characters like others.
+    /// The numbers with those that this name adds, in each way that it matches; none if they do not agree. Bytes that are
+    /// not UTF-8 are characters like others. A name with too many ways is of no day.
     fn take(&self, name: &[u8], stamp: Stamp) -> Vec<Stamp> {
         if name.starts_with(b".") && !self.takes_hidden {
             return Vec::new();
         }
         let name: Vec<char> = String::from_utf8_lossy(name).chars().collect();
-        let mut ways = Ways { name: &name, at: BTreeSet::from([(0, stamp)]), is_floating: false };
+        let mut ways = vec![Way { at: 0, stamp, is_after_wildcard: false }];
         for piece in &self.pieces {
-            ways.take(piece);
-        }
-        let whole = ways.at.iter().filter(|(at, _)| ways.is_floating || *at == name.len());
-        let stamps: BTreeSet<Stamp> = whole.map(|(_, stamp)| *stamp).collect();
-        let of = |is_good: fn(&Stamp) -> bool| -> Vec<Stamp> {
-            stamps.iter().copied().filter(is_good).collect()
-        };
-        let best = of(|stamp| stamp.may_be_real() && !stamp.is_inside);
-        let best = if best.is_empty() { of(Stamp::may_be_real) } else { best };
-        let best = if best.is_empty() { of(|_| true) } else { best };
-        // From here on, where the digits were does not matter.
-        best.into_iter().map(|stamp| Stamp { is_inside: false, ..stamp }).collect()
-    }
-}
-
-/// The ways in which the start of a name matches.
-///
-/// Memory and time: a way for each place and for each date that can be read, which are few: impossible numbers are one.
-struct Ways<'n> {
-    name: &'n [char],
-    /// Where the matched start ends, and the numbers in it.
-    at: BTreeSet<(usize, Stamp)>,
-    /// Whether each end may also be any later place, because a `*` was last.
-    is_floating: bool,
-}
-
-impl Ways<'_> {
-    fn take(&mut self, piece: &Piece) {
-        if let Piece::Any = piece {
-            // Of the ends with the same numbers, the first stands for all.
-            let mut seen = BTreeSet::new();
-            self.at.retain(|(_, stamp)| seen.insert(*stamp));
-            self.is_floating = true;
-            return;
-        }
-        let mut next = BTreeSet::new();
-        for (first, stamp) in &self.at {
-            let last = if self.is_floating { self.name.len() } else { *first };
-            for at in *first..=last {
-                let is_inside =
-                    at > *first && self.name.get(at - 1).is_some_and(char::is_ascii_digit);
-                let (length, stamp) = match piece {
-                    Piece::Digits(token) => {
-                        let digits = self.name.get(at..at + token.digits());
-                        let stamp = Stamp { is_inside: stamp.is_inside || is_inside, ..*stamp };
-                        (token.digits(), digits.and_then(|digits| stamp.with(*token, digits)))
-                    }
-                    piece => {
-                        (1, self.name.get(at).filter(|letter| piece.is(**letter)).map(|_| *stamp))
-                    }
-                };
-                next.extend(stamp.map(|stamp| (at + length, stamp)));
+            ways = next_ways(&name, &ways, piece);
+            if ways.len() > MAX_WAYS {
+                return vec![Stamp { is_unreal: true, ..stamp }];
             }
         }
-        (self.at, self.is_floating) = (next, false);
+        let whole = ways.into_iter().filter(|way| way.at == name.len());
+        let mut stamps: Vec<Stamp> = whole.map(|way| way.stamp).collect();
+        stamps.sort_unstable();
+        stamps.dedup();
+        stamps
     }
+}
+
+/// Maximum ways in which the start of a name is matched; real names have some hundreds.
+const MAX_WAYS: usize = 1 << 13;
+
+/// A way in which the start of a name matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Way {
+    stamp: Stamp,
+    /// Where it ends.
+    at: usize,
+    /// Whether a wildcard took the character before that place.
+    is_after_wildcard: bool,
+}
+
+/// The ways that go on with this piece.
+fn next_ways(name: &[char], ways: &[Way], piece: &Piece) -> Vec<Way> {
+    let mut next = Vec::new();
+    for way in ways {
+        let letter = name.get(way.at).copied();
+        match piece {
+            Piece::Any => {
+                next.push(*way);
+                next.extend((way.at + 1..=name.len()).map(|at| Way {
+                    at,
+                    is_after_wildcard: true,
+                    ..*way
+                }));
+            }
+            Piece::Digits(token) => {
+                let digits = name.get(way.at..way.at + token.digits());
+                let before = way.at.checked_sub(1).and_then(|at| name.get(at));
+                let is_inside = way.is_after_wildcard && before.is_some_and(char::is_ascii_digit);
+                let stamp = Stamp { is_inside: way.stamp.is_inside || is_inside, ..way.stamp };
+                let stamp = digits.and_then(|digits| stamp.with(*token, digits));
+                let at = way.at + token.digits();
+                next.extend(stamp.map(|stamp| Way { stamp, at, is_after_wildcard: false }));
+            }
+            Piece::Letter(own) if letter == Some(*own) => {
+                next.push(Way { at: way.at + 1, is_after_wildcard: false, ..*way });
+            }
+            Piece::Letter(_) => {}
+            Piece::One | Piece::Class { .. } => {
+                if letter.is_some_and(|letter| piece.is(letter)) {
+                    next.push(Way { at: way.at + 1, is_after_wildcard: true, ..*way });
+                }
+            }
+        }
+        // Ways that are equal come together again.
+        if next.len() > MAX_WAYS {
+            next.sort_unstable();
+            next.dedup();
+            if next.len() > MAX_WAYS {
+                return next;
+            }
+        }
+    }
+    next.sort_unstable();
+    next.dedup();
+    next
 }
 
 impl Piece {
-    /// Whether it matches one character.
+    /// Whether it is a wildcard for one character that matches this one.
     fn is(&self, letter: char) -> bool {
         match self {
-            Piece::Letter(own) => *own == letter,
             Piece::One => true,
             Piece::Class { ranges, is_negated } => {
                 ranges.iter().any(|(first, last)| (*first..=*last).contains(&letter)) != *is_negated
             }
-            Piece::Any | Piece::Digits(_) => false,
+            Piece::Letter(_) | Piece::Any | Piece::Digits(_) => false,
         }
     }
 }
@@ -478,10 +527,6 @@ impl Stamp {
         Day::new(self.year?, self.month?, self.day?)
     }
 
-    fn dates(self) -> Dates {
-        self.real_day().map_or(Dates::None, Dates::One)
-    }
-
     /// Whether one of the days can have these numbers.
     fn may_be_of(self, days: Days) -> bool {
         let Stamp { year, month, day, is_unreal, .. } = self;
@@ -521,7 +566,7 @@ mod tests {
         let mut state = pattern.start();
         for name in names {
             match pattern.enter(&state, name, days) {
-                Entered::Into(next) => state = next,
+                Entered::Into(next, _) => state = next,
                 other => return format!("{other:?}"),
             }
         }
@@ -574,6 +619,13 @@ mod tests {
             ("listen[0-9]%Y%m%d*", "listen120211201.log", "2021-12-01"),
             ("web*-%Y%m%d*.log", "web1-20211201-1638316800.log", "2021-12-01"),
             ("*-%Y%m%d*", "a-20211201-20211202", "(Log, Two(2021-12-01, 2021-12-02))"),
+            ("*%Y*%m%d*", "v2021.0305-20211201.log", "(Log, Two(2021-03-05, 2021-12-01))"),
+            ("*%Y*%m*%d*", "a-20211130-20211201", "(Log, Two(2021-11-20, 2021-11-30))"),
+            ("*%Y%m%d*", "srv2021-20211201.log", "2021-12-01"),
+            ("*?%Y%m%d*", "listen-2021120112.log", "2021-12-01"),
+            ("*[0-9-]%Y%m%d*", "listen-2021120112.log", "2021-12-01"),
+            ("*%m*/%Y-%m-%d.log", "mx0112/2021-12-01.log", "2021-12-01"),
+            ("*%m*/%Y-%m-%d.log", "mx0101/2021-01-01.log", "2021-01-01"),
             ("*%Y*%m*%d*", "a2021-12-01", "2021-12-01"),
             ("*/%m%d.log", "20211201/1201.log", "(Log, None)"),
             ("*%Y%m%d*/*%d*", "x20211201-20211202/a02", "2021-12-02"),

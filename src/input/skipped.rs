@@ -40,6 +40,14 @@ pub enum SkipReason {
         /// The pattern that takes the first as its day.
         pattern: String,
     },
+    /// A pattern that can match it in two ways.
+    #[error("the pattern can take {first} and {second} from its name; make it fit one of them")]
+    TwoWays {
+        /// A day.
+        first: Day,
+        /// Another day.
+        second: Day,
+    },
     /// A name that is not a log's.
     #[error("not named as a log; rename it, or match its name with a pattern in --logs")]
     NotALog,
@@ -92,7 +100,7 @@ impl SkipReason {
         match self {
             SkipReason::Undated => "undated",
             SkipReason::UnrealDate(_) => "unreal_date",
-            SkipReason::TwoDates { .. } => "two_dates",
+            SkipReason::TwoDates { .. } | SkipReason::TwoWays { .. } => "two_dates",
             SkipReason::NotALog => "not_a_log",
             SkipReason::Table => "table",
             SkipReason::Arriving => "arriving",

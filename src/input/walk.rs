@@ -197,7 +197,12 @@ impl Walk<'_> {
                 self.folder(path, &At::Folder(place))
             }
             At::Pattern(pattern, state) => match pattern.enter(state, name, self.days) {
-                Entered::Into(state) => self.folder(path, &At::Pattern(pattern, state)),
+                Entered::Into(state, ends_here) => {
+                    if let Some(dates) = ends_here {
+                        self.skip(path.clone(), SkipReason::Folder, dates)?;
+                    }
+                    self.folder(path, &At::Pattern(pattern, state))
+                }
                 Entered::SetAside(dates) => self.skip(path, SkipReason::SetAside, dates),
                 Entered::Match(dates) => self.skip(path, SkipReason::Folder, dates),
                 Entered::No => Ok(()),
@@ -214,8 +219,10 @@ impl Walk<'_> {
             At::Pattern(pattern, state) => match pattern.enter(state, name, self.days) {
                 Entered::No => return Ok(()),
                 Entered::Match(dates) | Entered::SetAside(dates) => dates,
-                Entered::Into(next) if pattern.is_between_folders(state) => Pattern::dates(&next),
-                Entered::Into(next) => return self.folder(path, &At::Pattern(pattern, next)),
+                Entered::Into(next, _) if pattern.is_between_folders(state) => {
+                    Pattern::dates(&next)
+                }
+                Entered::Into(next, _) => return self.folder(path, &At::Pattern(pattern, next)),
             },
         };
         self.skip(path, SkipReason::Link, dates)

@@ -3,6 +3,9 @@
 //! Digests decide; `seen` says which logs are read for theirs.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::seen::{self, Contents, SeenLogs};
@@ -10,8 +13,9 @@ use crate::budget::LogLists;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileType;
 use crate::input::{self, InputPath, InputPaths, Unread, stat_input, uncompressed_name};
-use crate::model::{Day, InputFacts, Inputs};
+use crate::model::{Day, InputFacts, Inputs, Rules};
 use crate::partial::Partial;
+use crate::row::{RowRules, is_good_row};
 
 /// Maximum logs that are compared with the start of others.
 const MAX_STARTS: usize = 64;
@@ -55,7 +59,7 @@ pub(super) enum Comparison {
 pub(super) struct Compared {
     pub(super) comparison: Comparison,
     /// The first log that the day has already, by content or by its place in the day's folder.
-    pub(super) known: Option<usize>,
+    pub(super) known: Option<PathBuf>,
     /// The known facts of the given logs.
     pub(super) contents: Contents,
 }
@@ -90,7 +94,8 @@ pub(super) fn compare(
         Comparison::Same => Comparison::Same,
         other => gains(known, given, unread_before).unwrap_or(other),
     };
-    Ok(Compared { comparison, known: first_known(known, &paths, given), contents })
+    let known = first_known(known, &paths, given).and_then(|at| paths.get(at));
+    Ok(Compared { comparison, known: known.map(|log| log.path()), contents })
 }
 
 /// The first log with rows that the day has, by content or by name.
@@ -104,7 +109,7 @@ fn first_known(known: &Inputs, paths: &InputPaths, given: &Inputs) -> Option<usi
 }
 
 /// The first given log that begins with a whole log of the day, and that log's name: its rows would count twice. Only plain
-/// logs, and the first [`MAX_STARTS`] of each.
+/// logs with a good row among their first ones, and the first [`MAX_STARTS`] of each.
 ///
 /// Cost: reads the given logs up to the longest log of the day.
 ///
@@ -114,13 +119,14 @@ pub(super) fn that_begins(
     context: &Context,
     known: &Inputs,
     paths: &InputPaths,
-) -> Result<Option<(usize, Vec<u8>)>> {
+    rules: Rules,
+) -> Result<Option<(PathBuf, PathBuf)>> {
     let is_plain = |name: &[u8]| uncompressed_name(name) == name;
     let files = context.files.as_ref();
     let logs = known.iter().filter(|facts| facts.rows > 0 && is_plain(facts.name));
     let logs: Vec<InputFacts<'_>> = logs.take(MAX_STARTS).collect();
-    let given = paths.iter().enumerate().filter(|(_, path)| is_plain(path.name()));
-    for (at, path) in given.take(MAX_STARTS) {
+    let given = paths.iter().filter(|path| is_plain(path.name()));
+    for path in given.take(MAX_STARTS) {
         let InputPath::File { .. } = path else { continue };
         let path = path.path();
         let stat = stat_input(files, &path)?;
@@ -131,11 +137,23 @@ pub(super) fn that_begins(
         let starts = shorter().map(|facts| (facts.size, facts.digest));
         let found = input::begins_with(files, &path, starts);
         let found = found.map_err(|error| Error::io("read", error).at(&path))?;
-        if let Some(facts) = found.and_then(|found| shorter().nth(found)) {
-            return Ok(Some((at, facts.name.to_vec())));
+        let Some(facts) = found.and_then(|found| shorter().nth(found)) else { continue };
+        if has_good_row(context, &path, facts.size, rules)? {
+            return Ok(Some((path, PathBuf::from(OsStr::from_bytes(facts.name)))));
         }
     }
     Ok(None)
+}
+
+/// Whether a row of the first bytes of a plain log, up to `size`, is good.
+fn has_good_row(context: &Context, path: &Path, size: u64, rules: Rules) -> Result<bool> {
+    let rules = RowRules::new(&rules);
+    let mut start = vec![0; usize::try_from(size).unwrap_or(usize::MAX).min(1 << 20)];
+    let read = context.files.open(path).and_then(|file| file.read_full_at(&mut start, 0));
+    let read = read.map_err(|error| Error::io("read", error).at(path))?;
+    let start = start.get(..read).unwrap_or_default();
+    let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start);
+    Ok(start.split(|byte| *byte == b'\n').any(|row| is_good_row(row, &rules)))
 }
 
 /// Whether a log has one of these base names of a day's logs. In a folder below the day's, as of an hour or a host, a

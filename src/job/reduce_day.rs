@@ -236,7 +236,7 @@ pub(super) fn reduce_inputs(
             context.budget.beside(lists.logs, lists.bytes())?;
             let day = Base::new(context, &lock, partial)?;
             if !options.allow_duplicates {
-                refuse_longer(context, &day, &inputs)?;
+                refuse_longer(context, options, &day, &inputs)?;
             }
             base = Some(day);
         } else if let Some(known) = pipes_of(context, if_stored, &unread, &partial, lists)? {
@@ -275,14 +275,17 @@ pub(super) fn reduce_inputs(
     Ok(ReduceReport { spilled_runs, rows_read: rows, ..report })
 }
 
-/// Refuses to add a log to a day that begins with a log of the day, whose rows would count twice.
-fn refuse_longer(context: &Context, day: &Base, inputs: &InputPaths) -> Result<()> {
-    let Some((at, name)) = known::that_begins(context, day.inputs(), inputs)? else {
-        return Ok(());
-    };
-    let path = inputs.get(at).map(|log| log.path()).unwrap_or_default();
-    let shorter = PathBuf::from(OsStr::from_bytes(&name));
-    Err(Error::from(ErrorKind::BeginsWith(shorter)).at(path))
+/// Refuses to add a log that begins with a log of the day, whose rows would count twice.
+fn refuse_longer(
+    context: &Context,
+    options: &ReduceOptions,
+    day: &Base,
+    inputs: &InputPaths,
+) -> Result<()> {
+    match known::that_begins(context, day.inputs(), inputs, options.rules)? {
+        Some((path, shorter)) => Err(Error::from(ErrorKind::BeginsWith(shorter)).at(path)),
+        None => Ok(()),
+    }
 }
 
 /// The logs of a day that may be replaced by pipes that begin with them, which is known when these are read.
@@ -352,7 +355,8 @@ impl Given<'_> {
         seen.keep((lock, day), logs, false);
         let is_refused = if_stored == IfStored::Refuse && compared.comparison != Comparison::Same;
         if is_refused && compared.known.is_none() {
-            compared.known = known::that_begins(context, &known, inputs)?.map(|(at, _)| at);
+            let longer = known::that_begins(context, &known, inputs, options.rules)?;
+            compared.known = longer.map(|(_, shorter)| shorter);
         }
         compared.comparison = rules::compared(compared.comparison, &metadata, options.rules);
         // By other rules, the same logs may have any number of good rows.
@@ -421,8 +425,7 @@ fn untouched(
             Ok(Some(ReduceOutcome::Unchanged))
         }
         _ if if_stored == IfStored::Refuse => {
-            let known = compared.known.and_then(|at| inputs.get(at)).map(|log| log.path());
-            Err(ErrorKind::DayExists { day, known }.into())
+            Err(ErrorKind::DayExists { day, known: compared.known }.into())
         }
         Comparison::Changed | Comparison::OtherRules => Ok(None),
         Comparison::Emptied { name, rows } => Err(emptied(day, &name, rows)),

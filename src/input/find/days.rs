@@ -46,7 +46,7 @@ pub struct DatedDay {
 }
 
 impl DatedLogs {
-    /// Warns of logs that two places gave to two days.
+    /// Warns of logs that two places, or a pattern and a link, gave to two days.
     pub(super) fn warn_of_logs_in_two_days(
         &mut self,
         files: &dyn FileSystem,
@@ -125,8 +125,11 @@ impl<'a> Found<'a> {
         match (what, dates) {
             (What::Log, Dates::One(day)) => self.log(day, &path)?,
             (What::BrokenLog(error), Dates::One(day)) => self.logs_of(day, Err(error))?,
-            (What::Log | What::BrokenLog(_), Dates::Two(..)) => {
-                let reason = two_dates(&path);
+            (What::Log | What::BrokenLog(_), Dates::Two(first, second)) => {
+                let reason = match self.root {
+                    Some(_) => two_dates(&path),
+                    None => SkipReason::TwoWays { first, second },
+                };
                 self.notes.skipped.add(&path, reason, true);
             }
             (What::Log | What::BrokenLog(_), Dates::None)
@@ -138,7 +141,8 @@ impl<'a> Found<'a> {
                     self.notes.arriving(&path);
                 }
                 // Who writes a pattern means what it matches.
-                let is_meant = self.root.is_none() && reason == SkipReason::Link;
+                let is_meant =
+                    self.root.is_none() && matches!(reason, SkipReason::Link | SkipReason::OfAgg);
                 let is_warned = reason == SkipReason::Arriving || is_dated || is_meant;
                 self.notes.skipped.add(&path, reason, is_warned);
             }

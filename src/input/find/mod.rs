@@ -133,7 +133,8 @@ fn find_in(files: &dyn FileSystem, places: &[Where], search: &Search) -> Result<
         return Err(ErrorKind::Usage(text.to_owned()).into());
     };
     let mut logs = found.finish(files, first)?;
-    if places.len() > 1 {
+    // A folder that is searched alone leads to each log once, but for hard links.
+    if places.len() > 1 || matches!(first, Where::Pattern(_)) {
         logs.warn_of_logs_in_two_days(files, &room)?;
     }
     Ok(logs)

@@ -18,9 +18,9 @@ pub enum SearchWarning {
          logrotate has 'dateyesterday'"
     )]
     Rotated(PathBuf),
-    /// Two places give a log to two days.
+    /// Two places, or a link, give a log to two days.
     #[error(
-        "{path:?} is counted for {first} and for {second}, because two --logs find it; make them agree"
+        "{path:?} is counted for {first} and for {second}, because --logs find it in two ways; make them agree"
     )]
     InTwoDays {
         /// Where it is.

@@ -323,4 +323,10 @@ fn a_log_that_begins_with_one_of_the_day_is_not_added_and_the_refusal_does_not_a
     let begins = "begins with the whole content of \"a-20211201.log\"";
     sandbox.agg("reduce-day --add b-20211201.log").exits(65).shows(&[begins]).in_one_line();
     sandbox.agg("reduce-day --add --allow-duplicates b-20211201.log").exits(0);
+    // A header is no row.
+    sandbox.write("c-20211202.log", "sng_id|user_id|country\n");
+    sandbox.write("d-20211202.log", "sng_id|user_id|country\n1|1|FR\n");
+    sandbox.write("e-20211202.log", "sng_id|user_id|country\n2|2|FR\n");
+    sandbox.agg("reduce-day --max-reject-ratio 1 c-20211202.log d-20211202.log").exits(0);
+    sandbox.agg("reduce-day --max-reject-ratio 1 --add e-20211202.log").exits(0);
 }

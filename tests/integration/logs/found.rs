@@ -280,10 +280,52 @@ fn a_dated_folder_with_a_dataset_in_it_is_named_and_a_pattern_may_spell_it_out()
 }
 
 #[test]
+fn a_log_of_two_days_is_counted_for_neither_whatever_the_range() {
+    let sandbox = logs(&[
+        "a-20211201-20211205.log",
+        "c-20211202.log",
+        "c-20211205.log",
+        "b/x20211201-20211205/a.log",
+        "b/x20211202/a.log",
+        "b/x20211205/a.log",
+    ]);
+    let both = ["can take ", "2021-12-01", "2021-12-05"];
+    for (at, pattern) in ["*-%Y%m%d*.log", "b/*%Y%m%d*/a.log"].into_iter().enumerate() {
+        for range in ["", "--to 2021-12-03", "--from 2021-12-04"] {
+            let run = format!("backfill -q --logs {pattern} {range} --dry-run");
+            sandbox.agg(&run).exits(0).shows(&both).in_one_line();
+        }
+        let run = format!("reduce-day -q --date 2021-12-05 --logs {pattern} --store r{at} --json");
+        let run = sandbox.agg(&run).exits(0).shows(&both).in_one_line();
+        assert_eq!(report(&run)["rows"], 1);
+    }
+}
+
+#[test]
+fn folders_that_a_pattern_matches_are_named_after_any_number_of_folders_too() {
+    let sandbox = logs(&[
+        "d/20211201/a.log",
+        "d/s/20211202.log",
+        "web1/kind=x/a",
+        "web1/20211201.log",
+        "web2/20211202.log",
+    ]);
+    let run = sandbox.agg("backfill -q --logs d/**/%Y%m%d* --store s").exits(0);
+    run.shows(&["d/20211201\": a folder"]).in_one_line();
+    sandbox.agg("backfill -q --logs d/**/s/%Y%m%d.log --store s").exits(0).in_no_line();
+    let run = sandbox.agg("backfill -q --logs */%Y%m%d.log --dry-run").exits(0);
+    run.shows(&["web1\": a folder that agg writes"]);
+}
+
+#[test]
 fn a_log_that_two_places_give_to_two_days_is_named() {
     let sandbox = logs(&["p/export-2021-12-20/listen-20211201.log"]);
     let run = sandbox.agg("backfill -q --logs p --logs p/export-%Y-%m-%d/*").exits(0);
     run.shows(&["counted for 2021-12-01 and for 2021-12-20"]).in_one_line();
+    symlink("2021-12-01", sandbox.path("2021-12-25")).unwrap();
+    sandbox.write("2021-12-01/x.log", "5|5|FR\n");
+    let run = sandbox.agg("backfill -q --store s --logs %Y-%m-%d/*.log").exits(0);
+    run.shows(&["counted for 2021-12-01 and for 2021-12-25"]);
 }
 
 #[test]

@@ -144,7 +144,7 @@ impl Pattern {
         }
         let has = |token: Token| {
             parts.iter().any(|part| match part {
-                Part::Name(component) => component.has(token),
+                Part::Name(component) => component.tokens().any(|other| other == token),
                 Part::Folders => false,
             })
         };
@@ -222,14 +222,14 @@ impl Pattern {
                 matched.push(stamp);
             }
         }
-        let matched = (!matched.is_empty()).then(|| dates_of(&matched, days));
+        let matched = (!matched.is_empty()).then(|| dates_of(&best(&matched), days));
         match (next.is_empty(), matched, set_aside.is_empty()) {
             (false, matched, _) => {
                 let ends_here = matched.filter(|_| self.ends_in_a_date());
                 Entered::Into(self.with_empty_folders(next), ends_here)
             }
             (true, Some(dates), _) => Entered::Match(dates),
-            (true, None, false) => Entered::SetAside(dates_of(&set_aside, days)),
+            (true, None, false) => Entered::SetAside(dates_of(&best(&set_aside), days)),
             (true, None, true) => Entered::No,
         }
     }
@@ -245,14 +245,17 @@ impl Pattern {
 
     /// Whether the last component has a letter of the day.
     fn ends_in_a_date(&self) -> bool {
-        let last = self.parts.last();
-        last.is_some_and(|part| matches!(part, Part::Name(last) if last.pieces.iter().any(|piece| matches!(piece, Piece::Digits(_)))))
+        let has_digits = |part: &Part| match part {
+            Part::Name(component) => component.tokens().next().is_some(),
+            Part::Folders => false,
+        };
+        self.parts.last().is_some_and(has_digits)
     }
 
     /// The date of a folder that is so far into the pattern.
     pub(super) fn dates(state: &State) -> Dates {
         let stamps: Vec<Stamp> = state.iter().map(|(_, stamp)| *stamp).collect();
-        dates_of(&stamps, Days::default())
+        dates_of(&best(&stamps), Days::default())
     }
 
     /// The day of a file that matches, or will when it is whole: `None` if it does not match, or not in these days.
@@ -277,8 +280,8 @@ impl Pattern {
         let last = self.parts.len().checked_sub(1)?;
         let at_end = state.iter().filter(|(at, _)| *at == last);
         let stamps = at_end.flat_map(|(at, stamp)| self.taken(*at, name, *stamp));
-        let stamps: Vec<Stamp> = stamps.collect();
-        best(&stamps).iter().any(|stamp| stamp.may_be_of(days)).then(|| dates_of(&stamps, days))
+        let best = best(&stamps.collect::<Vec<_>>());
+        best.iter().any(|stamp| stamp.may_be_of(days)).then(|| dates_of(&best, days))
     }
 
     /// `**` may be no folder at all.
@@ -312,9 +315,9 @@ fn best(stamps: &[Stamp]) -> Vec<Stamp> {
     if found.is_empty() { stamps.to_vec() } else { found }
 }
 
-/// The day of the best of these ways to match, or two of their days, first one of those that are wanted.
-fn dates_of(stamps: &[Stamp], days: Days) -> Dates {
-    let mut real: Vec<Day> = best(stamps).into_iter().filter_map(Stamp::real_day).collect();
+/// The day of the [`best`] ways to match, or two of their days, first one of those that are wanted.
+fn dates_of(best: &[Stamp], days: Days) -> Dates {
+    let mut real: Vec<Day> = best.iter().copied().filter_map(Stamp::real_day).collect();
     real.sort_unstable_by_key(|day| (!days.contain(*day), *day));
     real.dedup();
     match real.as_slice() {
@@ -344,8 +347,11 @@ impl Component {
         Ok(Component { pieces, literal, takes_hidden: text.starts_with('.') })
     }
 
-    fn has(&self, token: Token) -> bool {
-        self.pieces.iter().any(|piece| matches!(piece, Piece::Digits(other) if *other == token))
+    fn tokens(&self) -> impl Iterator<Item = Token> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Digits(token) => Some(*token),
+            _ => None,
+        })
     }
 
     /// The numbers with those that this name adds, in each way that it matches; none if they do not agree. Bytes that are

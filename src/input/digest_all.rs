@@ -8,7 +8,7 @@ use std::thread;
 use super::digest::{Prefix, digest_of_piece};
 use super::facts::Finished;
 use super::source::Source;
-use super::window::Window;
+use super::window::{Geometry, Window};
 use crate::error::Result;
 use crate::fs::FileSystem;
 
@@ -56,7 +56,7 @@ pub fn digest_all(
 }
 
 /// Bytes of a piece of a digest.
-const PIECE: usize = 1 << 20;
+const PIECE: usize = Geometry::REAL.window;
 
 /// Which of these contents, each a length and a digest, a file begins with: its bytes as they are on the disk.
 ///
@@ -77,6 +77,9 @@ pub fn begins_with(
             Prefix::new(bytes, digest)
         })
         .collect();
+    if prefixes.is_empty() {
+        return Ok(None);
+    }
     let file = files.open(path)?;
     let (mut buffer, mut index) = (vec![0; PIECE], 0);
     while index * (PIECE as u64) < end {

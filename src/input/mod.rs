@@ -71,6 +71,7 @@ pub use skipped::{SkipReason, Skipped, SkippedFile};
 pub use source::{Source, Unread};
 pub use trace::{Trace, TracedPart, digests_of_starts};
 pub use window::Window;
+pub(crate) use window::mark_length;
 
 /// Locks, also after a panic elsewhere: data under these locks is consistent between any two steps.
 fn lock<T: ?Sized>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {

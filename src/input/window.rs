@@ -19,7 +19,7 @@ pub(super) const LF: u8 = b'\n';
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Bytes of the byte-order mark at the start of an input: 3 or 0.
-pub(super) fn mark_length(start: &[u8]) -> usize {
+pub(crate) fn mark_length(start: &[u8]) -> usize {
     if start.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
 }
 

@@ -12,7 +12,9 @@ use super::seen::{self, Contents, SeenLogs};
 use crate::budget::LogLists;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileType;
-use crate::input::{self, InputPath, InputPaths, Unread, stat_input, uncompressed_name};
+use crate::input::{
+    self, InputPath, InputPaths, Unread, mark_length, stat_input, uncompressed_name,
+};
 use crate::model::{Day, InputFacts, Inputs, Rules};
 use crate::partial::Partial;
 use crate::row::{RowRules, is_good_row};
@@ -152,7 +154,7 @@ fn has_good_row(context: &Context, path: &Path, size: u64, rules: Rules) -> Resu
     let read = context.files.open(path).and_then(|file| file.read_full_at(&mut start, 0));
     let read = read.map_err(|error| Error::io("read", error).at(path))?;
     let start = start.get(..read).unwrap_or_default();
-    let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start);
+    let start = start.get(mark_length(start)..).unwrap_or_default();
     Ok(start.split(|byte| *byte == b'\n').any(|row| is_good_row(row, &rules)))
 }
 

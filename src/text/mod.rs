@@ -122,7 +122,13 @@ pub fn range(first: Day, last: Day) -> String {
 /// `1 day`, `2 days`.
 #[must_use]
 pub fn counted(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+    format!("{count} {}", noun_of(count, noun))
+}
+
+/// `day` for 1, else `days`.
+#[must_use]
+pub fn noun_of(count: u64, noun: &str) -> String {
+    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ pub(crate) fn print(error: &anyhow::Error, command: &str) -> io::Result<()> {
         return Ok(());
     };
     if clap.use_stderr() {
-        // There is no command on the line.
+        // This error is only of a line without a command.
         let _ = io::stderr().write_all(FIRST_STEPS.as_bytes());
         return Ok(());
     }

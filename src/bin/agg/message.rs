@@ -10,15 +10,15 @@ use console::style;
 
 /// Writes `agg: words` as one line. A failure of standard error itself cannot be reported.
 pub(crate) fn line(words: &str) {
-    write(&told(words));
+    write(&prefixed(words));
 }
 
 /// As [`line`], red where that can be seen: on a terminal, unless `NO_COLOR` is set.
 pub(crate) fn error(words: &str) {
-    write(&style(told(words)).for_stderr().red().to_string());
+    write(&style(prefixed(words)).for_stderr().red().to_string());
 }
 
-fn told(words: &str) -> String {
+fn prefixed(words: &str) -> String {
     format!("agg: {}", text::line(words))
 }
 

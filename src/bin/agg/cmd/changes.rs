@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use agg::changes::ChangedBy;
 use agg::job::{self, ChangesOptions, ChangesReport};
 use agg::output::TopsFormat;
-use agg::text::{self, counted};
+use agg::text;
 use agg::{Day, ErrorKind, Kind};
 use clap::builder::TypedValueParser;
 use clap::{ArgGroup, Args};
@@ -15,7 +15,7 @@ use crate::cli::{self, one_of};
 use crate::exit::Exit;
 use crate::output;
 use crate::settings::Settings;
-use crate::summary::{RunCost, Summary, TextTable, size};
+use crate::summary::{RunCost, Summary, TextTable, add_files, counted};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -142,11 +142,7 @@ impl Summary for ChangesReport {
         pairs
             .pair("window", format_args!("{}, top {}", counted(self.days.into(), "day"), self.top));
         pairs.pair("folder", text::path(&self.folder));
-        for file in &self.files {
-            let name = file.path.file_name().unwrap_or(file.path.as_os_str());
-            let (name, keys) = (text::path(name.as_ref()), counted(file.keys, "changed key"));
-            pairs.pair("file", format_args!("{name} ({keys}, {})", size(file.bytes)));
-        }
+        add_files(&mut pairs, &self.files, "changed key");
         pairs.pair("time", run.cost(None));
         pairs.to_string()
     }

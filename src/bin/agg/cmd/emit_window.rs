@@ -9,7 +9,7 @@ use crate::cli::WindowArguments;
 use crate::exit::Exit;
 use crate::metrics;
 use crate::settings::Settings;
-use crate::summary::{RunCost, Summary, TextTable, counted, number, rejected_share, size};
+use crate::summary::{RunCost, Summary, TextTable, add_files, counted, number, rejected_share};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -70,11 +70,7 @@ impl Summary for EmitReport {
         pairs.pair("rows", number(self.counts.rows));
         pairs.pair("rejected", rejected_share(&self.counts));
         pairs.pair("folder", text::path(&self.folder));
-        for file in &self.files {
-            let name = file.path.file_name().unwrap_or(file.path.as_os_str());
-            let (name, keys) = (text::path(name.as_ref()), counted(file.keys, "key"));
-            pairs.pair("file", format_args!("{name} ({keys}, {})", size(file.bytes)));
-        }
+        add_files(&mut pairs, &self.files, "key");
         pairs.pair("time", run.cost(None));
         pairs.to_string()
     }

@@ -113,7 +113,7 @@ pub(crate) fn run(command: &Command, settings: &Settings) -> anyhow::Result<Exit
     }
 }
 
-/// The name of the command on a command line, which may be wrong; `agg` if there is none.
+/// The first word of a command line that names a command, or `agg`. The line may be wrong.
 pub(crate) fn name_in<'a>(words: &'a [OsString], agg: &'a clap::Command) -> &'a str {
     let is_command = |word: &&str| agg.find_subcommand(word).is_some();
     words.iter().filter_map(|word| word.to_str()).find(is_command).unwrap_or(agg.get_name())

@@ -11,7 +11,9 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use agg::job::EmittedFile;
 use agg::model::RowCounts;
+use agg::text;
 use bytesize::ByteSize;
 use indicatif::HumanCount;
 use serde::{Serialize, Serializer};
@@ -158,7 +160,16 @@ pub(crate) fn number(number: u64) -> String {
 
 /// `1 day`, `1234 days`, or `1,234 days` on a terminal.
 pub(crate) fn counted(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", number(count), if count == 1 { "" } else { "s" })
+    format!("{} {}", number(count), text::noun_of(count, noun))
+}
+
+/// Adds a line for each published file, with how many of what it has.
+pub(crate) fn add_files(pairs: &mut TextTable, files: &[EmittedFile], noun: &str) {
+    for file in files {
+        let name = file.path.file_name().unwrap_or(file.path.as_os_str());
+        let (name, keys) = (text::path(name.as_ref()), counted(file.keys, noun));
+        pairs.pair("file", format_args!("{name} ({keys}, {})", size(file.bytes)));
+    }
 }
 
 /// Rejected rows and their share: `12 (0.05%)`, `0`, or `unknown`.
